@@ -1,0 +1,50 @@
+# Every command is one line here and one module under ops/. STACK chooses the environment: dev, staging, prod.
+STACK ?= dev
+OUT ?= build/render
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+OPS = STACK=$(STACK) $(PYTHON) -m ops
+
+.DEFAULT_GOAL := help
+.PHONY: help up password preview plan render verify watch down destroy test bench digests screenshots clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: ## Bring the stack up, or bring it up to date
+	@$(OPS) up
+
+password: ## Print Grafana's administrator password
+	@$(OPS) password
+
+preview: ## Show what `up` would change
+	@$(OPS) preview
+
+plan: ## Show what the program would create; needs no engine, Docker or network
+	@$(OPS) plan
+
+render: ## Write dashboards, rules and configuration files to OUT
+	@$(OPS) render $(OUT)
+
+verify: ## Ask every service, data source, panel and correlation whether it works
+	@$(OPS) verify
+
+watch: ## Apply saved dashboards within seconds (development)
+	@$(OPS) watch
+
+down: ## Remove the containers, keep the data
+	@$(OPS) down
+
+destroy: ## Remove everything, data included (asks first)
+	@$(OPS) destroy
+
+test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is
+	@$(OPS) test
+
+bench: ## Measure speed, as ratios in one run
+	@$(OPS) bench
+
+digests: ## Fill in the images' digests from the registry
+	@$(OPS) digests
+
+screenshots: ## Take the README's pictures from the running stack
+	@$(OPS) screenshots

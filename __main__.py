@@ -1,0 +1,45 @@
+"""The stack: settings in, four services and Grafana's content out. This file only wires."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_docker as docker
+
+import configuration
+from components import grafana, jaeger, loki, prometheus
+from components.content import Content
+from components.secrets import secrets
+from components.service import LABEL, Host, Service
+from configs.prometheus import METRICS_PASSWORD_FILE
+
+settings = configuration.read()
+secret = secrets(settings)
+
+network = docker.Network(
+    "network",
+    name=settings.prefix,
+    labels=[docker.NetworkLabelArgs(label=f"{LABEL}.stack", value=settings.stack)],
+)
+host = Host(
+    prefix=settings.prefix,
+    stack=settings.stack,
+    bind_address=settings.bind_address,
+    access_host=settings.access_host,
+    network=network.name,
+    secrets_key=secret.files_key,
+    protect_data=settings.protect_data,
+)
+
+grafana_service = Service(grafana.spec(settings), host, secret_files=grafana.secret_files(secret))
+Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password})
+Service(loki.spec(settings), host)
+Service(jaeger.spec(settings), host)
+Content(settings, service=grafana_service, admin_password=secret.admin_password)
+
+pulumi.export("grafanaUrl", settings.address("grafana"))
+pulumi.export("prometheusUrl", settings.address("prometheus"))
+pulumi.export("lokiUrl", settings.address("loki"))
+pulumi.export("jaegerUrl", settings.address("jaeger"))
+pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
+pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
+pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))

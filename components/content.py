@@ -1,0 +1,88 @@
+"""Grafana's content: folders, data sources, correlations, dashboards, preferences. Waits for a healthy Grafana."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pulumi
+from dashboards.catalogue import FOLDERS, dashboards
+from pulumiverse_grafana import Provider, oss
+
+from components.correlations import Correlation
+from configs.correlations import CORRELATIONS
+from configs.datasources import datasources
+
+if TYPE_CHECKING:
+    from components.service import Service
+    from settings import Settings
+
+
+class Content(pulumi.ComponentResource):
+    """Everything that Grafana shows."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        service: Service,
+        admin_password: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`service` is Grafana's own: nothing here starts before it is ready."""
+        super().__init__("observability:index:Content", "content", None, opts)
+        url = settings.address("grafana")
+        # Secret because the password is.
+        auth = pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)
+        provider = Provider(
+            "grafana",
+            url=url,
+            auth=auth,
+            retries=3,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[service.ready]),
+        )
+
+        def opts_for(provider: Provider | None, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+            return pulumi.ResourceOptions(
+                parent=self,
+                provider=provider,
+                depends_on=[service.ready, *depends_on],
+                # What goes with Grafana's volume need not be taken apart piece by piece.
+                deleted_with=service.volume,
+            )
+
+        folders = {
+            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
+        }
+        sources = {
+            spec.uid: oss.DataSource(
+                spec.uid,
+                uid=spec.uid,
+                name=spec.title,
+                type=spec.uid,
+                url=spec.url,
+                access_mode="proxy",
+                is_default=spec.default,
+                json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
+                opts=opts_for(provider),
+            )
+            for spec in datasources(settings)
+        }
+        for correlation in CORRELATIONS:
+            Correlation(
+                correlation,
+                url=url,
+                auth=auth,
+                source=sources[correlation.source].uid,
+                target=sources[correlation.target].uid,
+                opts=opts_for(None),
+            )
+        for dashboard in dashboards(settings):
+            oss.Dashboard(
+                dashboard.uid,
+                config_json=dashboard.json,
+                folder=folders[dashboard.folder].uid,
+                overwrite=True,
+                opts=opts_for(provider, *sources.values()),
+            )
+        self.register_outputs({"url": url})

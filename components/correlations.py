@@ -1,0 +1,151 @@
+"""Correlations as managed resources: Grafana's provider has none, so this one speaks to Grafana's API itself.
+
+The source and target of a correlation cannot be changed in place: that is a replacement. Everything else is patched.
+Creating adopts an equal one that is already there (an interrupted run, a target that was deleted and came back), so
+nothing ever stands twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+
+from components.grafana_api import GrafanaApi, GrafanaError
+
+if TYPE_CHECKING:
+    from configs.correlations import CorrelationSpec
+
+Properties = dict[str, Any]
+
+_IDENTITY = ("source", "target")
+_PATCHED = ("label", "description", "type", "config")
+_CONNECTION = ("url", "auth")
+_GONE = 404
+
+
+def _api(props: Properties) -> GrafanaApi:
+    return GrafanaApi(str(props["url"]).rstrip("/"), str(props["auth"]))
+
+
+def _path(source: str, uid: str = "") -> str:
+    return f"/api/datasources/uid/{source}/correlations" + (f"/{uid}" if uid else "")
+
+
+def _body(props: Properties) -> Properties:
+    return {key: props[key] for key in _PATCHED}
+
+
+def _identifier(source: str, uid: str) -> str:
+    return f"{source}/{uid}"
+
+
+def _from_grafana(found: Properties) -> Properties:
+    config = found.get("config") or {}
+    return {
+        "source": found["sourceUID"],
+        "target": found["targetUID"],
+        "label": found.get("label", ""),
+        "description": found.get("description", ""),
+        "type": found.get("type", "query"),
+        "config": {
+            "field": config.get("field", ""),
+            "target": config.get("target") or {},
+            "transformations": config.get("transformations") or [],
+        },
+    }
+
+
+class CorrelationProvider(ResourceProvider):
+    """Create, read, diff, update, delete and import over `/api/datasources/uid/…/correlations`."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: Properties) -> CreateResult:
+        """Create the correlation, or adopt an equal one."""
+        api = _api(props)
+        found = self._equal(api, props)
+        if found is None:
+            body = {"targetUID": props["target"], **_body(props)}
+            uid = api.request("POST", _path(props["source"]), body)["result"]["uid"]
+        else:
+            uid = found["uid"]
+            api.request("PATCH", _path(props["source"], uid), _body(props))
+        return CreateResult(id_=_identifier(props["source"], uid), outs=props)
+
+    def read(self, id_: str, props: Properties) -> ReadResult:
+        """Return what Grafana has; an empty id when it is gone."""
+        source, _, uid = id_.partition("/")
+        api = _api(props)
+        found = api.find(_path(source, uid))
+        # A correlation whose target is gone leads nowhere: gone too, and the next `up` adopts its row again.
+        if found is None or api.find(f"/api/datasources/uid/{found['targetUID']}") is None:
+            return ReadResult(id_="", outs={})
+        actual = _from_grafana(found)
+        outs = {**{key: props[key] for key in _CONNECTION}, **actual}
+        return ReadResult(id_=id_, outs=outs, inputs=dict(outs))
+
+    def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
+        """Name what differs; another source or target is a replacement."""
+        changed = [k for k in (*_IDENTITY, *_PATCHED, *_CONNECTION) if old.get(k) != new.get(k)]
+        return DiffResult(
+            changes=bool(changed),
+            replaces=[k for k in changed if k in _IDENTITY],
+            stables=[],
+            delete_before_replace=True,
+        )
+
+    def update(self, id_: str, old: Properties, new: Properties) -> UpdateResult:
+        """Patch what can be patched in place."""
+        if any(old.get(k) != new.get(k) for k in _PATCHED):
+            source, _, uid = id_.partition("/")
+            _api(new).request("PATCH", _path(source, uid), _body(new))
+        return UpdateResult(outs=new)
+
+    def delete(self, id_: str, props: Properties) -> None:
+        """Delete it; one that is gone already is fine."""
+        source, _, uid = id_.partition("/")
+        try:
+            _api(props).request("DELETE", _path(source, uid))
+        except GrafanaError as error:
+            if error.status != _GONE:
+                raise
+
+    @staticmethod
+    def _equal(api: GrafanaApi, props: Properties) -> Properties | None:
+        """Return the correlation of this source, target and label, if Grafana has one already."""
+        rows: list[Properties] = api.find(_path(props["source"])) or []
+        wanted = (props["target"], props["label"])
+        return next((r for r in rows if (r["targetUID"], r.get("label", "")) == wanted), None)
+
+
+class Correlation(Resource, module="grafana", name="Correlation"):
+    """One correlation between two data sources."""
+
+    def __init__(  # noqa: PLR0913 - one argument a property
+        self,
+        spec: CorrelationSpec,
+        *,
+        url: str,
+        auth: pulumi.Input[str],
+        source: pulumi.Input[str],
+        target: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`source` and `target` are the data sources' UIDs as outputs, so that the order of things is kept."""
+        props: Properties = {
+            "url": url,
+            "auth": pulumi.Output.secret(auth),
+            "source": source,
+            "target": target,
+            "label": spec.label,
+            "description": spec.description,
+            "type": "query",
+            "config": {
+                "field": spec.field,
+                "target": dict(spec.query),
+                "transformations": [dict(t) for t in spec.transformations],
+            },
+        }
+        super().__init__(CorrelationProvider(), spec.name, props, opts)

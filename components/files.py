@@ -1,0 +1,114 @@
+"""Files for a container, without a path of any machine: a volume named by its content, filled before it is used.
+
+Another content is another volume. The old one keeps serving until the new one exists, has been filled, and has been
+accepted by the service's own checker; only then is the service replaced. A bad edit therefore never reaches a
+running service, and volumes of old contents go when nothing mounts them any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+FILE_MODE = "0444"
+"""Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
+
+
+@dataclass(frozen=True)
+class Checker:
+    """The command that accepts or refuses the files: `entrypoint` runs as `user` with `capabilities` added."""
+
+    entrypoint: tuple[str, ...]
+    user: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+def digest(files: Mapping[str, str], key: str = "") -> str:
+    """Return 12 hexadecimal digits that change with any path or content; keyed, so that secrets cannot be guessed."""
+    text = json.dumps(dict(files), sort_keys=True).encode()
+    return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:12]
+
+
+class FileVolume(pulumi.ComponentResource):
+    """A read-only volume with `files` (absolute path in the container → text), all below `mount`.
+
+    `name` is known at preview for plain files; for secret ones it derives from their keyed digest.
+    `checked` is the container that filled it: `exit_code` and `container_logs` tell what the checker said.
+    """
+
+    name: pulumi.Output[str]
+    checked: docker.Container
+
+    def __init__(  # noqa: PLR0913 - one argument a property
+        self,
+        name: str,
+        *,
+        prefix: str,
+        mount: str,
+        files: Mapping[str, pulumi.Input[str]],
+        image: pulumi.Input[str],
+        labels: Mapping[str, str],
+        key: pulumi.Input[str] | None = None,
+        checker: Checker | None = None,
+        data: tuple[pulumi.Input[str], str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make the volume and fill it; `key` marks contents as secret, `data` mounts (volume, path) for the checker."""
+        super().__init__("observability:index:FileVolume", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        physical: pulumi.Input[str]
+        if key is None:
+            plain = {path: text for path, text in files.items() if isinstance(text, str)}
+            if len(plain) != len(files):
+                msg = f"{name}: contents that are not plain text need a key"
+                raise TypeError(msg)
+            physical = f"{prefix}-{name}-{digest(plain)}"
+        else:
+            # The keyed digest tells nothing about the secret, so the name may be shown.
+            physical = pulumi.Output.unsecret(
+                pulumi.Output.all(key=key, files=dict(files)).apply(
+                    lambda given: f"{prefix}-{name}-{digest(given['files'], given['key'])}"
+                )
+            )
+        volume = docker.Volume(
+            name,
+            name=physical,
+            labels=[docker.VolumeLabelArgs(label=label, value=value) for label, value in labels.items()],
+            opts=child,
+        )
+        mounts = [docker.ContainerVolumeArgs(volume_name=volume.name, container_path=mount)]
+        if data is not None:
+            mounts.append(docker.ContainerVolumeArgs(volume_name=data[0], container_path=data[1]))
+        self.checked = docker.Container(
+            f"{name}-loader",
+            name=physical,
+            image=image,
+            uploads=[
+                docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
+                for path, text in sorted(files.items())
+            ],
+            volumes=mounts,
+            entrypoints=list(checker.entrypoint) if checker else None,
+            user=checker.user if checker and checker.user else None,
+            start=checker is not None,
+            attach=checker is not None,
+            logs=checker is not None,
+            must_run=False,
+            restart="no",
+            network_mode="none",
+            capabilities=docker.ContainerCapabilitiesArgs(
+                drops=["ALL"], adds=[f"CAP_{c}" for c in checker.capabilities] if checker else []
+            ),
+            security_opts=["no-new-privileges:true"],
+            log_driver="json-file",
+            labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
+            opts=child,
+        )
+        self.name = volume.name
+        self.register_outputs({"name": self.name})

@@ -1,0 +1,61 @@
+"""Grafana's HTTP API, as little of it as this project needs: one JSON request, errors that say what was asked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+_TIMEOUT_SECONDS = 30
+
+
+class GrafanaError(RuntimeError):
+    """Grafana refused: `status` is the HTTP status, 0 when it could not be reached."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class GrafanaApi:
+    """One Grafana, by `url` without a trailing slash and `auth` as `user:password` or a token."""
+
+    url: str
+    auth: str = field(repr=False)
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON both ways
+        """Return the JSON answer of `method path`; GrafanaError on any other answer than 2xx."""
+        request = urllib.request.Request(  # noqa: S310 - the settings accept http and https only
+            f"{self.url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": self._authorization(), "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read(500).decode(errors="replace")
+            raise GrafanaError(error.code, f"{method} {path}: HTTP {error.code}: {said}") from None
+        except OSError as error:
+            raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} is out of reach: {error}") from None
+        return json.loads(text) if text else None
+
+    def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON answer of `GET path`, None where there is no such thing."""
+        try:
+            return self.request("GET", path)
+        except GrafanaError as error:
+            if error.status == 404:  # noqa: PLR2004 - not found
+                return None
+            raise
+
+    def _authorization(self) -> str:
+        if ":" in self.auth:
+            return "Basic " + base64.b64encode(self.auth.encode()).decode()
+        return f"Bearer {self.auth}"

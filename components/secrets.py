@@ -1,0 +1,51 @@
+"""The stack's secrets: what the settings give, and generated ones, kept encrypted in the state, for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_random as random
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from settings import Settings
+
+_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Every secret, as secret outputs; `files_key` keys the digests that name volumes of secrets."""
+
+    admin_password: pulumi.Output[str]
+    secret_key: pulumi.Output[str]
+    metrics_password: pulumi.Output[str]
+    files_key: pulumi.Output[str]
+    smtp_password: pulumi.Output[str] | None
+
+
+def secrets(settings: Settings) -> Secrets:
+    """Return the configured secrets, generating the ones that are not configured."""
+    return Secrets(
+        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
+        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
+        metrics_password=_generated("grafana-metrics-password"),
+        files_key=_generated("files-key"),
+        smtp_password=None if settings.smtp_password is None else _secret(settings.smtp_password),
+    )
+
+
+def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
+    return _generated(name) if configured is None else _secret(configured)
+
+
+def _secret(value: SecretStr) -> pulumi.Output[str]:
+    return pulumi.Output.secret(value.get_secret_value())
+
+
+def _generated(name: str) -> pulumi.Output[str]:
+    # Letters and digits only: the value passes through URLs, ini files and shells unharmed.
+    return random.RandomPassword(name, length=_LENGTH, special=False).result

@@ -1,0 +1,214 @@
+"""One service of the stack: image, files, data volume, container, and the gates before and after it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from components.files import Checker, FileVolume
+from components.gates import Preflight, Readiness
+from configs.paths import CONFIG, SECRETS
+from settings import Limits
+from versions import Image
+
+LABEL = "observability"
+"""Prefix of every label this program puts on what it makes."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """`internal` in the container, published as `external`."""
+
+    internal: int
+    external: int
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """Everything about a service that is known before anything exists. Plain values only, no secret."""
+
+    name: str
+    image: Image
+    user: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    data: str
+    files: Mapping[str, str]
+    checker: Checker | None
+    health: tuple[str, ...]
+    health_interval: str
+    ports: tuple[Port, ...]
+    ready_url: str
+    limits: Limits
+    tmp_mib: int
+    stop_seconds: int
+    secret_paths: tuple[str, ...] = field(default=())
+
+    def fingerprint(self) -> str:
+        """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
+        plain = asdict(self) | {"limits": self.limits.model_dump(), "files": ""}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all services of a stack share on the Docker host."""
+
+    prefix: str
+    stack: str
+    bind_address: str
+    access_host: str
+    network: pulumi.Output[str]
+    secrets_key: pulumi.Output[str]
+    protect_data: bool
+
+    def labels(self, service: str) -> dict[str, str]:
+        """Return the labels of everything that belongs to `service`."""
+        return {f"{LABEL}.stack": self.stack, f"{LABEL}.service": service}
+
+
+class Service(pulumi.ComponentResource):
+    """A hardened container with its data, its files and its gates.
+
+    `ready` opens when the service answers; `volume` holds its data and outlives every change but `destroy`.
+    """
+
+    ready: Readiness
+    volume: docker.Volume
+    container: docker.Container
+
+    def __init__(
+        self,
+        spec: ServiceSpec,
+        host: Host,
+        *,
+        secret_files: Mapping[str, pulumi.Input[str]] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`secret_files` maps absolute paths below SECRETS to secret text."""
+        super().__init__("observability:index:Service", spec.name, None, opts)
+        labels = host.labels(spec.name)
+        name = f"{host.prefix}-{spec.name}"
+        child = pulumi.ResourceOptions(parent=self)
+
+        image = docker.RemoteImage(f"{spec.name}-image", name=spec.image.reference, keep_locally=True, opts=child)
+        self.volume = docker.Volume(
+            f"{spec.name}-data",
+            name=f"{name}-data",
+            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
+            # Any change of a volume's own properties would replace it, and its data with it.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=host.protect_data,
+                ignore_changes=["driver", "driverOpts", "labels"],
+            ),
+        )
+        mounts = [docker.ContainerVolumeArgs(volume_name=self.volume.name, container_path=spec.data)]
+        loaders: list[pulumi.Resource] = []
+        exit_code: pulumi.Output[int] | None = None
+        checker_output: pulumi.Output[str] | None = None
+        if spec.files:
+            config = FileVolume(
+                f"{spec.name}-config",
+                prefix=host.prefix,
+                mount=CONFIG,
+                files=spec.files,
+                image=image.image_id,
+                labels=labels,
+                checker=spec.checker,
+                data=(self.volume.name, spec.data),
+                opts=child,
+            )
+            mounts.append(_read_only(config.name, CONFIG))
+            loaders.append(config.checked)
+            if spec.checker:
+                exit_code, checker_output = config.checked.exit_code, config.checked.container_logs
+        if secret_files:
+            secrets = FileVolume(
+                f"{spec.name}-secrets",
+                prefix=host.prefix,
+                mount=SECRETS,
+                files=secret_files,
+                image=image.image_id,
+                labels=labels,
+                key=host.secrets_key,
+                opts=child,
+            )
+            mounts.append(_read_only(secrets.name, SECRETS))
+            loaders.append(secrets.checked)
+        preflight = Preflight(
+            f"{spec.name}-preflight",
+            service=spec.name,
+            host=host.access_host,
+            ports=[p.external for p in spec.ports],
+            exit_code=exit_code,
+            checker_output=checker_output,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=loaders),
+        )
+        self.container = docker.Container(
+            spec.name,
+            name=name,
+            image=image.image_id,
+            command=list(spec.command),
+            envs=[f"{k}={v}" for k, v in sorted(spec.environment.items())],
+            user=spec.user,
+            read_only=True,
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+            security_opts=["no-new-privileges:true"],
+            tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={spec.tmp_mib}m,mode=1777"},  # noqa: S108 - in its container
+            memory=spec.limits.memory,
+            memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
+            cpus=_cores(spec.limits.cpus),
+            volumes=mounts,
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name])],
+            ports=[
+                docker.ContainerPortArgs(internal=p.internal, external=p.external, ip=host.bind_address)
+                for p in spec.ports
+            ],
+            healthcheck=docker.ContainerHealthcheckArgs(
+                tests=["CMD", *spec.health],
+                interval=spec.health_interval,
+                timeout="5s",
+                start_period="30s",
+                retries=3,
+            ),
+            log_driver="json-file",
+            log_opts={"max-size": "10m", "max-file": "3"},
+            restart="unless-stopped",
+            stop_timeout=spec.stop_seconds,
+            # Without it the provider kills at once, and what was not flushed is lost.
+            destroy_grace_seconds=spec.stop_seconds,
+            labels=[
+                docker.ContainerLabelArgs(label=k, value=v)
+                for k, v in (labels | {f"{LABEL}.spec": spec.fingerprint()}).items()
+            ],
+            # Name and ports are fixed: the old one has to go first.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight, *loaders], delete_before_replace=True),
+        )
+        self.ready = Readiness(
+            f"{spec.name}-ready",
+            service=spec.name,
+            url=spec.ready_url,
+            container=self.container.id,
+            container_name=name,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"ready": self.ready.id})
+
+
+def _cores(cpus: float) -> str:
+    """Return `cpus` spelled as the provider reads it back: any other spelling is a change on every `up`.
+
+    It mirrors nanoInt64ToDecimalString of terraform-provider-docker, oddities included ("1.0", "0.25", "10.").
+    """
+    text = f"{cpus:.9f}"
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")  # noqa: PLR2004 - its own number
+
+
+def _read_only(volume: pulumi.Output[str], path: str) -> docker.ContainerVolumeArgs:
+    return docker.ContainerVolumeArgs(volume_name=volume, container_path=path, read_only=True)

@@ -1,0 +1,1 @@
+"""The services' own configuration, rendered from the settings as plain text. Never imports pulumi."""

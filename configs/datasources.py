@@ -1,0 +1,138 @@
+"""Grafana's data sources, and how each leads to the others. Plain values: constant UIDs, no outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+TRACE_ID = "[0-9a-f]{16,32}"
+TRACE_ID_IN_LINE = rf'(?:trace_?id|traceID)"?\s*[=:]\s*"?({TRACE_ID})'
+"""A trace ID as applications write it: logfmt or JSON, snake or camel case."""
+REQUEST_ID_IN_LINE = r'(?:request_?id|requestId)"?\s*[=:]\s*"?([A-Za-z0-9._-]+)'
+
+SPAN_CALLS = "traces_span_metrics_calls_total"
+SPAN_DURATION_BUCKET = "traces_span_metrics_duration_milliseconds_bucket"
+
+
+@dataclass(frozen=True)
+class DataSourceSpec:
+    """One data source: `uid` is also its type and name; `url` is its address on the private network."""
+
+    uid: str
+    title: str
+    url: str
+    json_data: Mapping[str, Any]
+    default: bool = False
+
+
+def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
+    """Return Prometheus (the default), Loki and Jaeger."""
+    return (_prometheus(settings), _loki(), _jaeger())
+
+
+def _prometheus(settings: Settings) -> DataSourceSpec:
+    # Services write trace_id; Grafana's own metrics write traceID.
+    exemplars = [
+        {"name": label, "datasourceUid": DATASOURCE_JAEGER, "urlDisplayLabel": "Open the trace"}
+        for label in ("trace_id", "traceID")
+    ]
+    return DataSourceSpec(
+        DATASOURCE_PROMETHEUS,
+        "Prometheus",
+        "http://prometheus:9090",
+        {
+            "httpMethod": "POST",
+            "timeInterval": settings.scrape_interval,
+            "queryTimeout": "60s",
+            "incrementalQuerying": True,
+            "incrementalQueryOverlapWindow": "10m",
+            "cacheLevel": "High",
+            "prometheusType": "Prometheus",
+            "manageAlerts": True,
+            "exemplarTraceIdDestinations": exemplars,
+        },
+        default=True,
+    )
+
+
+def _loki() -> DataSourceSpec:
+    return DataSourceSpec(
+        DATASOURCE_LOKI,
+        "Loki",
+        "http://loki:3100",
+        {
+            "maxLines": "1000",
+            "derivedFields": [
+                {
+                    "name": "TraceID",
+                    "matcherType": "label",  # structured metadata, as OTLP logs carry it
+                    "matcherRegex": "trace_?id",
+                    "url": "${__value.raw}",
+                    "datasourceUid": DATASOURCE_JAEGER,
+                    "urlDisplayLabel": "Open the trace",
+                },
+                {
+                    "name": "TraceID in the line",
+                    "matcherType": "regex",
+                    "matcherRegex": TRACE_ID_IN_LINE,
+                    "url": "${__value.raw}",
+                    "datasourceUid": DATASOURCE_JAEGER,
+                    "urlDisplayLabel": "Open the trace",
+                },
+                {
+                    "name": "RequestID",
+                    "matcherType": "regex",
+                    "matcherRegex": REQUEST_ID_IN_LINE,
+                    "url": '{service_name=~".+"} |= "${__value.raw}"',
+                    "datasourceUid": DATASOURCE_LOKI,
+                    "urlDisplayLabel": "All lines of this request",
+                },
+            ],
+        },
+    )
+
+
+def _jaeger() -> DataSourceSpec:
+    return DataSourceSpec(
+        DATASOURCE_JAEGER,
+        "Jaeger",
+        "http://jaeger:16686",
+        {
+            "nodeGraph": {"enabled": True},
+            "traceIdTimeParams": {"enabled": True},
+            "spanBar": {"type": "None"},
+            "tracesToLogsV2": {
+                "datasourceUid": DATASOURCE_LOKI,
+                "spanStartTimeShift": "-1h",
+                "spanEndTimeShift": "1h",
+                "tags": [{"key": "service.name", "value": "service_name"}],
+                "customQuery": True,
+                "query": '{service_name=~".+"} | trace_id="${__span.traceId}" or "${__span.traceId}"',
+            },
+            "tracesToMetrics": {
+                "datasourceUid": DATASOURCE_PROMETHEUS,
+                "spanStartTimeShift": "-30m",
+                "spanEndTimeShift": "30m",
+                "tags": [{"key": "service.name", "value": "service_name"}],
+                "queries": [
+                    {"name": "Request rate", "query": f"sum(rate({SPAN_CALLS}{{$__tags}}[5m]))"},
+                    {
+                        "name": "Error rate",
+                        "query": f'sum(rate({SPAN_CALLS}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))',
+                    },
+                    {
+                        "name": "Duration, 99th percentile",
+                        "query": (
+                            f"histogram_quantile(0.99, sum by (le) (rate({SPAN_DURATION_BUCKET}{{$__tags}}[5m])))"
+                        ),
+                    },
+                ],
+            },
+        },
+    )

@@ -1,0 +1,115 @@
+"""Jaeger's configuration: OTLP in, badger on disk with a TTL, span metrics for Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from configs.paths import CONFIG, JAEGER_HEALTH_PORT, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT
+from configs.text import to_yaml
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+DATA = "/badger"
+FILE = f"{CONFIG}/jaeger.yaml"
+_ALL = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
+
+
+def command() -> tuple[str, ...]:
+    """Return Jaeger's command line."""
+    return (f"--config={FILE}",)
+
+
+def render(settings: Settings) -> str:
+    """Return jaeger.yaml."""
+    return to_yaml(
+        "jaeger",
+        {
+            "service": {
+                "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
+                "pipelines": {
+                    "traces": {
+                        "receivers": ["otlp"],
+                        "processors": ["memory_limiter", "batch"],
+                        "exporters": ["jaeger_storage_exporter", "spanmetrics"],
+                    },
+                    "metrics/spanmetrics": {"receivers": ["spanmetrics"], "exporters": ["prometheus"]},
+                },
+                "telemetry": {
+                    "resource": {"service.name": "jaeger"},
+                    "metrics": {
+                        "level": "normal",
+                        "readers": [
+                            {"pull": {"exporter": {"prometheus": {"host": _ALL, "port": JAEGER_METRICS_PORT}}}}
+                        ],
+                    },
+                    "logs": {"level": "warn"},
+                },
+            },
+            "extensions": {
+                "healthcheckv2": {
+                    "use_v2": True,
+                    "http": {"endpoint": f"{_ALL}:{JAEGER_HEALTH_PORT}"},
+                    "component_health": {"include_permanent_errors": True, "include_recoverable_errors": True},
+                },
+                "jaeger_query": {
+                    "storage": {"traces": "badger", "metrics": "prometheus"},
+                    "http": {"endpoint": f"{_ALL}:16686"},
+                    "grpc": {"endpoint": f"{_ALL}:16685"},
+                },
+                "jaeger_storage": {
+                    "backends": {
+                        "badger": {
+                            "badger": {
+                                "directories": {"keys": f"{DATA}/keys", "values": f"{DATA}/values"},
+                                "ephemeral": False,
+                                "consistency": True,
+                                "ttl": {"spans": settings.jaeger_retention},
+                            }
+                        }
+                    },
+                    "metric_backends": {
+                        "prometheus": {
+                            "prometheus": {
+                                "endpoint": "http://prometheus:9090",
+                                "normalize_calls": True,
+                                "normalize_duration": True,
+                            }
+                        }
+                    },
+                },
+            },
+            "receivers": {
+                "otlp": {
+                    "protocols": {
+                        "grpc": {"endpoint": f"{_ALL}:4317"},
+                        "http": {"endpoint": f"{_ALL}:4318"},
+                    }
+                }
+            },
+            "processors": {
+                "memory_limiter": {
+                    "check_interval": "1s",
+                    "limit_percentage": 75,
+                    "spike_limit_percentage": 20,
+                },
+                "batch": {},
+            },
+            "connectors": {
+                "spanmetrics": {
+                    "exemplars": {"enabled": True},
+                    "metrics_flush_interval": settings.scrape_interval,
+                    "metrics_expiration": "15m",
+                    "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
+                }
+            },
+            "exporters": {
+                "jaeger_storage_exporter": {"trace_storage": "badger"},
+                "prometheus": {
+                    "endpoint": f"{_ALL}:{JAEGER_SPAN_METRICS_PORT}",
+                    "enable_open_metrics": True,  # without it there are no exemplars
+                    "resource_to_telemetry_conversion": {"enabled": True},
+                },
+            },
+        },
+    )

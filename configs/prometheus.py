@@ -1,0 +1,110 @@
+"""Prometheus's configuration: retention, rule files, and what is scraped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from configs.paths import CONFIG, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT, SECRETS
+from configs.text import to_yaml
+
+if TYPE_CHECKING:
+    from settings import Settings, WatchedService
+
+DATA = "/prometheus"
+FILE = f"{CONFIG}/prometheus.yml"
+RULES = f"{CONFIG}/rules"
+METRICS_USER = "prometheus"
+"""Who Prometheus is when it scrapes Grafana's own metrics."""
+METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
+
+# What discovery knew of a target stays on its series, so that people can filter by it.
+_KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
+
+
+def command(settings: Settings) -> tuple[str, ...]:
+    """Return Prometheus's command line (retention is in the file)."""
+    flags = [
+        f"--config.file={FILE}",
+        f"--storage.tsdb.path={DATA}",
+        "--enable-feature=exemplar-storage",
+        "--web.console.libraries=",
+        "--web.console.templates=",
+    ]
+    if settings.remote_write_receiver:
+        flags.append("--web.enable-remote-write-receiver")
+    return tuple(flags)
+
+
+def render(settings: Settings) -> str:
+    """Return prometheus.yml."""
+    return to_yaml(
+        "prometheus",
+        {
+            "global": {
+                "scrape_interval": settings.scrape_interval,
+                "scrape_timeout": settings.scrape_interval if _short(settings.scrape_interval) else "10s",
+                "evaluation_interval": settings.rule_interval,
+                "external_labels": {"stack": settings.stack},
+            },
+            "storage": {
+                "tsdb": {
+                    "retention": {
+                        "time": settings.prometheus_retention,
+                        "size": settings.prometheus_retention_size,
+                    }
+                },
+                "exemplars": {"max_exemplars": 100_000},
+            },
+            "rule_files": [f"{RULES}/*.yml"],
+            "scrape_configs": [*_own_jobs(), *(_job(service) for service in settings.services)],
+        },
+    )
+
+
+def _short(interval: str) -> bool:
+    from settings import seconds  # noqa: PLC0415 - keeps this module free of the checker at import
+
+    return seconds(interval) < 10  # noqa: PLR2004 - Prometheus's default timeout
+
+
+def _own_jobs() -> list[dict[str, Any]]:
+    return [
+        _static("prometheus", "localhost:9090"),
+        _static("grafana", "grafana:3000")
+        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}},
+        _static("loki", "loki:3100"),
+        _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
+        # The span metrics are about other services: their own labels say which.
+        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}") | {"honor_labels": True},
+    ]
+
+
+def _static(name: str, target: str) -> dict[str, Any]:
+    return {
+        "job_name": name,
+        "static_configs": [{"targets": [target], "labels": {"service": name}}],
+    }
+
+
+def _job(service: WatchedService) -> dict[str, Any]:
+    labels = {"service": service.name, **service.target_labels}
+    job: dict[str, Any] = {
+        "job_name": service.name,
+        "metrics_path": service.metrics_path,
+        "scheme": service.scheme,
+        "honor_labels": True,  # the metric contract's own `service` label wins
+    }
+    if service.targets:
+        job["static_configs"] = [{"targets": list(service.targets), "labels": labels}]
+    if service.dns:
+        job["dns_sd_configs"] = [
+            {"names": [host], "type": "A", "port": int(port)}
+            for host, port in (address.rsplit(":", 1) for address in service.dns)
+        ]
+    if service.http_sd:
+        job["http_sd_configs"] = [{"url": url} for url in service.http_sd]
+    job["relabel_configs"] = [
+        _KEEP_DISCOVERY_LABELS,
+        *({"target_label": name, "replacement": value} for name, value in sorted(labels.items())),
+    ]
+    return job

@@ -1,0 +1,187 @@
+"""What a panel type is, and the one place where settings that all types share are applied."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Concatenate, Final, Literal, ParamSpec
+
+from dashboards import fields, palette, sdk, targets
+from dashboards.errors import refuse
+from dashboards.layout import Box
+from dashboards.model import AnyQuery, PanelSpec, Query, Thresholds, Transformation
+from dashboards.targets import QueryDefaults
+
+PROMQL: Final = QueryDefaults()
+
+P = ParamSpec("P")
+SdkPanelBuilder = sdk.Builder[sdk.dashboard.Panel]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What tells one panel type from another before it is drawn.
+
+    Args:
+        width: columns of 24 it takes unless told otherwise.
+        height: rows it takes unless told otherwise.
+        query: what a bare string means; None for a type that has no query.
+        needs_unit: whether it shows numbers.
+        color: by threshold, by series, or not at all.
+
+    """
+
+    width: int
+    height: int
+    query: QueryDefaults | None = PROMQL
+    needs_unit: bool = True
+    color: Literal["thresholds", "series", "none"] = "thresholds"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel, described but not built yet; `DashboardBuilder.add` takes it."""
+
+    spec: PanelSpec
+    traits: Traits
+    draw: Callable[[], SdkPanelBuilder]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width in columns, height in rows."""
+        width = self.traits.width if self.spec.width is None else self.spec.width
+        height = self.traits.height if self.spec.height is None else self.spec.height
+        return width, height
+
+    def build(self, box: Box, panel_id: int) -> sdk.dashboard.Panel:
+        """Build the SDK panel at its place.
+
+        Raises:
+            SettingError: a setting is missing or bad.
+
+        """
+        spec = self.spec
+        if not isinstance(spec.title, str) or not spec.title.strip():
+            refuse("title", spec.title, "text that is not blank")
+        if self.traits.needs_unit and not spec.unit:
+            refuse("unit", spec.unit, "a unit id of Grafana; 'none' for plain numbers")
+        panel = self.draw().build()
+        panel.id_val = panel_id
+        panel.plugin_version = sdk.PLUGIN_VERSION
+        panel.grid_pos = sdk.dashboard.GridPos(h=box.height, w=box.width, x=box.x, y=box.y)
+        panel.title = spec.title
+        panel.transparent = spec.transparent
+        panel.links = fields.data_links(spec.links, "links") or None
+        panel.repeat = spec.repeat or None
+        panel.repeat_direction = spec.repeat_direction if spec.repeat else None
+        panel.time_from = spec.time_from or None
+        panel.interval = spec.interval or None
+        panel.max_data_points = spec.max_data_points
+        panel.transformations = [_transformation(step) for step in spec.transformations] or None
+        queries: tuple[AnyQuery, ...] = ()
+        if self.traits.query is not None:
+            queries = targets.resolve(spec.query, self.traits.query)
+            panel.targets = [targets.target(query) for query in queries]
+            panel.datasource = targets.panel_datasource(queries)
+        if panel.options is None:
+            panel.options = {}
+        self._configure_fields(panel, queries)
+        panel.description = _description(spec) or None
+        return panel
+
+    def _configure_fields(self, panel: sdk.dashboard.Panel, queries: Sequence[AnyQuery]) -> None:
+        spec = self.spec
+        source = panel.field_config or sdk.dashboard.FieldConfigSource()
+        defaults = source.defaults or sdk.dashboard.FieldConfig()
+        steps = fields.thresholds(spec.thresholds or Thresholds.plain())
+        if spec.unit:
+            defaults.unit = fields.unit(spec.unit)
+        defaults.decimals = fields.decimals(spec.decimals)
+        defaults.min_val, defaults.max_val = fields.scale(spec.min_val, spec.max_val)
+        defaults.mappings = fields.mappings(spec.mappings, spec.thresholds) or None
+        defaults.links = fields.data_links(spec.data_links, "data_links") or None
+        defaults.no_value = spec.no_value or None
+        if self.traits.color != "none":
+            # Always said, because Grafana's own default turns red at 80, whatever the panel shows.
+            defaults.thresholds = steps
+            defaults.color = sdk.dashboard.FieldColor(_COLOR_MODES[self.traits.color])
+        source.defaults = defaults
+        # Grafana lets the last override win: the author's come after ours.
+        source.overrides = [
+            *self._query_colors(queries),
+            *(source.overrides or []),
+            *(fields.override(value) for value in spec.overrides),
+        ]
+        panel.field_config = source
+
+    def _query_colors(
+        self,
+        queries: Sequence[AnyQuery],
+    ) -> list[sdk.dashboard.DashboardFieldConfigSourceOverrides]:
+        """Fix the colours of queries that ask for one or, on graphs, are single series by their names."""
+        colors: dict[str, str] = {}
+        for index, query in enumerate(query for query in queries if isinstance(query, Query)):
+            single = self.traits.color == "series" and query.legend and "{{" not in query.legend
+            if query.color or single:
+                colors[query.ref_id] = query.color or palette.series_color(index)
+        return [
+            sdk.dashboard.DashboardFieldConfigSourceOverrides(
+                matcher=sdk.dashboard.MatcherConfig("byFrameRefID", ref_id),
+                properties=[fields.color_property(shade)],
+            )
+            for ref_id, shade in colors.items()
+        ]
+
+
+def panel_type(
+    traits: Traits,
+) -> Callable[
+    [Callable[Concatenate[PanelSpec, P], SdkPanelBuilder]],
+    Callable[Concatenate[PanelSpec, P], Panel],
+]:
+    """Make a panel type of a function.
+
+    The function takes the `PanelSpec`, then keywords of its own, and returns an SDK builder with only what is
+    particular to the type; everything in `PanelSpec` is applied for it. It runs at build time and may raise
+    `SettingError` (see `dashboards.errors.refuse`).
+
+        @panel_type(Traits(width=12, height=8))
+        def histogram(spec: PanelSpec, *, buckets: int = 30) -> SdkPanelBuilder:
+            return sdk_histogram.Panel().bucket_count(buckets)
+
+        db.add(histogram(PanelSpec(title="Latency", query="...", unit="s"), buckets=20))
+    """
+
+    def register(
+        draw: Callable[Concatenate[PanelSpec, P], SdkPanelBuilder],
+    ) -> Callable[Concatenate[PanelSpec, P], Panel]:
+        def make(spec: PanelSpec, /, *args: P.args, **kwargs: P.kwargs) -> Panel:
+            return Panel(spec, traits, lambda: draw(spec, *args, **kwargs))
+
+        make.__name__ = draw.__name__
+        make.__doc__ = draw.__doc__
+        return make
+
+    return register
+
+
+_COLOR_MODES: Final = {
+    "thresholds": sdk.dashboard.FieldColorModeId.THRESHOLDS,
+    # By name: a service keeps its colour from panel to panel, and Grafana leaves out hues too dark to see.
+    "series": sdk.dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME,
+}
+
+
+def _description(spec: PanelSpec) -> str:
+    if not spec.description or spec.thresholds is None:
+        return spec.description
+    meanings = fields.thresholds_in_words(spec.thresholds)
+    return f"{spec.description}\n\n{meanings}" if meanings else spec.description
+
+
+def _transformation(step: Transformation) -> sdk.dashboard.DataTransformerConfig:
+    if not step.get("id"):
+        refuse("transformations", step, "steps with an id and options")
+    return sdk.dashboard.DataTransformerConfig(
+        id_val=step["id"],
+        disabled=step.get("disabled"),
+        options=dict(step.get("options", {})),
+    )

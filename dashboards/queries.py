@@ -1,0 +1,225 @@
+"""Every PromQL that the dashboards ask, once: selectors first, then what is made of them.
+
+All of it reads recorded series (`rules`); only `exemplars` names raw ones, and reads no sample of theirs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from rules import containers, series
+from rules.watched import watched
+from rules.windows import BASE_WINDOW, BURN_ALERTS
+from settings import seconds
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+SERVICE: Final = 'service=~"$service"'
+ENDPOINT: Final = 'endpoint=~"$endpoint"'
+CONTAINER: Final = 'container=~"$container"'
+AVAILABILITY: Final = f'slo="{series.SLO_AVAILABILITY}"'
+
+SLO_SERVICES: Final = f"label_values({series.OBJECTIVE}, service)"
+SERVICES: Final = f"label_values({series.REQUESTS}, service)"
+ENDPOINTS: Final = f"label_values({series.REQUESTS}{{{SERVICE}}}, endpoint)"
+CONTAINERS: Final = f"label_values({containers.MEMORY_LIMIT}, container)"
+
+BURN_NOW: Final = "1h"
+"""Window of the burn rate that stands for now: long enough not to jump, short enough to show a change."""
+NEVER: Final = seconds("3650d")
+"""A budget that lasts longer than this is not burning."""
+FULL_COVERAGE: Final = 0.99
+"""From here on the window counts as full of data."""
+
+# 5-minute rates at 5-minute steps meet without overlap: every request counts once, whatever the rules' interval.
+_RANGE: Final = f"[$__range:{BASE_WINDOW}]"
+
+FINE, YOUNG, TICKET, PAGE, SPENT, NO_DATA = range(6)
+"""What `state` answers, rising with urgency."""
+
+
+def select(metric: str, *matchers: str) -> str:
+    """Return a selector."""
+    return f"{metric}{{{', '.join(matchers)}}}"
+
+
+# Objectives. `max by` leaves one series each and drops the name, so that tables can join them.
+
+
+def of_slo(metric: str) -> str:
+    """Return a recorded series by service and SLO."""
+    return f"max by (service, slo) ({select(metric, SERVICE)})"
+
+
+def days(metric: str) -> str:
+    """Return a recorded series of seconds in days, by service and SLO."""
+    return f"{of_slo(metric)} / 86400"
+
+
+def of_service(metric: str, *matchers: str) -> str:
+    """Return a recorded series by service."""
+    return f"max by (service) ({select(metric, SERVICE, *matchers)})"
+
+
+def worst_availability(count: int) -> str:
+    """Return the 30-day availability of the `count` services with the least error budget left."""
+    left = of_service(series.BUDGET_REMAINING, AVAILABILITY)
+    return f"{of_service(series.AVAILABILITY_30D)} and on (service) bottomk({count}, {left})"
+
+
+def worst_latency(count: int) -> str:
+    """Return the 7-day P99 of the `count` services that are slowest, measured by their own thresholds."""
+    # In its first minutes a stack has no other data than the last 5 minutes'.
+    p99 = f"({of_service(series.DURATION_P99_7D)} or {of_service(series.DURATION_P99)})"
+    return f"{p99} and on (service) topk({count}, {p99} / {of_service(series.THRESHOLD)})"
+
+
+def most_burning(count: int) -> str:
+    """Return the `count` highest burn rates of now."""
+    return f"topk({count}, {of_slo(series.burn_rate(BURN_NOW))})"
+
+
+def least_budget(count: int) -> str:
+    """Return the `count` smallest remaining budgets."""
+    return f"bottomk({count}, {of_slo(series.BUDGET_REMAINING)})"
+
+
+def highest_burn(window: str) -> str:
+    """Return the highest burn rate of all that is selected."""
+    return f"max({select(series.burn_rate(window), SERVICE)})"
+
+
+def time_to_exhaustion() -> str:
+    """Return the seconds until the budget is gone if it burns on as now: 0 when it is, above NEVER when none burns."""
+    left = f"clamp_min({of_slo(series.BUDGET_REMAINING)}, 0)"
+    return f"{left} * {of_slo(series.WINDOW)} / clamp_min({of_slo(series.burn_rate(BURN_NOW))}, 1e-09)"
+
+
+def state() -> str:
+    """Return one number of FINE to NO_DATA for each SLO, by the very conditions that the alerts have."""
+    coverage = of_slo(series.COVERAGE)
+    nothing = f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"
+    found = [_level(NO_DATA, nothing), _level(SPENT, f"{of_slo(series.BUDGET_REMAINING)} <= 0")]
+    for alert in BURN_ALERTS:
+        long, short = (f"{of_slo(series.burn_rate(w))} >= {alert.factor:g}" for w in (alert.long, alert.short))
+        found.append(_level(PAGE if alert.severity == "page" else TICKET, f"{long} and {short}"))
+    found += [_level(YOUNG, f"{coverage} < {FULL_COVERAGE:g}"), _level(FINE, coverage)]
+    return " or ".join(found)
+
+
+def _level(number: int, condition: str) -> str:
+    return f"0 * ({condition}) + {number}"
+
+
+# Requests
+
+
+def slo_requests() -> str:
+    """Return the requests per second that availability counts, by service."""
+    return of_service(series.SLO_REQUESTS, AVAILABILITY)
+
+
+def slo_errors() -> str:
+    """Return those of them that failed."""
+    return of_service(series.SLO_ERRORS, AVAILABILITY)
+
+
+def requests(*labels: str, status: str = "") -> str:
+    """Return requests per second of the chosen services and endpoints, summed by `labels`."""
+    matchers = (SERVICE, ENDPOINT, *((f"status=~{json.dumps(status)}",) if status else ()))
+    return f"sum by ({', '.join(labels)}) ({select(series.REQUESTS, *matchers)})"
+
+
+def failing(settings: Settings, *matchers: str) -> str:
+    """Return the selector of failing requests, by what each service itself calls a failure."""
+    by_errors: dict[str, list[str]] = {}
+    for service in watched(settings):
+        by_errors.setdefault(service.errors, []).append(service.name)
+    if len(by_errors) <= 1:
+        status = next(iter(by_errors), "5..")
+        return select(series.REQUESTS, *matchers, f"status=~{json.dumps(status)}")
+    return " or ".join(
+        select(series.REQUESTS, *matchers, f'service=~"{"|".join(names)}"', f"status=~{json.dumps(errors)}")
+        for errors, names in by_errors.items()
+    )
+
+
+def error_share(settings: Settings) -> str:
+    """Return the share of requests that fail, by service; a gap where there are none, 0 where none fail."""
+    every = requests("service")
+    failed = f"sum by (service) ({failing(settings, SERVICE, ENDPOINT)})"
+    return f"({failed} or 0 * {every}) / ({every} > 0)"
+
+
+def mean_duration() -> str:
+    """Return the average response time of the chosen services and endpoints, by service."""
+    total, count = (
+        f"sum by (service) ({select(name, SERVICE, ENDPOINT)})" for name in (series.DURATION_SUM, series.DURATION_COUNT)
+    )
+    return f"{total} / ({count} > 0)"
+
+
+def busiest_endpoints(count: int) -> str:
+    """Return requests per second of the `count` endpoints that have most in the whole time range.
+
+    Ranked once, at the end of the range, so that no endpoint comes and goes from one point to the next.
+    """
+    ranked = in_range(select(series.REQUESTS, SERVICE, ENDPOINT), at="@ end()")
+    return f"{requests('service', 'endpoint')} and on (service, endpoint) topk({count}, {ranked} > 0)"
+
+
+def in_range(selector: str, *, at: str = "") -> str:
+    """Return how much a recorded rate adds up to over the time range, by service and endpoint.
+
+    What is too young to have been there at a step counts with its newest rate. `at` is a modifier such as `@ end()`,
+    which a union of selectors cannot carry.
+    """
+    step, by = f"{seconds(BASE_WINDOW):g}", "sum by (service, endpoint)"
+    at = f" {at}" if at else ""
+    return f"({step} * {by} (sum_over_time(({selector}){_RANGE}{at})) or {step} * {by} ({selector}{at}))"
+
+
+def failed_requests(settings: Settings, count: int) -> str:
+    """Return the `count` endpoints with most failed requests in the time range."""
+    return f"topk({count}, {in_range(failing(settings, SERVICE))} > 0)"
+
+
+def failed_share(settings: Settings) -> str:
+    """Return the share of an endpoint's requests that failed in the time range, where any did."""
+    return f"{in_range(failing(settings, SERVICE))} / ({in_range(select(series.REQUESTS, SERVICE))} > 0) > 0"
+
+
+def slowest_endpoints(count: int) -> str:
+    """Return the `count` highest average response times in the time range, by endpoint."""
+    total = in_range(select(series.DURATION_SUM, SERVICE))
+    return f"topk({count}, {total} / ({timed_requests()}))"
+
+
+def timed_requests() -> str:
+    """Return how many requests an endpoint answered in the time range, where it did."""
+    return f"{in_range(select(series.DURATION_COUNT, SERVICE))} > 0"
+
+
+def exemplars(settings: Settings) -> str:
+    """Return the selector whose exemplars Grafana fetches; "" when nothing is watched.
+
+    Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
+    this one names the raw histograms, and `@ 0` (1970) makes its range query find nothing and read nothing.
+    """
+    buckets = sorted({f"{service.metrics.duration}_bucket" for service in watched(settings)})
+    return f'{{__name__=~"{"|".join(buckets)}", {SERVICE}}} @ 0' if buckets else ""
+
+
+# Containers
+
+
+def of_container(metric: str) -> str:
+    """Return a recorded series by container."""
+    return f"max by (container) ({select(metric, CONTAINER)})"
+
+
+def megabytes(metric: str) -> str:
+    """Return a recorded series of bytes in MB, by container."""
+    return f"{of_container(metric)} / 1e6"

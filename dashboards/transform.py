@@ -1,0 +1,42 @@
+"""The usual transformations, as Grafana stores them."""
+
+from collections.abc import Mapping, Sequence
+
+from dashboards.model import Transformation
+
+
+def merge() -> Transformation:
+    """Join the answers of several table queries on their common columns."""
+    return {"id": "merge", "options": {}}
+
+
+def organize(
+    *,
+    rename: Mapping[str, str] | None = None,
+    exclude: Sequence[str] = (),
+    order: Sequence[str] = (),
+) -> Transformation:
+    """Rename, drop and order columns; names are those before renaming."""
+    return {
+        "id": "organize",
+        "options": {
+            "renameByName": dict(rename or {}),
+            "excludeByName": dict.fromkeys(exclude, True),
+            "indexByName": {name: index for index, name in enumerate(order)},
+        },
+    }
+
+
+def sort_by(field: str, *, descending: bool = False) -> Transformation:
+    """Sort rows by one column."""
+    return {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": field, "desc": descending}]}}
+
+
+def limit(rows: int) -> Transformation:
+    """Keep the first `rows` rows."""
+    return {"id": "limit", "options": {"limitField": str(rows)}}
+
+
+def labels_to_fields() -> Transformation:
+    """Turn each label into a column."""
+    return {"id": "labelsToFields", "options": {"mode": "columns"}}

@@ -1,0 +1,19 @@
+"""Constant names that Grafana's parts know each other by.
+
+They are fixed in advance, so that a dashboard, an alert rule and a data source can be written without waiting
+for one another. Changing one replaces the resource behind it and breaks bookmarks.
+"""
+
+from typing import Final
+
+DATASOURCE_PROMETHEUS: Final = "prometheus"
+DATASOURCE_LOKI: Final = "loki"
+DATASOURCE_JAEGER: Final = "jaeger"
+
+FOLDER_ML_PLATFORM: Final = "ml-platform"
+FOLDER_INFRASTRUCTURE: Final = "infrastructure"
+FOLDER_EXECUTIVE: Final = "executive"
+
+SLO_OVERVIEW: Final = "slo-overview"
+APPLICATION_PERFORMANCE: Final = "application-performance"
+INFRASTRUCTURE_HEALTH: Final = "infrastructure-health"

@@ -1,0 +1,40 @@
+"""The commands by name. Each returns an exit code; what cannot go on says so in one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from ops.bootstrap import CannotGoOn
+
+_COMMANDS = (
+    "up",
+    "preview",
+    "plan",
+    "render",
+    "verify",
+    "watch",
+    "down",
+    "destroy",
+    "test",
+    "bench",
+    "digests",
+    "password",
+    "screenshots",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that `arguments` name."""
+    if not arguments or arguments[0] not in _COMMANDS:
+        print(f"usage: make {'|'.join(_COMMANDS)} [STACK=dev]", file=sys.stderr)
+        return 2
+    command: Callable[[list[str]], int] = import_module(f"ops.{arguments[0]}").main
+    try:
+        return command(arguments[1:])
+    except CannotGoOn as stop:
+        print(f"{stop}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,30 @@
+"""`make destroy`: everything goes, data included. Asks first; production's protected volumes refuse."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ops import context, engine, pulumi
+from ops.bootstrap import CannotGoOn
+from ops.console import say
+from ops.mend import mend
+
+
+def main(_arguments: list[str]) -> int:
+    """Destroy the chosen stack after its name has been typed (or given as YES=<stack>)."""
+    client = engine.connect()
+    pulumi.select()
+    name = context.stack()
+    given = os.environ.get("YES")
+    if given is None:
+        if not sys.stdin.isatty():
+            msg = f"destroy asks for the stack's name: run it in a terminal, or with YES={name}"
+            raise CannotGoOn(msg)
+        say(f"This removes stack '{name}' with all its metrics, logs, traces and users.")
+        given = input("Type the stack's name to go on: ")
+    if given != name:
+        msg = f"'{given}' is not '{name}': nothing was removed"
+        raise CannotGoOn(msg)
+    mend(client)
+    return pulumi.run("destroy", "--yes", "--skip-preview", "--stack", name)

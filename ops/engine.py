@@ -1,0 +1,67 @@
+"""The Docker engine that the stack runs on."""
+
+from __future__ import annotations
+
+import os
+
+import docker
+import docker.errors
+from docker import DockerClient
+from docker.models.containers import Container
+
+import versions
+from ops import context, stack_config
+from ops.bootstrap import CannotGoOn
+from ops.console import say
+
+LABEL = "observability"
+
+
+def connect() -> DockerClient:
+    """Return a client of the stack's engine (docker:host, DOCKER_HOST or the local one); CannotGoOn without it."""
+    host = stack_config.docker_host(context.stack()) or os.environ.get("DOCKER_HOST") or None
+    where = host or "unix:///var/run/docker.sock"
+    try:
+        client = DockerClient(base_url=where, use_ssh_client=where.startswith("ssh://"), timeout=60)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        msg = (
+            f"Docker does not answer at {where} ({_short(error)}). Install it (https://docs.docker.com/engine/install/),"
+            " start it, and see that you may use it; or set docker:host. `make plan` and `make render` work without it."
+        )
+        raise CannotGoOn(msg) from None
+    return client
+
+
+def pull(client: DockerClient) -> None:
+    """See that every pinned image is on the engine, pulling what is missing; CannotGoOn names what cannot be had."""
+    for image in versions.images().values():
+        try:
+            client.images.get(image.reference)
+        except docker.errors.ImageNotFound:
+            say(f"pulling {image.reference} …")
+            try:
+                client.images.pull(image.reference)
+            except docker.errors.APIError as error:
+                msg = (
+                    f"image {image.reference} is not on the Docker host and the registry does not give it"
+                    f" ({_short(error)}). Is the tag in versions.toml right, and is there a network?"
+                    " Nothing was changed."
+                )
+                raise CannotGoOn(msg) from None
+
+
+def containers(client: DockerClient) -> list[Container]:
+    """Return the stack's services' containers, loaders left out."""
+    found = client.containers.list(all=True, filters={"label": f"{LABEL}.stack={context.stack()}"})
+    return [c for c in found if f"{LABEL}.spec" in c.labels]
+
+
+def health(container: Container) -> str:
+    """Return `healthy`, `starting`, `unhealthy` or the container's status."""
+    state = container.attrs["State"]
+    return str(state.get("Health", {}).get("Status") or state["Status"])
+
+
+def _short(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error).strip().splitlines()[0][:200]

@@ -1,0 +1,192 @@
+"""Repairs what an interrupted run left behind, and says what it mended. Data volumes are never touched.
+
+An engine that dies in the middle of `up` leaves a lock, creations that the state calls pending, and objects that
+exist but are not in the state. Each is undone here just so far that the next `up` finishes the job:
+
+| left behind                          | mended by                                                        |
+|--------------------------------------|------------------------------------------------------------------|
+| a lock whose process is gone         | removed; one whose process lives is respected                    |
+| a pending container or network       | removed from the Docker host: it is made anew, its data kept     |
+| a pending volume                     | kept: making it again adopts it                                  |
+| a pending folder, data source, …     | removed from Grafana, where it was made moments ago              |
+| a container the state only half knows| removed from the Docker host and from the state                  |
+| a container that is gone or stopped  | forgotten by the state, so that `up` makes or starts it          |
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+import psutil
+from docker import DockerClient
+
+from components.grafana_api import GrafanaApi, GrafanaError
+from ops import context, pulumi
+from ops.bootstrap import CannotGoOn
+from ops.console import say
+
+_CONTAINER = "docker:index/container:Container"
+_NETWORK = "docker:index/network:Network"
+_GRAFANA_PATHS = {
+    "grafana:oss/folder:Folder": "/api/folders/{uid}",
+    "grafana:oss/dataSource:DataSource": "/api/datasources/uid/{uid}",
+    "grafana:oss/dashboard:Dashboard": "/api/dashboards/uid/{uid}",
+}
+
+Json = dict[str, Any]
+
+
+def mend(client: DockerClient) -> list[str]:
+    """Mend the chosen stack and return a line for each thing mended; CannotGoOn when another run is alive."""
+    done = _locks()
+    state = pulumi.exported()
+    deployment: Json = state["deployment"]
+    resources: list[Json] = deployment.get("resources") or []
+    pending: list[Json] = deployment.get("pending_operations") or []
+    dirty = bool(pending)
+    for operation in pending:
+        done.append(_operation(client, operation, resources))
+    broken = [r for r in resources if r["type"] == _CONTAINER and r.get("initErrors")]
+    for resource in broken:
+        _remove_container(client, str(resource["id"]))
+        done.append(f"removed container {_name(resource)}, whose start had failed")
+    gone = [r for r in resources if r["type"] == _CONTAINER and r not in broken and _is_down(client, r)]
+    if broken or dirty:
+        urns = {r["urn"] for r in broken}
+        deployment["pending_operations"] = []
+        deployment["resources"] = [_without(r, urns) for r in resources if r not in broken]
+        pulumi.ask("stack", "import", "--force", given=json.dumps(state))
+    if gone:
+        targets = [part for r in gone for part in ("--target", str(r["urn"]))]
+        pulumi.ask("refresh", "--yes", "--skip-preview", *targets)
+        done += [f"noticed that container {_name(r)} does not run" for r in gone]
+    for line in done:
+        say(f"mended: {line}")
+    return done
+
+
+def _locks() -> list[str]:
+    folder = context.file_backend()
+    if folder is None:
+        return []
+    done = []
+    for path in sorted((folder / ".pulumi" / "locks").rglob(f"{context.stack()}/*.json")):
+        lock = json.loads(path.read_text())
+        pid, host = int(lock.get("pid", 0)), lock.get("hostname", "")
+        if host and host != socket.gethostname():
+            msg = (
+                f"stack '{context.stack()}' is locked by {lock.get('username')} on {host} (process {pid}): wait for it"
+            )
+            raise CannotGoOn(msg)
+        if _alive(pid, path):
+            msg = f"stack '{context.stack()}' is being changed by process {pid} on this machine: wait until it is done"
+            raise CannotGoOn(msg)
+        path.unlink(missing_ok=True)
+        done.append(f"removed the lock of process {pid}, which is gone")
+    return done
+
+
+def _alive(pid: int, lock: Path) -> bool:
+    """Tell whether the process that took `lock` lives; a later process that got its number does not count."""
+    try:
+        process = psutil.Process(pid)
+        is_pulumi = any("pulumi" in part for part in process.cmdline())
+        return is_pulumi and process.create_time() <= lock.stat().st_mtime + 1
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _operation(client: DockerClient, operation: Json, resources: list[Json]) -> str:
+    resource: Json = operation["resource"]
+    kind, what = operation["type"], f"{resource['type'].rsplit(':', 1)[-1]} {_name(resource)}"
+    if kind != "creating":
+        return f"forgot that {what} was {kind}: `up` does it again"
+    known = {str(r.get("id")) for r in resources}
+    if resource["type"] == _CONTAINER:
+        _remove_container(client, _name(resource), keep=known)
+    elif resource["type"] == _NETWORK:
+        for network in client.networks.list(names=[_name(resource)]):
+            if network.name == _name(resource) and network.id not in known:
+                network.remove()
+    elif resource["type"] in _GRAFANA_PATHS:
+        _remove_content(resource, resources)
+    return f"undid the half-made {what}"
+
+
+def _remove_container(client: DockerClient, reference: str, keep: frozenset[str] | set[str] = frozenset()) -> None:
+    try:
+        container = client.containers.get(reference)
+    except docker.errors.NotFound:
+        return
+    if container.id in keep:
+        return
+    container.stop(timeout=60)
+    container.remove(force=True)
+
+
+def _remove_content(resource: Json, resources: list[Json]) -> None:
+    inputs: Json = resource.get("inputs") or {}
+    uid = inputs.get("uid") or _dashboard_uid(inputs)
+    provider = next((r for r in resources if r["type"] == "pulumi:providers:grafana"), None)
+    if uid is None or provider is None:
+        return
+    api = _grafana(str(provider["urn"]))
+    try:
+        path = _GRAFANA_PATHS[resource["type"]].format(uid=uid)
+        if api.find(path) is not None:
+            if "/folders/" in path and api.request("GET", f"/api/search?folderUIDs={uid}"):
+                msg = f"Grafana's folder '{uid}' is not in the state, and not empty: move its dashboards, or delete it"
+                raise CannotGoOn(msg)
+            api.request("DELETE", path)
+    except GrafanaError as error:
+        if error.status == 0:  # Grafana is down: its container is made anew first
+            return
+        raise CannotGoOn(str(error)) from None
+
+
+def _grafana(provider_urn: str) -> GrafanaApi:
+    """Return the API as the provider in the state reaches it: a run that was killed may not have made outputs."""
+    shown: Json = json.loads(pulumi.ask("stack", "export", "--show-secrets"))
+    inputs: Json = next(r for r in shown["deployment"]["resources"] if r["urn"] == provider_urn)["inputs"]
+    return GrafanaApi(_plain(inputs["url"]), _plain(inputs["auth"]))
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - a text, or Pulumi's envelope around one
+    return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
+
+
+def _dashboard_uid(inputs: Json) -> str | None:
+    text = inputs.get("configJson")
+    return json.loads(text).get("uid") if isinstance(text, str) else None
+
+
+def _is_down(client: DockerClient, resource: Json) -> bool:
+    must_run = (resource.get("inputs") or {}).get("mustRun", True)
+    try:
+        container = client.containers.get(str(resource["id"]))
+    except docker.errors.NotFound:
+        return True
+    return bool(must_run) and container.status not in {"running", "restarting"}
+
+
+def _name(resource: Json) -> str:
+    inputs: Json = resource.get("inputs") or {}
+    return str(inputs.get("name") or str(resource["urn"]).rsplit("::", 1)[-1])
+
+
+def _without(resource: Json, urns: set[str]) -> Json:
+    """Return `resource` without references to the resources that left the state."""
+    kept = dict(resource)
+    if "dependencies" in kept:
+        kept["dependencies"] = [u for u in kept["dependencies"] if u not in urns]
+    if "propertyDependencies" in kept:
+        kept["propertyDependencies"] = {
+            key: [u for u in values or [] if u not in urns] for key, values in kept["propertyDependencies"].items()
+        }
+    return kept

@@ -1,0 +1,1 @@
+"""`make screenshots`: pictures of the running stack."""

@@ -1,0 +1,49 @@
+"""`make watch`: applies a saved dashboard within seconds. For development."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ops import context, engine, pulumi, stack_config
+from ops.bootstrap import ROOT, CannotGoOn
+from ops.console import say
+from ops.mend import mend
+
+_WATCHED = ("dashboards", "rules", "configs")
+_POLL_SECONDS = 0.3
+
+
+def main(_arguments: list[str]) -> int:
+    """Watch the sources of the content; on every change run `up`, unless the change does not even load."""
+    if not stack_config.current().dashboards_editable:
+        msg = f"stack '{context.stack()}' is not for development (dashboardsEditable is false): use `make up`"
+        raise CannotGoOn(msg)
+    client = engine.connect()
+    pulumi.select()
+    mend(client)
+    seen = _stamps()
+    say("watching " + ", ".join(_WATCHED) + "; Ctrl-C ends it")
+    while True:
+        time.sleep(_POLL_SECONDS)
+        now = _stamps()
+        if now != seen:
+            changed = sorted(str(p.relative_to(ROOT)) for p in now if now[p] != seen.get(p))
+            seen = now
+            say(f"{', '.join(changed) or 'a file went'}: applying …")
+            started = time.monotonic()
+            if _loads() and not pulumi.run(
+                "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", context.stack()
+            ):
+                say(f"applied in {time.monotonic() - started:.1f} s")
+
+
+def _stamps() -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for folder in _WATCHED for p in (ROOT / folder).rglob("*.py")}
+
+
+def _loads() -> bool:
+    """Tell whether everything renders; what does not has already said why."""
+    return subprocess.run([sys.executable, "-m", "ops", "render", "build/watch"], cwd=ROOT, check=False).returncode == 0

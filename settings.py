@@ -1,0 +1,545 @@
+"""The settings: read, checked and frozen once. Nothing else in the program reads configuration.
+
+`Pulumi.<stack>.yaml` gives raw values; `load` turns them into a `Settings` or raises one `SettingsError` that lists
+every problem (setting, value given, what is accepted). Nothing is created before it returns. Secrets are `SecretStr`:
+neither `repr` nor an error ever shows one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import promql_parser
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+PROJECT = "observability"
+SERVICES = ("grafana", "prometheus", "loki", "jaeger")
+"""The stack's own services: the names of their containers, volumes and limits."""
+
+MINIMUM_RETENTION_DAYS = 35
+MAXIMUM_PORT = 65_535
+ALL_PERCENT = 100
+WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})
+MINIMUM_SECRET_LENGTH = {False: 8, True: 16}
+"""Shortest accepted secret, by whether the stack is production."""
+
+_DURATION = re.compile(r"^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$")
+_DURATION_MS = (86_400_000, 3_600_000, 60_000, 1_000, 1)
+
+
+def milliseconds(duration: str) -> int:
+    """Return a Prometheus duration (`30d`, `1h30m`, `300ms`) in milliseconds; ValueError when it is not one."""
+    match = _DURATION.match(duration)
+    if not duration or match is None:
+        msg = "a duration like 300ms, 15s, 5m, 1h or 30d"
+        raise ValueError(msg)
+    return sum(int(n) * unit for n, unit in zip(match.groups(default="0"), _DURATION_MS, strict=True))
+
+
+def seconds(duration: str) -> float:
+    """Return a Prometheus duration in seconds."""
+    return milliseconds(duration) / 1000
+
+
+def _duration(value: str) -> str:
+    if milliseconds(value) <= 0:
+        msg = "a duration above zero, like 300ms, 15s, 5m, 1h or 30d"
+        raise ValueError(msg)
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = "a URL with its scheme, like https://grafana.example.org/"
+        raise ValueError(msg)
+    return value.rstrip("/") + "/"
+
+
+def _optional_url(value: str) -> str:
+    return _url(value) if value else ""
+
+
+def _selector(value: str) -> str:
+    try:
+        promql_parser.parse(f"up{{{value}}}")
+    except ValueError as error:
+        msg = f'PromQL label matchers, like service="checkout" ({str(error).splitlines()[0]})'
+        raise ValueError(msg) from None
+    return value
+
+
+def _address(value: str) -> str:
+    if (
+        not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}", value)
+        or not 0 < int(value.rsplit(":", 1)[1]) <= MAXIMUM_PORT
+    ):
+        msg = "host:port, like checkout:8000"
+        raise ValueError(msg)
+    return value
+
+
+def _optional_address(value: str) -> str:
+    return _address(value) if value else ""
+
+
+def _objective(value: float | str) -> float | str:
+    if isinstance(value, (int, float)) and not 0 < value < ALL_PERCENT:
+        msg = "a percentage above 0 and below 100, like 99.5"
+        raise ValueError(msg)
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Url = Annotated[str, AfterValidator(_url)]
+Selector = Annotated[str, AfterValidator(_selector)]
+Address = Annotated[str, AfterValidator(_address)]
+OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
+OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+Objective = Annotated[float, BeforeValidator(_objective)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")]
+Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+
+
+class AvailabilitySlo(_Frozen):
+    """Share of requests that do not fail: `objective` percent over `window`."""
+
+    objective: Objective = 99.5
+    window: Duration = "30d"
+
+
+class LatencySlo(_Frozen):
+    """Share of requests answered within `threshold`: `objective` percent over `window`."""
+
+    objective: Objective = 99.0
+    threshold: Duration = "300ms"
+    window: Duration = "7d"
+
+
+class MetricNames(_Frozen):
+    """What the service calls the metrics of the contract; `duration` is the histogram's base name."""
+
+    requests: Metric = "http_requests_total"
+    duration: Metric = "http_request_duration_seconds"
+    in_progress: Metric | None = Field("http_requests_in_progress", alias="inProgress")
+
+
+class LabelNames(_Frozen):
+    """What the service calls the labels of the contract; null where it has none."""
+
+    endpoint: Label | None = "endpoint"
+    method: Label | None = "method"
+    status: Label = "status"
+
+
+class WatchedService(_Frozen):
+    """One HTTP service to watch: how to scrape it, how to select its series, what it promises."""
+
+    name: Name
+    targets: tuple[Address, ...] = ()
+    dns: tuple[Address, ...] = ()
+    http_sd: tuple[Url, ...] = Field((), alias="httpSd")
+    metrics_path: Annotated[str, Field(pattern=r"^/")] = Field("/metrics", alias="metricsPath")
+    scheme: Literal["http", "https"] = "http"
+    target_labels: Mapping[Label, str] = Field(default_factory=dict, alias="targetLabels")
+    selector: Selector = ""
+    errors: Annotated[str, Field(min_length=1)] = "5.."
+    metrics: MetricNames = MetricNames()
+    labels: LabelNames = LabelNames()
+    availability: AvailabilitySlo | None = AvailabilitySlo()
+    latency: LatencySlo | None = LatencySlo()
+
+    @property
+    def matchers(self) -> str:
+        """The PromQL matchers that select this service's series."""
+        return self.selector or f'service="{self.name}"'
+
+    @model_validator(mode="after")
+    def _regex(self) -> WatchedService:
+        try:
+            re.compile(self.errors)
+        except re.error:
+            msg = "errors: a regular expression over the status label, like 5.."
+            raise ValueError(msg) from None
+        return self
+
+
+class Limits(_Frozen):
+    """What one container may use: `memory` in MiB, `cpus` in cores."""
+
+    memory: Annotated[int, Field(ge=64, le=1_048_576)]
+    cpus: Annotated[float, Field(gt=0, le=256)]
+
+
+DEFAULT_LIMITS: dict[str, Limits] = {
+    # An engine refuses more cores than it has, so the defaults fit the smallest host.
+    "grafana": Limits(memory=768, cpus=1),
+    "prometheus": Limits(memory=1024, cpus=1),
+    "loki": Limits(memory=1024, cpus=1),
+    "jaeger": Limits(memory=1024, cpus=1),
+}
+DEFAULT_PORTS: dict[str, int] = {
+    "grafana": 3000,
+    "prometheus": 9090,
+    "loki": 3100,
+    "jaeger": 16686,
+    "otlpGrpc": 4317,
+    "otlpHttp": 4318,
+}
+
+
+class Settings(_Frozen):
+    """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
+
+    stack: str = Field(exclude=True)
+    production: bool = Field(default=False, description="Production rules: secrets must be configured and strong")
+    protect_data: bool = Field(
+        default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
+    )
+    bind_address: Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+$")] = Field(
+        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
+    )
+    access_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$")] = Field(
+        "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
+    )
+    port_offset: Annotated[int, Field(ge=0, le=50_000)] = Field(
+        0, alias="portOffset", description="Added to every port, so that stacks can share a Docker host"
+    )
+    ports: Mapping[str, Port] = Field(
+        default_factory=dict,
+        description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp",
+    )
+    limits: Mapping[str, Limits] = Field(
+        default_factory=dict,
+        description="Container limits that differ, by service: {memory: MiB, cpus: cores}",
+    )
+    health_interval: Duration = Field(
+        "10s", alias="healthInterval", description="Time between two health checks of a container"
+    )
+    scrape_interval: Duration = Field("15s", alias="scrapeInterval", description="Time between two scrapes")
+    rule_interval: Duration = Field(
+        "1m", alias="ruleInterval", description="Time between two evaluations of the recording rules"
+    )
+    prometheus_retention: Duration = Field(
+        "40d", alias="prometheusRetention", description="How long metrics are kept, at least 35d"
+    )
+    prometheus_retention_size: Annotated[str, Field(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = Field(
+        "20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB"
+    )
+    remote_write_receiver: bool = Field(
+        default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+    )
+    loki_retention: Duration = Field(
+        "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
+    )
+    jaeger_retention: Duration = Field("72h", alias="jaegerRetention", description="How long traces are kept")
+    grafana_root_url: OptionalUrl = Field(
+        "", alias="grafanaRootUrl", description="The address people type; empty means the published one"
+    )
+    grafana_admin_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$")] = Field(
+        "admin", alias="grafanaAdminUser", description="Grafana's administrator"
+    )
+    grafana_admin_password: SecretStr | None = Field(
+        None, alias="grafanaAdminPassword", description="Secret. Their password; generated when empty"
+    )
+    grafana_secret_key: SecretStr | None = Field(
+        None, alias="grafanaSecretKey", description="Secret. Encrypts what Grafana stores; generated when empty"
+    )
+    grafana_theme: Literal["dark", "light", "system"] = Field(
+        "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
+    )
+    grafana_public_dashboards: bool = Field(
+        default=False, alias="grafanaPublicDashboards", description="Let people publish dashboards without sign-in"
+    )
+    grafana_feature_toggles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")], ...] = Field(
+        (), alias="grafanaFeatureToggles", description="Grafana feature toggles to turn on"
+    )
+    dashboards_editable: bool = Field(
+        default=False, alias="dashboardsEditable", description="Dashboards can be edited in Grafana (development)"
+    )
+    smtp_host: OptionalAddress = Field(
+        "", alias="smtpHost", description="Mail server as host:port; empty turns mail off"
+    )
+    smtp_user: str = Field("", alias="smtpUser", description="User name at the mail server")
+    smtp_password: SecretStr | None = Field(
+        None, alias="smtpPassword", description="Secret. Password at the mail server"
+    )
+    smtp_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(
+        "grafana@localhost.localdomain", alias="smtpFrom", description="Sender of Grafana's mails"
+    )
+    smtp_start_tls: Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"] = Field(
+        "MandatoryStartTLS",
+        alias="smtpStartTls",
+        description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
+    )
+    watch_stack: bool = Field(
+        default=True,
+        alias="watchStack",
+        description="Watch Grafana, Prometheus and Loki as services with SLOs too",
+    )
+    services: tuple[WatchedService, ...] = Field(
+        (), description="The services to watch; see the README for the fields of one"
+    )
+
+    @property
+    def prefix(self) -> str:
+        """Start of every name on the Docker host: project and stack."""
+        return f"{PROJECT}-{self.stack}"
+
+    def port(self, name: str) -> int:
+        """Return the published port of `name` (a key of DEFAULT_PORTS)."""
+        return self.ports.get(name, DEFAULT_PORTS[name] + self.port_offset)
+
+    def limit(self, service: str) -> Limits:
+        """Return the limits of one of the stack's own services."""
+        return self.limits.get(service, DEFAULT_LIMITS[service])
+
+    def address(self, name: str) -> str:
+        """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
+        host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
+        return f"http://{host}:{self.port(name)}"
+
+    @property
+    def root_url(self) -> str:
+        """Grafana's own idea of its address, with a trailing slash."""
+        return self.grafana_root_url or self.address("grafana") + "/"
+
+
+class SettingsError(ValueError):
+    """Every problem of a configuration; `problems` holds one line each."""
+
+    def __init__(self, stack: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+        lines = "\n".join(f"  - {p}" for p in problems)
+        super().__init__(f"{count} of stack '{stack}' cannot be used; nothing was created:\n{lines}")
+
+
+def field_of(key: str) -> str | None:
+    """Return the Settings field behind a configuration key, None when there is none."""
+    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and n != "stack"), None)
+
+
+def secret_keys() -> tuple[str, ...]:
+    """Return the configuration keys that hold secrets."""
+    return tuple(f.alias or n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation))
+
+
+def parse_raw(key: str, text: str) -> Any:  # noqa: ANN401 - it is what pydantic checks next
+    """Turn Pulumi's text for `key` into a value: JSON where the field is not text, else the text itself."""
+    name = field_of(key)
+    if name is None or Settings.model_fields[name].annotation is str or key in secret_keys():
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return (
+        text
+        if isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and "int" not in str(Settings.model_fields[name].annotation)
+        else value
+    )
+
+
+def load(stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset()) -> Settings:
+    """Check the raw configuration of `stack` and freeze it.
+
+    `raw` maps keys without the project's name to Pulumi's text; `secret` names the keys that are stored encrypted.
+    An empty secret is one that is not configured.
+    Raises SettingsError with every problem found.
+    """
+    problems: list[str] = []
+    raw = {key: text for key, text in raw.items() if text or key not in secret_keys()}
+    known = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
+    values: dict[str, Any] = {"stack": stack}
+    for key in sorted(raw):
+        if key not in known:
+            problems.append(f"{key}: no such setting; accepted: {_nearest(key, known)}")
+        else:
+            values[key] = parse_raw(key, raw[key])
+    problems += [
+        f"{key}: stored in plain text; accepted: a secret, set by `pulumi config set --secret {key}`"
+        for key in secret_keys()
+        if key in raw and key not in secret
+    ]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,38}", stack):
+        problems.append(f"stack name: '{stack}'; accepted: lower-case letters, digits, '.', '_' and '-', at most 39")
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(stack, problems + [_describe(e, values) for e in error.errors()]) from None
+    problems += _across(settings)
+    if problems:
+        raise SettingsError(stack, problems)
+    return settings
+
+
+def _nearest(key: str, known: set[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
+    close = get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else ", ".join(sorted(known))
+
+
+_ACCEPTED = {
+    "missing": "it must be given",
+    "extra_forbidden": "no such field",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "model_type": "an object with named fields",
+    "model_attributes_type": "an object with named fields",
+    "mapping_type": "an object with named fields",
+    "dict_type": "an object with named fields",
+}
+
+
+def _describe(error: Any, values: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    """Return `setting: value; accepted: …` for one of pydantic's errors, without echoing a secret."""
+    path = [p for p in error["loc"] if not (isinstance(p, str) and p.startswith(("function-", "literal[")))]
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    where = where.removesuffix(".constrained-str")
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        accepted = f"text that matches {context['pattern']}"
+    elif kind == "literal_error":
+        accepted = str(context["expected"])
+    elif kind in {"value_error", "assertion_error"}:
+        accepted = str(context["error"])
+    else:
+        accepted = _ACCEPTED.get(kind) or error["msg"].removeprefix("Input should be ")
+    if kind == "missing":
+        return f"{where}: missing; accepted: {accepted}"
+    shown = "(hidden)" if path and path[0] in secret_keys() else repr(_value_at(values, path))
+    return f"{where}: {shown}; accepted: {accepted}"
+
+
+def _value_at(values: Any, path: Sequence[int | str]) -> Any:  # noqa: ANN401 - walks arbitrary configuration
+    for part in path:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return values
+    return values
+
+
+def _across(settings: Settings) -> list[str]:
+    """Problems that need more than one setting to see."""
+    problems: list[str] = []
+    problems += [
+        f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
+        for field, given, accepted, what in (
+            ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
+            ("limits", settings.limits, SERVICES, "service"),
+        )
+        for key in given
+        if key not in accepted
+    ]
+    problems += _ports(settings)
+    problems += _secrets(settings)
+    problems += _services(settings)
+    problems += _retention(settings)
+    if settings.smtp_user and settings.smtp_password is None:
+        problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
+    if settings.smtp_password is not None and not settings.smtp_host:
+        problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
+    return problems
+
+
+def _ports(settings: Settings) -> list[str]:
+    problems = []
+    taken: dict[int, str] = {}
+    for name in DEFAULT_PORTS:
+        port = settings.port(name)
+        if port > MAXIMUM_PORT:
+            problems.append(
+                f"portOffset: {settings.port_offset}; accepted: one that keeps {name} at or below {MAXIMUM_PORT}"
+            )
+        if port in taken:
+            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({taken[port]} has this one)")
+        taken.setdefault(port, name)
+    return problems
+
+
+def _secrets(settings: Settings) -> list[str]:
+    problems = []
+    shortest = MINIMUM_SECRET_LENGTH[settings.production]
+    for key in secret_keys():
+        name = field_of(key)
+        value: SecretStr | None = getattr(settings, name) if name else None
+        if value is None:
+            if settings.production and key != "smtpPassword":
+                problems.append(
+                    f"{key}: missing; accepted: in production, a secret of at least {shortest} characters"
+                    f" (pulumi config set --secret {key})"
+                )
+        elif key != "smtpPassword" and (
+            len(value.get_secret_value()) < shortest or value.get_secret_value().lower() in WEAK_SECRETS
+        ):
+            problems.append(f"{key}: (hidden); accepted: at least {shortest} characters and not a common password")
+        elif "\n" in value.get_secret_value():
+            problems.append(f"{key}: (hidden); accepted: text without line breaks")
+    return problems
+
+
+def _services(settings: Settings) -> list[str]:
+    problems = []
+    seen: set[str] = set(SERVICES) if settings.watch_stack else set()
+    for index, service in enumerate(settings.services):
+        if service.name in seen:
+            problems.append(f"services[{index}].name: '{service.name}'; accepted: a name that no other service has")
+        seen.add(service.name)
+    return problems
+
+
+def _retention(settings: Settings) -> list[str]:
+    problems = []
+    kept = milliseconds(settings.prometheus_retention)
+    if kept < MINIMUM_RETENTION_DAYS * _DURATION_MS[0]:
+        problems.append(
+            f"prometheusRetention: '{settings.prometheus_retention}'; accepted: at least {MINIMUM_RETENTION_DAYS}d"
+        )
+    problems += [
+        f"services[{index}].{kind}.window: '{slo.window}'; accepted: at most prometheusRetention,"
+        f" {settings.prometheus_retention}"
+        for index, service in enumerate(settings.services)
+        for kind, slo in (("availability", service.availability), ("latency", service.latency))
+        if slo is not None and milliseconds(slo.window) > kept
+    ]
+    loki = milliseconds(settings.loki_retention)
+    if loki < _DURATION_MS[0] or loki % _DURATION_MS[1]:
+        problems.append(f"lokiRetention: '{settings.loki_retention}'; accepted: at least 24h, in whole hours")
+    rule, scrape = milliseconds(settings.rule_interval), milliseconds(settings.scrape_interval)
+    if scrape > _DURATION_MS[2]:
+        problems.append(
+            f"scrapeInterval: '{settings.scrape_interval}'; accepted: at most 1m, or 5-minute rates get thin"
+        )
+    if not scrape <= rule <= 5 * _DURATION_MS[2]:
+        problems.append(f"ruleInterval: '{settings.rule_interval}'; accepted: from scrapeInterval to 5m")
+    return problems

@@ -1,0 +1,131 @@
+"""Contracts over every resource that the program registers, in every environment, over Pulumi's mocks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components.service import Host
+from ops.mocked import Registered
+from settings import Settings
+
+Program = tuple[Registered, ...]
+SERVICES = {"grafana", "prometheus", "loki", "jaeger"}
+USERS = {"grafana": "472:0", "prometheus": "65534:65534", "loki": "10001:10001", "jaeger": "10001:10001"}
+
+
+def of(program: Program, token: str) -> dict[str, dict[str, Any]]:
+    return {r.name: r.inputs for r in program if r.type.endswith(token)}
+
+
+def services(program: Program) -> dict[str, dict[str, Any]]:
+    return {n: i for n, i in of(program, ":Container").items() if n in SERVICES}
+
+
+def test_four_services_and_nothing_else_runs(program: Program) -> None:
+    running = {n for n, i in of(program, ":Container").items() if i.get("mustRun", True)}
+    assert running == SERVICES
+
+
+def test_every_container_is_hardened(program: Program, settings: Settings) -> None:
+    for name, container in services(program).items():
+        assert container["user"] == USERS[name]
+        assert container["readOnly"] is True
+        assert container["capabilities"] == {"drops": ["ALL"]}
+        assert container["securityOpts"] == ["no-new-privileges:true"]
+        assert container["memory"] == container["memorySwap"] == settings.limit(name).memory
+        assert float(container["cpus"]) == settings.limit(name).cpus
+        assert container["logOpts"] == {"max-size": "10m", "max-file": "3"}
+        assert container["restart"] == "unless-stopped"
+        assert container["destroyGraceSeconds"] >= 30
+        assert container["stopTimeout"] == container["destroyGraceSeconds"]
+        assert container["healthcheck"]["tests"][0] == "CMD"
+        assert not container.get("privileged")
+
+
+def test_ports_are_published_where_the_settings_say(program: Program, settings: Settings) -> None:
+    published = [p for c in services(program).values() for p in c["ports"]]
+    assert {p["ip"] for p in published} == {settings.bind_address} == {"127.0.0.1"}
+    assert len({p["external"] for p in published}) == len(published) == 6
+
+
+def test_nothing_depends_on_a_path_of_this_machine(program: Program) -> None:
+    for name, container in of(program, ":Container").items():
+        for volume in container["volumes"]:
+            assert "hostPath" not in volume, name
+            assert volume["volumeName"], name
+        for upload in container.get("uploads", ()):
+            assert "source" not in upload, name
+
+
+def test_names_belong_to_the_stack(program: Program, stack: str) -> None:
+    for token in (":Container", ":Volume", ":Network"):
+        for name, inputs in of(program, token).items():
+            assert inputs["name"].startswith(f"observability-{stack}"), name
+
+
+def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Program, stack: str) -> None:
+    for name, container in services(program).items():
+        writable = [v for v in container["volumes"] if not v.get("readOnly")]
+        assert [v["volumeName"] for v in writable] == [f"observability-{stack}-{name}-data"]
+
+
+def test_file_volumes_are_named_by_their_content(program: Program) -> None:
+    volumes = of(program, ":Volume")
+    named = {n: i["name"] for n, i in volumes.items() if n.endswith("-config")}
+    assert set(named) == {"prometheus-config", "loki-config", "jaeger-config"}
+    for name, physical in named.items():
+        assert len(physical.rsplit("-", 1)[1]) == 12, name
+
+
+def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:
+    generated = [f"generated-grafana-{n}" for n in ("admin-password", "secret-key", "metrics-password")]
+    secrets = [*generated, "stand-in-for-a-secret"]
+    for name, container in services(program).items():
+        text = json.dumps([container["envs"], container.get("command"), container["labels"], container["name"]])
+        assert not [s for s in secrets if s in text], name
+
+
+def test_grafana_reads_its_secrets_from_files(program: Program) -> None:
+    environment = dict(e.split("=", 1) for e in services(program)["grafana"]["envs"])
+    for key in (
+        "GF_SECURITY_ADMIN_PASSWORD",
+        "GF_SECURITY_SECRET_KEY",
+        "GF_SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY",
+        "GF_METRICS_BASIC_AUTH_PASSWORD",
+    ):
+        path = environment[key].removeprefix("$__file{").removesuffix("}")
+        uploads = of(program, ":Container")["grafana-secrets-loader"]["uploads"]
+        assert path in {u["file"] for u in uploads}, key
+
+
+def test_folders_and_data_sources_have_their_constant_uids(program: Program) -> None:
+    folders = {i["uid"]: i["title"] for i in of(program, "oss/folder:Folder").values()}
+    assert folders == {
+        "ml-platform": "ML Platform",
+        "infrastructure": "Infrastructure",
+        "executive": "Executive",
+    }
+    sources = of(program, "oss/dataSource:DataSource")
+    assert set(sources) == {"prometheus", "loki", "jaeger"}
+    assert [n for n, i in sources.items() if i.get("isDefault")] == ["prometheus"]
+
+
+def test_correlations_cover_the_four_ways(program: Program) -> None:
+    ways = {(i["source"], i["target"]) for i in of(program, "grafana:Correlation").values()}
+    assert ways == {("loki", "jaeger"), ("loki", "prometheus"), ("jaeger", "loki"), ("jaeger", "prometheus")}
+
+
+def test_dashboards_are_editable_only_where_it_is_said(program: Program, settings: Settings) -> None:
+    dashboards = of(program, "oss/dashboard:Dashboard")
+    assert set(dashboards) >= {"slo-overview", "application-performance", "infrastructure-health"}
+    for inputs in dashboards.values():
+        assert json.loads(inputs["configJson"])["editable"] is settings.dashboards_editable
+
+
+@pytest.mark.parametrize("stack", ["dev"])
+def test_labels_say_whose_a_thing_is(stack: str) -> None:
+    host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False)  # type: ignore[arg-type]
+    assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}

@@ -1,0 +1,49 @@
+"""A service's fingerprint and the spelling of its limits: what decides whether a second `up` changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from components import grafana, jaeger, loki, prometheus
+from components.files import digest
+from components.service import _cores
+from settings import Limits, Settings
+
+
+@pytest.mark.parametrize(
+    ("cpus", "spelled"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (1.05, "1.05"), (10, "10.")]
+)
+def test_cores_are_spelled_as_the_provider_reads_them_back(cpus: float, spelled: str) -> None:
+    assert _cores(cpus) == spelled
+
+
+def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
+    settings_of: Callable[[str], Settings],
+) -> None:
+    spec = loki.spec(settings_of("dev"))
+    changed = [
+        replace(spec, health=("false",)),
+        replace(spec, health_interval="9s"),
+        replace(spec, tmp_mib=1),
+        replace(spec, stop_seconds=1),
+        replace(spec, limits=Limits(memory=65, cpus=1)),
+        replace(spec, environment={"A": "b"}),
+    ]
+    assert len({s.fingerprint() for s in [spec, *changed]}) == len(changed) + 1
+    assert replace(spec, files={"/x": "y"}).fingerprint() == spec.fingerprint(), "files have their own digest"
+
+
+@pytest.mark.parametrize("module", [grafana, jaeger, loki, prometheus])
+def test_specs_are_the_same_every_time(module: object, settings_of: Callable[[str], Settings]) -> None:
+    first, second = (module.spec(settings_of("prod")) for _ in range(2))  # type: ignore[attr-defined]
+    assert first == second
+    assert first.fingerprint() == second.fingerprint()
+
+
+def test_a_digest_changes_with_path_content_and_key() -> None:
+    found = {digest({"/a": "x"}), digest({"/a": "y"}), digest({"/b": "x"}), digest({"/a": "x"}, "key")}
+    assert len(found) == 4
+    assert digest({"/a": "x", "/b": "y"}) == digest({"/b": "y", "/a": "x"})

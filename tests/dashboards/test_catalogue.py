@@ -1,0 +1,54 @@
+"""The catalogue: which dashboards there are, where they live, and that nothing of it needs Pulumi."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import settings
+from dashboards import uids
+from dashboards.builder import DashboardBuilder
+from dashboards.catalogue import FOLDERS, dashboards, files
+from dashboards.errors import DashboardError
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_PULUMI = """
+import sys
+import settings
+from dashboards.catalogue import dashboards
+dashboards(settings.load("test", {}))
+assert not [name for name in sys.modules if name.partition(".")[0].startswith("pulumi")]
+"""
+
+
+def test_folders() -> None:
+    assert FOLDERS == {
+        "ml-platform": "ML Platform",
+        "infrastructure": "Infrastructure",
+        "executive": "Executive",
+    }
+
+
+def test_where_each_dashboard_lives() -> None:
+    found = {file.uid: (file.folder, json.loads(file.json)["title"]) for file in dashboards(settings.load("test", {}))}
+    assert found == {
+        "slo-overview": ("ml-platform", "SLO Overview"),
+        "application-performance": ("ml-platform", "Application Performance"),
+        "infrastructure-health": ("infrastructure", "Infrastructure Health"),
+    }
+
+
+def test_file_and_content_agree() -> None:
+    assert all(json.loads(file.json)["uid"] == file.uid for file in dashboards(settings.load("test", {})))
+
+
+def test_refuses_a_uid_twice() -> None:
+    one, two = (DashboardBuilder(title, "same").add_text_panel("T", "text") for title in ("One", "Two"))
+    with pytest.raises(DashboardError, match="uid is 'same'"):
+        files(((uids.FOLDER_ML_PLATFORM, one), (uids.FOLDER_EXECUTIVE, two)))
+
+
+def test_needs_no_pulumi() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", WITHOUT_PULUMI], cwd=ROOT, check=True)

@@ -1,0 +1,83 @@
+"""Locks: one whose process is gone is removed, one whose process lives is respected."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops import mend
+from ops.bootstrap import CannotGoOn
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    monkeypatch.setenv("STACK", "dev")
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "observability" / "dev"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def lock(folder: Path, pid: int, host: str | None = None) -> Path:
+    path = folder / "one.json"
+    path.write_text(json.dumps({"pid": pid, "username": "me", "hostname": host or socket.gethostname()}))
+    return path
+
+
+def gone() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_lock_whose_process_is_gone_is_removed(locks: Path) -> None:
+    pid = gone()
+    path = lock(locks, pid)
+    assert mend._locks() == [f"removed the lock of process {pid}, which is gone"]
+    assert not path.exists()
+
+
+def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "pulumi"
+    fake.symlink_to("/bin/sleep")
+    process = subprocess.Popen([str(fake), "60"])
+    try:
+        path = lock(locks, process.pid)
+        with pytest.raises(CannotGoOn, match=f"process {process.pid} on this machine"):
+            mend._locks()
+        assert path.exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_number_that_another_program_got_later_does_not_count(locks: Path) -> None:
+    path = lock(locks, os.getpid())  # alive, but no Pulumi
+    assert len(mend._locks()) == 1
+    assert not path.exists()
+
+
+def test_a_lock_of_another_machine_is_respected(locks: Path) -> None:
+    path = lock(locks, gone(), host="elsewhere")
+    with pytest.raises(CannotGoOn, match="by me on elsewhere"):
+        mend._locks()
+    assert path.exists()
+
+
+def test_another_stacks_lock_is_none_of_ours(locks: Path) -> None:
+    other = locks.parent / "staging"
+    other.mkdir()
+    path = lock(other, gone())
+    assert mend._locks() == []
+    assert path.exists()
+
+
+def test_references_to_what_left_the_state_leave_with_it() -> None:
+    resource = {"dependencies": ["a", "b"], "propertyDependencies": {"x": ["a"], "y": None}}
+    assert mend._without(resource, {"a"}) == {"dependencies": ["b"], "propertyDependencies": {"x": [], "y": []}}

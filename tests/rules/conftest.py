@@ -1,0 +1,100 @@
+"""What the rules' tests share: one service, its rules, and promtool."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from rules import slo
+from settings import AvailabilitySlo, LatencySlo, Settings, WatchedService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+INTERVAL = "1m"
+
+
+@dataclass(frozen=True)
+class Promtool:
+    """The real one, in an empty directory."""
+
+    binary: str
+    folder: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [self.binary, *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+
+    def lint(self, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+        return self.run("check", "rules", "--lint=all", "--lint-fatal", *files)
+
+    def evaluate(
+        self,
+        group: slo.RuleGroup,
+        series: Mapping[str, str],
+        expected: Iterable[tuple[str, str, float | None]],
+    ) -> None:
+        """Fail unless each (time, query, value) holds, with `series` sampled every minute. None: nothing."""
+        document = {
+            "rule_files": ["rules.yml"],
+            "evaluation_interval": INTERVAL,
+            "fuzzy_compare": True,
+            "tests": [
+                {
+                    "interval": "1m",
+                    "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                    "promql_expr_test": [_expectation(*one) for one in expected],
+                }
+            ],
+        }
+        (self.folder / "rules.yml").write_text(slo.to_yaml(group))
+        (self.folder / "test.yml").write_text(yaml.safe_dump(document, width=10_000_000))
+        result = self.run("test", "rules", "test.yml")
+        if result.returncode:
+            pytest.fail(f"promtool:\n{result.stdout}{result.stderr}")
+
+
+def _expectation(at: str, query: str, value: float | None) -> dict[str, Any]:
+    samples = [] if value is None else [{"labels": "{}", "value": value}]
+    return {"expr": f"sum({query})", "eval_time": at, "exp_samples": samples}
+
+
+@pytest.fixture
+def promtool(tmp_path: Path) -> Promtool:
+    binary = shutil.which("promtool")
+    if binary is None:
+        pytest.skip("promtool is not on PATH")
+    return Promtool(binary, tmp_path)
+
+
+@pytest.fixture
+def service() -> WatchedService:
+    return WatchedService(name="checkout", availability=AvailabilitySlo(), latency=LatencySlo())
+
+
+@pytest.fixture
+def rules(service: WatchedService) -> slo.RuleGroup:
+    return slo.group(service, INTERVAL)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    renamed = {
+        "name": "legacy",
+        "selector": 'app="legacy",',
+        "errors": "5..|\\d{4}",
+        "metrics": {"requests": "app_total", "duration": "app_seconds", "inProgress": None},
+        "labels": {"endpoint": "status", "method": None, "status": "code"},
+        "availability": {"objective": 99.9, "window": "672h"},
+        "latency": {"objective": 95, "threshold": "1s", "window": "1d"},
+    }
+    single = {"name": "single", "availability": None, "labels": {"endpoint": None}}
+    return Settings.model_validate({"stack": "test", "services": [{"name": "checkout"}, renamed, single]})

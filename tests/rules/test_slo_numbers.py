@@ -1,0 +1,380 @@
+"""The numbers, by promtool: each property fails when the rule behind it is broken."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rules import series, slo
+from rules.windows import BURN_ALERTS
+from settings import AvailabilitySlo, WatchedService
+
+if TYPE_CHECKING:
+    from conftest import Promtool
+
+    from settings import Settings
+
+DAY = 1440
+OK = 'http_requests_total{service="checkout",endpoint="/pay",method="GET",status="200"}'
+BAD = 'http_requests_total{service="checkout",endpoint="/pay",method="GET",status="500"}'
+UP = 'up{job="checkout"}'
+
+
+def of(record: str, kind: str = "availability") -> str:
+    return f'{record}{{service="checkout",slo="{kind}"}}'
+
+
+def near(query: str, truth: float, tolerance: float = 0.001) -> tuple[str, float]:
+    """Return a query that is 1 when `query` is within `tolerance` of `truth`."""
+    return f"abs(({query}) / {truth!r} - 1) <= bool {tolerance}", 1
+
+
+@dataclass
+class Counter:
+    """A counter sampled every minute, written in promtool's notation."""
+
+    value: int = 0
+    total: int = 0
+    parts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.parts.append(str(self.value))
+
+    def grow(self, by: int, minutes: int) -> None:
+        self.parts.append(f"{self.value + by}+{by}x{minutes - 1}" if minutes > 1 else str(self.value + by))
+        self.value += by * minutes
+        self.total += by * minutes
+
+    def restart(self) -> None:
+        self.parts.append("0")
+        self.value = 0
+
+    def __str__(self) -> str:
+        return " ".join(self.parts)
+
+
+def spiky(days: int, seed: int, start: int = 0) -> tuple[Counter, Counter]:
+    """Bursts of 5 to 40 minutes, each with its own volume and share of errors, between nearly quiet hours."""
+    chance = random.Random(seed)  # noqa: S311 - traffic, not secrets
+    good, bad = Counter(start), Counter(start)
+    left = days * DAY
+    while left > 60:
+        quiet, burst = chance.randint(20, 240), chance.randint(5, 40)
+        quiet = min(quiet, left - burst)
+        good.grow(chance.choice([0, 0, 1]), quiet)
+        bad.grow(0, quiet)
+        volume = chance.randint(100, 20_000)
+        failed = int(volume * chance.choice([0, 0, 0.001, 0.02, 0.3]))
+        good.grow(volume - failed, burst)
+        bad.grow(failed, burst)
+        left -= quiet + burst
+    good.grow(0, left)
+    bad.grow(0, left)
+    return good, bad
+
+
+def only(rules: slo.RuleGroup, *records: str) -> slo.RuleGroup:
+    return replace(rules, rules=tuple(r for r in rules.rules if r.record in records))
+
+
+def test_the_rules_pass_promtools_lint(promtool: Promtool, settings: Settings) -> None:
+    files = slo.render(settings)
+    result = promtool.lint(files)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("SUCCESS") == len(files)
+
+
+def in_parts(expr: str) -> str:
+    """Split sums over 30 days into six over 5: promtool's engine stops at 10,000 samples a selector."""
+    return re.sub(
+        r"sum_over_time\((\S+?\{[^}]*\})\[30d\]\)",
+        lambda m: f"({' + '.join(f'sum_over_time({m[1]}[5d] offset {n}d)' for n in range(0, 30, 5))})",
+        expr,
+    )
+
+
+def test_three_spiky_days_are_weighted_by_events(promtool: Promtool) -> None:
+    """Counters with a past: rate() cannot see a burst whole whose counter was born with it."""
+    rules = only(
+        slo.group(WatchedService(name="checkout", latency=None), "1m"),
+        *(series.REQUESTS, series.BUDGET, series.SLO_REQUESTS, series.SLO_ERRORS),
+        *(series.SLO_REQUESTS_LEAD, series.SLO_ERRORS_LEAD, series.REQUESTS_PERIOD, series.ERRORS_PERIOD),
+        *(series.error_ratio(w) for w in ("5m", "3d", "30d")),
+        series.AVAILABILITY_30D,
+        *(series.BURN_RATE_PERIOD, series.BUDGET_REMAINING, series.budget_consumed("3d")),
+    )
+    good, bad = spiky(3, seed=3, start=10**6)
+    truth = bad.total / (bad.total + good.total)
+    month, consumed = of(series.error_ratio("30d")), of(series.budget_consumed("3d"))
+    promtool.evaluate(
+        rules,
+        {OK: str(good), BAD: str(bad)},
+        [
+            ("3d", *near(month, truth)),
+            ("3d", *near(f"1 - {of(series.AVAILABILITY_30D)}", truth)),
+            ("3d", *near(of(series.error_ratio("3d")), truth, 0.005)),
+            ("3d", *near(f"1 - {of(series.BUDGET_REMAINING)}", truth / 0.005)),
+            ("3d", *near(of(series.BURN_RATE_PERIOD), truth / 0.005)),
+            ("3d", *near(of(series.REQUESTS_PERIOD), good.total + bad.total)),
+            ("3d", *near(of(series.ERRORS_PERIOD), bad.total)),
+            ("3d", *near(consumed, truth / 0.005)),
+        ],
+    )
+
+
+def test_a_spiky_month_is_weighted_by_events(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    """The whole month at one minute; the windowed rules are evaluated once, at its end."""
+    good, bad = spiky(30, seed=30)
+    truth = bad.total / (bad.total + good.total)
+    base = only(rules, series.REQUESTS, series.SLO_REQUESTS, series.SLO_ERRORS)
+    base = replace(base, rules=tuple(r for r in base.rules if r.labels.get("slo") != series.SLO_LATENCY))
+    whole = {
+        r.record: in_parts(f"({r.expr})")
+        for r in rules.rules
+        if r.labels.get("slo") == series.SLO_AVAILABILITY
+        and r.record in {series.REQUESTS_PERIOD, series.ERRORS_PERIOD, series.error_ratio("30d")}
+    }
+    ratio = whole[series.error_ratio("30d")]
+    for period in (series.REQUESTS_PERIOD, series.ERRORS_PERIOD):
+        ratio = ratio.replace(of(period).replace(",", ", "), whole[period])
+    assert "increase_period" not in ratio
+    promtool.evaluate(base, {OK: str(good), BAD: str(bad)}, [("30d", *near(ratio, truth))])
+
+
+def test_a_quiet_night_adds_nothing(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    values = {OK: "0+99x120 11880x600", BAD: "0+1x120 120x600"}
+    month = of(series.error_ratio("30d"))
+    promtool.evaluate(
+        rules,
+        values,
+        [
+            ("12h", *near(month, 0.01)),
+            ("12h", of(series.error_ratio("5m")), 0),
+            ("12h", of(series.error_ratio("2h")), 0),
+            ("12h", of(series.AVAILABILITY_5M), 1),
+            ("12h", of(series.budget_consumed("1h")), 0),
+            ("12h", of(series.SLO_REQUESTS), 0),
+        ],
+    )
+
+
+def test_nothing_is_ever_nan(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    """Traffic, a quiet night with all counters there, and traffic again."""
+    name = 'http_request_duration_seconds_{}{{service="checkout",endpoint="/pay"{}}}'
+    shape = "0+{0}x90 {1}+0x300 {1}+{0}x60"
+    values = {OK: shape.format(60, 5400), BAD: shape.format(1, 90)}
+    for part, labels, by in (
+        ("bucket", ',le="0.1"', 50),
+        ("bucket", ',le="0.3"', 55),
+        ("bucket", ',le="+Inf"', 61),
+        ("count", "", 61),
+        ("sum", "", 9),
+    ):
+        values[name.format(part, labels)] = shape.format(by, by * 90)
+    alike = '{__name__=~"(slo|service):.*"}'
+    # NaN is the only value that is neither at least 0 nor below it.
+    numbers = f"(count({alike} >= 0) or vector(0)) + (count({alike} < 0) or vector(0))"
+    checks: list[tuple[str, str, float | None]] = [
+        *((at, f"count({alike}) - ({numbers})", 0) for at in ("1m", "1h", "1h33m", "4h", "7h")),
+        ("1h", *near(series.DURATION_MEAN, 9 / 61)),
+        ("1h", f"{series.DURATION_P50} < bool 0.1", 1),
+        ("4h", series.DURATION_P99, None),
+        ("4h", series.DURATION_MEAN, None),
+        ("4h", *near(series.DURATION_P99_7D, 0.3)),
+        ("7h", *near(of(series.error_ratio("7d"), "latency"), 6 / 61)),
+        ("7h", *near(of(series.good_ratio("latency", "7d"), "latency"), 55 / 61)),
+        ("7h", of(series.THRESHOLD, "latency"), 0.3),
+    ]
+    promtool.evaluate(rules, values, checks)
+
+
+def test_a_service_that_never_had_traffic_is_good(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    checks = [
+        ("6h", of(record, kind), value)
+        for kind, share in (
+            ("availability", series.AVAILABILITY_30D),
+            ("latency", "slo:latency:ratio_rate7d"),
+        )
+        for record, value in (
+            (share, 1),
+            (series.GOOD_PERIOD, 1),
+            (series.error_ratio("1h"), 0),
+            (series.BUDGET_REMAINING, 1),
+            (series.burn_rate("1h"), 0),
+            (series.budget_consumed("3d"), 0),
+        )
+    ]
+    promtool.evaluate(rules, {UP: "1x400"}, checks)
+
+
+def test_a_service_nobody_ever_saw_has_no_numbers(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    nothing = [("1h", of(record), None) for record in (series.AVAILABILITY_30D, series.BUDGET_REMAINING)]
+    promtool.evaluate(rules, {UP: "0x100"}, [*nothing, ("1h", of(series.COVERAGE), 0)])
+
+
+def test_a_counter_reset_is_no_error_and_no_loss(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    good, bad = Counter(), Counter()
+    for _ in range(6):
+        good.grow(99, 60)
+        bad.grow(1, 60)
+        good.restart()
+        bad.restart()
+    good.grow(99, 60)
+    bad.grow(1, 60)
+    at = "7h6m"
+    promtool.evaluate(
+        rules,
+        {OK: str(good), BAD: str(bad)},
+        [
+            (at, *near(of(series.error_ratio("30d")), 0.01)),
+            (at, *near(of(series.error_ratio("6h")), 0.01)),
+            (at, *near(of(series.REQUESTS_PERIOD), 42_000, 0.01)),
+        ],
+    )
+
+
+def test_no_errors_are_exactly_one(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    other = OK.replace("/pay", "/cart")
+    base = 'http_request_duration_seconds_{}{{service="checkout",endpoint="{}"{}}}'
+    values = {OK: "0+7x400", other: "0+0.1x400"}
+    for endpoint, by in (("/pay", 7), ("/cart", 0.1), ("/x", 0.3)):
+        for part, labels in (("count", ""), ("bucket", ',le="0.3"'), ("bucket", ',le="+Inf"')):
+            values[base.format(part, endpoint, labels)] = f"0+{by}x400"
+    exact = [
+        (at, f"{query} == bool 1", 1)
+        for at in ("10m", "6h")
+        for query in (
+            of(series.AVAILABILITY_30D),
+            of(series.AVAILABILITY_5M),
+            of(series.BUDGET_REMAINING),
+            of(series.LATENCY_5M, "latency"),
+            of(series.good_ratio("latency", "7d"), "latency"),
+        )
+    ]
+    promtool.evaluate(rules, values, [*exact, ("6h", of(series.SLO_ERRORS), 0)])
+
+
+def test_errors_that_appear_late_weigh_what_they_are(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    """The error series does not exist for five hours, then fails half of the requests for one."""
+    values = {OK: "0+100x300 30050+50x60", BAD: "_x300 0 50+50x59"}
+    promtool.evaluate(
+        rules,
+        values,
+        [
+            ("4h", of(series.SLO_ERRORS), 0),
+            ("4h", of(series.AVAILABILITY_30D), 1),
+            ("6h", *near(of(series.error_ratio("30d")), 3000 / 36_000, 0.05)),
+            ("6h", *near(of(series.error_ratio("5m")), 0.5)),
+        ],
+    )
+
+
+def test_a_young_stack_says_so(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    values = {OK: "_ 0+60x400"}
+    promtool.evaluate(
+        rules,
+        values,
+        [
+            ("0m", of(series.COVERAGE), 0),
+            ("3h", of(series.COVERAGE), 3 / 720),
+            ("6h", of(series.COVERAGE), 6 / 720),
+        ],
+    )
+
+
+def test_coverage_stops_when_the_service_is_gone_and_is_never_above_one(promtool: Promtool) -> None:
+    service = WatchedService(name="checkout", availability=AvailabilitySlo(window="6h"), latency=None)
+    rules = slo.group(service, "1m")
+    promtool.evaluate(
+        rules,
+        {OK: "0+60x600 stale _x400"},
+        [
+            ("9h", of(series.COVERAGE), 1),
+            ("13h", *near(of(series.COVERAGE), 0.5, 0.02)),
+            ("13h", of(series.AVAILABILITY_30D), 1),
+        ],
+    )
+
+
+def test_a_threshold_without_a_bucket_is_no_perfect_score(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    base = 'http_request_duration_seconds_{}{{service="checkout"{}}}'
+    values = {
+        base.format("count", ""): "0+5x100",
+        base.format("bucket", ',le="0.25"'): "0+5x100",
+        UP: "1x100",
+    }
+    promtool.evaluate(
+        rules,
+        values,
+        [
+            ("1h", of(series.good_ratio("latency", "7d"), "latency"), None),
+            ("1h", of(series.COVERAGE, "latency"), 0),
+        ],
+    )
+
+
+def test_a_total_outage_crosses_the_page_threshold_at_the_first_evaluation_after_it_could(
+    promtool: Promtool, rules: slo.RuleGroup
+) -> None:
+    """At 99.5 % 7.2 % of an hour have to fail: 4 min 20 s. A plain sum of 5-minute rates needs seven."""
+    page = BURN_ALERTS[0]
+    values = {OK: "0+600x120 72000x60", BAD: "0x120 600+600x60"}
+    over = f"{of(series.burn_rate(page.long))} >= bool {page.factor}"
+    promtool.evaluate(
+        rules,
+        values,
+        [
+            ("2h4m", over, 0),
+            ("2h5m", over, 1),
+            ("2h5m", f"{of(series.burn_rate(page.short))} >= bool 14.4", 1),
+        ],
+    )
+
+
+@pytest.mark.parametrize("window", ["30m", "1h", "2h", "6h", "1d", "3d"])
+def test_a_rate_of_errors_below_the_budget_burns_below_one(
+    promtool: Promtool, rules: slo.RuleGroup, window: str
+) -> None:
+    promtool.evaluate(
+        rules,
+        {OK: "0+996x300", BAD: "0+4x300"},
+        [("5h", *near(of(series.burn_rate(window)), 0.8)), ("5h", *near(of(series.burn_rate("5m")), 0.8))],
+    )
+
+
+def test_metadata_says_what_was_promised(promtool: Promtool, rules: slo.RuleGroup) -> None:
+    promtool.evaluate(
+        rules,
+        {UP: "1x10"},
+        [
+            ("5m", of(series.OBJECTIVE), 0.995),
+            ("5m", of(series.BUDGET), 0.005),
+            ("5m", of(series.WINDOW), 2_592_000),
+            ("5m", of(series.WINDOW, "latency"), 604_800),
+        ],
+    )
+
+
+def test_other_names_become_the_names_of_the_contract(promtool: Promtool, settings: Settings) -> None:
+    legacy = slo.group(settings.services[1], "1m")
+    values = {
+        'app_total{app="legacy",status="/pay",code="200"}': "0+54x60",
+        'app_total{app="legacy",status="/pay",code="503"}': "0+6x60",
+    }
+    promtool.evaluate(
+        legacy,
+        values,
+        [
+            (
+                "1h",
+                'service:http_requests:rate5m{service="legacy",endpoint="/pay",status="503",code=""}',
+                0.1,
+            ),
+            ("1h", 'slo:error:ratio_rate28d{service="legacy",slo="availability"}', 0.1),
+            ("1h", 'slo:availability:ratio_rate30d{service="legacy",slo="availability"}', 0.9),
+        ],
+    )

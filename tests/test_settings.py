@@ -1,0 +1,179 @@
+"""Bad settings stop the program before anything exists, all of them at once, and no secret is ever shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from settings import Settings, SettingsError, field_of, load, milliseconds, secret_keys
+
+ROOT = Path(__file__).parent.parent
+STRONG = "a-long-enough-secret-0123"
+
+
+def problems(raw: dict[str, str], secret: frozenset[str] = frozenset(), stack: str = "dev") -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(stack, raw, secret)
+    return caught.value.problems
+
+
+def test_defaults_are_the_promised_ones() -> None:
+    settings = load("dev", {})
+    assert [settings.port(n) for n in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp")] == [
+        3000, 9090, 3100, 16686, 4317, 4318,
+    ]  # fmt: skip
+    assert settings.bind_address == "127.0.0.1"
+    assert settings.grafana_theme == "dark"
+    assert milliseconds(settings.prometheus_retention) >= 35 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("portOffset", "abc", "a whole number"),
+        ("portOffset", "-1", "greater than or equal to 0"),
+        ("dashboardsEditable", "maybe", "true or false"),
+        ("grafanaRootUrl", "grafana.example.org", "a URL with its scheme"),
+        ("grafanaTheme", "pink", "'dark', 'light' or 'system'"),
+        ("smtpHost", "mail", "host:port"),
+        ("smtpStartTls", "yes", "'OpportunisticStartTLS', 'MandatoryStartTLS' or 'NoStartTLS'"),
+        ("scrapeInterval", "soon", "a duration"),
+        ("scrapeInterval", "0s", "a duration above zero"),
+        ("scrapeInterval", "2m", "at most 1m"),
+        ("ruleInterval", "10m", "from scrapeInterval to 5m"),
+        ("prometheusRetention", "30d", "at least 35d"),
+        ("prometheusRetentionSize", "lots", "text that matches"),
+        ("lokiRetention", "90m", "at least 24h"),
+        ("bindAddress", "everywhere", "text that matches"),
+        ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "greater than or equal to 64"),
+        ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
+        ("ports", '{"grafana": 9090}', "a port of its own"),
+        ("ports", '{"web": 80}', "grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp"),
+        ("services", "{}", "a list"),
+        ("services", '[{"name": "No"}]', "text that matches"),
+        ("services", '[{"name": "a", "targets": ["nowhere"]}]', "host:port"),
+        ("services", '[{"name": "a", "selector": "service="}]', "PromQL label matchers"),
+        ("services", '[{"name": "a", "availability": {"objective": 100}}]', "above 0 and below 100"),
+        ("services", '[{"name": "a", "availability": {"window": "60d"}}]', "at most prometheusRetention"),
+        ("services", '[{"name": "a", "latency": {"threshold": "fast"}}]', "a duration"),
+        ("services", '[{"name": "a", "errors": "("}]', "a regular expression"),
+        ("services", '[{"name": "a"}, {"name": "a"}]', "a name that no other service has"),
+        ("services", '[{"name": "loki"}]', "a name that no other service has"),
+        ("services", '[{"name": "a", "colour": "red"}]', "no such field"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accepted: str) -> None:
+    found = problems({key: value})[0]
+    assert found.startswith(key), found
+    assert accepted in found
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    found = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
+    assert len(found) == 4
+
+
+def test_an_unknown_key_names_its_nearest() -> None:
+    (found,) = problems({"watchStak": "true"})
+    assert "watchStack" in found
+
+
+def test_a_port_used_twice_is_refused_whatever_moves_it() -> None:
+    (found,) = problems({"ports": '{"prometheus": 3000}'})
+    assert "grafana has this one" in found
+    (found,) = problems({"portOffset": "49000"})
+    assert found.startswith("portOffset: 49000") or "jaeger" in found
+
+
+def test_production_needs_strong_secrets() -> None:
+    found = problems({"production": "true"}, stack="prod")
+    assert [f.split(":")[0] for f in found] == ["grafanaAdminPassword", "grafanaSecretKey"]
+    weak = {"production": "true", "grafanaAdminPassword": "hunter2", "grafanaSecretKey": STRONG}
+    (found_weak,) = problems(weak, frozenset(weak), stack="prod")
+    assert "at least 16 characters" in found_weak
+    assert load("prod", weak | {"grafanaAdminPassword": STRONG}, frozenset(weak)).production
+
+
+@pytest.mark.parametrize("key", secret_keys())
+def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
+    value = "correct-horse-battery-staple"
+    found = problems({key: value, "smtpHost": "mail:25", "portOffset": "x"})
+    assert any("plain text" in f for f in found)
+    assert value not in "".join(found)
+    assert all(value not in f for f in problems({key: "x\n" + value}, frozenset({key})))
+    settings = load("dev", {key: value, "smtpHost": "mail:25"}, frozenset({key}))
+    assert value not in repr(settings)
+    assert value not in str(settings)
+
+
+def test_common_passwords_are_refused_everywhere() -> None:
+    (found,) = problems({"grafanaAdminPassword": "password"}, frozenset({"grafanaAdminPassword"}))
+    assert "(hidden)" in found
+
+
+def test_smtp_needs_its_password_and_its_host() -> None:
+    assert "smtpPassword" in problems({"smtpHost": "mail:25", "smtpUser": "me"})[0]
+    assert "smtpHost" in problems({"smtpPassword": STRONG}, frozenset({"smtpPassword"}))[0]
+
+
+def test_settings_are_frozen() -> None:
+    settings = load("dev", {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port_offset = 3  # type: ignore[misc]
+
+
+def test_a_service_is_a_few_lines() -> None:
+    settings = load("dev", {"services": '[{"name": "checkout", "targets": ["checkout:8000"]}]'})
+    (service,) = settings.services
+    assert service.matchers == 'service="checkout"'
+    assert service.availability is not None
+    assert service.latency is not None
+    assert (service.availability.objective, service.availability.window) == (99.5, "30d")
+    assert (service.latency.objective, service.latency.threshold, service.latency.window) == (99.0, "300ms", "7d")
+
+
+def schema() -> dict[str, dict[str, Any]]:
+    config: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    return config
+
+
+def test_the_schema_in_pulumi_yaml_is_the_settings() -> None:
+    fields = {f.alias or n: f for n, f in Settings.model_fields.items() if n != "stack"}
+    assert list(schema()) == list(fields)
+    for key, entry in schema().items():
+        assert entry["description"] == fields[key].description, key
+        assert field_of(key) is not None
+        if entry["type"] in {"string", "boolean", "integer"}:
+            expected = "" if key in secret_keys() else fields[key].default
+            assert entry["default"] == expected, key
+        if key in secret_keys():
+            assert entry["description"].startswith("Secret.")
+
+
+def test_the_defaults_of_the_schema_are_accepted() -> None:
+    raw = {k: e["default"] if isinstance(e["default"], str) else json.dumps(e["default"]) for k, e in schema().items()}
+    assert load("dev", raw) == load("dev", {})
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_environments_hold_only_what_differs(stack: str) -> None:
+    document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
+    for key, value in document["config"].items():
+        namespace, _, name = key.partition(":")
+        assert namespace == "observability"
+        assert value != schema()[name]["default"], f"{name} repeats its default"
+
+
+def test_environments_share_a_host() -> None:
+    taken: dict[int, str] = {}
+    for stack in ("dev", "staging", "prod"):
+        document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+        raw = {k.partition(":")[2]: v if isinstance(v, str) else json.dumps(v) for k, v in document.items()}
+        raw |= {"grafanaAdminPassword": STRONG, "grafanaSecretKey": STRONG}
+        settings = load(stack, raw, frozenset(secret_keys()))
+        for name in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp"):
+            assert taken.setdefault(settings.port(name), stack) == stack
