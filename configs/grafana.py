@@ -29,6 +29,11 @@ def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
     return "true" if on else "false"
 
 
+# Over this endpoint a trace's spans carry their service's name, which "traces to metrics" needs; and it is the one that
+# later Jaegers keep.
+_TOGGLES = ("jaegerEnableGrpcEndpoint",)
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Return Grafana's environment: `GF_<SECTION>_<KEY>`, only keys that its shipped defaults know."""
     root_url = settings.root_url
@@ -57,7 +62,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SNAPSHOTS_EXTERNAL_ENABLED": "false",
         "UNIFIED_ALERTING_ENABLED": "true",
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
-        "FEATURE_TOGGLES_ENABLE": ",".join(settings.grafana_feature_toggles),
+        "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",
         "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
         "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),

@@ -31,12 +31,12 @@ def render(settings: Settings) -> str:
                     "traces": {
                         "receivers": ["otlp"],
                         "processors": ["memory_limiter", "batch"],
-                        "exporters": ["jaeger_storage_exporter", "spanmetrics"],
+                        "exporters": ["jaeger_storage_exporter", "span_metrics"],
                     },
-                    "metrics/spanmetrics": {"receivers": ["spanmetrics"], "exporters": ["prometheus"]},
+                    "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
                 },
                 "telemetry": {
-                    "resource": {"service.name": "jaeger"},
+                    "resource": {"attributes": [{"name": "service.name", "value": "jaeger"}]},
                     "metrics": {
                         "level": "normal",
                         "readers": [
@@ -96,7 +96,7 @@ def render(settings: Settings) -> str:
                 "batch": {},
             },
             "connectors": {
-                "spanmetrics": {
+                "span_metrics": {
                     "exemplars": {"enabled": True},
                     "metrics_flush_interval": settings.scrape_interval,
                     "metrics_expiration": "15m",

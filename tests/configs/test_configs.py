@@ -71,7 +71,7 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
     badger = document["extensions"]["jaeger_storage"]["backends"]["badger"]["badger"]
     assert badger["ephemeral"] is False
     assert badger["ttl"]["spans"] == settings.jaeger_retention
-    assert document["service"]["pipelines"]["traces"]["exporters"] == ["jaeger_storage_exporter", "spanmetrics"]
+    assert document["service"]["pipelines"]["traces"]["exporters"] == ["jaeger_storage_exporter", "span_metrics"]
     assert "memory_limiter" in document["service"]["pipelines"]["traces"]["processors"]
 
 
@@ -118,7 +118,7 @@ def test_smtp_and_switches_reach_grafana() -> None:
     assert environment["GF_SMTP_PASSWORD"] == "$__file{/run/observability/smtp-password}"
     assert environment["GF_SMTP_STARTTLS_POLICY"] == "MandatoryStartTLS"
     assert environment["GF_PUBLIC_DASHBOARDS_ENABLED"] == "true"
-    assert environment["GF_FEATURE_TOGGLES_ENABLE"] == "one,two"
+    assert environment["GF_FEATURE_TOGGLES_ENABLE"] == "jaegerEnableGrpcEndpoint,one,two"
     assert "a-mail-password" not in str(environment)
 
 
