@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pulumi
-from dashboards.catalogue import FOLDERS, dashboards
 from pulumiverse_grafana import Provider, oss
 
 from components.correlations import Correlation
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
+from dashboards.catalogue import FOLDERS, dashboards
 
 if TYPE_CHECKING:
     from components.service import Service
@@ -54,8 +54,11 @@ class Content(pulumi.ComponentResource):
         folders = {
             uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
         }
-        sources = {
-            spec.uid: oss.DataSource(
+        sources: dict[str, oss.DataSource] = {}
+        for spec in datasources(settings):
+            # The default one alone, first: Grafana makes an organisation's first data source its default, and two
+            # that are created at once can take that from each other.
+            sources[spec.uid] = oss.DataSource(
                 spec.uid,
                 uid=spec.uid,
                 name=spec.title,
@@ -64,10 +67,8 @@ class Content(pulumi.ComponentResource):
                 access_mode="proxy",
                 is_default=spec.default,
                 json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
-                opts=opts_for(provider),
+                opts=opts_for(provider, *list(sources.values())[:1]),
             )
-            for spec in datasources(settings)
-        }
         for correlation in CORRELATIONS:
             Correlation(
                 correlation,

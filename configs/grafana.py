@@ -72,6 +72,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "NEWS_NEWS_FEED_ENABLED": "false",
         "PLUGINS_PREINSTALL_DISABLED": "true",
+        "PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
         "PLUGINS_PLUGIN_ADMIN_EXTERNAL_MANAGE_ENABLED": "true",
         "LOG_MODE": "console",
         "LOG_LEVEL": "warn",

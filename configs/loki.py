@@ -80,9 +80,9 @@ def render(settings: Settings) -> str:
                 "reject_old_samples_max_age": "168h",
             },
             "pattern_ingester": {"enabled": True, "lifecycler": {"min_ready_duration": "0s"}},
-            # Its parts find each other by looking every 3 and 10 seconds; in one process a look costs nothing.
-            "frontend": {"scheduler_dns_lookup_period": "200ms"},
-            "frontend_worker": {"dns_lookup_duration": "200ms"},
+            # Its parts find each other by looking every 3 and 10 seconds; in one process a look costs little.
+            "frontend": {"scheduler_dns_lookup_period": "1s"},
+            "frontend_worker": {"dns_lookup_duration": "1s"},
             "query_range": {
                 "results_cache": {"cache": {"embedded_cache": {"enabled": True, "max_size_mb": max(memory // 16, 16)}}}
             },

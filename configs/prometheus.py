@@ -20,6 +20,8 @@ METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
 # What discovery knew of a target stays on its series, so that people can filter by it.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
 
+_RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
+
 
 def command(settings: Settings) -> tuple[str, ...]:
     """Return Prometheus's command line (retention is in the file)."""
@@ -74,8 +76,10 @@ def _own_jobs() -> list[dict[str, Any]]:
         | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}},
         _static("loki", "loki:3100"),
         _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
-        # The span metrics are about other services: their own labels say which.
-        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}") | {"honor_labels": True},
+        # About other services, which `service_name` tells. What only describes their runtime, or changes with every
+        # restart, would make new series and tell nothing.
+        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")
+        | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
     ]
 
 

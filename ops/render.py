@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dashboards.catalogue import dashboards
-
 import rules
 from configs import grafana as grafana_config
 from configs import jaeger, loki, prometheus
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
+from dashboards.catalogue import dashboards
 from ops import context, stack_config
 from ops.console import say
 from settings import Settings

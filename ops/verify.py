@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.catalogue import dashboards
-
 from components.grafana_api import GrafanaApi, GrafanaError
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
+from dashboards.catalogue import dashboards
 from ops import context, engine, pulumi, stack_config
 from ops.console import say, table
 

@@ -93,7 +93,7 @@ def test_create_read_delete(grafana: tuple[_Grafana, str]) -> None:
     assert made.id.startswith("loki/row")
     read = provider.read(made.id, props(url))
     assert (read.id, read.outs) == (made.id, props(url))
-    assert not provider.diff(made.id, read.outs, props(url)).changes
+    assert not provider.diff(made.id, read.outs or {}, props(url)).changes
     provider.delete(made.id, props(url))
     assert fake.rows == {}
     provider.delete(made.id, props(url))  # gone already: fine
@@ -125,7 +125,7 @@ def test_read_sees_a_hand_edit(grafana: tuple[_Grafana, str]) -> None:
     made = provider.create(props(url))
     next(iter(fake.rows.values()))["label"] = "edited by hand"
     read = provider.read(made.id, props(url))
-    difference = provider.diff(made.id, read.outs, props(url))
+    difference = provider.diff(made.id, read.outs or {}, props(url))
     assert difference.changes
     assert not difference.replaces
 

@@ -1,0 +1,185 @@
+"""A copy of the project with a stack of its own on the real engine, driven as a person drives it.
+
+For the end-to-end tests and the benchmark: neither ever touches a stack that somebody uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import yaml
+from docker import DockerClient
+from docker.models.containers import Container
+
+import versions
+from components.grafana_api import GrafanaApi
+from ops.bootstrap import ROOT
+
+PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
+SERVICES = ("grafana", "prometheus", "loki", "jaeger")
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis"
+)
+
+
+def missing() -> str | None:
+    """Return what keeps the end-to-end tests from running here, None when nothing does."""
+    try:
+        client = docker.from_env()
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        return f"no Docker engine answers ({str(error)[:120]})"
+    for image in versions.images().values():
+        try:
+            client.images.get(image.reference)
+        except docker.errors.ImageNotFound:
+            return f"image {image.reference} is not on the Docker host"
+    if shutil.which("pulumi") is None:
+        return "the Pulumi CLI is not on PATH"
+    plugins = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi")) / "plugins"
+    for name in ("docker", "grafana", "random"):
+        if shutil.which(f"pulumi-resource-{name}") is None and not list(plugins.glob(f"resource-{name}-v*")):
+            return f"Pulumi's {name} provider is neither on PATH nor in {plugins}"
+    return None
+
+
+@dataclass
+class Sandbox:
+    """One stack of a copy of the project, driven as a person drives it."""
+
+    folder: Path
+    name: str
+    docker: DockerClient = field(repr=False)
+
+    @classmethod
+    def make(cls, folder: Path, name: str, *, offset: int, engine: DockerClient, base: str = "dev") -> Sandbox:
+        """Copy the project to `folder`, for a stack `name` with the settings of `base` and ports of its own."""
+        shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        (folder / ".state").mkdir()
+        sandbox = cls(folder, name, engine)
+        shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
+        sandbox.configure(portOffset=offset)
+        sandbox.sweep()
+        return sandbox
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of every command."""
+        return os.environ | {
+            "STACK": self.name,
+            "PULUMI_BACKEND_URL": f"file://{self.folder / '.state'}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def run(self, command: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `make <command>` (what the Makefile runs) and return what it said."""
+        return subprocess.run(
+            [sys.executable, "-m", "ops", command, *arguments],
+            cwd=self.folder, env=self.environment | environment,
+            capture_output=True, text=True, check=False, timeout=600,
+        )  # fmt: skip
+
+    def start(self, command: str) -> subprocess.Popen[str]:
+        """Start `make <command>` in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "ops", command],
+            cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the Pulumi CLI itself."""
+        return subprocess.run(
+            ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=600,
+        )  # fmt: skip
+
+    def up(self) -> str:
+        """Run `make up`; AssertionError with all it said when it fails."""
+        done = self.run("up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def expect_no_changes(self) -> None:
+        """A second `up` changes nothing and a refresh finds no drift."""
+        for arguments in (
+            ("up", "--yes", "--skip-preview", "--expect-no-changes"),
+            ("refresh", "--preview-only", "--expect-no-changes", "--diff"),
+        ):
+            done = self.pulumi(*arguments)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    def configure(self, **values: Any) -> None:  # noqa: ANN401
+        """Change the stack's configuration file; a value of None takes a key out."""
+        path = self.folder / f"Pulumi.{self.name}.yaml"
+        document = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            document["config"].pop(f"observability:{key}", None)
+            if value is not None:
+                document["config"][f"observability:{key}"] = value
+        path.write_text(yaml.safe_dump(document))
+
+    def edit(self, file: str, old: str, new: str) -> Callable[[], None]:
+        """Replace text in a file of the copy; returns what puts it back."""
+        path = self.folder / file
+        before = path.read_text()
+        assert old in before, f"{old!r} is not in {file}"
+        path.write_text(before.replace(old, new))
+
+        def undo() -> None:
+            path.write_text(before)
+
+        return undo
+
+    def container(self, service: str) -> Container:
+        """Return the container of a service, as it is now."""
+        return self.docker.containers.get(f"observability-{self.name}-{service}")
+
+    def ids(self) -> dict[str, str]:
+        """Return the container id of each service."""
+        return {s: str(self.container(s).id) for s in SERVICES}
+
+    def changed(self, before: dict[str, str]) -> set[str]:
+        """Return the services whose container is another one than `before`."""
+        return {s for s, id_ in self.ids().items() if before[s] != id_}
+
+    def outputs(self) -> dict[str, str]:
+        """Return the stack's outputs, secrets included."""
+        done = self.pulumi("stack", "output", "--json", "--show-secrets")
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    def grafana(self) -> GrafanaApi:
+        """Return Grafana's API as its administrator."""
+        out = self.outputs()
+        return GrafanaApi(out["grafanaUrl"], f"{out['grafanaAdminUser']}:{out['grafanaAdminPassword']}")
+
+    def refresh_and_up(self) -> None:
+        """Look for drift, then put it back."""
+        done = self.pulumi("refresh", "--yes", "--skip-preview")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.up()
+
+    def sweep(self) -> None:
+        """Remove whatever carries this stack's name on the Docker host."""
+        prefix = f"observability-{self.name}"
+        for container in self.docker.containers.list(all=True, filters={"name": prefix}):
+            container.remove(force=True)
+        for volume in self.docker.volumes.list(filters={"name": prefix}):
+            volume.remove(force=True)
+        for network in self.docker.networks.list(names=[prefix]):
+            network.remove()
