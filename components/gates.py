@@ -70,14 +70,15 @@ class PreflightProvider(_Gate):
         problems += [
             f"port {int(port)} on {new['host']} is in use by another program; free it, or set `ports` or `portOffset`"
             for port in new["ports"]
-            if port not in held and _answers(str(new["host"]), int(port))
+            if port not in held and answers(str(new["host"]), int(port))
         ]
         if problems:
             msg = f"{new['service']} is left as it is: " + "; ".join(problems)
             raise GateClosedError(msg)
 
 
-def _answers(host: str, port: int) -> bool:
+def answers(host: str, port: int) -> bool:
+    """Tell whether somebody listens on `host:port`."""
     try:
         socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
     except OSError:

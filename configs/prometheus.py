@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.paths import CONFIG, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT, SECRETS
 from configs.text import to_yaml
+from settings import seconds
 
 if TYPE_CHECKING:
     from settings import Settings, WatchedService
@@ -44,7 +45,7 @@ def render(settings: Settings) -> str:
         {
             "global": {
                 "scrape_interval": settings.scrape_interval,
-                "scrape_timeout": settings.scrape_interval if _short(settings.scrape_interval) else "10s",
+                "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
                 "external_labels": {"stack": settings.stack},
             },
@@ -61,12 +62,6 @@ def render(settings: Settings) -> str:
             "scrape_configs": [*_own_jobs(), *(_job(service) for service in settings.services)],
         },
     )
-
-
-def _short(interval: str) -> bool:
-    from settings import seconds  # noqa: PLC0415 - keeps this module free of the checker at import
-
-    return seconds(interval) < 10  # noqa: PLR2004 - Prometheus's default timeout
 
 
 def _own_jobs() -> list[dict[str, Any]]:

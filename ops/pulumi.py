@@ -9,9 +9,11 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 import tarfile
 import tomllib
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from ops import context
@@ -60,6 +62,29 @@ def select() -> None:
     """Select the chosen stack, made when it is not there yet; refuses a wrong passphrase."""
     ask("stack", "select", "--create", context.stack())
     ask("config", "--show-secrets", "--json")  # decrypts: the one place where a wrong passphrase shows early
+
+
+def plugins() -> None:
+    """See that the providers' plugins are there (on PATH or installed), installing what is missing."""
+    path = context.environment()["PATH"]
+    home = Path(context.environment().get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    for file in sorted(site_packages().glob("pulumi*/pulumi-plugin.json")):
+        plugin = json.loads(file.read_text())
+        name, version = plugin["name"], plugin["version"]
+        if shutil.which(f"pulumi-resource-{name}", path=path) or (home / f"resource-{name}-v{version}").exists():
+            continue
+        say(f"installing Pulumi's provider {name} {version} …")
+        server = ["--server", plugin["server"]] if plugin.get("server") else []
+        try:
+            ask("plugin", "install", "resource", name, version, *server)
+        except CannotGoOn as stop:
+            msg = f"Pulumi's provider {name} {version} could not be installed; is there a network? {stop}"
+            raise CannotGoOn(msg) from None
+
+
+def site_packages() -> Path:
+    """Return where the virtual environment keeps its packages."""
+    return Path(sysconfig.get_path("purelib"))
 
 
 def exported() -> dict[str, Any]:

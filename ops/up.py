@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from docker import DockerClient
+
+from components.gates import answers
 from ops import context, engine, pulumi, stack_config
+from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import mend
+from settings import PORT_OWNERS
 
 
 def main(_arguments: list[str]) -> int:
@@ -14,6 +19,8 @@ def main(_arguments: list[str]) -> int:
     engine.pull(client)
     pulumi.select()
     mend(client)
+    _ports(client)
+    pulumi.plugins()
     code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack())
     if code:
         say(
@@ -23,6 +30,23 @@ def main(_arguments: list[str]) -> int:
         return code
     show_outputs()
     return 0
+
+
+def _ports(client: DockerClient) -> None:
+    """Refuse, before anything is made, ports that somebody else holds; our own running services hold theirs."""
+    settings = stack_config.current()
+    running = {c.labels[f"{engine.LABEL}.service"] for c in engine.containers(client) if c.status == "running"}
+    taken = [
+        f"{settings.port(name)} ({name})"
+        for name, service in PORT_OWNERS.items()
+        if service not in running and answers(settings.access_host, settings.port(name))
+    ]
+    if taken:
+        msg = (
+            f"in use by another program on {settings.access_host}: port {', '.join(taken)}. Free it, or set portOffset"
+            f" or ports in Pulumi.{context.stack()}.yaml. Nothing was changed."
+        )
+        raise CannotGoOn(msg)
 
 
 def show_outputs() -> None:

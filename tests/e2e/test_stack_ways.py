@@ -1,0 +1,133 @@
+"""Other ways to the same stack: another engine's address, an import, a watch, ten fresh starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ops.sandbox import Sandbox
+from tests.e2e.conftest import wait_for
+
+FRESH = int(os.environ.get("E2E_FRESH", "2"))
+"""How often a stack is made from nothing; the closing notes use 10."""
+
+IMPORTER = """
+import pulumi
+from components.correlations import Correlation
+from configs.correlations import CORRELATIONS
+
+config = pulumi.Config()
+Correlation(
+    CORRELATIONS[1],
+    url=config.require("url"),
+    auth=config.require_secret("auth"),
+    source="loki",
+    target="prometheus",
+    opts=pulumi.ResourceOptions(import_=config.require("id")),
+)
+"""
+
+
+@pytest.fixture
+def engine_over_tcp() -> Iterator[str]:
+    """The same engine under a TCP address, as a remote one would be reached."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            engine = socket.socket(socket.AF_UNIX)
+            engine.connect("/var/run/docker.sock")
+            sockets.extend((client, engine))
+            for pair in ((client, engine), (engine, client)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    sockets: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    for end in sockets:
+        end.close()
+
+
+def test_another_engine_is_one_setting(make_real: Callable[..., Sandbox], engine_over_tcp: str) -> None:
+    stack = make_real("e2e-remote", 28_000)
+    stack.pulumi("stack", "init")
+    assert stack.pulumi("config", "set", "docker:host", engine_over_tcp).returncode == 0
+    done = stack.run("up", DOCKER_HOST="tcp://127.0.0.1:9")  # nothing else may be used
+    assert done.returncode == 0, done.stdout + done.stderr
+    stack.expect_no_changes()
+    assert stack.run("destroy", YES=stack.name).returncode == 0
+
+
+@pytest.mark.parametrize("number", range(FRESH))
+def test_a_fresh_start_leaves_nothing_to_change(make_real: Callable[..., Sandbox], number: int) -> None:
+    stack = make_real(f"e2e-fresh{number}", 29_000)
+    stack.up()
+    stack.expect_no_changes()
+    stack.sweep()
+
+
+def test_a_correlation_is_imported_as_it_is(real: Sandbox) -> None:
+    rows = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
+    row = next(r for r in rows if (r["sourceUID"], r["targetUID"]) == ("loki", "prometheus"))
+    (real.folder / "__main__.py").rename(real.folder / "program.py")
+    (real.folder / "__main__.py").write_text(IMPORTER)
+    out = real.outputs()
+    importer = Sandbox(real.folder, "importer", real.docker)
+    importer.pulumi("stack", "init")
+    auth = f"{out['grafanaAdminUser']}:{out['grafanaAdminPassword']}"
+    for arguments in (("url", out["grafanaUrl"]), ("id", f"loki/{row['uid']}"), ("--secret", "auth", auth)):
+        assert importer.pulumi("config", "set", *arguments).returncode == 0
+    done = importer.pulumi("up", "--yes", "--skip-preview")
+    (real.folder / "program.py").replace(real.folder / "__main__.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "imported" in done.stdout
+    after = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
+    assert sorted(r["uid"] for r in after) == sorted(r["uid"] for r in rows)
+    real.expect_no_changes()
+
+
+def test_a_saved_dashboard_is_applied_by_watch(real: Sandbox) -> None:
+    watcher = real.start("watch")
+    try:
+        assert watcher.stdout is not None
+        for line in watcher.stdout:
+            if line.startswith("watching"):
+                break
+        real.edit("dashboards/slo_overview.py", 'title="All objectives"', 'title="Every objective"')
+        api = real.grafana()
+        wait_for(lambda: "Every objective" in str(api.request("GET", "/api/dashboards/uid/slo-overview")), 30)
+    finally:
+        os.killpg(watcher.pid, signal.SIGTERM)
+        watcher.communicate()
+
+
+def test_plain_pulumi_is_enough(make_real: Callable[..., Sandbox]) -> None:
+    stack = make_real("e2e-plain", 30_000)
+    assert stack.pulumi("stack", "init").returncode == 0
+    done = stack.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stack.expect_no_changes()
+    out = stack.outputs()
+    assert set(out) == {
+        "grafanaUrl", "prometheusUrl", "lokiUrl", "jaegerUrl", "otlpEndpoint", "grafanaAdminUser",
+        "grafanaAdminPassword",
+    }  # fmt: skip
+    assert stack.pulumi("destroy", "--yes", "--skip-preview").returncode == 0
