@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
+from configs.text import dump
 from rules import series
 from rules.watched import watched
 from rules.windows import (
@@ -83,8 +82,7 @@ def render(settings: Settings) -> dict[str, str]:
 
 def to_yaml(*groups: RuleGroup) -> str:
     """Return one rule file that holds `groups`."""
-    content = {"groups": [g.to_dict() for g in groups]}
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000)
+    return dump({"groups": [g.to_dict() for g in groups]})
 
 
 def group(service: WatchedService, interval: str) -> RuleGroup:
