@@ -49,9 +49,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
         "SECURITY_SECRET_KEY": _file(SECRET_KEY_FILE),
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
-        # Grafana's hardening page: no framing, no MIME sniffing, strict cookies, a content security policy.
+        # Grafana's hardening page: a content security policy always, and over HTTPS, which these need, strict cookies.
         "SECURITY_COOKIE_SECURE": _flag(https),
-        "SECURITY_COOKIE_SAMESITE": "lax",
+        "SECURITY_COOKIE_SAMESITE": "strict" if https else "lax",
+        "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
         "SECURITY_STRICT_TRANSPORT_SECURITY": _flag(https),
         "SECURITY_X_CONTENT_TYPE_OPTIONS": "true",

@@ -88,7 +88,6 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_NEWS_NEWS_FEED_ENABLED", "false"),
         ("GF_PLUGINS_PREINSTALL_DISABLED", "true"),
         ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
-        ("GF_SECURITY_COOKIE_SAMESITE", "lax"),
         ("GF_SECURITY_ALLOW_EMBEDDING", "false"),
         ("GF_SECURITY_CONTENT_SECURITY_POLICY", "true"),
         ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "jaeger:4317"),
@@ -102,6 +101,8 @@ def test_https_turns_on_what_only_works_with_it() -> None:
     plain, secure = (grafana.environment(load("dev", {"grafanaRootUrl": u})) for u in ("http://g/", "https://g/"))
     for key in ("GF_SECURITY_COOKIE_SECURE", "GF_SECURITY_STRICT_TRANSPORT_SECURITY"):
         assert (plain[key], secure[key]) == ("false", "true")
+    assert (plain["GF_SECURITY_COOKIE_SAMESITE"], secure["GF_SECURITY_COOKIE_SAMESITE"]) == ("lax", "strict")
+    assert secure["GF_AUTH_LOGIN_COOKIE_NAME"].startswith("__Host-")
 
 
 def test_smtp_and_switches_reach_grafana() -> None:
