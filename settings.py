@@ -117,7 +117,9 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True
+    )
 
 
 class AvailabilitySlo(_Frozen):
@@ -205,6 +207,8 @@ DEFAULT_PORTS: dict[str, int] = {
     "otlpGrpc": 4317,
     "otlpHttp": 4318,
 }
+PORT_OWNERS: dict[str, str] = {name: "jaeger" if name.startswith("otlp") else name for name in DEFAULT_PORTS}
+"""The service behind each published port."""
 
 
 class Settings(_Frozen):
