@@ -61,7 +61,9 @@ class FileVolume(pulumi.ComponentResource):
     ) -> None:
         """Make the volume and fill it; `key` marks contents as secret, `data` mounts (volume, path) for the checker."""
         super().__init__("observability:index:FileVolume", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        # The provider deletes first whatever has a name of its own, and what depends on it: here that would take the
+        # running service away before anybody has looked at its new files. Names never clash, so the new ones go first.
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         physical: pulumi.Input[str]
         if key is None:
             plain = {path: text for path, text in files.items() if isinstance(text, str)}

@@ -96,7 +96,13 @@ class Service(pulumi.ComponentResource):
         name = f"{host.prefix}-{spec.name}"
         child = pulumi.ResourceOptions(parent=self)
 
-        image = docker.RemoteImage(f"{spec.name}-image", name=spec.image.reference, keep_locally=True, opts=child)
+        image = docker.RemoteImage(
+            f"{spec.name}-image",
+            name=spec.image.reference,
+            keep_locally=True,
+            # As in files.py: the service stays until the new image is there.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
+        )
         self.volume = docker.Volume(
             f"{spec.name}-data",
             name=f"{name}-data",

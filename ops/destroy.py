@@ -27,4 +27,5 @@ def main(_arguments: list[str]) -> int:
         msg = f"'{given}' is not '{name}': nothing was removed"
         raise CannotGoOn(msg)
     mend(client)
-    return pulumi.run("destroy", "--yes", "--skip-preview", "--stack", name)
+    # With its preview: that is where a protected volume refuses, before anything else is gone.
+    return pulumi.run("destroy", "--yes", "--stack", name)
