@@ -1,4 +1,4 @@
-"""Files for a container, without a path of any machine: a volume named by its content, filled before it is used.
+"""Files for a container, without a path of any machine: a volume for each content, filled before it is used.
 
 Another content is another volume. The old one keeps serving until the new one exists, has been filled, and has been
 accepted by the service's own checker; only then is the service replaced. A bad edit therefore never reaches a
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+CONTENT_LABEL = "observability.content"
+"""A digest of the files: another one makes another volume."""
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
 
@@ -36,10 +38,10 @@ def digest(files: Mapping[str, str], key: str = "") -> str:
 
 
 class FileVolume(pulumi.ComponentResource):
-    """A read-only volume with `files` (absolute path in the container → text), all below `mount`.
+    """A volume with `files` (absolute path in the container → text), all below `mount`.
 
-    `name` is known at preview for plain files; for secret ones it derives from their keyed digest.
-    `checked` is the container that filled it: `exit_code` and `container_logs` tell what the checker said.
+    Its name is new for every content, and known once it exists. `checked` is the container that filled it: its
+    `exit_code` and `container_logs` tell what the checker said.
     """
 
     name: pulumi.Output[str]
@@ -61,35 +63,22 @@ class FileVolume(pulumi.ComponentResource):
     ) -> None:
         """Make the volume and fill it; `key` marks contents as secret, `data` mounts (volume, path) for the checker."""
         super().__init__("observability:index:FileVolume", name, None, opts)
-        # The provider deletes first whatever has a name of its own, and what depends on it: here that would take the
-        # running service away before anybody has looked at its new files. Names never clash, so the new ones go first.
+        # Old and new stand side by side until the service has moved, also when a refused edit is taken back: so both
+        # get names of Pulumi's making. A name of our own would be deleted first, with the running service behind it.
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-        physical: pulumi.Input[str]
-        if key is None:
-            plain = {path: text for path, text in files.items() if isinstance(text, str)}
-            if len(plain) != len(files):
-                msg = f"{name}: contents that are not plain text need a key"
-                raise TypeError(msg)
-            physical = f"{prefix}-{name}-{digest(plain)}"
-        else:
-            # The keyed digest tells nothing about the secret, so the name may be shown.
-            physical = pulumi.Output.unsecret(
-                pulumi.Output.all(key=key, files=dict(files)).apply(
-                    lambda given: f"{prefix}-{name}-{digest(given['files'], given['key'])}"
-                )
-            )
         volume = docker.Volume(
-            name,
-            name=physical,
-            labels=[docker.VolumeLabelArgs(label=label, value=value) for label, value in labels.items()],
+            f"{prefix}-{name}",
+            labels=[
+                docker.VolumeLabelArgs(label=label, value=value)
+                for label, value in {**labels, CONTENT_LABEL: _content(files, key)}.items()
+            ],
             opts=child,
         )
         mounts = [docker.ContainerVolumeArgs(volume_name=volume.name, container_path=mount)]
         if data is not None:
             mounts.append(docker.ContainerVolumeArgs(volume_name=data[0], container_path=data[1]))
         self.checked = docker.Container(
-            f"{name}-loader",
-            name=physical,
+            f"{prefix}-{name}-loader",
             image=image,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
@@ -114,3 +103,16 @@ class FileVolume(pulumi.ComponentResource):
         )
         self.name = volume.name
         self.register_outputs({"name": self.name})
+
+
+def _content(files: Mapping[str, pulumi.Input[str]], key: pulumi.Input[str] | None) -> pulumi.Input[str]:
+    if key is not None:
+        # The keyed digest tells nothing about the secret, so it may be shown.
+        return pulumi.Output.unsecret(
+            pulumi.Output.all(key=key, files=dict(files)).apply(lambda given: digest(given["files"], given["key"]))
+        )
+    plain = {path: text for path, text in files.items() if isinstance(text, str)}
+    if len(plain) != len(files):
+        msg = "contents that are not plain text need a key"
+        raise TypeError(msg)
+    return digest(plain)

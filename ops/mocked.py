@@ -44,7 +44,7 @@ class _Recorder(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, Properties]:
         self.resources.append(Registered(args.typ, args.name, _open(args.inputs)))
-        outputs = dict(args.inputs)
+        outputs = {"name": f"{args.name}-1a2b3c4", **args.inputs}  # Pulumi names what has no name of its own
         if args.typ == "random:index/randomPassword:RandomPassword":
             outputs["result"] = f"generated-{args.name}"
         if args.typ == "docker:index/remoteImage:RemoteImage":

@@ -39,8 +39,8 @@ def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
             if r.name == service and r.type.endswith(":Container"):
                 for line in _container(r.inputs):
                     branch.add(line)
-            elif r.type.endswith(":Volume") and r.name.startswith(f"{service}-"):
-                branch.add(f"volume {r.inputs.get('name', '(named by its secret content)')}")
+            elif r.type.endswith(":Volume") and f"{service}-" in r.name:
+                branch.add(f"volume {r.inputs.get('name') or r.name + '-…'}")
     content = tree.add("Grafana's content")
     kinds: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
         ("folders", "oss/folder:Folder", lambda i: f"{i['uid']}: {i['title']}"),

@@ -24,6 +24,10 @@ def services(program: Program) -> dict[str, dict[str, Any]]:
     return {n: i for n, i in of(program, ":Container").items() if n in SERVICES}
 
 
+def loader(program: Program, name: str) -> dict[str, Any]:
+    return next(i for n, i in of(program, ":Container").items() if n.endswith(f"-{name}-loader"))
+
+
 def test_four_services_and_nothing_else_runs(program: Program) -> None:
     running = {n for n, i in of(program, ":Container").items() if i.get("mustRun", True)}
     assert running == SERVICES
@@ -63,7 +67,8 @@ def test_nothing_depends_on_a_path_of_this_machine(program: Program) -> None:
 def test_names_belong_to_the_stack(program: Program, stack: str) -> None:
     for token in (":Container", ":Volume", ":Network"):
         for name, inputs in of(program, token).items():
-            assert inputs["name"].startswith(f"observability-{stack}"), name
+            # What has no name of its own gets one that starts with the resource's.
+            assert inputs.get("name", name).startswith(f"observability-{stack}"), name
 
 
 def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Program, stack: str) -> None:
@@ -72,12 +77,16 @@ def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Progra
         assert [v["volumeName"] for v in writable] == [f"observability-{stack}-{name}-data"]
 
 
-def test_file_volumes_are_named_by_their_content(program: Program) -> None:
-    volumes = of(program, ":Volume")
-    named = {n: i["name"] for n, i in volumes.items() if n.endswith("-config")}
-    assert set(named) == {"prometheus-config", "loki-config", "jaeger-config"}
-    for name, physical in named.items():
-        assert len(physical.rsplit("-", 1)[1]) == 12, name
+def test_file_volumes_follow_their_content(program: Program, stack: str) -> None:
+    labels = {
+        n.removeprefix(f"observability-{stack}-"): {label["label"]: label["value"] for label in i["labels"]}
+        for n, i in of(program, ":Volume").items()
+        if "name" not in i
+    }
+    assert set(labels) == {
+        "prometheus-config", "loki-config", "jaeger-config", "prometheus-secrets", "grafana-secrets",
+    }  # fmt: skip
+    assert all(len(found["observability.content"]) == 12 for found in labels.values())
 
 
 def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:
@@ -97,7 +106,7 @@ def test_grafana_reads_its_secrets_from_files(program: Program) -> None:
         "GF_METRICS_BASIC_AUTH_PASSWORD",
     ):
         path = environment[key].removeprefix("$__file{").removesuffix("}")
-        uploads = of(program, ":Container")["grafana-secrets-loader"]["uploads"]
+        uploads = loader(program, "grafana-secrets")["uploads"]
         assert path in {u["file"] for u in uploads}, key
 
 
