@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import socket
-from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -82,7 +81,7 @@ def _locks() -> list[str]:
                 f"stack '{context.stack()}' is locked by {lock.get('username')} on {host} (process {pid}): wait for it"
             )
             raise CannotGoOn(msg)
-        if _alive(pid, path):
+        if _alive(pid):
             msg = f"stack '{context.stack()}' is being changed by process {pid} on this machine: wait until it is done"
             raise CannotGoOn(msg)
         path.unlink(missing_ok=True)
@@ -90,12 +89,10 @@ def _locks() -> list[str]:
     return done
 
 
-def _alive(pid: int, lock: Path) -> bool:
-    """Tell whether the process that took `lock` lives; a later process that got its number does not count."""
+def _alive(pid: int) -> bool:
+    """Tell whether `pid` is a Pulumi that lives. Another program that got its number later is none."""
     try:
-        process = psutil.Process(pid)
-        is_pulumi = any("pulumi" in part for part in process.cmdline())
-        return is_pulumi and process.create_time() <= lock.stat().st_mtime + 1
+        return any("pulumi" in part for part in psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

@@ -121,7 +121,7 @@ def test_a_broken_configuration_never_reaches_the_service(real: Sandbox) -> None
     undo()
     real.up()
     real.expect_no_changes()
-    assert real.ids() == before
+    assert real.changed(before) <= {"prometheus"}
 
 
 def test_a_taken_port_is_named_and_the_service_keeps_the_old_one(real: Sandbox) -> None:
