@@ -150,14 +150,17 @@ def _install() -> str:
     if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
         msg = f"{archive} does not have its published checksum; nothing was installed"
         raise CannotGoOn(msg)
-    target = context.TOOLS / "pulumi"
+    target = context.TOOLS / "pulumi" / "bin"
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for member in tar.getmembers():
-            member.name = f"bin/{member.name.split('/')[-1]}"
-            if member.isfile():
-                tar.extract(member, target, filter="data")
-    return str(target / "bin" / "pulumi")
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None:
+                file = target / Path(member.name).name  # flat, whatever paths the archive has
+                file.write_bytes(content.read())
+                file.chmod(0o755)
+    return str(target / "pulumi")
 
 
 def _download(url: str) -> bytes:

@@ -5,11 +5,13 @@ For the end-to-end tests and the benchmark: neither ever touches a stack that so
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +36,9 @@ _LEFT_OUT = shutil.ignore_patterns(
 
 def missing() -> str | None:
     """Return what keeps the end-to-end tests from running here, None when nothing does."""
-    try:
-        client = docker.from_env()
-        client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        return f"no Docker engine answers ({str(error)[:120]})"
+    client, refused = _engine()
+    if client is None:
+        return f"no Docker engine answers ({refused[:120]})"
     for image in versions.images().values():
         try:
             client.images.get(image.reference)
@@ -51,6 +51,18 @@ def missing() -> str | None:
         if shutil.which(f"pulumi-resource-{name}") is None and not list(plugins.glob(f"resource-{name}-v*")):
             return f"Pulumi's {name} provider is neither on PATH nor in {plugins}"
     return None
+
+
+def _engine() -> tuple[DockerClient | None, str]:
+    with warnings.catch_warnings():
+        # The client leaves the socket of a refused connection to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            return docker.from_env(), ""
+        except (docker.errors.DockerException, OSError) as error:
+            said = str(error)
+        gc.collect()
+    return None, said
 
 
 @dataclass
