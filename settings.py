@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import promql_parser
 from pydantic import (
@@ -32,6 +33,8 @@ SERVICES = ("grafana", "prometheus", "loki", "jaeger")
 MINIMUM_RETENTION_DAYS = 35
 MAXIMUM_PORT = 65_535
 ALL_PERCENT = 100
+OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey"})
+"""Given by somebody else, as long or short as they are; never required, never generated."""
 WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})
 MINIMUM_SECRET_LENGTH = {False: 8, True: 16}
 """Shortest accepted secret, by whether the stack is production."""
@@ -61,12 +64,34 @@ def _duration(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
+def _exact_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         msg = "a URL with its scheme, like https://grafana.example.org/"
         raise ValueError(msg)
-    return value.rstrip("/") + "/"
+    return value
+
+
+def _url(value: str) -> str:
+    return _exact_url(value).rstrip("/") + "/"
+
+
+def _optional_exact_url(value: str) -> str:
+    return _exact_url(value) if value else ""
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    _exact_url(value.get_secret_value())
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = "a time zone's name, like Europe/Berlin"
+        raise ValueError(msg) from None
+    return value
 
 
 def _optional_url(value: str) -> str:
@@ -80,6 +105,28 @@ def _selector(value: str) -> str:
         msg = f'PromQL label matchers, like service="checkout" ({str(error).splitlines()[0]})'
         raise ValueError(msg) from None
     return value
+
+
+def _events(value: str) -> str:
+    try:
+        vector = _is_vector(promql_parser.parse(value))
+    except ValueError as error:
+        msg = f"PromQL for events per second, like sum(rate(orders_total[5m])) ({str(error).splitlines()[0]})"
+        raise ValueError(msg) from None
+    if not vector:
+        msg = "PromQL that gives an instant vector: a counter like orders_total, or its rate"
+        raise ValueError(msg)
+    return value.strip()
+
+
+def _is_vector(expr: promql_parser.Expr) -> bool:
+    if isinstance(expr, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
+        return _is_vector(expr.expr)
+    if isinstance(expr, promql_parser.BinaryExpr):
+        return _is_vector(expr.lhs) or _is_vector(expr.rhs)
+    if isinstance(expr, promql_parser.Call):
+        return bool(expr.func.return_type == promql_parser.ValueType.Vector)
+    return isinstance(expr, (promql_parser.VectorSelector, promql_parser.AggregateExpr))
 
 
 def _address(value: str) -> str:
@@ -109,7 +156,15 @@ Selector = Annotated[str, AfterValidator(_selector)]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+OptionalExactUrl = Annotated[str, AfterValidator(_optional_exact_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+Email = Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]
+Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@#/-]{0,63}$")]
+OptionalOwner = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9 ._@#/-]{0,63})?$")]
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Objective = Annotated[float, BeforeValidator(_objective)]
+Events = Annotated[str, AfterValidator(_events)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")]
 Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -122,19 +177,49 @@ class _Frozen(BaseModel):
     )
 
 
-class AvailabilitySlo(_Frozen):
-    """Share of requests that do not fail: `objective` percent over `window`."""
+class Slo(_Frozen):
+    """A promise: `objective` percent of events are good over `window`.
+
+    `alerting` off keeps the numbers and leaves the alerts out. `owner` is who answers for it, empty means the
+    service's; `runbook` is where that person reads on, empty means this repository's.
+    """
+
+    objective: Objective
+    window: Duration = "30d"
+    alerting: bool = True
+    owner: OptionalOwner = ""
+    runbook: OptionalExactUrl = ""
+
+
+class AvailabilitySlo(Slo):
+    """Good: requests that do not fail."""
 
     objective: Objective = 99.5
-    window: Duration = "30d"
 
 
-class LatencySlo(_Frozen):
-    """Share of requests answered within `threshold`: `objective` percent over `window`."""
+class LatencySlo(Slo):
+    """Good: requests answered within `threshold`.
+
+    A classic histogram needs a bucket at exactly the threshold. A native one does not, and interpolates within the
+    bucket that holds it.
+    """
 
     objective: Objective = 99.0
     threshold: Duration = "300ms"
+    histogram: Literal["classic", "native"] = "classic"
     window: Duration = "7d"
+
+
+class CustomSlo(Slo):
+    """Good: what `good` counts of `total`.
+
+    Each is a counter's selector, which gets its 5-minute rate, or any other PromQL that gives events per second, such
+    as a recorded series (known by the colon in its name).
+    """
+
+    name: Name
+    good: Events
+    total: Events
 
 
 class MetricNames(_Frozen):
@@ -151,6 +236,30 @@ class LabelNames(_Frozen):
     endpoint: Label | None = "endpoint"
     method: Label | None = "method"
     status: Label = "status"
+
+    @model_validator(mode="after")
+    def _can_be_renamed(self) -> LabelNames:
+        own = {"endpoint": self.endpoint, "method": self.method, "status": self.status}
+        rename_order({contract: name for contract, name in own.items() if name is not None and name != contract})
+        return self
+
+
+def rename_order(renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Order renames (new name to old) so that every label is read before another overwrites it.
+
+    Raises ValueError for a circle.
+    """
+    left, ordered = dict(renamed), []
+    while left:
+        free = [new for new in left if all(new != old for other, old in left.items() if other != new)]
+        if not free:
+            msg = f"names that are not swapped in a circle, as {', '.join(left)} are: no rule can undo that"
+            raise ValueError(msg)
+        ordered.append((free[0], left.pop(free[0])))
+    return tuple(ordered)
+
+
+RESERVED_SLOS = ("availability", "latency")
 
 
 class WatchedService(_Frozen):
@@ -169,6 +278,21 @@ class WatchedService(_Frozen):
     labels: LabelNames = LabelNames()
     availability: AvailabilitySlo | None = AvailabilitySlo()
     latency: LatencySlo | None = LatencySlo()
+    slos: tuple[CustomSlo, ...] = ()
+    buckets: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """The histogram's upper bounds in seconds; given, the latency threshold has to be one of them."""
+    owner: OptionalOwner = ""
+
+    @property
+    def promises(self) -> Mapping[str, Slo]:
+        """Every SLO by the value of its `slo` label, each with its owner."""
+        built_in = dict(zip(RESERVED_SLOS, (self.availability, self.latency), strict=True))
+        named: dict[str, Slo | None] = {**built_in, **{slo.name: slo for slo in self.slos}}
+        return {
+            name: slo if slo.owner else slo.model_copy(update={"owner": self.owner})
+            for name, slo in named.items()
+            if slo is not None
+        }
 
     @property
     def matchers(self) -> str:
@@ -182,6 +306,22 @@ class WatchedService(_Frozen):
         except re.error:
             msg = "errors: a regular expression over the status label, like 5.."
             raise ValueError(msg) from None
+        return self
+
+
+class QuietHours(_Frozen):
+    """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
+
+    start: ClockTime | None = None
+    end: ClockTime | None = None
+    weekdays: tuple[Weekday, ...] = ()
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+    @model_validator(mode="after")
+    def _whole(self) -> QuietHours:
+        if (self.start is None) != (self.end is None) or (self.start is not None and self.start == self.end):
+            msg = "start and end together, as two different times like 18:00 and 08:00"
+            raise ValueError(msg)
         return self
 
 
@@ -295,6 +435,27 @@ class Settings(_Frozen):
         alias="smtpStartTls",
         description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
     )
+    owner: Owner = Field("platform", description="Who owns the stack, and every service that names no other owner")
+    alert_email: tuple[Email, ...] = Field(
+        (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
+    )
+    alert_webhook_url: OptionalExactUrl = Field(
+        "", alias="alertWebhookUrl", description="Gets pages, tickets and the dead man's switch as JSON; empty for none"
+    )
+    alert_slack_url: SecretUrl | None = Field(
+        None, alias="alertSlackUrl", description="Secret. Slack's incoming webhook, for pages and tickets"
+    )
+    alert_pagerduty_key: SecretStr | None = Field(
+        None, alias="alertPagerdutyKey", description="Secret. Integration key of PagerDuty, for pages only"
+    )
+    ticket_quiet_hours: QuietHours = Field(
+        QuietHours(),
+        alias="ticketQuietHours",
+        description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
+    )
+    runbook_base_url: OptionalUrl = Field(
+        "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
+    )
     watch_stack: bool = Field(
         default=True,
         alias="watchStack",
@@ -392,7 +553,11 @@ def load(stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset(
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(stack, problems + [_describe(e, values) for e in error.errors()]) from None
+        found = error.errors()
+        problems += [_describe(e, values) for e in found]
+        # What is wrong by itself is left out, so that what is wrong between settings shows in the same list.
+        wrong = {e["loc"][0] for e in found if e["loc"]}
+        settings = Settings.model_validate({k: v for k, v in values.items() if k not in wrong})
     problems += _across(settings)
     if problems:
         raise SettingsError(stack, problems)
@@ -473,6 +638,8 @@ def _across(settings: Settings) -> list[str]:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
+    if settings.alert_email and not settings.smtp_host:
+        problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
 
 
@@ -498,12 +665,12 @@ def _secrets(settings: Settings) -> list[str]:
         name = field_of(key)
         value: SecretStr | None = getattr(settings, name) if name else None
         if value is None:
-            if settings.production and key != "smtpPassword":
+            if settings.production and key not in OPTIONAL_SECRETS:
                 problems.append(
                     f"{key}: missing; accepted: in production, a secret of at least {shortest} characters"
                     f" (pulumi config set --secret {key})"
                 )
-        elif key != "smtpPassword" and (
+        elif key not in OPTIONAL_SECRETS and (
             len(value.get_secret_value()) < shortest or value.get_secret_value().lower() in WEAK_SECRETS
         ):
             problems.append(f"{key}: (hidden); accepted: at least {shortest} characters and not a common password")
@@ -519,6 +686,26 @@ def _services(settings: Settings) -> list[str]:
         if service.name in seen:
             problems.append(f"services[{index}].name: '{service.name}'; accepted: a name that no other service has")
         seen.add(service.name)
+        problems += _slos(f"services[{index}]", service)
+    return problems
+
+
+def _slos(where: str, service: WatchedService) -> list[str]:
+    problems = []
+    seen = set(RESERVED_SLOS)
+    for index, slo in enumerate(service.slos):
+        if slo.name in seen:
+            problems.append(f"{where}.slos[{index}].name: '{slo.name}'; accepted: a name that no other SLO here has")
+        seen.add(slo.name)
+    latency = service.latency
+    if (
+        latency is not None
+        and latency.histogram == "classic"
+        and service.buckets
+        and seconds(latency.threshold) not in service.buckets
+    ):
+        bounds = ", ".join(f"{bound:g}s" for bound in sorted(service.buckets))
+        problems.append(f"{where}.latency.threshold: '{latency.threshold}'; accepted: one of its buckets, {bounds}")
     return problems
 
 
@@ -530,10 +717,14 @@ def _retention(settings: Settings) -> list[str]:
             f"prometheusRetention: '{settings.prometheus_retention}'; accepted: at least {MINIMUM_RETENTION_DAYS}d"
         )
     problems += [
-        f"services[{index}].{kind}.window: '{slo.window}'; accepted: at most prometheusRetention,"
+        f"services[{index}].{where}.window: '{slo.window}'; accepted: at most prometheusRetention,"
         f" {settings.prometheus_retention}"
         for index, service in enumerate(settings.services)
-        for kind, slo in (("availability", service.availability), ("latency", service.latency))
+        for where, slo in (
+            ("availability", service.availability),
+            ("latency", service.latency),
+            *((f"slos[{number}]", custom) for number, custom in enumerate(service.slos)),
+        )
         if slo is not None and milliseconds(slo.window) > kept
     ]
     loki = milliseconds(settings.loki_retention)

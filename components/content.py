@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumiverse_grafana import Provider, oss
 
+from components.alerting import Alerting
 from components.correlations import Correlation
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
+from dashboards import uids
 from dashboards.catalogue import FOLDERS, dashboards
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ class Content(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[service.ready]),
         )
 
-        def opts_for(provider: Provider | None, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        def opts_for(
+            provider: Provider | None, *depends_on: pulumi.Resource, parent: pulumi.Resource = self
+        ) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(
-                parent=self,
+                parent=parent,
                 provider=provider,
                 depends_on=[service.ready, *depends_on],
                 # What goes with Grafana's volume need not be taken apart piece by piece.
@@ -78,12 +82,28 @@ class Content(pulumi.ComponentResource):
                 target=sources[correlation.target].uid,
                 opts=opts_for(None),
             )
-        for dashboard in dashboards(settings):
+        shown = [
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                folder=folders[dashboard.folder].uid,
+                folder=folders[dashboard.folder].uid if dashboard.folder else None,
                 overwrite=True,
                 opts=opts_for(provider, *sources.values()),
             )
+            for dashboard in dashboards(settings)
+        ]
+        oss.OrganizationPreferences(
+            "preferences",
+            home_dashboard_uid=uids.HOME,
+            # Set with the rest of the preferences, or it would be reset to Grafana's own default.
+            theme=settings.grafana_theme,
+            opts=opts_for(provider, *shown),
+        )
+        Alerting(
+            settings,
+            folders={uid: folder.uid for uid, folder in folders.items()},
+            options=lambda parent, *depends_on: opts_for(provider, *depends_on, parent=parent),
+            depends_on=[*sources.values(), *shown],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.register_outputs({"url": url})

@@ -62,6 +62,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
         "SNAPSHOTS_EXTERNAL_ENABLED": "false",
         "UNIFIED_ALERTING_ENABLED": "true",
+        "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
+        # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
+        "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": "http://loki:3100",
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
         "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",

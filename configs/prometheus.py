@@ -93,6 +93,9 @@ def _job(service: WatchedService) -> dict[str, Any]:
         "scheme": service.scheme,
         "honor_labels": True,  # the metric contract's own `service` label wins
     }
+    if service.latency is not None and service.latency.histogram == "native":
+        # Both: the rules' percentiles and the exemplars' buckets stay classic.
+        job |= {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
     if service.targets:
         job["static_configs"] = [{"targets": list(service.targets), "labels": labels}]
     if service.dns:

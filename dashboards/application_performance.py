@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dashboards import queries, style, uids
-from dashboards.model import Query
+from dashboards.model import Override, Query
 from rules import series
 from rules.watched import watched
 
@@ -34,11 +34,14 @@ def build(settings: Settings) -> DashboardBuilder:
 
 def _services(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("By service", panel_id=101)
+    height = style.graph_height(len(watched(settings)))
     db.add_timeseries_panel(
         title="Request rate",
         query=Query(queries.requests("service"), legend="{{service}}"),
         unit="reqps",
         min_val=0,
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
         data_links=[style.to_slo()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
@@ -47,7 +50,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             "the endpoint below and who calls it; scale, or limit the caller.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=1,
     )
     budgets: dict[float, list[str]] = {}
@@ -62,6 +65,8 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         min_val=0,
         soft_max=max(budgets, default=None),
         thresholds=style.lines(budgets, "error budget"),
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
         data_links=[style.to_slo()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
@@ -71,7 +76,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             "service's logs of that time, and roll back the last change.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=2,
     )
     db.add_timeseries_panel(
@@ -79,6 +84,8 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(queries.mean_duration(), legend="{{service}}"),
         unit="s",
         min_val=0,
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
         data_links=[style.to_slo()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
@@ -88,7 +95,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         ),
         links=[style.TO_INFRASTRUCTURE],
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=3,
     )
     db.add_timeseries_panel(
@@ -97,6 +104,8 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         unit="short",
         decimals=0,
         min_val=0,
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
         data_links=[style.to_slo()],
         no_value="No data: the chosen services do not say how many requests they are working on.",
         description=style.describe(
@@ -107,7 +116,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         ),
         links=[style.TO_INFRASTRUCTURE],
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=4,
     )
 
@@ -118,10 +127,12 @@ def _endpoints(db: DashboardBuilder) -> None:
         title="Request rate by endpoint",
         query=Query(queries.busiest_endpoints(ENDPOINTS), legend="{{service}} {{endpoint}}"),
         unit="reqps",
+        decimals=2,
         min_val=0,
         stacking="normal",
         fill_opacity=40,
         line_width=1,
+        legend=style.NAMES_RIGHT,
         data_links=[style.to_slo()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
@@ -130,18 +141,23 @@ def _endpoints(db: DashboardBuilder) -> None:
             "its callers. Choose it under Endpoint above to see its errors and times alone.",
         ),
         width=style.HALF,
-        height=9,
+        height=style.graph_height(ENDPOINTS),
         panel_id=5,
     )
     db.add_timeseries_panel(
         title="5xx by status code",
         query=Query(queries.requests("service", "status", status="5.."), legend="{{service}} {{status}}"),
         unit="reqps",
+        decimals=2,
         min_val=0,
         stacking="normal",
         draw_style="bars",
         fill_opacity=70,
         line_width=0,
+        legend=style.NAMES_RIGHT,
+        overrides=[
+            Override(name=f"/ {status}$/", by="regexp", color=color) for status, color in style.OF_STATUS.items()
+        ],
         data_links=[style.to_slo()],
         no_value="No 5xx in this time range: nothing failed on the server's side.",
         description=style.describe(
@@ -150,6 +166,6 @@ def _endpoints(db: DashboardBuilder) -> None:
             "and answers in time. 507 and the like: check disk space.",
         ),
         width=style.HALF,
-        height=9,
+        height=style.graph_height(ENDPOINTS),
         panel_id=6,
     )

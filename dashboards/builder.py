@@ -134,7 +134,7 @@ class DashboardBuilder:
             ),
         )
 
-    def add_gauge_panel(
+    def add_gauge_panel(  # noqa: PLR0913 - as `panels.gauge`
         self,
         title: str = "",
         query: QueryInput = (),
@@ -142,6 +142,7 @@ class DashboardBuilder:
         *,
         calcs: panels.Calcs = panels.LAST,
         orientation: panels.Orientation = "auto",
+        title_size: int | None = None,
         **options: Unpack[PanelOptions],
     ) -> Self:
         """Add a dial from `min_val` to `max_val`, 6 by 7; a string is an instant query."""
@@ -150,6 +151,7 @@ class DashboardBuilder:
                 PanelSpec(title=title, query=query, unit=unit, **options),
                 calcs=calcs,
                 orientation=orientation,
+                title_size=title_size,
             ),
         )
 
@@ -162,6 +164,7 @@ class DashboardBuilder:
         calcs: panels.Calcs = panels.LAST,
         display_mode: Literal["basic", "lcd", "gradient"] = "basic",
         orientation: panels.Orientation = "horizontal",
+        title_size: int | None = None,
         **options: Unpack[PanelOptions],
     ) -> Self:
         """Add one bar a series, 12 by 8; a string is an instant query."""
@@ -171,6 +174,7 @@ class DashboardBuilder:
                 calcs=calcs,
                 display_mode=display_mode,
                 orientation=orientation,
+                title_size=title_size,
             ),
         )
 
@@ -286,6 +290,17 @@ class DashboardBuilder:
     def add_text_panel(self, title: str = "", content: str = "", **options: Unpack[PanelOptions]) -> Self:
         """Add Markdown, 24 by 4."""
         return self.add(panels.text(PanelSpec(title=title, **options), content))
+
+    def add_alert_list_panel(
+        self,
+        title: str = "",
+        *,
+        most: int = 20,
+        instances: str = "",
+        **options: Unpack[PanelOptions],
+    ) -> Self:
+        """Add the alerts that fire or are about to, 24 by 8; `instances` are matchers: `{severity="page"}`."""
+        return self.add(panels.alert_list(PanelSpec(title=title, **options), most=most, instances=instances))
 
     def add_traces_panel(
         self,

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dashboards import application_performance, infrastructure_health, slo_overview, uids
+from dashboards import (
+    application_performance,
+    executive_slo_report,
+    home,
+    infrastructure_health,
+    runbooks,
+    slo_overview,
+    stack_health,
+    uids,
+)
 from dashboards.builder import check_unique
 
 if TYPE_CHECKING:
@@ -22,7 +31,7 @@ FOLDERS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True)
 class DashboardFile:
-    """One dashboard as Grafana takes it; `folder` is a UID of FOLDERS."""
+    """One dashboard as Grafana takes it; `folder` is a UID of FOLDERS, "" for Grafana's own General folder."""
 
     uid: str
     folder: str
@@ -38,9 +47,13 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
     """
     return files(
         (
+            ("", home.build(settings)),
             (uids.FOLDER_ML_PLATFORM, slo_overview.build(settings)),
             (uids.FOLDER_ML_PLATFORM, application_performance.build(settings)),
             (uids.FOLDER_INFRASTRUCTURE, infrastructure_health.build(settings)),
+            (uids.FOLDER_INFRASTRUCTURE, stack_health.build(settings)),
+            (uids.FOLDER_EXECUTIVE, executive_slo_report.build(settings)),
+            (uids.FOLDER_INFRASTRUCTURE, runbooks.build(settings)),
         ),
     )
 

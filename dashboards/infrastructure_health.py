@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style, uids
+from dashboards import queries, style, uids
 from dashboards.model import Query
 from rules import containers
 from settings import SERVICES
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from settings import Settings
 
-HEIGHT: Final = 10
-NOT_RUNNING: Final = "No data: the container does not run, or Prometheus cannot scrape it."
+HEIGHT: Final = 9
+MEGABYTES: Final = "suffix: MB/s"
+"""Grafana's own unit would turn to kB/s, and every panel to another."""
 NO_NETWORK: Final = "No data: the chosen containers do not count what they send and receive (Jaeger does not)."
 
 
@@ -30,7 +31,7 @@ def build(settings: Settings) -> DashboardBuilder:
         "container", "Container", queries.CONTAINERS, multi=True, include_all=True, all_value=style.ANY
     )
     _compute(db, settings)
-    _network(db)
+    _network(db, settings)
     return db
 
 
@@ -43,7 +44,9 @@ def _compute(db: DashboardBuilder, settings: Settings) -> None:
         unit="suffix: cores",
         decimals=3,
         min_val=0,
-        no_value=NOT_RUNNING,
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
+        no_value=style.NOT_RUNNING,
         description=style.describe(
             f"Cores in use, averaged over 5 minutes. The limits: {cores}.",
             "close to its limit a container is slowed down: look what it is asked for (queries, ingestion), make that "
@@ -61,10 +64,11 @@ def _compute(db: DashboardBuilder, settings: Settings) -> None:
         ],
         unit="bytes",
         min_val=0,
-        overrides=[style.dashed("limit", color=palette.MUTED)],
-        no_value=NOT_RUNNING,
+        legend=style.SHORT_RIGHT,
+        overrides=[*style.colored(style.colors(settings)), style.dashed("limit")],
+        no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Resident memory. Dashed: the limit at which the engine kills the container.",
+            "Resident memory. Dashed, in the same colour: the limit at which the engine kills the container.",
             "close to its limit a container is about to be killed and restarted: raise `limits` of the service in the "
             "stack's configuration, or lower its load. Climbing without end is a leak: restart it and report it.",
         ),
@@ -74,10 +78,11 @@ def _compute(db: DashboardBuilder, settings: Settings) -> None:
     )
 
 
-def _network(db: DashboardBuilder) -> None:
+def _network(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Network", panel_id=102)
     _traffic(
         db,
+        settings,
         "Received",
         containers.NETWORK_RECEIVED,
         "a sudden rise at Loki or Prometheus is new data or heavy queries: check who sends or asks. A fall to nothing "
@@ -86,6 +91,7 @@ def _network(db: DashboardBuilder) -> None:
     )
     _traffic(
         db,
+        settings,
         "Sent",
         containers.NETWORK_SENT,
         "a sudden rise is somebody reading much: look for wide queries or a dashboard that refreshes too often, and "
@@ -94,12 +100,17 @@ def _network(db: DashboardBuilder) -> None:
     )
 
 
-def _traffic(db: DashboardBuilder, direction: str, metric: str, when_bad: str, *, panel_id: int) -> None:
+def _traffic(  # noqa: PLR0913 - what the two differ in
+    db: DashboardBuilder, settings: Settings, direction: str, metric: str, when_bad: str, *, panel_id: int
+) -> None:
     db.add_timeseries_panel(
         title=f"Network {direction.lower()}",
         query=Query(queries.megabytes(metric), legend="{{container}}"),
-        unit="MBs",
+        unit=MEGABYTES,
+        decimals=4,
         min_val=0,
+        legend=style.SHORT_RIGHT,
+        overrides=style.colored(style.colors(settings)),
         no_value=NO_NETWORK,
         description=style.describe(
             f"{direction} data in MB/s by container, averaged over 5 minutes. Jaeger does not count its own.", when_bad

@@ -12,7 +12,8 @@ SKY_BLUE: Final = "#56B4E9"
 GREEN: Final = "#009E73"
 YELLOW: Final = "#F0E442"
 BLUE: Final = "#0072B2"
-VERMILLION: Final = "#D55E00"
+VERMILLION: Final = "#D75F00"
+"""A shade lighter than Okabe and Ito's, so that it can be read as text too."""
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#BBBBBB"
 
@@ -32,6 +33,10 @@ ACCEPTED: Final = frozenset({*SERIES, TRANSPARENT})
 
 DARK_PANEL: Final = "#181B1F"
 """Background of a panel in Grafana's dark theme."""
+GRAPHICS: Final = 3.0
+"""Least contrast of lines, bars and large text, by WCAG 2."""
+WORDS: Final = 4.5
+"""Least contrast of text in its usual size."""
 
 Deficiency = Literal["protanopia", "deuteranopia", "tritanopia"]
 

@@ -10,6 +10,7 @@ from dashboards.panel import SdkPanelBuilder, Traits, panel_type
 from dashboards.targets import QueryDefaults
 
 __all__ = [
+    "alert_list",
     "bar_gauge",
     "gauge",
     "heatmap",
@@ -28,6 +29,7 @@ Orientation = Literal["auto", "horizontal", "vertical"]
 LAST: Final = ("lastNotNull",)
 TABLE_LEGEND: Final = Legend()
 MAX_OPACITY: Final = 100
+EMPTY_CELL: Final = "—"
 
 _INSTANT: Final = QueryDefaults(instant=True)
 _ROWS: Final = QueryDefaults(instant=True, format="table")
@@ -53,6 +55,8 @@ def stat(  # noqa: PLR0913 - keyword-only, each optional
         .graph_mode(graph)
         .color_mode(fields.choice(sdk.common.BigValueColorMode, "color_mode", color_mode))
         .text_mode(fields.choice(sdk.common.BigValueTextMode, "text_mode", text_mode))
+        # A name stands above its number, however wide the panel is.
+        .wide_layout(wide_layout=False)
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )
@@ -64,17 +68,21 @@ def gauge(
     *,
     calcs: Calcs = LAST,
     orientation: Orientation = "auto",
+    title_size: int | None = None,
 ) -> SdkPanelBuilder:
-    """One number a series on a dial from `min_val` to `max_val`."""
+    """One number a series on a dial from `min_val` to `max_val`; long names need a `title_size` in pixels."""
     # Numbers at the steps, so that the dial can be read without its colours.
     stepped = spec.thresholds is not None and len(spec.thresholds.steps) > 1
-    return (
+    builder = (
         sdk.gauge.Panel()
         .show_threshold_markers(show_threshold_markers=True)
         .show_threshold_labels(show_threshold_labels=stepped)
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )
+    if title_size is not None:
+        builder.text(sdk.common_builders.VizTextDisplayOptions().title_size(title_size))
+    return builder
 
 
 @panel_type(Traits(width=12, height=8, query=_INSTANT))
@@ -84,15 +92,19 @@ def bar_gauge(
     calcs: Calcs = LAST,
     display_mode: Literal["basic", "lcd", "gradient"] = "basic",
     orientation: Orientation = "horizontal",
+    title_size: int | None = None,
 ) -> SdkPanelBuilder:
-    """One bar a series, for comparing."""
-    return (
+    """One bar a series, for comparing; long names need a `title_size` in pixels."""
+    builder = (
         sdk.bargauge.Panel()
         .display_mode(fields.choice(sdk.common.BarGaugeDisplayMode, "display_mode", display_mode))
         .value_mode(sdk.common.BarGaugeValueMode.TEXT)
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )
+    if title_size is not None:
+        builder.text(sdk.common_builders.VizTextDisplayOptions().title_size(title_size))
+    return builder
 
 
 @panel_type(Traits(width=12, height=8, color="series"))
@@ -172,6 +184,8 @@ def table(
         sdk.table.Panel()
         .show_header(show_header=True)
         .filterable(filterable)
+        # An empty cell is a dash: `no_value` is a sentence, for a table that is empty.
+        .override_by_regexp("/.*/", [sdk.dashboard.DynamicConfigValue("noValue", EMPTY_CELL)])
         .cell_height(fields.choice(sdk.common.TableCellHeight, "cell_height", cell_height))
     )
     if sort_by:
@@ -266,6 +280,37 @@ def text(spec: PanelSpec, content: str) -> SdkPanelBuilder:
     if not isinstance(content, str) or not content.strip():
         refuse("content", content, "Markdown that is not blank")
     return sdk.text.Panel().mode(sdk.text_models.TextMode.MARKDOWN).content(content)
+
+
+@panel_type(Traits(width=24, height=8, query=None, needs_unit=False, color="none"))
+def alert_list(spec: PanelSpec, *, most: int = 20, instances: str = "") -> SdkPanelBuilder:
+    """Grafana's own alerts that fire or are about to; `instances` are label matchers, `{severity="page"}`."""
+    if spec.query:
+        refuse("query", spec.query, "nothing: an alert list asks Grafana itself")
+    # The SDK has no builder for this type.
+    panel = sdk.dashboard_builders.Panel().type("alertlist")
+    options = {
+        "viewMode": "list",
+        "groupMode": "default",
+        "groupBy": [],
+        "maxItems": most,
+        "sortOrder": 3,  # by importance
+        "dashboardAlerts": False,
+        "alertName": "",
+        "alertInstanceLabelFilter": instances,
+        "datasource": "-- Grafana --",
+        "showInactiveAlerts": False,
+        "stateFilter": {
+            "firing": True,
+            "pending": True,
+            "error": True,
+            "noData": True,
+            "normal": False,
+            "recovering": True,
+        },
+    }
+    panel.build().options = options
+    return panel
 
 
 @panel_type(Traits(width=24, height=14, query=_TRACE, needs_unit=False, color="none"))

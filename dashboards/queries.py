@@ -45,6 +45,16 @@ def select(metric: str, *matchers: str) -> str:
     return f"{metric}{{{', '.join(matchers)}}}"
 
 
+def slos(settings: Settings) -> int:
+    """Return how many objectives there are: rows of a table of them."""
+    return sum(len(service.promises) for service in watched(settings))
+
+
+def everywhere(expr: str) -> str:
+    """Return `expr` for every service: for dashboards without the service variable."""
+    return expr.replace(SERVICE, 'service!=""')
+
+
 # Objectives. `max by` leaves one series each and drops the name, so that tables can join them.
 
 
@@ -64,9 +74,9 @@ def of_service(metric: str, *matchers: str) -> str:
 
 
 def worst_availability(count: int) -> str:
-    """Return the 30-day availability of the `count` services with the least error budget left."""
+    """Return the 30-day availability, in percent, of the `count` services with the least error budget left."""
     left = of_service(series.BUDGET_REMAINING, AVAILABILITY)
-    return f"{of_service(series.AVAILABILITY_30D)} and on (service) bottomk({count}, {left})"
+    return f"100 * {of_service(series.AVAILABILITY_30D)} and on (service) bottomk({count}, {left})"
 
 
 def worst_latency(count: int) -> str:
@@ -107,6 +117,16 @@ def state() -> str:
         found.append(_level(PAGE if alert.severity == "page" else TICKET, f"{long} and {short}"))
     found += [_level(YOUNG, f"{coverage} < {FULL_COVERAGE:g}"), _level(FINE, coverage)]
     return " or ".join(found)
+
+
+def in_state(level: int) -> str:
+    """Return how many objectives of all services are in this state, 0 included."""
+    return everywhere(f"count(({state()}) == {level}) or on () vector(0)")
+
+
+def worst_state() -> str:
+    """Return the most urgent state of a service's objectives, of all services."""
+    return everywhere(f"max by (service) ({state()})")
 
 
 def _level(number: int, condition: str) -> str:
@@ -191,15 +211,11 @@ def failed_share(settings: Settings) -> str:
     return f"{in_range(failing(settings, SERVICE))} / ({in_range(select(series.REQUESTS, SERVICE))} > 0) > 0"
 
 
-def slowest_endpoints(count: int) -> str:
-    """Return the `count` highest average response times in the time range, by endpoint."""
-    total = in_range(select(series.DURATION_SUM, SERVICE))
-    return f"topk({count}, {total} / ({timed_requests()}))"
-
-
-def timed_requests() -> str:
-    """Return how many requests an endpoint answered in the time range, where it did."""
-    return f"{in_range(select(series.DURATION_COUNT, SERVICE))} > 0"
+def alert_changes() -> str:
+    """Return, in LogQL, the alerts of the chosen services that began or ended: Grafana keeps their history in Loki."""
+    moved = 'labels_severity!="watchdog" | current=~"Alerting.*" or previous=~"Alerting.*"'
+    line = "{{.labels_severity}}  {{.ruleTitle}}: {{.previous}} → {{.current}}"
+    return f'{{from="state-history"}} | json | labels_{SERVICE} | {moved} | line_format "{line}"'
 
 
 def exemplars(settings: Settings) -> str:
@@ -223,3 +239,9 @@ def of_container(metric: str) -> str:
 def megabytes(metric: str) -> str:
     """Return a recorded series of bytes in MB, by container."""
     return f"{of_container(metric)} / 1e6"
+
+
+def share_of_limit(metric: str, limit: str) -> str:
+    """Return how much of its limit a container uses, 1 being all of it."""
+    used, most = (f"max by (container) ({name})" for name in (metric, limit))
+    return f"{used} / {most}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style, transform, uids
+from dashboards import palette, queries, style, tables, uids
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
 from rules import series
 from rules.watched import watched
@@ -13,22 +13,15 @@ from settings import AvailabilitySlo, LatencySlo, seconds
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from dashboards.model import Mappings, Transformation
     from settings import Settings
 
-DIALS: Final = 4
+DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""
 BARS: Final = 8
+DIAL_TITLE: Final = 14
+"""Pixels: a service's name and its target fit below its dial."""
+BAR_TITLE: Final = 12
 ENDPOINTS: Final = 10
-
-STATES: Final[Mappings] = {
-    str(queries.NO_DATA): ValueText("No data", palette.PURPLE),
-    str(queries.SPENT): ValueText("Budget spent", palette.BAD),
-    str(queries.PAGE): ValueText("Burning fast: page", palette.BAD),
-    str(queries.TICKET): ValueText("Burning: ticket", palette.WARNING),
-    str(queries.YOUNG): ValueText("Fine so far", palette.NEUTRAL),
-    str(queries.FINE): ValueText("Fine", palette.GOOD),
-}
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -39,8 +32,15 @@ def build(settings: Settings) -> DashboardBuilder:
         description="Objectives, error budgets and how fast they burn. Start at the table, worst first.",
     )
     db.add_query_variable("service", "Service", queries.SLO_SERVICES, multi=True, include_all=True, all_value=style.ANY)
+    db.add_annotation(
+        "Alerts",
+        queries.alert_changes(),
+        datasource_uid=uids.DATASOURCE_LOKI,
+        color=palette.WARNING,
+        tags=("labels_severity", "labels_service"),
+    )
     _promises(db, settings)
-    _budgets(db)
+    _budgets(db, settings)
     _over_time(db, settings)
     _causes(db, settings)
     return db
@@ -48,16 +48,17 @@ def build(settings: Settings) -> DashboardBuilder:
 
 def _promises(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Is every promise kept?", panel_id=101)
-    _all_objectives(db)
+    _all_objectives(db, settings)
     availability = [(s.name, s.availability.objective) for s in watched(settings) if s.availability is not None]
     usual = AvailabilitySlo().objective
     db.add_gauge_panel(
         title=f"Availability, {AVAILABILITY_WINDOW} (target {_range_of([p for _, p in availability] or [usual])})",
         query=Query(queries.worst_availability(DIALS), legend="{{service}}", instant=True),
-        unit="percentunit",
+        unit="percent",
         decimals=2,
         min_val=_floor(usual),
-        max_val=1,
+        max_val=100,
+        title_size=DIAL_TITLE,
         thresholds=style.availability_thresholds(usual),
         overrides=[
             Override(
@@ -89,6 +90,7 @@ def _promises(db: DashboardBuilder, settings: Settings) -> None:
         unit="s",
         min_val=0,
         max_val=2 * slowest,
+        title_size=DIAL_TITLE,
         thresholds=style.latency_thresholds(slowest),
         overrides=[
             Override(
@@ -113,7 +115,7 @@ def _promises(db: DashboardBuilder, settings: Settings) -> None:
     )
 
 
-def _all_objectives(db: DashboardBuilder) -> None:
+def _all_objectives(db: DashboardBuilder, settings: Settings) -> None:
     columns = {
         "State": queries.state(),
         "Objective": queries.of_slo(series.OBJECTIVE),
@@ -124,7 +126,7 @@ def _all_objectives(db: DashboardBuilder) -> None:
         "Window": queries.days(series.WINDOW),
         "Coverage": queries.of_slo(series.COVERAGE),
     }
-    asked, steps = _joined(columns, ("service", "slo"))
+    asked, steps = tables.joined(columns, ("service", "slo"))
     db.add_table_panel(
         title="All objectives",
         query=asked,
@@ -137,7 +139,15 @@ def _all_objectives(db: DashboardBuilder) -> None:
         overrides=[
             Override(name="Service", links=[style.to_application("${__value.text}")], width=190),
             Override(name="Objective of", width=130),
-            Override(name="State", unit="none", decimals=0, cell="color-text", mappings=STATES, width=190),
+            Override(
+                name="State",
+                unit="none",
+                decimals=0,
+                cell="color-text",
+                mappings=tables.STATES,
+                width=190,
+                custom=style.LEFT,
+            ),
             Override(name="Objective", decimals=3),
             Override(name="Now", decimals=3),
             Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, decimals=1),
@@ -164,13 +174,14 @@ def _all_objectives(db: DashboardBuilder) -> None:
             "open the service that is on top (its name is a link). *Budget spent* or *page*: act now. *Ticket*: within "
             "the day. *No data*: check that Prometheus reaches the service.",
         ),
-        height=8,
+        height=style.table_height(queries.slos(settings), "md"),
         panel_id=1,
     )
 
 
-def _budgets(db: DashboardBuilder) -> None:
+def _budgets(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("How fast is the error budget going?", panel_id=102)
+    height = max(style.GRAPH_HEIGHT, style.table_height(queries.slos(settings)))
     page = max(alert.factor for alert in BURN_ALERTS)
     db.add_bar_gauge_panel(
         title="Error budget remaining",
@@ -179,6 +190,7 @@ def _budgets(db: DashboardBuilder) -> None:
         decimals=1,
         min_val=0,
         max_val=1,
+        title_size=BAR_TITLE,
         thresholds=style.BUDGET,
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
@@ -189,7 +201,7 @@ def _budgets(db: DashboardBuilder) -> None:
             "(*Endpoints that fail most*).",
         ),
         width=style.THIRD,
-        height=8,
+        height=height,
         panel_id=4,
     )
     db.add_bar_gauge_panel(
@@ -199,6 +211,7 @@ def _budgets(db: DashboardBuilder) -> None:
         decimals=1,
         min_val=0,
         max_val=page,
+        title_size=BAR_TITLE,
         thresholds=style.burn_thresholds(),
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
@@ -209,26 +222,25 @@ def _budgets(db: DashboardBuilder) -> None:
             "last change if it began with one.",
         ),
         width=style.THIRD,
-        height=8,
+        height=height,
         panel_id=5,
     )
     consumed = {f"Last {window}": queries.of_slo(series.budget_consumed(window)) for window in CONSUMED_WINDOWS}
-    asked, steps = _joined(consumed, ("service", "slo"))
+    asked, steps = tables.joined(consumed, ("service", "slo"))
     db.add_table_panel(
         title=f"Error budget consumption, {', '.join(CONSUMED_WINDOWS)}",
         query=asked,
         unit="percentunit",
         decimals=1,
-        min_val=0,
-        max_val=1,
         sort_by=f"Last {CONSUMED_WINDOWS[0]}",
         descending=True,
         transformations=steps,
         overrides=[
             Override(name="Service", links=[style.to_application("${__value.text}")]),
-            Override(name="Objective of", width=100),
+            Override(name="Objective of", width=105),
+            # Numbers, not bars: three of them and two names have to fit a third of the page.
             *(
-                Override(name=f"Last {window}", cell="gauge", thresholds=_consumed_thresholds(window))
+                Override(name=f"Last {window}", cell="color-text", width=80, thresholds=_consumed_thresholds(window))
                 for window in CONSUMED_WINDOWS
             ),
         ],
@@ -240,13 +252,14 @@ def _budgets(db: DashboardBuilder) -> None:
             "slow: read the graphs for when, and plan the repair.",
         ),
         width=style.THIRD,
-        height=8,
+        height=height,
         panel_id=6,
     )
 
 
 def _over_time(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Since when?", panel_id=103)
+    height = style.graph_height(max(len(watched(settings)), len(BURN_WINDOWS)))
     objectives: dict[float, list[str]] = {}
     for service in watched(settings):
         if service.availability is not None:
@@ -260,7 +273,8 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         max_val=1,
         thresholds=style.lines(objectives, "objective"),
         fill_opacity=0,
-        legend=Legend(calcs=("lastNotNull", "min")),
+        legend=Legend(placement="right", calcs=("lastNotNull", "min")),
+        overrides=style.colored(style.colors(settings)),
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -270,7 +284,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
             "the same time range.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=7,
     )
     db.add_timeseries_panel(
@@ -282,7 +296,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         soft_max=max(alert.factor for alert in BURN_ALERTS),
         thresholds=style.burn_thresholds(),
         fill_opacity=0,
-        legend=style.LIST_BELOW,
+        legend=style.SHORT_RIGHT,
         links=[style.TO_INFRASTRUCTURE],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -292,7 +306,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
             "The other way round: it is over. All high: act now, and check the containers' health.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         panel_id=8,
     )
     _latency(db, settings)
@@ -323,8 +337,11 @@ def _latency(db: DashboardBuilder, settings: Settings) -> None:
         fill_opacity=0,
         legend=style.TABLE_RIGHT,
         overrides=[
-            Override(name=name, by="query", custom={"custom.lineStyle": line})
-            for name, (_, line) in percentiles.items()
+            *style.colored(style.colors(settings)),
+            *(
+                Override(name=name, by="query", custom={"custom.lineStyle": line})
+                for name, (_, line) in percentiles.items()
+            ),
         ],
         data_links=[style.to_application()],
         no_value=style.NO_TRAFFIC,
@@ -335,7 +352,7 @@ def _latency(db: DashboardBuilder, settings: Settings) -> None:
             "endpoint or dependency, all three to load or a lack of CPU.",
         ),
         width=24,
-        height=9,
+        height=style.graph_height(len(percentiles) * len(watched(settings)), least=9),
         panel_id=9,
     )
 
@@ -349,9 +366,10 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
             Query(queries.slo_errors(), legend="{{service}} failing", ref_id="failing"),
         ],
         unit="reqps",
+        decimals=2,
         min_val=0,
-        legend=style.LIST_BELOW,
-        overrides=[style.dashed("failing")],
+        legend=style.SHORT_RIGHT,
+        overrides=[*style.colored(style.colors(settings)), style.dashed("failing")],
         data_links=[style.to_application()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
@@ -359,11 +377,11 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
             "failing rises with the requests: look for overload and scale or shed. It rises alone: look for a change "
             "or a broken dependency. Requests fall to nothing: check what is in front of the service.",
         ),
-        width=style.THIRD,
-        height=9,
+        width=24,
+        height=style.graph_height(2 * len(watched(settings)), least=9),
         panel_id=10,
     )
-    asked, steps = _joined(
+    asked, steps = tables.joined(
         {
             "Failed requests": queries.failed_requests(settings, ENDPOINTS),
             "Share failing": queries.failed_share(settings),
@@ -380,9 +398,9 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
         descending=True,
         transformations=steps,
         overrides=[
-            Override(name="Service", links=[style.to_application("${__value.text}")], width=120),
-            Override(name="Failed requests", width=120),
-            Override(name="Share failing", unit="percentunit", decimals=2, width=110),
+            Override(name="Service", links=[style.to_application("${__value.text}")], width=180),
+            Override(name="Failed requests", width=150),
+            Override(name="Share failing", unit="percentunit", decimals=2, width=140),
         ],
         no_value="Nothing failed in this time range.",
         description=style.describe(
@@ -390,80 +408,28 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
             "begin with the first line: open its service (the name is a link), see which status code it is, and read "
             "its logs for that time.",
         ),
-        width=style.THIRD,
-        height=9,
+        width=style.HALF,
+        height=style.table_height(ENDPOINTS),
         panel_id=11,
     )
-    asked, steps = _joined(
-        {"Average": queries.slowest_endpoints(ENDPOINTS), "Requests": queries.timed_requests()},
-        ("service", "endpoint"),
-        needs="Average",
-    )
-    db.add_table_panel(
-        title="Slowest endpoints",
-        query=asked,
-        unit="short",
-        decimals=0,
-        sort_by="Average",
-        descending=True,
-        transformations=steps,
-        overrides=[
-            Override(name="Service", links=[style.to_application("${__value.text}")], width=120),
-            Override(name="Average", unit="s", decimals=2, width=100),
-            Override(name="Requests", width=100),
-        ],
-        no_value=style.NO_TRAFFIC,
+    db.add_logs_panel(
+        title="Alerts: what changed",
+        query=queries.alert_changes(),
+        no_value="No alert began or ended in this time range.",
         description=style.describe(
-            f"The {ENDPOINTS} endpoints with the highest average response time in the dashboard's time range, and how "
-            "many requests that is.",
-            "check whether one with many requests is on top: only those move the objective. Open a trace of it and "
-            "look for the longest span.",
+            "Every alert of the chosen services that began or ended in the dashboard's time range, newest first. The "
+            "graphs above have a mark at the same moments.",
+            "open the first line that began, read its runbook, and check whether what happened then fits a release.",
         ),
-        width=style.THIRD,
-        height=9,
+        width=style.HALF,
+        height=style.table_height(ENDPOINTS),
         panel_id=12,
     )
 
 
-NAMES: Final = {"service": "Service", "slo": "Objective of", "endpoint": "Endpoint"}
-
-
-def _joined(
-    columns: dict[str, str], labels: tuple[str, ...], *, needs: str = ""
-) -> tuple[list[Query], list[Transformation]]:
-    """Return a query for each column and the steps that make one table of them, labels first.
-
-    `needs` drops the rows that lack a value in that column: what a `topk` left out.
-    """
-    refs = {title: title.lower().replace(" ", "_").replace(",", "") for title in columns}
-    asked = [Query(expr, instant=True, format="table", ref_id=refs[title]) for title, expr in columns.items()]
-    shown = {f"Value #{refs[title]}": title for title in columns}
-    state = [name for name, title in shown.items() if title == "State"]
-    steps = [
-        transform.merge(),
-        transform.organize(
-            rename={**{label: NAMES[label] for label in labels}, **shown},
-            exclude=("Time",),
-            order=(*state, *labels, *(name for name in shown if name not in state)),
-        ),
-    ]
-    if needs:
-        steps.append(
-            {
-                "id": "filterByValue",
-                "options": {
-                    "type": "include",
-                    "match": "all",
-                    "filters": [{"fieldName": needs, "config": {"id": "isNotNull", "options": {}}}],
-                },
-            },
-        )
-    return asked, steps
-
-
 def _floor(objective: float) -> float:
-    """Return where an availability dial begins: as far below the objective as that is below 100 %, ratio."""
-    return max(0.0, round(2 * style.ratio(objective) - 1, 9))
+    """Return where an availability dial begins: as far below the objective as that is below 100 %; percent."""
+    return max(0.0, round(2 * objective - 100, 7))
 
 
 def _consumed_thresholds(window: str) -> Thresholds:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+import re
+from typing import TYPE_CHECKING, Final, Literal
 
 from dashboards import palette, uids
 from dashboards.builder import DashboardBuilder
-from dashboards.model import Legend, Link, Override, Thresholds
-from rules.windows import BURN_ALERTS, BurnAlert
-from settings import milliseconds
+from dashboards.model import Legend, Link, Override, Thresholds, ValueText
+from rules.watched import STACK, watched
+from rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
+from settings import SERVICES, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dashboards.model import Mappings
     from settings import Settings
 
 TITLES: Final = {
+    uids.HOME: "Home",
     uids.SLO_OVERVIEW: "SLO Overview",
     uids.APPLICATION_PERFORMANCE: "Application Performance",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
+    uids.STACK_HEALTH: "Stack Health",
+    uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
 }
 
 HALF: Final = 12
 THIRD: Final = 8
 GRAPH_HEIGHT: Final = 8
+TALLEST: Final = 40
+"""No panel is higher, however much it has to show: then it scrolls."""
+_CELL: Final = 38
+"""Pixels of one row of the grid, gap included."""
+_HEADS: Final = 104
+"""Pixels that a panel's and a table's headings take together."""
+_LINES: Final = {"sm": 36, "md": 42, "legend": 27}
+"""Pixels of one line of a table, by its cell height, and of a legend."""
 
 TIMES: Final = "suffix:×"  # noqa: RUF001 - the sign people know from "2 times as fast"
 
@@ -32,17 +47,33 @@ ANY: Final = ".+"
 ANY_OR_NONE: Final = ".*"
 """Likewise for a label that some services do not have."""
 
+LEFT: Final = {"custom.align": "left"}
+"""Words in a column of numbers that stand for them."""
 LIST_BELOW: Final = Legend(mode="list", calcs=("lastNotNull",))
 TABLE_RIGHT: Final = Legend(placement="right", calcs=("lastNotNull", "mean", "max"))
+NAMES_RIGHT: Final = Legend(placement="right", calcs=("max",))
+"""For long names."""
+SHORT_RIGHT: Final = Legend(placement="right", calcs=("lastNotNull", "max"))
+"""A table below may take a third of its panel only and scrolls; one at the side has the whole height."""
 
 NO_RULES_YET: Final = "No data: the recording rules have not run yet, or nothing chosen is being scraped."
+NOT_RUNNING: Final = "No data: the container does not run, or Prometheus cannot scrape it."
 NO_TRAFFIC: Final = "No data: no requests in this time range, or the service is not being scraped."
 
-BUDGET_LOW: Final = 0.25
-"""A budget with less than this left is marked."""
+
+def table_height(lines: int, cell: Literal["sm", "md", "legend"] = "sm") -> int:
+    """Return the height at which a table, or a legend at the side, shows this many lines without scrolling."""
+    return min(TALLEST, math.ceil((_HEADS + _LINES[cell] * max(lines, 1)) / _CELL))
 
 
-def dashboard(uid: str, settings: Settings, *, description: str, time_from: str = "now-6h") -> DashboardBuilder:
+def graph_height(lines: int, least: int = GRAPH_HEIGHT) -> int:
+    """Return the height of a graph whose legend at the side shows this many series."""
+    return max(least, table_height(lines, "legend"))
+
+
+def dashboard(
+    uid: str, settings: Settings, *, description: str, time_from: str = "now-6h", refresh: str = "30s"
+) -> DashboardBuilder:
     """Return an empty dashboard with the frame that all of ours have."""
     db = DashboardBuilder(
         title=TITLES[uid],
@@ -50,7 +81,7 @@ def dashboard(uid: str, settings: Settings, *, description: str, time_from: str 
         description=description,
         tags=("observability",),
         editable=settings.dashboards_editable,
-        refresh="30s",
+        refresh=refresh,
         time_from=time_from,
     )
     for other, title in TITLES.items():
@@ -70,6 +101,7 @@ def to_slo(service: str = "${__field.labels.service}") -> Link:
 
 
 TO_INFRASTRUCTURE: Final = Link.to_dashboard("CPU, memory and network", uids.INFRASTRUCTURE_HEALTH)
+TO_STACK: Final = Link.to_dashboard("Stack Health", uids.STACK_HEALTH)
 
 
 def describe(shows: str, when_bad: str) -> str:
@@ -83,6 +115,31 @@ def dashed(query: str, *, color: str = "") -> Override:
     return Override(name=query, by="query", color=color, custom=custom)
 
 
+# Colours that belong to a name
+
+_OF_STACK: Final = dict(
+    zip(SERVICES, (palette.ORANGE, palette.PURPLE, palette.GREY, palette.BLUE), strict=True),
+)
+_OF_OTHERS: Final = tuple(color for color in palette.SERIES if color not in _OF_STACK.values())
+OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.YELLOW, "504": palette.PURPLE}
+"""Of the status codes that are seen most."""
+
+
+def colors(settings: Settings) -> dict[str, str]:
+    """Return the colour of each service and container, the same on every panel of every dashboard.
+
+    The stack's own keep theirs whatever else is watched; those of the configured services follow their order.
+    """
+    own = {service.name for service in STACK} | set(SERVICES)
+    others = [service.name for service in watched(settings) if service.name not in own]
+    return _OF_STACK | {name: _OF_OTHERS[index % len(_OF_OTHERS)] for index, name in enumerate(others)}
+
+
+def colored(colors: Mapping[str, str]) -> list[Override]:
+    """Return the overrides that give every series its name's colour; more words may follow the name."""
+    return [Override(name=f"/^{re.escape(name)}( .*)?$/", by="regexp", color=color) for name, color in colors.items()]
+
+
 # Thresholds, from the constants that the rules and alerts have
 
 BUDGET: Final = Thresholds(
@@ -92,6 +149,13 @@ BUDGET: Final = Thresholds(
         (BUDGET_LOW, palette.GOOD, "enough left"),
     ),
 )
+
+
+UP: Final = Thresholds(((None, palette.BAD, "down"), (1, palette.GOOD, "up")))
+UP_OR_DOWN: Final[Mappings] = {"1": ValueText("Up", palette.GOOD), "0": ValueText("Down", palette.BAD)}
+NONE_IS_GOOD: Final = Thresholds(((None, palette.GOOD, "none"), (1, palette.BAD, "some")))
+USAGE: Final = Thresholds.high_is_bad(0.75, 0.9)
+"""Of a limit."""
 
 
 def burn_thresholds() -> Thresholds:
@@ -106,13 +170,12 @@ def burn_thresholds() -> Thresholds:
 
 
 def availability_thresholds(objective: float) -> Thresholds:
-    """Return bad below the objective, and marked while little of the budget is left; `objective` in percent."""
-    target = ratio(objective)
+    """Return bad below the objective, and marked while little of the budget is left; all in percent."""
     return Thresholds(
         (
             (None, palette.BAD, "objective missed"),
-            (target, palette.WARNING, "met, little budget left"),
-            (round(target + BUDGET_LOW * (1 - target), 9), palette.GOOD, "objective met"),
+            (objective, palette.WARNING, "met, little budget left"),
+            (round(objective + BUDGET_LOW * (100 - objective), 7), palette.GOOD, "objective met"),
         ),
     )
 

@@ -40,3 +40,26 @@ def limit(rows: int) -> Transformation:
 def labels_to_fields() -> Transformation:
     """Turn each label into a column."""
     return {"id": "labelsToFields", "options": {"mode": "columns"}}
+
+
+def with_value(field: str) -> Transformation:
+    """Keep the rows that have a value in a column."""
+    return {
+        "id": "filterByValue",
+        "options": {
+            "type": "include",
+            "match": "all",
+            "filters": [{"fieldName": field, "config": {"id": "isNotNull", "options": {}}}],
+        },
+    }
+
+
+def difference(left: str, right: str, *, called: str) -> Transformation:
+    """Add a column: one minus another."""
+    sides = {
+        name: {"matcher": {"id": "byName", "options": field}} for name, field in (("left", left), ("right", right))
+    }
+    return {
+        "id": "calculateField",
+        "options": {"mode": "binary", "binary": {"operator": "-", **sides}, "alias": called, "replaceFields": False},
+    }

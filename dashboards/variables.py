@@ -140,9 +140,12 @@ def annotation(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's
         refuse("name", name, "text that is not blank")
     asked = query if isinstance(query, Query) else Query(query, datasource_uid=datasource_uid, interval=step)
     (resolved,) = targets.resolve(asked, targets.QueryDefaults())
+    source = targets.panel_datasource((resolved,))
     return TopAnnotation(
         name=name,
-        datasource=targets.panel_datasource((resolved,)),
+        datasource=source,
+        # Loki's plugin looks here, and nowhere else.
+        expr=asked.expr if source.type_val == "loki" else None,
         enable=enabled,
         hide=False,
         icon_color=fields.color(color),

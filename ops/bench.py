@@ -20,8 +20,8 @@ from configs import grafana as grafana_config
 from configs.paths import CONFIG, SECRETS
 from configs.prometheus import METRICS_PASSWORD_FILE
 from dashboards import DashboardBuilder
+from ops import bench_slo, stack_config
 from ops import engine as docker_engine
-from ops import stack_config
 from ops.console import say, table
 from ops.sandbox import SERVICES, Sandbox, missing
 from settings import Settings
@@ -45,6 +45,7 @@ def main(_arguments: list[str]) -> int:
     else:
         say(f"the stack itself is not measured here: {reason}")
     table("speed, as ratios in one run", ("what", "over what", "this", "that", "ratio", "goal"), rows)
+    bench_slo.run()
     return 0
 
 

@@ -47,6 +47,8 @@ def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
         ("data sources", "oss/dataSource:DataSource", lambda i: f"{i['uid']}: {i['url']}"),
         ("correlations", "Correlation", lambda i: f"{i['source']} → {i['target']}: {i['label']}"),
         ("dashboards", "oss/dashboard:Dashboard", _dashboard),
+        ("alerts", "alerting/ruleGroup:RuleGroup", _alerts),
+        ("who is told", "alerting/contactPoint:ContactPoint", _contact),
     )
     for title, token, describe in kinds:
         branch = content.add(title)
@@ -68,8 +70,17 @@ def _container(inputs: dict[str, Any]) -> list[str]:
     ]
 
 
+def _alerts(inputs: dict[str, Any]) -> str:
+    every = f"every {int(inputs['intervalSeconds'])} s"
+    return f"{inputs['name']} in {inputs['folderUid']}: {len(inputs['rules'])} alerts, {every}"
+
+
+def _contact(inputs: dict[str, Any]) -> str:
+    return f"{inputs['name']}: {', '.join(sorted(k for k, v in inputs.items() if isinstance(v, list)))}"
+
+
 def _dashboard(inputs: dict[str, Any]) -> str:
     model = json.loads(inputs["configJson"])
     panels = [p for p in model["panels"] if p["type"] != "row"]
     nested = [p for row in model["panels"] for p in row.get("panels") or ()]
-    return f"{model['uid']} in {inputs['folder']}: {model['title']}, {len(panels) + len(nested)} panels"
+    return f"{model['uid']} in {inputs.get('folder', 'General')}: {model['title']}, {len(panels) + len(nested)} panels"

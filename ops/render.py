@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+import alerts
 import rules
 from configs import grafana as grafana_config
 from configs import jaeger, loki, prometheus
@@ -29,6 +31,9 @@ def files(settings: Settings) -> dict[str, str]:
         + "\n",
         "grafana/correlations.json": json.dumps([dict(vars(c)) for c in CORRELATIONS], indent=2, sort_keys=True) + "\n",
     }
+    rendered["grafana/alerts.json"] = (
+        json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"
+    )
     rendered |= {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()}
     rendered |= {f"grafana/dashboards/{d.folder}/{d.uid}.json": d.json + "\n" for d in dashboards(settings)}
     return rendered

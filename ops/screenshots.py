@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, sync_playwright
 
+from dashboards import uids
 from dashboards.catalogue import dashboards
 from ops import context, pulumi, stack_config
 from ops.bootstrap import ROOT, CannotGoOn
@@ -15,6 +18,9 @@ from ops.console import say
 PICTURES = ROOT / "docs" / "pictures"
 _WIDTH = 1600
 _SETTLE_MS = 6_000
+_PRINTED: ViewportSize = {"width": 1200, "height": 1700}
+"""What a page of paper shows at 60 %."""
+_MARGINS: PdfMargins = {"top": "10mm", "right": "10mm", "bottom": "10mm", "left": "10mm"}
 # Chromium's own background traffic has nothing to do with the pages.
 _FLAGS = [
     "--no-sandbox",
@@ -31,16 +37,25 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     pulumi.select()
     outputs = pulumi.outputs()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+    with open_browser() as browser:
         page = sign_in(browser, outputs)
         for dashboard in dashboards(stack_config.current()):
             picture = folder / f"{dashboard.uid}.png"
             take(page, f"{outputs['grafanaUrl']}/d/{dashboard.uid}?kiosk&from=now-30m&to=now", picture)
             say(f"{picture.relative_to(ROOT) if picture.is_relative_to(ROOT) else picture}")
-        browser.close()
     say(f"pictures of stack '{context.stack()}' are in {folder}")
     return 0
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Open a Chromium without a window, and close it after use."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def chromium() -> str:
@@ -63,6 +78,19 @@ def sign_in(browser: Browser, outputs: dict[str, str]) -> Page:
     return page
 
 
+def print_report(outputs: dict[str, str], file: Path, *, paper: str = "A4") -> None:
+    """Print the report to a PDF as a person does: light, without menus, at 60 %."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        page = sign_in(browser, outputs)
+        page.set_viewport_size(_PRINTED)
+        page.goto(f"{outputs['grafanaUrl']}/d/{uids.EXECUTIVE_SLO_REPORT}?kiosk&theme=light", wait_until="load")
+        page.wait_for_selector("[data-testid*='Panel header']", timeout=60_000)
+        page.wait_for_timeout(_SETTLE_MS)
+        page.pdf(path=str(file), format=paper, print_background=True, scale=0.6, margin=_MARGINS)
+        browser.close()
+
+
 def take(page: Page, url: str, picture: Path) -> None:
     """Open `url` with the window as tall as its content, wait for the data, and save a picture."""
     page.set_viewport_size({"width": _WIDTH, "height": 1000})
@@ -72,8 +100,8 @@ def take(page: Page, url: str, picture: Path) -> None:
     page.set_viewport_size({"width": _WIDTH, "height": 4000})
     page.wait_for_timeout(2_000)
     height = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('[data-testid*=\"Panel header\"]')]"
-        ".map(e => e.getBoundingClientRect().bottom))"
+        # Panels that are not drawn yet have their place already.
+        "Math.max(...[...document.querySelectorAll('.react-grid-item')].map(e => e.getBoundingClientRect().bottom))"
     )
     page.set_viewport_size({"width": _WIDTH, "height": min(int(height) + 40, 4000)})
     page.wait_for_timeout(_SETTLE_MS)

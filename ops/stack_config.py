@@ -9,9 +9,9 @@ import yaml
 
 from ops import context
 from ops.bootstrap import ROOT, CannotGoOn
-from settings import PROJECT, Settings, SettingsError, load, secret_keys
+from settings import OPTIONAL_SECRETS, PROJECT, Settings, SettingsError, load, secret_keys
 
-STAND_IN = "stand-in-for-a-secret-0123456789"
+STAND_IN = "https://stand-in-for-a-secret-0123456789/"  # some of them are URLs
 
 
 def stacks() -> list[str]:
@@ -52,7 +52,7 @@ def settings(stack: str, *, stand_in: bool = False) -> Settings:
     """
     values, secret = raw(stack)
     if stand_in:
-        missing = {k for k in secret_keys() if not values.get(k) and k != "smtpPassword"}
+        missing = {k for k in secret_keys() if not values.get(k) and k not in OPTIONAL_SECRETS}
         values |= dict.fromkeys(missing, STAND_IN)
         secret |= missing
     try:

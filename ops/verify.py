@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import alerts
 from components.grafana_api import GrafanaApi, GrafanaError
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
 from dashboards.catalogue import dashboards
 from ops import context, engine, pulumi, stack_config
 from ops.console import say, table
+from settings import Settings
 
 Json = dict[str, Any]
 
@@ -49,6 +51,7 @@ def main(_arguments: list[str]) -> int:
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid)
+    checks += check_alerts(api, settings)
     table(
         f"stack '{context.stack()}'",
         ("part", "name", "works", "what came back"),
@@ -82,6 +85,21 @@ def check_correlations(api: GrafanaApi) -> list[Check]:
         checks.append(
             Check("correlation", spec.name, len(rows) == 1, f"{spec.source} → {spec.target}, {len(rows)} found")
         )
+    return checks
+
+
+def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
+    """See that every group of alerts is there and that none of its rules fails."""
+    found = {
+        g["name"]: g["rules"] for g in api.request("GET", "/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
+    }
+    checks = []
+    for group in alerts.groups(settings):
+        rules: list[Json] = found.get(group.name, [])
+        broken = [f"{r['name']}: {r.get('lastError', '')}" for r in rules if r["health"] == "error"]
+        firing = sum(r["state"] == "firing" for r in rules)
+        said = "; ".join(broken) or f"{len(rules)} of {len(group.alerts)} alerts, {firing} firing"
+        checks.append(Check("alerts", group.name, len(rules) == len(group.alerts) and not broken, said))
     return checks
 
 

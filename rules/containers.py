@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 CPU: Final = "container:cpu_cores:rate5m"
+CPU_LIMIT: Final = "container:cpu_limit_cores:max"
 MEMORY: Final = "container:memory_bytes:max"
 MEMORY_LIMIT: Final = "container:memory_limit_bytes:max"
 NETWORK_RECEIVED: Final = "container:network_received_bytes:rate5m"
@@ -52,4 +53,5 @@ def _container(container: str, settings: Settings) -> Iterator[RecordingRule]:
         series = selector % f'job="{container}"'
         expr = f"max({series})" if record == MEMORY else f"sum(rate({series}[{BASE_WINDOW}]))"
         yield RecordingRule(record, expr, labels)
+    yield RecordingRule(CPU_LIMIT, f"vector({settings.limit(container).cpus:g})", labels)
     yield RecordingRule(MEMORY_LIMIT, f"vector({settings.limit(container).memory * _MEBIBYTE})", labels)

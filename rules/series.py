@@ -1,13 +1,16 @@
 """The names of every recorded series, once: rules write them; dashboards and alerts read them.
 
 A leaf: it imports nothing of the project. Names follow Prometheus' `level:metric:operations`. `service:*`
-series carry `service`; `slo:*` series carry `service` and `slo`, one of SLO_AVAILABILITY and SLO_LATENCY.
+series carry `service`; `slo:*` series carry `service` and `slo`: SLO_AVAILABILITY, SLO_LATENCY, or the name of an
+SLO of the service's own.
 """
 
 from typing import Final
 
 SLO_AVAILABILITY: Final = "availability"
 SLO_LATENCY: Final = "latency"
+SLO_CUSTOM: Final = "good"
+"""Stands for the kind in the names of SLOs that are neither: `slo:good:ratio_rate30d`."""
 
 # Per service, under the contract's label names whatever the service calls them.
 REQUESTS: Final = "service:http_requests:rate5m"
@@ -38,6 +41,12 @@ SLO_ERRORS: Final = "slo:errors:rate5m"
 SLO_REQUESTS_LEAD: Final = "slo:requests:lead5m"
 SLO_ERRORS_LEAD: Final = "slo:errors:lead5m"
 """What a sum of rates still lacks of the last 5 minutes; see slo._lead."""
+SLO_REQUESTS_SLOT: Final = "slo:requests:increase5m"
+SLO_ERRORS_SLOT: Final = "slo:errors:increase5m"
+"""How many there were since the last of these, recorded once in 5 minutes and absent in between; see slo._slot."""
+SLO_REQUESTS_LATE: Final = "slo:requests:late5m"
+SLO_ERRORS_LATE: Final = "slo:errors:late5m"
+"""How many the slots still lack; see slo._late."""
 REQUESTS_PERIOD: Final = "slo:requests:increase_period"
 ERRORS_PERIOD: Final = "slo:errors:increase_period"
 """How many requests and errors the SLO's own window holds."""

@@ -6,15 +6,18 @@ wrote.
 The arithmetic. `slo:requests:rate5m` and `slo:errors:rate5m` are recorded at every evaluation, and a ratio
 over a window is the sum of the one over the sum of the other: weighted by events, because a busy minute adds
 more than a quiet one. Quiet time adds 0 to both. The divisor is never below NOTHING, which no real request
-gets near: no traffic is an error ratio of exactly 0, never NaN, and no errors are exactly 0 too.
+gets near: no traffic is an error ratio of exactly 0, never NaN, and no errors are exactly 0 too. From a day on
+the same sum is taken from subtotals of 5 minutes (`slo:*:increase5m`), a fifth of the samples at one evaluation a
+minute, and corrected at both ends for what the subtotals lack (`slo:*:late5m`).
 
 Absence. Requests are 0, not absent, while the service is scraped without having counted anything yet (`up`);
 when nothing is known about it they are absent, coverage stops growing, and the ratios speak of the data there
 is. A latency threshold that is no bucket of the histogram leaves its SLO absent with coverage 0: missing
-numbers, not perfect ones.
+numbers, not perfect ones. A good counter that does not exist has counted nothing: every event is an error.
 
 What it cannot see: a counter's first sample. A series born with a value of 1 has an error that no rate
-counts. Changing the rule interval gives the older evaluations in a window another weight until they leave it.
+counts. Changing the rule interval gives the older evaluations in a window of hours another weight until they
+leave it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from promql_parser import VectorSelector, parse
 
 from configs.text import dump
 from rules import series
@@ -35,15 +40,19 @@ from rules.windows import (
     LATENCY_WINDOW,
     canonical,
 )
-from settings import AvailabilitySlo, LatencySlo, milliseconds, seconds
+from settings import CustomSlo, LatencySlo, milliseconds, rename_order, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from settings import Settings, WatchedService
+    from settings import Settings, Slo, WatchedService
 
+LONG_WINDOW: Final = "1d"
+"""From here on a window is summed from subtotals of 5 minutes."""
 NOTHING: Final = "1e-09"
 """Stands for no requests in a divisor: one request in 30 days sums to seven orders of magnitude more."""
+DUST: Final = "1e-09"
+"""A smaller share of errors, in 5 minutes, is what is left of subtracting sums that are equal."""
 QUANTILES: Final = ((series.DURATION_P50, 0.5), (series.DURATION_P95, 0.95), (series.DURATION_P99, 0.99))
 
 
@@ -87,8 +96,8 @@ def to_yaml(*groups: RuleGroup) -> str:
 
 def group(service: WatchedService, interval: str) -> RuleGroup:
     """Return every rule of one service."""
-    slos = [slo for slo in (service.availability, service.latency) if slo is not None]
-    rules = [*_base(service), *(rule for slo in slos for rule in _SloRules(service, slo, interval).rules())]
+    slos = service.promises.items()
+    rules = [*_base(service), *(rule for name, slo in slos for rule in _SloRules(service, name, slo, interval).rules())]
     return RuleGroup(f"slo-{service.name}", interval, tuple(rules))
 
 
@@ -124,21 +133,35 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
     yield rule(series.DURATION_P99_7D, f"histogram_quantile(0.99, {week}) >= 0")
 
 
+class _Made(NamedTuple):
+    lead: str
+    slot: str
+    late: str
+
+
+_MADE_OF: Final = {
+    series.SLO_REQUESTS: _Made(series.SLO_REQUESTS_LEAD, series.SLO_REQUESTS_SLOT, series.SLO_REQUESTS_LATE),
+    series.SLO_ERRORS: _Made(series.SLO_ERRORS_LEAD, series.SLO_ERRORS_SLOT, series.SLO_ERRORS_LATE),
+}
+"""What is recorded of the requests and of the errors alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class _SloRules:
     """The rules of one SLO, in the order in which they read each other."""
 
     service: WatchedService
-    slo: AvailabilitySlo | LatencySlo
+    name: str
+    slo: Slo
     interval: str
 
     @property
     def kind(self) -> str:
-        return series.SLO_LATENCY if isinstance(self.slo, LatencySlo) else series.SLO_AVAILABILITY
+        return series.SLO_CUSTOM if isinstance(self.slo, CustomSlo) else self.name
 
     @property
     def labels(self) -> dict[str, str]:
-        return {"service": self.service.name, "slo": self.kind}
+        return {"service": self.service.name, "slo": self.name}
 
     @property
     def window(self) -> str:
@@ -174,24 +197,61 @@ class _SloRules:
             yield self._rule(series.THRESHOLD, f"vector({_threshold(self.slo)})")
 
     def _count(self) -> Iterator[RecordingRule]:
-        if isinstance(self.slo, LatencySlo):
-            requests, errors = _latency(self.service, self.slo)
-        else:
+        read = self._read(series.SLO_REQUESTS)
+        if isinstance(self.slo, CustomSlo):
+            requests, errors = _custom(self.service, self.slo, read)
+        elif not isinstance(self.slo, LatencySlo):
             requests, errors = _availability(self.service)
+        elif self.slo.histogram == "native":
+            requests, errors = _native_latency(self.service, self.slo, read)
+        else:
+            requests, errors = _latency(self.service, self.slo)
         yield self._rule(series.SLO_REQUESTS, requests)
-        yield self._rule(series.SLO_ERRORS, f"{errors} or on () 0 * {self._read(series.SLO_REQUESTS)}")
+        yield self._rule(series.SLO_ERRORS, f"{errors} or on () 0 * {read}")
         none = f"0 * {self._read(series.BUDGET)}"
-        for lead, rate in (
-            (series.SLO_REQUESTS_LEAD, series.SLO_REQUESTS),
-            (series.SLO_ERRORS_LEAD, series.SLO_ERRORS),
+        for rate, period in (
+            (series.SLO_REQUESTS, series.REQUESTS_PERIOD),
+            (series.SLO_ERRORS, series.ERRORS_PERIOD),
         ):
-            yield self._rule(lead, f"{_lead(self.interval)} * {self._read(rate)} or {none}")
-        # The only two reads of the SLO's whole window at full resolution.
-        for period, rate in (
-            (series.REQUESTS_PERIOD, series.SLO_REQUESTS),
-            (series.ERRORS_PERIOD, series.SLO_ERRORS),
-        ):
-            yield self._rule(period, f"{self.every} * sum_over_time({self._read(rate)}[{self.window}])")
+            read, names = self._read(rate), _MADE_OF[rate]
+            yield self._rule(names.lead, f"{_lead(self.interval)} * {read} or {none}")
+            yield self._rule(names.slot, self._slot(read))
+            yield self._rule(names.late, f"{self._late()} * {read} or {none}")
+            yield self._rule(period, self._whole(rate, self.window))
+
+    def _slot(self, rate: str) -> str:
+        """Return the events since the last slot's end, at the last evaluation of a slot only.
+
+        Absent in between, so that a sum over days meets every evaluation once and reads a fifth of the samples.
+        Its range ends half an evaluation early, so that no evaluation lies on its edge.
+        """
+        every, count = milliseconds(self.interval), _evaluations(self.interval)
+        span = canonical(f"{count * every - every // 2}ms")
+        events = f"{self.every} * sum_over_time({rate}[{span}])"
+        return f"{events} and on () {self._place()} == 0" if count > 1 else events
+
+    def _place(self) -> str:
+        """Return how many evaluations ago the last slot ended, as a vector."""
+        return f"floor(vector(time() / {self.every})) % {_evaluations(self.interval)}"
+
+    def _late(self) -> str:
+        """Return how many seconds of the newest rate a sum of slots lacks: since the last slot's end, and the lead."""
+        lead = _lead(self.interval)
+        return f"{self.every} * ({lead} + scalar({self._place()}))"
+
+    def _whole(self, rate: str, window: str) -> str:
+        """Return the events in a window, from the slots where that is long enough.
+
+        What the slots lack now is added; what they lacked when the window began is in it by mistake. Before the
+        first slot has ended there is what the rates say.
+        """
+        if milliseconds(window) < milliseconds(LONG_WINDOW):
+            return f"{self.every} * sum_over_time({self._read(rate)}[{window}])"
+        names = _MADE_OF[rate]
+        late = self._read(names.late)
+        edges = f"{late} - ({late} offset {window} or 0 * {late})"
+        young = f"{self.every} * sum_over_time({self._read(rate)}[{BASE_WINDOW}])"
+        return f"clamp_min(sum_over_time({self._read(names.slot)}[{window}]) + {edges}, 0) or {young}"
 
     def _ratios(self) -> Iterator[RecordingRule]:
         windows = {*BURN_WINDOWS, self.window}
@@ -208,15 +268,19 @@ class _SloRules:
 
     def _error_ratio(self, window: str) -> str:
         if window == self.window:
-            return _ratio(self._read(series.ERRORS_PERIOD), self._read(series.REQUESTS_PERIOD))
+            whole = _ratio(self._read(series.ERRORS_PERIOD), self._read(series.REQUESTS_PERIOD))
+            return f"clamp_max({whole}, 1)"
         if window == BASE_WINDOW:
             return _ratio(self._read(series.SLO_ERRORS), self._read(series.SLO_REQUESTS))
-        errors = self._summed(series.SLO_ERRORS, series.SLO_ERRORS_LEAD, window)
-        requests = self._summed(series.SLO_REQUESTS, series.SLO_REQUESTS_LEAD, window)
-        return _ratio(f"({errors})", requests)
+        ratio = _ratio(f"({self._events(series.SLO_ERRORS, window)})", self._events(series.SLO_REQUESTS, window))
+        return f"clamp_max({ratio}, 1)" if milliseconds(window) >= milliseconds(LONG_WINDOW) else ratio
 
-    def _summed(self, rate: str, lead: str, window: str) -> str:
-        return f"sum_over_time({self._read(rate)}[{window}]) + {self._read(lead)}"
+    def _events(self, rate: str, window: str) -> str:
+        """Return how many events `window` holds."""
+        if milliseconds(window) >= milliseconds(LONG_WINDOW):
+            return self._whole(rate, window)
+        lead = self._read(_MADE_OF[rate].lead)
+        return f"{self.every} * (sum_over_time({self._read(rate)}[{window}]) + {lead})"
 
     def _spend(self) -> Iterator[RecordingRule]:
         budget = _number(self.budget)
@@ -229,13 +293,14 @@ class _SloRules:
         # budget, and what the hours spent adds up to what the window lost.
         allowed = f"{budget} * {self._read(series.REQUESTS_PERIOD)}"
         for window in CONSUMED_WINDOWS:
-            spent = f"{self.every} * ({self._summed(series.SLO_ERRORS, series.SLO_ERRORS_LEAD, window)})"
-            yield self._rule(series.budget_consumed(window), _ratio(spent, allowed))
+            spent = self._events(series.SLO_ERRORS, window)
+            yield self._rule(series.budget_consumed(window), _ratio(f"({spent})", allowed))
 
     def _coverage(self) -> RecordingRule:
-        """Slots of 5 minutes, a fifth of the evaluations: a slot counts when anything was recorded in it."""
-        slots = _number(Decimal(milliseconds(self.window)) / milliseconds(BASE_WINDOW))
-        present = f"count_over_time({self._read(series.SLO_REQUESTS)}[{self.window}:{BASE_WINDOW}])"
+        """A slot counts when anything was recorded in it."""
+        slot = _evaluations(self.interval) * milliseconds(self.interval)
+        slots = _number(Decimal(milliseconds(self.window)) / slot)
+        present = f"count_over_time({self._read(series.SLO_REQUESTS_SLOT)}[{self.window}])"
         return self._rule(series.COVERAGE, f"clamp_max({present} / {slots}, 1) or on () vector(0)")
 
 
@@ -259,6 +324,37 @@ def _latency(service: WatchedService, slo: LatencySlo) -> tuple[str, str]:
     return requests, f"clamp_min(sum({timed} - ignoring (le) {fast}), 0)"
 
 
+def _native_latency(service: WatchedService, slo: LatencySlo, recorded: str) -> tuple[str, str]:
+    """Return requests and errors per second of a native histogram.
+
+    Requests without one, because the service has a classic histogram only, leave the SLO absent.
+    """
+    timed = f"sum(rate({_own(service, service.metrics.duration)}[{BASE_WINDOW}]))"
+    count = f"histogram_count({timed})"
+    classic = _own(service, f"{service.metrics.duration}_count")
+    fast = f"histogram_fraction(-Inf, {_threshold(slo)}, {timed}) * {count}"
+    return f"{count} or (0 * {_scraped(service)} unless on () {classic})", _missed(fast, recorded)
+
+
+def _custom(service: WatchedService, slo: CustomSlo, recorded: str) -> tuple[str, str]:
+    """Return events and bad events per second: all that `total` counts, and what `good` does not."""
+    return f"{_counted(slo.total)} or 0 * {_scraped(service)}", _missed(_counted(slo.good), recorded)
+
+
+def _counted(events: str) -> str:
+    """Return the sum of a counter's rate, or of any other expression, without what is no number of events."""
+    found = parse(events)
+    end = "\n" if "#" in events else ""  # after a comment
+    if isinstance(found, VectorSelector) and ":" not in (found.name or ""):
+        return f"sum(rate({events}{end}[{BASE_WINDOW}]))"
+    return f"sum(({events}{end}) >= 0 < Inf)"
+
+
+def _missed(good: str, recorded: str) -> str:
+    """Return what `good` lacks of the recorded events, where it is more than DUST of them."""
+    return f"(sum({recorded}) - ({good} or sum(0 * {recorded}))) > {DUST} * sum({recorded})"
+
+
 def _scraped(service: WatchedService) -> str:
     return f"max(up{{{_equals(job=service.name)}}} == 1)"
 
@@ -272,6 +368,11 @@ def _lead(interval: str) -> str:
     """
     evaluations = Decimal(milliseconds(BASE_WINDOW)) / milliseconds(interval)
     return _number((evaluations - 1) / 2)
+
+
+def _evaluations(interval: str) -> int:
+    """Return how many evaluations make a slot: as many as 5 minutes hold."""
+    return milliseconds(BASE_WINDOW) // milliseconds(interval)
 
 
 def _ratio(part: str, whole: str) -> str:
@@ -311,17 +412,6 @@ def _sum_by(expr: str, **names: str | None) -> str:
         return f"sum({expr})"
     result = f"sum by ({', '.join(own.values())}) ({expr})"
     renamed = {contract: name for contract, name in own.items() if contract != name}
-    for contract, name in _readable(renamed):
+    for contract, name in rename_order(renamed):
         result = f'label_replace({result}, "{contract}", "$1", "{name}", "(.*)")'
     return f"sum by ({', '.join(own)}) ({result})" if renamed else result
-
-
-def _readable(renamed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Order renames so that every label is read before another overwrites it; ValueError for a circle."""
-    left = dict(renamed)
-    while left:
-        free = [new for new in left if all(new != old for other, old in left.items() if other != new)]
-        if not free:
-            msg = f"labels {', '.join(left)} are swapped in a circle, which no rule can undo"
-            raise ValueError(msg)
-        yield free[0], left.pop(free[0])

@@ -28,6 +28,8 @@ BURN_ALERTS: Final = (
 )
 """Google's SRE workbook, for 30 days: 2 %, 5 %, 10 % and 10 % of the budget spent."""
 
+BUDGET_LOW: Final = 0.25
+"""A budget with less than this left is marked, and its owner gets a ticket."""
 BASE_WINDOW: Final = "5m"
 """The range of every base rate."""
 BURN_WINDOWS: Final = tuple(

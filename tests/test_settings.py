@@ -21,6 +21,12 @@ def problems(raw: dict[str, str], secret: frozenset[str] = frozenset(), stack: s
     return caught.value.problems
 
 
+def custom(**fields: object) -> str:
+    """Return a service with one SLO of its own."""
+    slo = {"name": "b", "objective": 99, "good": "x_total", "total": "x_total"} | fields
+    return json.dumps([{"name": "a", "slos": [slo]}])
+
+
 def test_defaults_are_the_promised_ones() -> None:
     settings = load("dev", {})
     assert [settings.port(n) for n in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp")] == [
@@ -53,6 +59,14 @@ def test_defaults_are_the_promised_ones() -> None:
         ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
         ("ports", '{"grafana": 9090}', "a port of its own"),
         ("ports", '{"web": 80}', "grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp"),
+        ("owner", "", "text that matches"),
+        ("alertEmail", '["nobody"]', "text that matches"),
+        ("alertWebhookUrl", "hooks.example.org", "a URL with its scheme"),
+        ("ticketQuietHours", '{"start": "18:00"}', "start and end together"),
+        ("ticketQuietHours", '{"start": "18:00", "end": "24:00"}', "text that matches"),
+        ("ticketQuietHours", '{"weekdays": ["someday"]}', "'monday'"),
+        ("ticketQuietHours", '{"timezone": "Mars/Olympus"}', "a time zone's name"),
+        ("runbookBaseUrl", "docs/runbooks", "a URL with its scheme"),
         ("services", "{}", "a list"),
         ("services", '[{"name": "No"}]', "text that matches"),
         ("services", '[{"name": "a", "targets": ["nowhere"]}]', "host:port"),
@@ -64,6 +78,23 @@ def test_defaults_are_the_promised_ones() -> None:
         ("services", '[{"name": "a"}, {"name": "a"}]', "a name that no other service has"),
         ("services", '[{"name": "loki"}]', "a name that no other service has"),
         ("services", '[{"name": "a", "colour": "red"}]', "no such field"),
+        ("services", '[{"name": "a", "labels": {"endpoint": "method", "method": "endpoint"}}]', "swapped in a circle"),
+        ("services", '[{"name": "a", "buckets": [0.25, 0.5]}]', "one of its buckets, 0.25s, 0.5s"),
+        ("services", '[{"name": "a", "latency": {"histogram": "sparse"}}]', "'classic' or 'native'"),
+        ("services", '[{"name": "a", "availability": {"runbook": "docs/a.md"}}]', "a URL with its scheme"),
+        ("services", '[{"name": "a", "availability": {"owner": "\\n"}}]', "text that matches"),
+        ("services", custom(name="B"), "text that matches"),
+        ("services", custom(name="latency"), "a name that no other SLO here has"),
+        ("services", custom(objective=100), "above 0 and below 100"),
+        ("services", custom(objective=0), "above 0 and below 100"),
+        ("services", custom(window="41d"), "at most prometheusRetention"),
+        ("services", custom(good="sum(rate(x[5m])"), "PromQL for events per second"),
+        ("services", custom(good="sum(rate(x[5m]))!"), "PromQL for events per second"),
+        ("services", custom(total="rate(x)"), "PromQL for events per second"),
+        ("services", custom(total="x_total[5m]"), "PromQL that gives an instant vector"),
+        ("services", custom(total="-(x_total[1h:5m])"), "PromQL"),
+        ("services", custom(total="time() / 2"), "PromQL that gives an instant vector"),
+        ("services", custom(total="'x'"), "PromQL that gives an instant vector"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accepted: str) -> None:
@@ -75,6 +106,8 @@ def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accept
 def test_every_problem_is_listed_at_once() -> None:
     found = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
     assert len(found) == 4
+    found = problems({"grafanaTheme": "pink", "prometheusRetention": "5d"})  # the second needs two settings to see
+    assert [f.split(":")[0] for f in found] == ["grafanaTheme", "prometheusRetention"]
 
 
 def test_an_unknown_key_names_its_nearest() -> None:
@@ -100,7 +133,7 @@ def test_production_needs_strong_secrets() -> None:
 
 @pytest.mark.parametrize("key", secret_keys())
 def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
-    value = "correct-horse-battery-staple"
+    value = "https://hooks.example.org/correct-horse-battery-staple"  # some of them are URLs
     found = problems({key: value, "smtpHost": "mail:25", "portOffset": "x"})
     assert any("plain text" in f for f in found)
     assert value not in "".join(found)
@@ -116,6 +149,7 @@ def test_common_passwords_are_refused_everywhere() -> None:
 
 
 def test_smtp_needs_its_password_and_its_host() -> None:
+    assert "because alertEmail is set" in problems({"alertEmail": '["a@example.org"]'})[0]
     assert "smtpPassword" in problems({"smtpHost": "mail:25", "smtpUser": "me"})[0]
     assert "smtpHost" in problems({"smtpPassword": STRONG}, frozenset({"smtpPassword"}))[0]
 
@@ -134,6 +168,39 @@ def test_a_service_is_a_few_lines() -> None:
     assert service.latency is not None
     assert (service.availability.objective, service.availability.window) == (99.5, "30d")
     assert (service.latency.objective, service.latency.threshold, service.latency.window) == (99.0, "300ms", "7d")
+
+
+def test_a_problem_of_an_slo_names_its_place() -> None:
+    (found,) = problems({"services": custom(good="sum(")})
+    assert found.startswith("services[0].slos[0].good: 'sum('; accepted: PromQL")
+    twice = json.loads(custom())
+    twice[0]["slos"] *= 2
+    (found,) = problems({"services": json.dumps(twice)})
+    assert found.startswith("services[0].slos[1].name: 'b'; accepted:")
+
+
+def test_every_promise_has_its_name_and_its_owner() -> None:
+    (service,) = json.loads(custom(owner="orders", alerting=False))
+    (read,) = load("dev", {"services": json.dumps([service | {"owner": "shop", "latency": None}])}).services
+    assert {name: (slo.owner, slo.alerting) for name, slo in read.promises.items()} == {
+        "availability": ("shop", True),
+        "b": ("orders", False),
+    }
+
+
+@pytest.mark.parametrize(
+    "total", ["x_total", "sum by (a) (rate(x_total[5m])) # all", "1 + x:rate5m", "-x", "(vector(1))"]
+)
+def test_events_are_a_counter_or_any_instant_vector(total: str) -> None:
+    (service,) = load("dev", {"services": custom(total=total)}).services
+    assert service.slos[0].total == total
+
+
+def test_a_native_histogram_needs_no_bucket() -> None:
+    service: dict[str, object] = {"name": "a", "buckets": [0.25], "latency": {"histogram": "native"}}
+    assert load("dev", {"services": json.dumps([service])}).services
+    service["latency"] = {"threshold": "250ms"}
+    assert load("dev", {"services": json.dumps([service])}).services
 
 
 def schema() -> dict[str, dict[str, Any]]:

@@ -138,3 +138,23 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
 def test_labels_say_whose_a_thing_is(stack: str) -> None:
     host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False)  # type: ignore[arg-type]
     assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}
+
+
+def test_home_opens_first(program: Program, settings: Settings) -> None:
+    (preferences,) = of(program, "oss/organizationPreferences:OrganizationPreferences").values()
+    assert preferences["homeDashboardUid"] == "home"
+    assert preferences["theme"] == settings.grafana_theme
+    assert "home" in of(program, "oss/dashboard:Dashboard")
+
+
+def test_dashboards_lie_in_their_folders(program: Program) -> None:
+    folders = {name: inputs.get("folder") for name, inputs in of(program, "oss/dashboard:Dashboard").items()}
+    assert folders.pop("home") is None, "the General folder is none"
+    assert folders == {
+        "slo-overview": "ml-platform",
+        "application-performance": "ml-platform",
+        "infrastructure-health": "infrastructure",
+        "stack-health": "infrastructure",
+        "runbooks": "infrastructure",
+        "executive-slo-report": "executive",
+    }

@@ -50,6 +50,14 @@ def test_a_watched_service_is_scraped_with_its_labels() -> None:
     assert job["honor_labels"] is True
 
 
+def test_native_histograms_are_scraped_from_those_who_promise_by_them_only() -> None:
+    services = '[{"name": "old"}, {"name": "new", "latency": {"histogram": "native"}}]'
+    old, new = yaml.safe_load(prometheus.render(load("dev", {"services": services})))["scrape_configs"][-2:]
+    both = {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
+    assert not both.keys() & old.keys()
+    assert both.items() <= new.items()
+
+
 def test_remote_write_is_off_unless_asked_for() -> None:
     flag = "--web.enable-remote-write-receiver"
     assert flag not in prometheus.command(load("dev", {}))
@@ -82,6 +90,8 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_AUTH_ANONYMOUS_ENABLED", "false"),
         ("GF_USERS_ALLOW_SIGN_UP", "false"),
         ("GF_UNIFIED_ALERTING_ENABLED", "true"),
+        ("GF_UNIFIED_ALERTING_STATE_HISTORY_BACKEND", "loki"),
+        ("GF_UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL", "http://loki:3100"),
         ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
         ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
         ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),

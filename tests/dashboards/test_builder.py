@@ -426,7 +426,8 @@ def test_everything_optional() -> None:
         "limit",
         "labelsToFields",
     ]
-    first, second, third = panel["fieldConfig"]["overrides"]
+    empty, first, second, third = panel["fieldConfig"]["overrides"]
+    assert empty["properties"] == [{"id": "noValue", "value": "—"}]
     properties = {entry["id"]: entry["value"] for entry in first["properties"]}
     assert properties["custom.cellOptions"] == {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
     assert properties["unit"] == "reqps"
@@ -480,6 +481,8 @@ def test_links_and_annotations_are_seen() -> None:
     assert (runbook["targetBlank"], runbook["keepTime"]) == (True, False)
     restarts, logs = written["annotations"]["list"]
     assert restarts["target"]["expr"] == "changes(up[1m]) > 0"
+    assert logs["expr"] == logs["target"]["expr"] == '{a="b"}'
+    assert "expr" not in restarts
     assert restarts["target"]["interval"] == "1m"
     assert (restarts["iconColor"], restarts["tagKeys"], restarts["titleFormat"]) == (
         palette.WARNING,

@@ -37,6 +37,10 @@ def test_where_each_dashboard_lives() -> None:
         "slo-overview": ("ml-platform", "SLO Overview"),
         "application-performance": ("ml-platform", "Application Performance"),
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
+        "stack-health": ("infrastructure", "Stack Health"),
+        "executive-slo-report": ("executive", "Executive: SLO Report"),
+        "home": ("", "Home"),
+        "runbooks": ("infrastructure", "Runbooks"),
     }
 
 

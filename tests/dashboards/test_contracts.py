@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import promql_parser as promql
@@ -14,8 +16,10 @@ import pytest
 import yaml
 
 import settings
+import versions
+from alerts import runbooks
 from configs.datasources import datasources
-from dashboards import fields, palette, queries, uids
+from dashboards import fields, palette, queries, style, uids
 from dashboards.catalogue import dashboards
 from rules import containers, slo
 from rules.watched import watched
@@ -41,7 +45,29 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "an odd one too": {"services": [ODD, {"name": "shop", "targets": ["shop:8000"], "latency": None}]},
     "one without availability": {"services": [{"name": "batch", "targets": ["batch:1"], "availability": None}]},
 }
-PANELS: Final = {uids.SLO_OVERVIEW: 12, uids.APPLICATION_PERFORMANCE: 6, uids.INFRASTRUCTURE_HEALTH: 4}
+PANELS: Final = {
+    uids.HOME: 10,
+    uids.SLO_OVERVIEW: 12,
+    uids.APPLICATION_PERFORMANCE: 6,
+    uids.INFRASTRUCTURE_HEALTH: 4,
+    uids.STACK_HEALTH: 16,
+    uids.EXECUTIVE_SLO_REPORT: 8,
+    uids.RUNBOOKS: len(runbooks.kinds()),
+}
+RANGES: Final = {
+    uids.INFRASTRUCTURE_HEALTH: "now-1h",
+    uids.STACK_HEALTH: "now-24h",
+    uids.EXECUTIVE_SLO_REPORT: "now-30d",
+}
+REFRESH: Final = {uids.EXECUTIVE_SLO_REPORT: "15m", uids.RUNBOOKS: ""}
+WITHOUT_NUMBERS: Final = {"text", "alertlist", "logs"}
+ABOUT_THE_STACK: Final = {uids.HOME, uids.STACK_HEALTH}
+"""Where what the four services say of themselves may be read as it is; all else reads recorded series."""
+OWN: Final[dict[str, Any]] = json.loads((Path(__file__).parent / "own_metrics.json").read_text(encoding="utf-8"))
+OWN_METRICS: Final = {name for metrics in OWN["metrics"].values() for name in metrics}
+OWN_COUNTERS: Final = {
+    name for metrics in OWN["metrics"].values() for name, kind in metrics.items() if kind == "counter"
+}
 COLUMNS: Final = 24
 SHORTEST_DESCRIPTION: Final = 40
 ACTIONS: Final = re.compile(
@@ -50,12 +76,16 @@ ACTIONS: Final = re.compile(
     re.IGNORECASE,
 )
 BUILT_IN: Final = {"__range": "6h", "__rate_interval": "1m", "__interval": "30s"}
-VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?:[.:][\w.]+)?\}|(\w+))")
+LINK: Final = re.compile(r"(?:^|(?<=\]\())/d/[^)\s]+")
+"""A link of Grafana's own, or one in Markdown."""
+VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?:[.:][\w.]+)?\}|([A-Za-z_]\w*))")
 COLOR: Final = re.compile(
     r"#[0-9A-Fa-f]{3,8}|(?:dark-|light-|semi-dark-|super-light-)?(?:red|green|yellow|orange|blue|purple)"
 )
 RAW_COUNTER: Final = re.compile(r"_(total|count|sum|bucket)$")
-OVER_TIME: Final = {"rate", "increase", "irate"}
+OVER_TIME: Final = {"rate", "increase", "irate", "resets"}
+WINDOWS: Final = {"$__rate_interval", "$__range"}
+"""Follow the resolution, or count the whole time range."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +209,7 @@ def test_every_promql_parses(case: Case) -> None:
 
 @every_dashboard
 def test_only_recorded_series_are_read(case: Case) -> None:
-    known = possible()
+    known = possible() | (OWN_METRICS if case.uid in ABOUT_THE_STACK else set())
     for expr in case.promql():
         for selector, _ in selectors(promql.parse(expr)):
             metrics = names(selector)
@@ -190,8 +220,12 @@ def test_only_recorded_series_are_read(case: Case) -> None:
 
 @every_dashboard
 def test_raw_metrics_are_named_for_exemplars_only(case: Case) -> None:
+    if case.uid in ABOUT_THE_STACK:
+        return
     raw = {f"{service.metrics.duration}_bucket" for service in watched(case.settings)}
     for _, target in case.targets():
+        if target["datasource"]["uid"] != uids.DATASOURCE_PROMETHEUS:
+            continue
         for selector, _ in selectors(promql.parse(filled(target["expr"]))):
             if not any(":" in name for name in names(selector)):
                 assert target["exemplar"], target["expr"]
@@ -203,7 +237,9 @@ def test_raw_metrics_are_named_for_exemplars_only(case: Case) -> None:
 def test_no_counter_without_rate(case: Case) -> None:
     for expr in case.promql():
         for selector, over in selectors(promql.parse(expr)):
-            if selector.at is None and any(RAW_COUNTER.search(name) for name in names(selector)):
+            if selector.at is None and any(
+                RAW_COUNTER.search(name) or name in OWN_COUNTERS for name in names(selector)
+            ):
                 assert over in OVER_TIME, expr
 
 
@@ -211,7 +247,12 @@ def test_no_counter_without_rate(case: Case) -> None:
 def test_rates_follow_the_resolution(case: Case) -> None:
     for _, target in case.targets():
         for window in re.findall(r"\b(?:rate|increase|irate)\([^\[]*\[([^\]]+)\]", target["expr"]):
-            assert window == "$__rate_interval", target["expr"]
+            assert window in WINDOWS, target["expr"]
+
+
+def test_the_list_of_own_metrics_is_of_the_pinned_images() -> None:
+    pinned = {service: f"{image.name}:{image.tag}" for service, image in versions.images().items()}
+    assert OWN["images"] == pinned, "WRITE_OWN_METRICS=1 pytest tests/e2e/test_stack_dashboards.py"
 
 
 def test_the_gates_see_what_they_look_for() -> None:
@@ -235,13 +276,19 @@ def test_variables_used_and_declared_are_the_same(case: Case) -> None:
 @every_dashboard
 def test_links_lead_somewhere(case: Case) -> None:
     known = {other.uid: other for other in built("the stack alone")}
-    found = [text for text in strings(case.content) if text.startswith("/d/")]
-    assert {re.split(r"[/?]", link)[2] for link in found} >= set(known) - {case.uid}
+    found = [link for text in strings(case.content) for link in LINK.findall(text)]
+    assert {re.split(r"[/?#]", link)[2] for link in found} >= set(style.TITLES) - {case.uid}
     for link in found:
-        uid = re.split(r"[/?]", link)[2]
+        uid = re.split(r"[/?#]", link)[2]
         assert uid in known, link
         assert set(re.findall(r"[&?]var-(\w+)=", link)) <= set(known[uid].variables()), link
         assert "?" not in link or "${__url_time_range}" in link, link
+
+
+def test_home_leads_everywhere() -> None:
+    (home,) = (case for case in built("the stack alone") if case.uid == uids.HOME)
+    (text,) = (panel["options"]["content"] for panel in home.panels() if panel["type"] == "text")
+    assert set(re.findall(r"\]\(/d/([\w-]+)\)", text)) == set(PANELS) - {uids.HOME}
 
 
 @every_dashboard
@@ -273,7 +320,7 @@ def test_every_panel_says_what_to_do(case: Case) -> None:
 @every_dashboard
 def test_every_panel_has_unit_and_says_what_is_missing(case: Case) -> None:
     for panel in case.panels():
-        if panel["type"] != "text":
+        if panel["type"] not in WITHOUT_NUMBERS:
             defaults = panel["fieldConfig"]["defaults"]
             fields.unit(defaults["unit"])
             assert len(defaults["noValue"]) > len("No data"), panel["title"]
@@ -293,6 +340,76 @@ def test_colors_are_of_the_palette(case: Case) -> None:
     for text in strings(case.content):
         if COLOR.fullmatch(text):
             assert text in palette.ACCEPTED, text
+
+
+@every_dashboard
+def test_colors_can_be_seen(case: Case) -> None:
+    for text in set(strings(case.content)) & (palette.ACCEPTED - {palette.TRANSPARENT}):
+        assert palette.contrast(text) >= palette.GRAPHICS, text
+
+
+@every_dashboard
+def test_colored_words_can_be_read(case: Case) -> None:
+    for panel in case.panels():
+        if panel["type"] != "table":
+            continue
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {p["id"]: p["value"] for p in override["properties"]}
+            if properties.get("custom.cellOptions", {}).get("type") == "color-text":
+                for text in set(strings(properties)) & palette.ACCEPTED:
+                    assert palette.contrast(text) >= palette.WORDS, (panel["title"], text)
+
+
+@every_dashboard
+def test_a_service_has_one_color_everywhere(case: Case) -> None:
+    given = style.colors(case.settings)
+    for panel in case.panels():
+        for override in panel["fieldConfig"]["overrides"]:
+            for name, color in given.items():
+                if override["matcher"]["options"] == f"/^{re.escape(name)}( .*)?$/":
+                    (shade,) = (p["value"]["fixedColor"] for p in override["properties"] if p["id"] == "color")
+                    assert shade == color, panel["title"]
+
+
+@every_dashboard
+def test_graphs_by_service_have_its_color(case: Case) -> None:
+    for panel, target in case.targets():
+        if panel["type"] == "timeseries" and re.match(r"\{\{(service|container|job)\}\}( |$)", target["legendFormat"]):
+            if "{{status}}" in target["legendFormat"] or "{{endpoint}}" in target["legendFormat"]:
+                continue
+            options = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+            assert {f"/^{re.escape(name)}( .*)?$/" for name in style.colors(case.settings)} <= options, panel["title"]
+
+
+def test_the_stack_keeps_its_colors_whoever_is_watched() -> None:
+    given = [style.colors(load(raw)) for raw in CASES.values()]
+    assert all(colors[name] == given[0][name] for colors in given for name in settings.SERVICES)
+    assert len({given[0][name] for name in settings.SERVICES}) == len(settings.SERVICES)
+
+
+@every_dashboard
+def test_tables_show_every_line(case: Case) -> None:
+    lines = {
+        "All objectives": (queries.slos(case.settings), 42),
+        "Was every promise kept?": (queries.slos(case.settings), 36),
+        "Services, most urgent first": (len(watched(case.settings)), 42),
+    }
+    for panel in case.panels():
+        if panel["title"] in lines:
+            count, height = lines[panel["title"]]
+            assert panel["gridPos"]["h"] * 38 >= min(count * height + 80, style.TALLEST * 38), panel["title"]
+
+
+@every_dashboard
+def test_legends_show_every_service(case: Case) -> None:
+    """At the side: below, Grafana gives a legend a third of the panel, and the rest scrolls."""
+    for panel in case.panels():
+        if panel["type"] == "timeseries" and "{{service}}" in {t["legendFormat"] for t in panel["targets"]}:
+            if panel["options"]["legend"]["displayMode"] == "list":
+                continue
+            assert panel["options"]["legend"]["placement"] == "right", panel["title"]
+            needed = math.ceil((60 + 27 * len(watched(case.settings))) / 38)
+            assert panel["gridPos"]["h"] >= min(needed, style.TALLEST), panel["title"]
 
 
 @every_dashboard
@@ -341,8 +458,8 @@ def test_editable_follows_the_setting(case: Case) -> None:
 
 @every_dashboard
 def test_refresh_and_range(case: Case) -> None:
-    assert case.content["refresh"] == "30s"
-    assert case.content["time"]["from"] == ("now-1h" if case.uid == uids.INFRASTRUCTURE_HEALTH else "now-6h")
+    assert case.content["refresh"] == REFRESH.get(case.uid, "30s")
+    assert case.content["time"]["from"] == RANGES.get(case.uid, "now-6h")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -376,8 +493,8 @@ def test_each_service_has_its_own_thresholds() -> None:
     panels = overview("an odd one too")
     availability = overrides(panels["Availability, 30d (target 99.5 % to 99.95 %)"])
     latency = overrides(panels["Latency P99, 7d (target 400 ms to 1 s)"])
-    assert [step["value"] for step in availability["billing"]["thresholds"]["steps"]] == [None, 0.9995, 0.999625]
-    assert [step["value"] for step in availability["shop"]["thresholds"]["steps"]] == [None, 0.995, 0.99625]
+    assert [step["value"] for step in availability["billing"]["thresholds"]["steps"]] == [None, 99.95, 99.9625]
+    assert [step["value"] for step in availability["shop"]["thresholds"]["steps"]] == [None, 99.5, 99.625]
     assert [step["value"] for step in latency["billing"]["thresholds"]["steps"]] == [None, 0.75, 1]
     assert "shop" not in latency
 

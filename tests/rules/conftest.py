@@ -31,7 +31,7 @@ class Promtool:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [self.binary, *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600)
 
     def lint(self, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         for name, text in files.items():

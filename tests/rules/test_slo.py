@@ -95,10 +95,17 @@ def test_a_rule_reads_only_what_was_recorded_before_it(settings: Settings) -> No
             seen.add((rule.record, rule.labels.get("slo")))
 
 
-def test_a_whole_window_is_read_by_two_rules_only(rules: slo.RuleGroup) -> None:
-    """43,200 samples each; everything else about 30 days comes from these two or takes coarser steps."""
+def test_a_whole_window_is_read_by_three_rules_only(rules: slo.RuleGroup) -> None:
+    """8,640 samples each; everything else about 30 days comes from them."""
     long = [r.record for r in rules.rules for w in WINDOW.findall(r.expr) if milliseconds(w) > milliseconds("3d")]
-    assert sorted(long) == sorted(2 * [series.REQUESTS_PERIOD, series.ERRORS_PERIOD])
+    assert sorted(long) == sorted(2 * [series.REQUESTS_PERIOD, series.ERRORS_PERIOD, series.COVERAGE])
+
+
+def test_days_are_read_from_slots_only(rules: slo.RuleGroup) -> None:
+    for rule in rules.rules:
+        for name, window in re.findall(r"(slo:\w+:\w+)\{[^}]*\}\[(\w+)\]", rule.expr):
+            slots = name in {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
+            assert slots == (milliseconds(window) >= milliseconds(slo.LONG_WINDOW)), rule.record
 
 
 def test_all_series_of_the_issue_are_there(rules: slo.RuleGroup) -> None:
@@ -137,9 +144,8 @@ def test_labels_get_the_names_of_the_contract(settings: Settings) -> None:
 
 
 def test_labels_in_a_circle_are_refused() -> None:
-    swapped = WatchedService(name="odd", labels=LabelNames(endpoint="method", method="endpoint"))
     with pytest.raises(ValueError, match="circle"):
-        slo.group(swapped, "1m")
+        slo.group(WatchedService(name="odd", labels=LabelNames(endpoint="method", method="endpoint")), "1m")
 
 
 def test_a_service_without_a_gauge_has_no_in_progress(settings: Settings) -> None:

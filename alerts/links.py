@@ -1,0 +1,61 @@
+"""Where an alert leads: its panel, its runbook, and the logs and traces of its service in that time.
+
+The times are relative to now, right for who looks while it fires. Messages are read later, so they replace RANGE_FROM
+and RANGE_TO by the times of the incident (`alerts.messages`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from alerts import runbooks
+from dashboards import uids
+
+if TYPE_CHECKING:
+    from alerts.model import Alert
+    from settings import Settings
+
+RANGE_FROM: Final = "now-1h"
+RANGE_TO: Final = "now"
+
+
+def told(alert: Alert, settings: Settings) -> dict[str, str]:
+    """Return everything that the alert tells besides its labels."""
+    root = settings.root_url
+    return {
+        "summary": alert.summary,
+        "runbook_url": alert.runbook or runbooks.url(alert.kind, settings),
+        # Grafana's own link to the panel, and its marks on the panel's graph.
+        "__dashboardUid__": alert.panel.uid,
+        "__panelId__": str(alert.panel.panel_id),
+        "panel_url": panel(alert, root),
+        "logs_url": logs(alert.service, root),
+        "traces_url": traces(alert.service, root),
+    }
+
+
+def panel(alert: Alert, root: str) -> str:
+    """Return the address of the alert's panel alone, in its dashboard."""
+    chosen = {f"var-{name}": value for name, value in alert.panel.variables.items()}
+    asked = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{alert.panel.uid}?{urlencode(asked)}"
+
+
+def logs(service: str, root: str) -> str:
+    """Return the address of the service's log lines."""
+    query = {"expr": f"{{service_name={json.dumps(service)}}}", "queryType": "range"}
+    return _explore(root, uids.DATASOURCE_LOKI, query)
+
+
+def traces(service: str, root: str) -> str:
+    """Return the address of the service's traces."""
+    return _explore(root, uids.DATASOURCE_JAEGER, {"queryType": "search", "service": service, "limit": 20})
+
+
+def _explore(root: str, datasource: str, query: dict[str, Any]) -> str:
+    asked = {"refId": "A", "datasource": {"type": datasource, "uid": datasource}, **query}
+    pane = {"datasource": datasource, "queries": [asked], "range": {"from": RANGE_FROM, "to": RANGE_TO}}
+    panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe=",:")
+    return f"{root}explore?schemaVersion=1&orgId=1&panes={panes}"

@@ -1,0 +1,263 @@
+"""The alerts about the stack itself: blind, full, rejecting, restarting; and the one that always fires.
+
+What they cannot see. There is no exporter for the host: the free space is that of the file system with Jaeger's data,
+which is that of all volumes unless somebody mounted another one. A container that dies before Prometheus has scraped
+it is a target that is down, no restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alerts import words
+from alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
+from dashboards import uids
+from rules import containers
+from settings import SERVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from settings import Settings
+
+INTERVAL_SECONDS: Final = 60
+JOBS: Final = {name: name for name in SERVICES} | {"span-metrics": "jaeger"}
+"""Prometheus' jobs over the stack itself, and the service behind each."""
+
+SERVICES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 1)
+TARGETS_PANEL: Final = PanelRef(uids.STACK_HEALTH, 2)
+RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 3)
+REFUSED_PANEL: Final = PanelRef(uids.STACK_HEALTH, 4)
+MEMORY_PANEL: Final = PanelRef(uids.STACK_HEALTH, 7)
+SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, 8)
+
+GIBIBYTE: Final = 1024**3
+FREE_BYTES: Final = 2 * GIBIBYTE
+"""Prometheus is not safe on a full disk, and a compaction needs room for a copy of its blocks."""
+AHEAD_DAYS: Final = 3
+SIZE_SHARE: Final = 0.9
+MEMORY_SHARE: Final = 0.9
+RESTARTS: Final = 2
+"""One is a deployment; the engine's own restarts of what keeps dying are many."""
+MISSED: Final = 3
+ERRORS: Final = 5
+
+_SINCE: Final = "10m"
+_FREE: Final = "jaeger_storage_badger_value_log_bytes_available"
+_STORED: Final = tuple(
+    f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
+    for what in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
+)
+_SPANS_LOST: Final = (
+    "otelcol_receiver_refused_spans",
+    "otelcol_receiver_failed_spans",
+    "otelcol_exporter_send_failed_spans",
+    "otelcol_processor_memory_limiter_refused_spans",
+)
+
+
+def group(settings: Settings) -> AlertGroup:
+    """Return every alert about the stack."""
+    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_containers(settings))
+    return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
+
+
+def _blind(settings: Settings) -> Iterator[Alert]:
+    """Yield what keeps the other alerts from seeing, or from being heard."""
+    yield Alert(
+        kind="watchdog",
+        title="Watchdog: alerts get through",
+        severity="watchdog",
+        service="grafana",
+        owner=settings.owner,
+        queries={"one": "vector(1)"},
+        condition="$one >= 1",
+        summary="Fires always. When its messages stop, Prometheus, Grafana or the way to you is broken.",
+        panel=SERVICES_PANEL,
+        missing=FALLS_SILENT,
+    )
+    for datasource, severity in ((uids.DATASOURCE_PROMETHEUS, "page"), (uids.DATASOURCE_LOKI, "ticket")):
+        yield Alert(
+            kind="queries-failing",
+            title=f"Grafana cannot query {datasource}",
+            severity="page" if severity == "page" else "ticket",
+            service=datasource,
+            owner=settings.owner,
+            queries={"one": "vector(1)"},
+            condition="$one < 1",
+            summary=f"Grafana gets no answer from {datasource}: alerts that ask it keep their last state, unseeing.",
+            panel=SERVICES_PANEL,
+            missing=FIRES,
+            pending="1m",
+            datasource=datasource,
+        )
+    yield Alert(
+        kind="queries-failing",
+        title="Grafana's data sources answer with errors",
+        severity="ticket",
+        service="grafana",
+        owner=settings.owner,
+        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}')},
+        condition=f"$errors > {ERRORS}",
+        summary=f"{words.count('errors')} queries of Grafana got a 5xx in the last {_SINCE}.",
+        panel=SERVICES_PANEL,
+    )
+    yield Alert(
+        kind="rules-failing",
+        title="Prometheus: recording rules fail",
+        severity="page",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "failed": _count('prometheus_rule_evaluation_failures_total{job="prometheus"}'),
+            "missed": _count('prometheus_rule_group_iterations_missed_total{job="prometheus"}'),
+        },
+        condition=f"$failed > 0 || $missed >= {MISSED}",
+        summary=(
+            f"In the last {_SINCE} {words.count('failed')} evaluations of recording rules failed and"
+            f" {words.count('missed')} did not run in time: the SLO alerts read old numbers, or none."
+        ),
+        panel=RULES_PANEL,
+        pending="2m",
+    )
+    for job, service in JOBS.items():
+        yield Alert(
+            kind="target-down",
+            title=f"{job}: not scraped",
+            severity="ticket",
+            service=service,
+            owner=settings.owner,
+            queries={"up": f'min(up{{job="{job}"}}) or vector(0)'},
+            condition="$up < 1",
+            summary=f"Prometheus gets no metrics from {job}: it does not run, or does not answer.",
+            panel=TARGETS_PANEL,
+            pending="2m",
+        )
+
+
+def _full(settings: Settings) -> Iterator[Alert]:
+    """Yield what runs out of room."""
+    yield Alert(
+        kind="disk-nearly-full",
+        title="The Docker host's disk is nearly full",
+        severity="page",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"free": f"min({_FREE})"},
+        condition=f"$free < {FREE_BYTES}",
+        summary=(
+            f"{words.size('free')} are free where the volumes are"
+            f" (limit {FREE_BYTES // GIBIBYTE} GiB). Prometheus loses data on a full disk."
+        ),
+        panel=SPACE_PANEL,
+        pending="5m",
+    )
+    yield Alert(
+        kind="disk-filling",
+        title="The Docker host's disk is filling",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"free": f"min({_FREE})", "ahead": f"min(predict_linear({_FREE}[6h], {AHEAD_DAYS * 86_400}))"},
+        condition="$ahead <= 0",
+        summary=(
+            f"{words.size('free')} are free where the volumes are; as it fills since 6 hours, none"
+            f" will be in {AHEAD_DAYS} days."
+        ),
+        panel=SPACE_PANEL,
+        pending="1h",
+    )
+    yield Alert(
+        kind="metrics-size-limit",
+        title="Prometheus: metrics reach their size limit",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "used": " + ".join(f"sum({size})" for size in _STORED),
+            "ahead": " + ".join(f"sum(predict_linear({size}[1d], {AHEAD_DAYS * 86_400}))" for size in _STORED),
+            "limit": 'max(prometheus_tsdb_retention_limit_bytes{job="prometheus"})',
+        },
+        condition=f"$limit > 0 && ($used > {SIZE_SHARE:g} * $limit || $ahead > $limit)",
+        summary=(
+            f"Metrics take {words.size('used')} of {words.size('limit')}"
+            f" (prometheusRetentionSize); in {AHEAD_DAYS} days it will be {words.size('ahead')}."
+            f" At the limit the oldest days go, before prometheusRetention ({settings.prometheus_retention}) is over."
+        ),
+        panel=SPACE_PANEL,
+        pending="2h",
+    )
+
+
+def _rejecting(settings: Settings) -> Iterator[Alert]:
+    """Yield who throws data away."""
+    pushes = 'loki_request_duration_seconds_count{job="loki", route=~".*push.*|otlp.*", status_code=~"4..|5.."}'
+    yield Alert(
+        kind="loki-rejecting",
+        title="Loki rejects log lines",
+        severity="ticket",
+        service="loki",
+        owner=settings.owner,
+        queries={"lines": _count('loki_discarded_samples_total{job="loki"}'), "pushes": _count(pushes)},
+        condition="$lines + $pushes > 0",
+        summary=(
+            f"In the last {_SINCE} Loki discarded {words.count('lines')} lines and refused"
+            f" {words.count('pushes')} pushes."
+        ),
+        panel=REFUSED_PANEL,
+    )
+    lost = " + ".join(_count(f'{{__name__=~"{name}(_total)?", job="jaeger"}}') for name in _SPANS_LOST)
+    yield Alert(
+        kind="jaeger-dropping",
+        title="Jaeger drops spans",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"spans": lost},
+        condition="$spans > 0",
+        summary=f"{words.count('spans')} spans were refused or not stored in the last {_SINCE}.",
+        panel=REFUSED_PANEL,
+    )
+
+
+def _containers(settings: Settings) -> Iterator[Alert]:
+    """Yield what ails a container."""
+    for name in SERVICES:
+        started = f'changes(process_start_time_seconds{{job="{name}"}}[30m])'
+        if name == "jaeger":  # an OpenTelemetry collector tells how long it has been running
+            started = f'resets({{__name__=~"otelcol_process_uptime(_seconds)?(_total)?", job="{name}"}}[30m])'
+        yield Alert(
+            kind="container-restarting",
+            title=f"{name}: container keeps restarting",
+            severity="ticket",
+            service=name,
+            owner=settings.owner,
+            queries={"restarts": f"max({started})"},
+            condition=f"$restarts >= {RESTARTS}",
+            summary=f"{name} started {words.count('restarts')} times in the last 30 minutes.",
+            panel=SERVICES_PANEL,
+        )
+        used, limit = (
+            f'max({metric}{{container="{name}"}})' for metric in (containers.MEMORY, containers.MEMORY_LIMIT)
+        )
+        yield Alert(
+            kind="container-memory",
+            title=f"{name}: container is near its memory limit",
+            severity="ticket",
+            service=name,
+            owner=settings.owner,
+            queries={"used": used, "limit": limit},
+            condition=f"$used > {MEMORY_SHARE:g} * $limit",
+            summary=(
+                f"{name} uses {words.size('used')} of its"
+                f" {words.size('limit')} of memory. At the limit the engine kills it."
+            ),
+            panel=MEMORY_PANEL,
+            pending="5m",
+        )
+
+
+def _count(counter: str) -> str:
+    """Return by how much a counter grew, its birth included: what goes wrong for the first time is born with it."""
+    born = f"(sum({counter} unless {counter} offset {_SINCE}) or vector(0))"
+    return f"((sum(increase({counter}[{_SINCE}])) or vector(0)) + {born})"

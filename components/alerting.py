@@ -1,0 +1,202 @@
+"""Alert rules, contact points, message templates and the notification policy, in Grafana.
+
+Everything keeps its provenance (`disable_provenance` is never set), in development too: Grafana then refuses edits by
+hand, so there is no drift to find, and nobody changes at night what the next `up` would silently put back.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumiverse_grafana import alerting
+
+from alerts import groups, messages, routing
+from alerts.links import told
+from dashboards import uids
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from alerts.model import Alert, AlertGroup
+    from settings import Settings
+
+with warnings.catch_warnings():
+    # Loaded at its first use, the module warns of its own deprecated names, none of which is used here.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    _ = alerting.RuleGroup
+
+EXPRESSIONS = "__expr__"
+"""Grafana's own data source for conditions over other queries."""
+CONDITION = "fires"
+INSTANT = "instant"
+_LOOK_BACK_SECONDS = 600
+
+Options = Callable[..., pulumi.ResourceOptions]
+
+
+class Alerting(pulumi.ComponentResource):
+    """Everything that watches and tells."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        folders: Mapping[str, pulumi.Input[str]],
+        options: Options,
+        depends_on: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`."""
+        super().__init__("observability:index:Alerting", "alerting", None, opts)
+        for group in groups(settings):
+            _rule_group(group, settings, folders[group.folder], options(self, *depends_on))
+        self._notifications(settings, options)
+        self.register_outputs({})
+
+    def _notifications(self, settings: Settings, options: Options) -> None:
+        template = alerting.MessageTemplate(
+            "messages", name=messages.NAME, template=messages.templates(), opts=options(self)
+        )
+        contacts = {
+            severity: alerting.ContactPoint(
+                f"contact-{severity}",
+                name=severity,
+                pagerduties=_pagerduty(settings) if "pagerduty" in channels else None,
+                slacks=_slack(settings) if "slack" in channels else None,
+                webhooks=_webhook(settings) if "webhook" in channels else None,
+                emails=_email(settings) if "email" in channels else None,
+                opts=options(self, template),
+            )
+            for severity, channels in routing.contacts(settings).items()
+        }
+        routes = routing.routes(settings)
+        named: list[pulumi.Resource] = list(contacts.values())
+        if any(route.contact == routing.NOBODY for route in routes):
+            nowhere = [alerting.ContactPointWebhookArgs(url=settings.root_url)]
+            named.append(
+                alerting.ContactPoint("contact-nobody", name=routing.NOBODY, webhooks=nowhere, opts=options(self))
+            )
+        intervals = {
+            routing.ALWAYS: (routing.Interval(),),
+            routing.QUIET_HOURS: routing.intervals(settings.ticket_quiet_hours),
+        }
+        timings = [
+            alerting.MuteTiming(name, name=name, intervals=[_interval(i) for i in intervals[name]], opts=options(self))
+            for name in sorted({route.muted for route in routes if route.muted})
+        ]
+        alerting.NotificationPolicy(
+            "policy",
+            contact_point=routes[-1].contact,
+            group_bies=["service"],
+            group_wait=routes[-1].wait,
+            group_interval=routes[-1].interval,
+            repeat_interval=routes[-1].repeat,
+            policies=[_policy(route) for route in routes],
+            # The policy names them: it goes first and comes last.
+            opts=options(self, *named, *timings),
+        )
+
+
+def _rule_group(
+    group: AlertGroup, settings: Settings, folder: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> alerting.RuleGroup:
+    return alerting.RuleGroup(
+        f"alerts-{group.name}",
+        name=group.name,
+        folder_uid=folder,
+        interval_seconds=group.interval_seconds,
+        rules=[_rule(alert, settings) for alert in group.alerts],
+        opts=opts,
+    )
+
+
+def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
+    """Return the rule: instant queries, and one expression over their values. Nothing waits for a range to fill."""
+    return alerting.RuleGroupRuleArgs(
+        uid=alert.uid,
+        name=alert.title,
+        for_=alert.pending,
+        condition=CONDITION,
+        no_data_state=alert.missing.no_data,
+        exec_err_state=alert.missing.exec_error,
+        labels=alert.labels,
+        annotations=told(alert, settings),
+        datas=[
+            *(_data(name, alert.datasource, query(name, alert)) for name in alert.queries),
+            _data(CONDITION, EXPRESSIONS, {"type": "math", "expression": alert.condition, "refId": CONDITION}),
+        ],
+    )
+
+
+def query(name: str, alert: Alert) -> dict[str, Any]:
+    """Return one query of an alert as its data source takes it."""
+    kind = {"queryType": INSTANT} if alert.datasource == uids.DATASOURCE_LOKI else {"instant": True, "range": False}
+    return {"refId": name, "expr": alert.queries[name], **kind}
+
+
+def _data(name: str, datasource: str, model: dict[str, Any]) -> alerting.RuleGroupRuleDataArgs:
+    look_back = 0 if datasource == EXPRESSIONS else _LOOK_BACK_SECONDS
+    return alerting.RuleGroupRuleDataArgs(
+        ref_id=name,
+        datasource_uid=datasource,
+        model=json.dumps(model, sort_keys=True),
+        query_type=model.get("queryType"),  # Grafana tells it twice
+        relative_time_range=alerting.RuleGroupRuleDataRelativeTimeRangeArgs(from_=look_back, to=0),
+    )
+
+
+def _policy(route: routing.Route) -> alerting.NotificationPolicyPolicyArgs:
+    label, match, value = ("severity", "=", route.severity) if route.severity else ("alertname", "=~", ".*")
+    return alerting.NotificationPolicyPolicyArgs(
+        contact_point=route.contact,
+        matchers=[alerting.NotificationPolicyPolicyMatcherArgs(label=label, match=match, value=value)],
+        group_bies=["service"],
+        group_wait=route.wait,
+        group_interval=route.interval,
+        repeat_interval=route.repeat,
+        mute_timings=[route.muted] if route.muted else None,
+    )
+
+
+def _interval(interval: routing.Interval) -> alerting.MuteTimingIntervalArgs:
+    times = [alerting.MuteTimingIntervalTimeArgs(start=interval.start, end=interval.end)] if interval.start else None
+    return alerting.MuteTimingIntervalArgs(
+        times=times, weekdays=list(interval.weekdays) or None, location=interval.timezone
+    )
+
+
+def _secret(value: SecretStr | None) -> pulumi.Output[str]:
+    return pulumi.Output.secret("" if value is None else value.get_secret_value())
+
+
+def _pagerduty(settings: Settings) -> list[alerting.ContactPointPagerdutyArgs]:
+    return [
+        alerting.ContactPointPagerdutyArgs(
+            integration_key=_secret(settings.alert_pagerduty_key),
+            severity="critical",
+            summary=messages.TITLE,
+            component="{{ .CommonLabels.service }}",
+            client="Grafana",
+            client_url=settings.root_url,
+            details={"message": messages.TEXT},
+        )
+    ]
+
+
+def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
+    url = _secret(settings.alert_slack_url)
+    return [alerting.ContactPointSlackArgs(url=url, title=messages.TITLE, text=messages.SLACK)]
+
+
+def _webhook(settings: Settings) -> list[alerting.ContactPointWebhookArgs]:
+    url = settings.alert_webhook_url
+    return [alerting.ContactPointWebhookArgs(url=url, title=messages.TITLE, message=messages.TEXT)]
+
+
+def _email(settings: Settings) -> list[alerting.ContactPointEmailArgs]:
+    addresses = list(settings.alert_email)
+    return [alerting.ContactPointEmailArgs(addresses=addresses, subject=messages.TITLE, message=messages.TEXT)]

@@ -1,0 +1,102 @@
+"""PromQL of the report: whole weeks and the month, from what the rules count once in 5 minutes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
+from rules import series
+from rules.windows import BASE_WINDOW
+from settings import seconds
+
+BLOCK: Final = "6h"
+"""What the report counts as one incident: all that went wrong within one such part of a day."""
+WORTH_TELLING: Final = 0.01
+"""Share of a budget that an incident has to spend to be told."""
+STEP: Final = f"{seconds(BASE_WINDOW):g}"
+
+
+def good(window: str, ago: str = "") -> str:
+    """Return the share of good requests in `window`, which ended `ago`, by service and SLO."""
+    return f"1 - {_sum(series.SLO_ERRORS_SLOT, window, ago)} / ({_sum(series.SLO_REQUESTS_SLOT, window, ago)} > 0)"
+
+
+def answered(window: str, ago: str = "") -> str:
+    """Return how many requests all services answered."""
+    return f"sum({_sum(series.SLO_REQUESTS_SLOT, window, ago, AVAILABILITY)})"
+
+
+def failed(window: str, ago: str = "") -> str:
+    """Return how many of them failed."""
+    return f"sum({_sum(series.SLO_ERRORS_SLOT, window, ago, AVAILABILITY)})"
+
+
+def failed_by_service(window: str) -> str:
+    """Return how many requests failed, by service."""
+    return f"sum by (service) ({_sum(series.SLO_ERRORS_SLOT, window, '', AVAILABILITY)})"
+
+
+def budget_left() -> str:
+    """Return the share of the allowed failures that is left, by service and SLO."""
+    return everywhere(of_slo(series.BUDGET_REMAINING))
+
+
+def budget_spent() -> str:
+    """Return the share of the allowed failures that is used up, by service and SLO."""
+    return f"sort_desc(1 - {budget_left()})"
+
+
+def objective() -> str:
+    """Return what is promised, by service and SLO."""
+    return everywhere(of_slo(series.OBJECTIVE))
+
+
+def threshold() -> str:
+    """Return within which time an answer is in time, by service and SLO; latency only."""
+    return everywhere(of_slo(series.THRESHOLD))
+
+
+def promises(low: float | None, high: float | None) -> str:
+    """Return how many promises have from `low` to below `high` of their budget left."""
+    above = f" >= {low:g}" if low is not None else ""
+    below = f" < {high:g}" if high is not None else ""
+    return f"count({budget_left()}{above}{below}) or on () vector(0)"
+
+
+# Incidents. Each point tells of the block that begins at it, so that the newest one reaches up to now.
+
+
+def block_spent() -> str:
+    """Return the share of the budget that a block spent, where it is worth telling."""
+    allowed = f"({_at_end(series.BUDGET)} * {_at_end(series.REQUESTS_PERIOD)} > 0)"
+    return f"{block_failed()} / {allowed} > {WORTH_TELLING:g}"
+
+
+def block_failed() -> str:
+    """Return how many requests of a block were bad."""
+    return f"sum by (service, slo) (sum_over_time({series.SLO_ERRORS_SLOT}[{BLOCK}] offset -{BLOCK}))"
+
+
+def block_worst() -> str:
+    """Return the highest share of bad requests in any 5 minutes of a block."""
+    return f"max by (service, slo) (max_over_time({series.error_ratio(BASE_WINDOW)}{_block()}))"
+
+
+def block_duration() -> str:
+    """Return for how many seconds of a block more failed than the promise allows."""
+    worse = f"{series.error_ratio(BASE_WINDOW)} > on (service, slo) {series.BUDGET}"
+    return f"{STEP} * max by (service, slo) (count_over_time(({worse}){_block()}))"
+
+
+def _block() -> str:
+    return f"[{BLOCK}:{BASE_WINDOW}] offset -{BLOCK}"
+
+
+def _at_end(metric: str) -> str:
+    return f"max by (service, slo) ({metric} @ end())"
+
+
+def _sum(metric: str, window: str, ago: str, *matchers: str) -> str:
+    selector = select(metric, *matchers) if matchers else metric
+    offset = f" offset {ago}" if ago else ""
+    return f"sum by (service, slo) (sum_over_time({selector}[{window}]{offset}))"

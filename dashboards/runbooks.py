@@ -1,0 +1,42 @@
+"""Runbooks: what to do about each alert, where its message's link leads, with nothing but Grafana to reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alerts import runbooks
+from dashboards import style, uids
+from dashboards.builder import DashboardBuilder
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+LINES_PER_CELL: Final = 1.6
+FEWEST_CELLS: Final = 6
+
+
+def build(settings: Settings) -> DashboardBuilder:
+    """Return the dashboard: one panel for each file of docs/runbooks."""
+    db = DashboardBuilder(
+        title="Runbooks",
+        uid=uids.RUNBOOKS,
+        description="What each alert means, how to confirm it, what to do, who owns it. From docs/runbooks.",
+        tags=("observability", "runbook"),
+        editable=settings.dashboards_editable,
+        refresh="",
+    )
+    for uid, title in style.TITLES.items():
+        db.add_dashboard_link(title, uid)
+    for kind in runbooks.kinds():
+        heading, _, text = runbooks.text(kind).partition("\n")
+        db.add_text_panel(
+            title=heading.removeprefix("# "),
+            content=text.strip(),
+            description=style.describe(
+                f"What to do when an alert of the kind {kind} fires.",
+                f"read it, act, and improve docs/runbooks/{kind}.md.",
+            ),
+            height=max(FEWEST_CELLS, round(text.count("\n") / LINES_PER_CELL)),
+            panel_id=runbooks.panel_id(kind),
+        )
+    return db

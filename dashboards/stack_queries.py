@@ -1,0 +1,233 @@
+"""PromQL about the stack itself: what the four services say of themselves in metrics of their own.
+
+The names are those of the pinned images; tests/dashboards/own_metrics.json is what these really expose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dashboards.queries import select
+from rules import containers
+from settings import SERVICES, seconds
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+OWN: Final = f'job=~"{"|".join(SERVICES)}"'
+PROMETHEUS: Final = 'job="prometheus"'
+LOKI: Final = 'job="loki"'
+JAEGER: Final = 'job="jaeger"'
+QUERYING: Final = {
+    "prometheus": 'handler=~"/api/v1/(query|query_range|series|labels|label/:name/values)"',
+    "loki": 'route=~"loki_api_v1_(query|query_range|labels|label_name_values|series|index_.*)"',
+}
+"""What of their requests is somebody reading data."""
+
+_DAY: Final = 86_400
+
+
+def rate(metric: str, *matchers: str) -> str:
+    """Return how fast a counter grows, per second."""
+    return f"rate({select(metric, *matchers)}[$__rate_interval])"
+
+
+def added(metric: str, *matchers: str) -> str:
+    """Return by how much a counter grew in the whole time range; 0 where it does not exist."""
+    return f"(sum(increase({select(metric, *matchers)}[$__range])) or on () vector(0))"
+
+
+# Is it there?
+
+
+def up() -> str:
+    """Return 1 or 0 for each of the four services."""
+    return f"min by (job) ({select('up', OWN)})"
+
+
+def silent_targets() -> str:
+    """Return how many targets do not answer."""
+    return "count(up == 0) or on () vector(0)"
+
+
+def failed_evaluations() -> str:
+    """Return how many rule evaluations failed, or were left out, in the time range."""
+    failed, missed = "prometheus_rule_evaluation_failures_total", "prometheus_rule_group_iterations_missed_total"
+    return f"{added(failed, PROMETHEUS)} + {added(missed, PROMETHEUS)}"
+
+
+def rejected() -> dict[str, str]:
+    """Return what each part refused to take in the time range, by what it is."""
+    samples = (
+        "prometheus_target_scrapes_sample_out_of_order_total",
+        "prometheus_target_scrapes_sample_out_of_bounds_total",
+        "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+        "prometheus_target_scrapes_exceeded_sample_limit_total",
+    )
+    spans = ("otelcol_receiver_refused_spans", "otelcol_receiver_failed_spans")
+    return {
+        "samples": " + ".join(added(metric, PROMETHEUS) for metric in samples),
+        "log lines": added("loki_discarded_samples_total", LOKI),
+        "spans": " + ".join(added(metric, JAEGER) for metric in spans),
+    }
+
+
+# What comes in, what is asked
+
+
+def samples_in() -> str:
+    """Return samples per second that Prometheus takes in."""
+    return f"sum({rate('prometheus_tsdb_head_samples_appended_total', PROMETHEUS)})"
+
+
+def logs_in() -> str:
+    """Return bytes of log lines per second that Loki takes in."""
+    return f"sum({rate('loki_distributor_bytes_received_total', LOKI)}) or on () vector(0)"
+
+
+def spans_in() -> str:
+    """Return spans per second that Jaeger takes in."""
+    return f"sum({rate('otelcol_receiver_accepted_spans', JAEGER)})"
+
+
+def reads() -> dict[str, str]:
+    """Return how often somebody reads data, per second, by service."""
+    return {
+        "prometheus": f"sum({rate('prometheus_http_requests_total', PROMETHEUS, QUERYING['prometheus'])})",
+        "loki": f"sum({rate('loki_request_duration_seconds_count', LOKI, QUERYING['loki'])}) or on () vector(0)",
+        "jaeger": f"sum({rate('jaeger_storage_requests', JAEGER, _JAEGER_READS)}) or on () vector(0)",
+    }
+
+
+def read_time() -> dict[str, str]:
+    """Return within which time 95 of 100 reads were answered, by service."""
+    buckets = {
+        "prometheus": rate("prometheus_http_request_duration_seconds_bucket", PROMETHEUS, QUERYING["prometheus"]),
+        "loki": rate("loki_request_duration_seconds_bucket", LOKI, QUERYING["loki"]),
+        "jaeger": rate("jaeger_storage_latency_bucket", JAEGER, _JAEGER_READS),
+    }
+    # A quantile of nothing is NaN; NaN >= 0 is not, so it is a gap.
+    return {name: f"histogram_quantile(0.95, sum by (le) ({expr})) >= 0" for name, expr in buckets.items()}
+
+
+_JAEGER_READS: Final = 'operation!~".*write.*"'
+
+
+# Rules
+
+
+def rule_time(count: int) -> str:
+    """Return how long the evaluation of a group of rules takes, for the `count` slowest of the time range."""
+    duration = "prometheus_rule_group_last_duration_seconds"
+    ranked = f"topk({count}, max_over_time({duration}[$__range:5m] @ end()))"
+    return f'label_replace({duration} and on (rule_group) {ranked}, "group", "$1", "rule_group", ".*;(.+)")'
+
+
+def rule_share() -> str:
+    """Return how much of its interval the slowest group of rules takes, 1 being all of it."""
+    duration, interval = "prometheus_rule_group_last_duration_seconds", "prometheus_rule_group_interval_seconds"
+    return f"max({duration} / on (rule_group) {interval})"
+
+
+# Space
+
+
+def metrics_on_disk() -> str:
+    """Return the bytes that Prometheus's data takes: blocks, what is not in a block yet, and its log."""
+    return " + ".join(f"sum({select(metric, PROMETHEUS)})" for metric in _ON_DISK)
+
+
+_ON_DISK: Final = (
+    "prometheus_tsdb_storage_blocks_bytes",
+    "prometheus_tsdb_wal_storage_size_bytes",
+    "prometheus_tsdb_head_chunks_storage_size_bytes",
+)
+
+
+def traces_on_disk() -> str:
+    """Return the bytes that Jaeger's store says it takes."""
+    return " + ".join(
+        f"sum({select(metric, JAEGER)})"
+        for metric in ("jaeger_storage_badger_size_bytes_lsm", "jaeger_storage_badger_size_bytes_vlog")
+    )
+
+
+def disk_used() -> str:
+    """Return how full the file system is on which the volumes lie, 1 being full, as Loki sees it."""
+    return f"max({select('loki_ingester_wal_disk_usage_percent', LOKI)})"
+
+
+def space(settings: Settings) -> dict[str, str]:
+    """Return the columns of the table of space, each by `part`."""
+    kept = {
+        "metrics (Prometheus)": f"max({select('prometheus_tsdb_retention_limit_seconds', PROMETHEUS)}) / {_DAY}",
+        "logs (Loki)": f"vector({seconds(settings.loki_retention) / _DAY:g})",
+        "traces (Jaeger)": f"vector({seconds(settings.jaeger_retention) / _DAY:g})",
+    }
+    on_disk = {"metrics (Prometheus)": metrics_on_disk(), "traces (Jaeger)": traces_on_disk()}
+    limit = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)})"
+    oldest = f"(time() - min({select('prometheus_tsdb_lowest_timestamp_seconds', PROMETHEUS)})) / {_DAY}"
+    return {
+        "Kept for": _parts(kept),
+        "Oldest": _parts({"metrics (Prometheus)": oldest}),
+        "On disk": _parts(on_disk),
+        "Limit": _parts({"metrics (Prometheus)": limit}),
+        "Used": _parts({"metrics (Prometheus)": f"({metrics_on_disk()}) / {limit}", HOST: disk_used()}),
+        "Full in": _parts({"metrics (Prometheus)": days_left(), HOST: host_days_left()}),
+    }
+
+
+HOST: Final = "disk of the Docker host"
+
+
+def days_left() -> str:
+    """Return the days until Prometheus deletes the oldest data for lack of space, growing as in the last day."""
+    blocks = select("prometheus_tsdb_storage_blocks_bytes", PROMETHEUS)
+    room = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)}) - ({metrics_on_disk()})"
+    return f"clamp_min({room}, 0) / (max(deriv({blocks}[1d])) > 0) / {_DAY}"
+
+
+def host_days_left() -> str:
+    """Return the days until the file system is full, filling as in the last day."""
+    used = select("loki_ingester_wal_disk_usage_percent", LOKI)
+    return f"(1 - max({used})) / (max(deriv({used}[1d])) > 0) / {_DAY}"
+
+
+def _parts(by_part: dict[str, str]) -> str:
+    return " or ".join(f'label_replace({expr}, "part", "{part}", "", "")' for part, expr in by_part.items())
+
+
+# Cost
+
+
+def cost() -> dict[str, str]:
+    """Return the columns of the table of what each part takes, each by `container`."""
+    cpu, memory = containers.CPU, containers.MEMORY
+    return {
+        "CPU": _of(cpu),
+        "CPU limit": _of(containers.CPU_LIMIT),
+        "CPU used": f"{_of(cpu)} / {_of(containers.CPU_LIMIT)}",
+        "Memory": _of(memory),
+        "Memory limit": _of(containers.MEMORY_LIMIT),
+        "Memory used": f"{_of(memory)} / {_of(containers.MEMORY_LIMIT)}",
+        "On disk": " or ".join(
+            f'label_replace({expr}, "container", "{name}", "", "")'
+            for name, expr in (("prometheus", metrics_on_disk()), ("jaeger", traces_on_disk()))
+        ),
+        "Restarts": " or ".join(
+            f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "
+            f'"container", "{name}", "", "")'
+            for name in SERVICES
+            if name != "jaeger"
+        )
+        + f" or label_replace(max(resets({select('otelcol_process_uptime', JAEGER)}[$__range])), "
+        '"container", "jaeger", "", "")',
+    }
+
+
+def _of(metric: str) -> str:
+    return f"max by (container) ({metric})"
+
+
+def _job(name: str) -> str:
+    return f'job="{name}"'

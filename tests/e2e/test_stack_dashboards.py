@@ -1,0 +1,213 @@
+"""Every dashboard on the real stack with thirty days of data: nothing in error, bounded cost, one page to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import versions
+from components.grafana_api import GrafanaApi
+from dashboards.catalogue import dashboards
+from ops import verify
+from ops.sandbox import SERVICES, Sandbox
+from settings import Settings, load, milliseconds
+from tests.e2e import history
+from tests.e2e.conftest import wait_for
+
+SERVICE = "inference-gateway"
+OWN_METRICS = Path(__file__).parents[1] / "dashboards" / "own_metrics.json"
+POINTS = 1_000
+"""Of a graph over half a screen, more or less."""
+MOST_SAMPLES = {
+    "home": 100_000,
+    "slo-overview": 600_000,
+    # What `@ end()` reads once, Prometheus counts again at each of the points.
+    "application-performance": 1_000_000,
+    "infrastructure-health": 100_000,
+    "stack-health": 600_000,
+    "executive-slo-report": 600_000,
+    "runbooks": 0,
+}
+"""What all queries of a dashboard may read when it is opened, with one service and the stack's three watched."""
+PAPER = ("A4", "Letter")
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load("e2e", {"services": json.dumps(CONFIGURED), "dashboardsEditable": "true"})
+
+
+CONFIGURED = [{"name": SERVICE, "targets": ["127.0.0.1:9"]}]
+
+
+@pytest.fixture(scope="module")
+def real(
+    make_real: Callable[..., Sandbox], settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
+    stack = make_real("e2e-dashboards", 21_700)
+    stack.configure(services=CONFIGURED)
+    stack.up()
+    began = time.monotonic()
+    samples = history.fill(stack, settings, SERVICE, tmp_path_factory.mktemp("history"))
+    wait_for(lambda: said(stack, "count(slo:objective:ratio)"))
+    report(f"{samples:,} samples of 30 days written in {time.monotonic() - began:.0f} s")
+    yield stack
+    stack.sweep()
+
+
+def report(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def prometheus(stack: Sandbox, path: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON
+    """Ask Prometheus through Grafana, as a dashboard does."""
+    asked = urllib.parse.urlencode(parameters, doseq=True)
+    return stack.grafana().request("GET", f"/api/datasources/proxy/uid/prometheus/api/v1/{path}?{asked}")
+
+
+def said(stack: Sandbox, expr: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return prometheus(stack, "query", query=expr)["data"]["result"]
+    except Exception:  # noqa: BLE001 - it is just starting
+        return None
+
+
+def test_no_panel_is_in_error(real: Sandbox) -> None:
+    done = real.run("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " NO " not in done.stdout
+
+
+def test_home_opens_first_and_stays(real: Sandbox, settings: Settings) -> None:
+    preferences = real.grafana().request("GET", "/api/org/preferences")
+    assert preferences["homeDashboardUID"] == "home"
+    assert preferences["theme"] == settings.grafana_theme
+    assert real.grafana().request("GET", "/api/dashboards/home") == {"redirectUri": "/d/home/home"}
+    real.expect_no_changes()
+
+
+def test_the_preferences_are_put_back(real: Sandbox) -> None:
+    real.grafana().request("PATCH", "/api/org/preferences", {"homeDashboardUID": ""})
+    drift = real.pulumi("refresh", "--preview-only", "--expect-no-changes")
+    assert drift.returncode != 0, "a refresh must see the edit"
+    real.refresh_and_up()
+    assert real.grafana().request("GET", "/api/org/preferences")["homeDashboardUID"] == "home"
+    real.expect_no_changes()
+
+
+def provoke(stack: Sandbox) -> None:
+    """Make the services write what they write only once it has happened."""
+    out = stack.outputs()
+    old = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
+    new = {"stream": {"service_name": "new"}, "values": [[str(time.time_ns()), "in time"]]}
+    loki = GrafanaApi(out["lokiUrl"], "")
+    loki.request("POST", "/loki/api/v1/push", {"streams": [new]})
+    with pytest.raises(Exception, match="400"):
+        loki.request("POST", "/loki/api/v1/push", {"streams": [old]})
+    api = stack.grafana()
+    for uid, path in (("loki", "loki/api/v1/labels"), ("jaeger", "api/services"), ("prometheus", "api/v1/labels")):
+        api.request("GET", f"/api/datasources/proxy/uid/{uid}/{path}")
+        api.request("GET", f"/api/datasources/uid/{uid}/health")
+
+
+def exposed(stack: Sandbox) -> dict[str, dict[str, str]]:
+    """Return the name and type of every metric that the four services expose now."""
+    found: dict[str, dict[str, str]] = {}
+    for job in SERVICES:
+        told = prometheus(stack, "targets/metadata", match_target=f'{{job="{job}"}}')["data"]
+        kinds = {row["metric"]: row["type"] for row in told}
+        names = prometheus(stack, "label/__name__/values", **{"match[]": f'{{job="{job}"}}'})["data"]
+        found[job] = {name: kind_of(name, kinds) for name in names if ":" not in name and name != "ALERTS"}
+    return found
+
+
+def kind_of(name: str, kinds: dict[str, str]) -> str:
+    if name in kinds or name.removesuffix("_total") in kinds:
+        return kinds.get(name) or kinds[name.removesuffix("_total")]
+    base = re.sub(r"_(bucket|sum|count)$", "", name)
+    return "counter" if base != name and base in kinds else "gauge"
+
+
+def test_the_services_expose_what_the_dashboards_read(real: Sandbox, settings: Settings) -> None:
+    """WRITE_OWN_METRICS=1 writes the list anew, for the pinned images."""
+    provoke(real)
+    text = "".join(d.json for d in dashboards(settings))
+    listed = json.loads(OWN_METRICS.read_text(encoding="utf-8"))
+    known = {name for names in listed["metrics"].values() for name in names}
+    read = {name for name in known if re.search(rf"\b{name}\b", text)}
+
+    def missing() -> set[str]:
+        return read - {name for names in exposed(real).values() for name in names}
+
+    try:
+        wait_for(lambda: not missing(), 45)
+    except AssertionError:
+        assert missing() == set()
+    live = exposed(real)
+    if os.environ.get("WRITE_OWN_METRICS"):
+        images = {service: f"{image.name}:{image.tag}" for service, image in versions.images().items()}
+        content = {"images": images, "metrics": live}
+        OWN_METRICS.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    report(f"{len(read)} metrics of the services' own are read, all exposed; {sum(map(len, live.values()))} in all")
+
+
+def seconds_of(text: str) -> float:
+    return milliseconds(text.removeprefix("now-")) / 1000
+
+
+def cost(stack: Sandbox, model: dict[str, Any]) -> dict[str, int]:
+    """Return the samples that each panel reads when the dashboard is opened, as Prometheus counts them."""
+    now = time.time()
+    values = verify.variables(model)
+    found: dict[str, int] = {}
+    for panel in verify.panels(model):
+        window = seconds_of(panel.get("timeFrom") or model["time"]["from"])
+        for target in panel.get("targets") or ():
+            if target["datasource"]["type"] != "prometheus" or target.get("exemplar"):
+                continue
+            least = target.get("interval") or panel.get("interval") or "15s"
+            step = max(window / (panel.get("maxDataPoints") or POINTS), seconds_of(least))
+            expr = target["expr"].replace("$__rate_interval", f"{int(step + 60)}s")
+            expr = verify.interpolate(expr.replace("$__range", f"{int(window)}s"), values)
+            if target.get("instant"):
+                answer = prometheus(stack, "query", query=expr, time=now, stats="all")
+            else:
+                end = now // step * step
+                answer = prometheus(
+                    stack, "query_range", query=expr, start=end - window, end=end, step=step, stats="all"
+                )
+            samples = answer["data"]["stats"]["samples"]["totalQueryableSamples"]
+            found[panel["title"]] = found.get(panel["title"], 0) + samples
+    return found
+
+
+def test_opening_a_dashboard_costs_a_bounded_number_of_samples(real: Sandbox, settings: Settings) -> None:
+    costs = {d.uid: cost(real, json.loads(d.json)) for d in dashboards(settings)}
+    for uid, panels in costs.items():
+        dearest = max(panels, key=lambda title: panels[title], default="")
+        told = f"; most: {dearest} {panels[dearest]:,}" if dearest else ""
+        report(f"{uid}: {sum(panels.values()):,} samples of at most {MOST_SAMPLES[uid]:,}{told}")
+    assert {uid: sum(p.values()) for uid, p in costs.items() if sum(p.values()) > MOST_SAMPLES[uid]} == {}
+
+
+@pytest.mark.parametrize("paper", PAPER)
+def test_the_report_prints_on_one_page(real: Sandbox, tmp_path: Path, paper: str) -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
+    from ops import screenshots  # noqa: PLC0415 - needs Playwright
+
+    file = tmp_path / f"{paper}.pdf"
+    screenshots.print_report(real.outputs(), file, paper=paper)
+    pages = len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))
+    report(f"{paper}: {pages} page, {file.stat().st_size:,} bytes")
+    assert pages == 1
