@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,10 @@ import pytest
 from docker import DockerClient
 
 from ops.sandbox import Sandbox, missing
+
+slow = pytest.mark.skipif(
+    not os.environ.get("E2E_SLOW"), reason="takes more than ten minutes: run with E2E_SLOW=1 before a release"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

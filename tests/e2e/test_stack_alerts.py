@@ -29,16 +29,19 @@ from ops.screenshots import open_browser, sign_in, take
 from ops.verify import panels
 from rules.windows import BURN_ALERTS
 from settings import seconds
-from tests.e2e.conftest import wait_for
+from tests.e2e.conftest import slow, wait_for
 from tests.e2e.drill import Inbox, Shop, gateway, give_a_past
+
+pytestmark = slow
 
 OFFSET = 26_000
 RULE_INTERVAL = 15
 DELIVERY = 15
 """Seconds for the group's wait (10) and the way."""
 SLACK_PATH = "/slack/services/hidden-from-everybody"
-LATE = 15
-"""At 15 seconds, unlike at a minute, two evaluations leave no room for the rules' lead and for Grafana's own turn."""
+LATE = 30
+"""At 15 seconds, unlike at a minute, two evaluations leave no room for the rules' lead and Grafana's own turn (13 s),
+nor for a machine that has other work."""
 SHOP = "drill-shop"
 PICTURES = os.environ.get("DRILL_PICTURES", "")
 

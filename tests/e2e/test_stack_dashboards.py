@@ -22,7 +22,9 @@ from ops import verify
 from ops.sandbox import SERVICES, Sandbox
 from settings import Settings, load, milliseconds
 from tests.e2e import history
-from tests.e2e.conftest import wait_for
+from tests.e2e.conftest import slow, wait_for
+
+pytestmark = slow
 
 SERVICE = "inference-gateway"
 OWN_METRICS = Path(__file__).parents[1] / "dashboards" / "own_metrics.json"

@@ -256,3 +256,4 @@ def test_production_refuses_to_lose_data(make_real: Callable[..., Sandbox]) -> N
     for service in SERVICES:
         assert prod.container(service).status == "running"
         assert prod.docker.volumes.get(f"observability-{prod.name}-{service}-data")
+    prod.sweep()
