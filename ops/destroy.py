@@ -8,12 +8,13 @@ import sys
 from ops import context, engine, pulumi
 from ops.bootstrap import CannotGoOn
 from ops.console import say
-from ops.mend import mend
+from ops.mend import mend, unlock
 
 
 def main(_arguments: list[str]) -> int:
     """Destroy the chosen stack after its name has been typed (or given as YES=<stack>)."""
     client = engine.connect()
+    unlock()
     pulumi.select()
     name = context.stack()
     given = os.environ.get("YES")

@@ -6,6 +6,7 @@ exist but are not in the state. Each is undone here just so far that the next `u
 | left behind                          | mended by                                                        |
 |--------------------------------------|------------------------------------------------------------------|
 | a lock whose process is gone         | removed; one whose process lives is respected                    |
+| a half-written file of the state     | its copy, one step older, takes its place                        |
 | a pending container or network       | removed from the Docker host: it is made anew, its data kept     |
 | a pending volume                     | kept: making it again adopts it                                  |
 | a pending folder, data source, …     | removed from Grafana, where it was made moments ago              |
@@ -16,7 +17,9 @@ exist but are not in the state. Each is undone here just so far that the next `u
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -27,6 +30,7 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from ops import context, pulumi
 from ops.bootstrap import CannotGoOn
 from ops.console import say
+from settings import PROJECT
 
 _CONTAINER = "docker:index/container:Container"
 _NETWORK = "docker:index/network:Network"
@@ -39,16 +43,23 @@ _GRAFANA_PATHS = {
 Json = dict[str, Any]
 
 
+def unlock() -> list[str]:
+    """Mend what keeps Pulumi from reading the chosen stack; CannotGoOn when another run is alive."""
+    done = _locks() + _checkpoint()
+    for line in done:
+        say(f"mended: {line}")
+    return done
+
+
 def mend(client: DockerClient) -> list[str]:
-    """Mend the chosen stack and return a line for each thing mended; CannotGoOn when another run is alive."""
-    done = _locks()
+    """Mend the chosen stack, unlocked and selected, and return a line for each thing mended."""
+    done: list[str] = []
     state = pulumi.exported()
     deployment: Json = state["deployment"]
     resources: list[Json] = deployment.get("resources") or []
     pending: list[Json] = deployment.get("pending_operations") or []
     dirty = bool(pending)
-    for operation in pending:
-        done.append(_operation(client, operation, resources))
+    done += [_operation(client, operation, resources) for operation in pending]
     broken = [r for r in resources if r["type"] == _CONTAINER and r.get("initErrors")]
     for resource in broken:
         _remove_container(client, str(resource["id"]))
@@ -87,6 +98,35 @@ def _locks() -> list[str]:
         path.unlink(missing_ok=True)
         done.append(f"removed the lock of process {pid}, which is gone")
     return done
+
+
+def _checkpoint() -> list[str]:
+    """Mend the files of the state itself: a kill can leave one half-written, with a whole copy beside it."""
+    folder = context.file_backend()
+    if folder is None:
+        return []
+    state = folder / ".pulumi" / "stacks" / PROJECT / f"{context.stack()}.json"
+    done = []
+    if state.exists() and not _whole(state):
+        copy = state.with_name(state.name + ".bak")
+        if not _whole(copy):
+            msg = f"the state {state} is damaged and so is its copy: restore it from {folder / '.pulumi' / 'backups'}"
+            raise CannotGoOn(msg)
+        shutil.copyfile(copy, state)
+        done.append("took the state's copy, because the state was half-written")
+    for note in state.parent.glob(f"{state.name}*.attrs"):
+        if not _whole(note):  # what Pulumi's file store notes about a file; it does without
+            note.unlink()
+            done.append(f"removed the half-written {note.name}")
+    return done
+
+
+def _whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _alive(pid: int) -> bool:

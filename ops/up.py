@@ -8,7 +8,7 @@ from components.gates import answers
 from ops import context, engine, pulumi, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
-from ops.mend import mend
+from ops.mend import mend, unlock
 from settings import PORT_OWNERS
 
 
@@ -17,6 +17,7 @@ def main(_arguments: list[str]) -> int:
     stack_config.current()
     client = engine.connect()
     engine.pull(client)
+    unlock()
     pulumi.select()
     mend(client)
     _ports(client)

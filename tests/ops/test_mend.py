@@ -44,9 +44,11 @@ def test_a_lock_whose_process_is_gone_is_removed(locks: Path) -> None:
 
 
 def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) -> None:
-    fake = tmp_path / "pulumi"
-    fake.symlink_to("/bin/sleep")
-    process = subprocess.Popen([str(fake), "60"])
+    program = tmp_path / "pulumi"
+    program.write_text("import time\nprint(flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()  # it runs
     try:
         path = lock(locks, process.pid)
         with pytest.raises(CannotGoOn, match=f"process {process.pid} on this machine"):
@@ -54,6 +56,7 @@ def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) ->
         assert path.exists()
     finally:
         process.kill()
+        process.stdout.close()
         process.wait()
 
 
@@ -76,6 +79,28 @@ def test_another_stacks_lock_is_none_of_ours(locks: Path) -> None:
     path = lock(other, gone())
     assert mend._locks() == []
     assert path.exists()
+
+
+def test_a_half_written_state_is_taken_from_its_copy(locks: Path, tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "stacks" / "observability"
+    folder.mkdir(parents=True)
+    (folder / "dev.json").write_text('{"version": 3, "checkpo')
+    (folder / "dev.json.bak").write_text('{"version": 3}')
+    (folder / "dev.json.attrs").write_text("")
+    (folder / "dev.json.bak.attrs").write_text("{}")
+    assert mend.unlock() == [
+        "took the state's copy, because the state was half-written",
+        "removed the half-written dev.json.attrs",
+    ]
+    assert (folder / "dev.json").read_text() == '{"version": 3}'
+    assert (folder / "dev.json.bak.attrs").exists()
+    assert not (folder / "dev.json.attrs").exists()
+    assert mend.unlock() == []
+    (folder / "dev.json").write_text("")
+    (folder / "dev.json.bak").write_text("")
+    with pytest.raises(CannotGoOn, match="damaged and so is its copy"):
+        mend.unlock()
+    assert locks.exists()
 
 
 def test_references_to_what_left_the_state_leave_with_it() -> None:
