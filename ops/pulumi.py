@@ -61,7 +61,10 @@ def ask(*arguments: str, given: str | None = None) -> str:
 def select() -> None:
     """Select the chosen stack, made when it is not there yet; refuses a wrong passphrase."""
     ask("stack", "select", "--create", context.stack())
-    ask("config", "--show-secrets", "--json")  # decrypts: the one place where a wrong passphrase shows early
+    # Decrypts something: the one place where a wrong passphrase shows before anything runs.
+    file = ROOT / f"Pulumi.{context.stack()}.yaml"
+    in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
+    ask(*(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json")))
 
 
 def plugins() -> None:
