@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from dashboards import palette, queries, stack_queries, style, tables, uids
+from dashboards.limits import add_share_of_limit
 from dashboards.model import Override, Query, Thresholds, ValueText
 from rules import containers, series
 from rules.watched import watched
@@ -238,25 +239,18 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
         height=style.graph_height(len(watched(settings))),
         panel_id=8,
     )
-    db.add_timeseries_panel(
+    add_share_of_limit(
+        db,
+        settings,
         title="Memory of the four services, of their limit",
-        query=Query(queries.share_of_limit(containers.MEMORY, containers.MEMORY_LIMIT), legend="{{container}}"),
-        unit="percentunit",
-        decimals=0,
-        min_val=0,
-        max_val=1,
-        fill_opacity=0,
-        thresholds=style.USAGE,
-        legend=style.SHORT_RIGHT,
-        overrides=style.colored(style.colors(settings)),
-        links=[style.TO_STACK],
-        no_value=style.NOT_RUNNING,
+        used=containers.MEMORY,
+        limit=containers.MEMORY_LIMIT,
+        link=style.TO_STACK,
         description=style.describe(
             "Resident memory as a share of what the container may use; at 100 % the engine kills it.",
             "raise `limits` of the service in the stack's configuration, or lower its load. Climbing without end is a "
             "leak: restart it and report it.",
         ),
-        width=style.HALF,
         height=style.graph_height(max(len(watched(settings)), len(SERVICES))),
         panel_id=9,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, stack_queries, style, tables, uids
+from dashboards import palette, stack_queries, style, tables, uids
+from dashboards.limits import add_share_of_limit
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
 from rules import containers
 from settings import SERVICES
@@ -164,25 +165,18 @@ def _cost(db: DashboardBuilder, settings: Settings) -> None:
         (6, "CPU, of the limit", containers.CPU, containers.CPU_LIMIT),
         (7, "Memory, of the limit", containers.MEMORY, containers.MEMORY_LIMIT),
     ):
-        db.add_timeseries_panel(
+        add_share_of_limit(
+            db,
+            settings,
             title=title,
-            query=Query(queries.share_of_limit(used, limit), legend="{{container}}"),
-            unit="percentunit",
-            decimals=0,
-            min_val=0,
-            max_val=1,
-            fill_opacity=0,
-            thresholds=style.USAGE,
-            legend=style.SHORT_RIGHT,
-            overrides=style.colored(style.colors(settings)),
-            links=[style.TO_INFRASTRUCTURE],
-            no_value=style.NOT_RUNNING,
+            used=used,
+            limit=limit,
+            link=style.TO_INFRASTRUCTURE,
             description=style.describe(
                 "Share of what the container may use, by service. Dashed: where it is marked.",
                 "compare with *What comes in* below: rising together means load, rising alone a leak or a costly "
                 "query. Raise `limits` or lower the load.",
             ),
-            width=style.HALF,
             height=style.graph_height(len(SERVICES)),
             panel_id=panel_id,
         )

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from ops.bootstrap import ROOT, VENV
 
-PROJECT = "observability"
 STATE = ROOT / ".state"
 TOOLS = ROOT / ".tools"
 _PASSPHRASE = STATE / "passphrase"
