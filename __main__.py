@@ -9,7 +9,8 @@ import configuration
 from components import grafana, jaeger, loki, prometheus
 from components.content import Content
 from components.secrets import secrets
-from components.service import LABEL, Host, Service
+from components.service import Host, Service
+from configs import labels
 from configs.prometheus import METRICS_PASSWORD_FILE
 
 settings = configuration.read()
@@ -18,7 +19,7 @@ secret = secrets(settings)
 network = docker.Network(
     "network",
     name=settings.prefix,
-    labels=[docker.NetworkLabelArgs(label=f"{LABEL}.stack", value=settings.stack)],
+    labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
 )
 host = Host(
     prefix=settings.prefix,

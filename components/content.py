@@ -103,7 +103,7 @@ class Content(pulumi.ComponentResource):
             settings,
             folders={uid: folder.uid for uid, folder in folders.items()},
             options=lambda parent, *depends_on: opts_for(provider, *depends_on, parent=parent),
-            depends_on=[*sources.values(), *shown],
+            depends_on=list(sources.values()),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"url": url})

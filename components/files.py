@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-CONTENT_LABEL = "observability.content"
-"""A digest of the files: another one makes another volume."""
+from configs.labels import CONTENT
+
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
 
@@ -70,7 +70,7 @@ class FileVolume(pulumi.ComponentResource):
             f"{prefix}-{name}",
             labels=[
                 docker.VolumeLabelArgs(label=label, value=value)
-                for label, value in {**labels, CONTENT_LABEL: _content(files, key)}.items()
+                for label, value in {**labels, CONTENT: _content(files, key)}.items()
             ],
             opts=child,
         )

@@ -12,12 +12,10 @@ import pulumi_docker as docker
 
 from components.files import Checker, FileVolume
 from components.gates import Preflight, Readiness
+from configs import labels
 from configs.paths import CONFIG, SECRETS
 from settings import Limits
 from versions import Image
-
-LABEL = "observability"
-"""Prefix of every label this program puts on what it makes."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Host:
 
     def labels(self, service: str) -> dict[str, str]:
         """Return the labels of everything that belongs to `service`."""
-        return {f"{LABEL}.stack": self.stack, f"{LABEL}.service": service}
+        return {labels.STACK: self.stack, labels.SERVICE: service}
 
 
 class Service(pulumi.ComponentResource):
@@ -92,7 +90,7 @@ class Service(pulumi.ComponentResource):
     ) -> None:
         """`secret_files` maps absolute paths below SECRETS to secret text."""
         super().__init__("observability:index:Service", spec.name, None, opts)
-        labels = host.labels(spec.name)
+        own = host.labels(spec.name)
         name = f"{host.prefix}-{spec.name}"
         child = pulumi.ResourceOptions(parent=self)
 
@@ -106,7 +104,7 @@ class Service(pulumi.ComponentResource):
         self.volume = docker.Volume(
             f"{spec.name}-data",
             name=f"{name}-data",
-            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
+            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in own.items()],
             # Any change of a volume's own properties would replace it, and its data with it.
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -125,7 +123,7 @@ class Service(pulumi.ComponentResource):
                 mount=CONFIG,
                 files=spec.files,
                 image=image.image_id,
-                labels=labels,
+                labels=own,
                 checker=spec.checker,
                 data=(self.volume.name, spec.data),
                 opts=child,
@@ -141,7 +139,7 @@ class Service(pulumi.ComponentResource):
                 mount=SECRETS,
                 files=secret_files,
                 image=image.image_id,
-                labels=labels,
+                labels=own,
                 key=host.secrets_key,
                 opts=child,
             )
@@ -191,7 +189,7 @@ class Service(pulumi.ComponentResource):
             destroy_grace_seconds=spec.stop_seconds,
             labels=[
                 docker.ContainerLabelArgs(label=k, value=v)
-                for k, v in (labels | {f"{LABEL}.spec": spec.fingerprint()}).items()
+                for k, v in (own | {labels.SPEC: spec.fingerprint()}).items()
             ],
             # Name and ports are fixed: the old one has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight, *loaders], delete_before_replace=True),

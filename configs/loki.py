@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 DATA = "/loki"
 FILE = f"{CONFIG}/loki.yaml"
 PORT = 3100
+GRPC_PORT = 9095
 
-_MIB = 1024 * 1024
+_SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
 
 def command() -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def render(settings: Settings) -> str:
         "loki",
         {
             "auth_enabled": False,
-            "server": {"http_listen_port": PORT, "grpc_listen_port": 9095, "log_level": "warn"},
+            "server": {"http_listen_port": PORT, "grpc_listen_port": GRPC_PORT, "log_level": "warn"},
             "common": {
                 "instance_addr": "127.0.0.1",
                 "path_prefix": DATA,
@@ -80,9 +81,10 @@ def render(settings: Settings) -> str:
                 "reject_old_samples_max_age": "168h",
             },
             "pattern_ingester": {"enabled": True, "lifecycler": {"min_ready_duration": "0s"}},
-            # Its parts find each other by looking every 3 and 10 seconds; in one process a look costs little.
-            "frontend": {"scheduler_dns_lookup_period": "1s"},
-            "frontend_worker": {"dns_lookup_duration": "1s"},
+            # Told where its own scheduler is, Loki answers queries at once; left to the default ring it holds them for
+            # the ring's first look at itself, 3 s, and Grafana's start waits for one (its alert history is here).
+            "frontend": {"scheduler_address": _SCHEDULER, "scheduler_dns_lookup_period": "1s"},
+            "frontend_worker": {"scheduler_address": _SCHEDULER, "dns_lookup_duration": "1s"},
             "query_range": {
                 "results_cache": {"cache": {"embedded_cache": {"enabled": True, "max_size_mb": max(memory // 16, 16)}}}
             },

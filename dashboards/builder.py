@@ -509,7 +509,8 @@ class DashboardBuilder:
             DashboardError: as `build`.
 
         """
-        return json.dumps(self.to_dict(), indent=indent, sort_keys=True, ensure_ascii=False)
+        separators = (",", ":") if indent is None else None
+        return json.dumps(self.to_dict(), indent=indent, separators=separators, sort_keys=True, ensure_ascii=False)
 
     def _check_dashboard(self) -> None:
         if not isinstance(self.title, str) or not self.title.strip():

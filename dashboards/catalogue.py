@@ -36,6 +36,7 @@ class DashboardFile:
     uid: str
     folder: str
     json: str
+    """Compact: Pulumi keeps it twice in its state and sends it through two processes on every `up`."""
 
 
 def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
@@ -66,4 +67,4 @@ def files(placed: tuple[tuple[str, DashboardBuilder], ...]) -> tuple[DashboardFi
 
     """
     check_unique(builder for _, builder in placed)
-    return tuple(DashboardFile(builder.uid, folder, builder.to_json()) for folder, builder in placed)
+    return tuple(DashboardFile(builder.uid, folder, builder.to_json(indent=None)) for folder, builder in placed)

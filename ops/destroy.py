@@ -8,14 +8,12 @@ import sys
 from ops import context, engine, pulumi
 from ops.bootstrap import CannotGoOn
 from ops.console import say
-from ops.mend import mend, unlock
+from ops.mend import take_over
 
 
 def main(_arguments: list[str]) -> int:
     """Destroy the chosen stack after its name has been typed (or given as YES=<stack>)."""
     client = engine.connect()
-    unlock()
-    pulumi.select()
     name = context.stack()
     given = os.environ.get("YES")
     if given is None:
@@ -27,6 +25,6 @@ def main(_arguments: list[str]) -> int:
     if given != name:
         msg = f"'{given}' is not '{name}': nothing was removed"
         raise CannotGoOn(msg)
-    mend(client)
+    take_over(client)
     # With its preview: that is where a protected volume refuses, before anything else is gone.
     return pulumi.run("destroy", "--yes", "--stack", name)

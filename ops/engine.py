@@ -10,11 +10,10 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 import versions
+from configs import labels
 from ops import context, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say
-
-LABEL = "observability"
 
 
 def connect() -> DockerClient:
@@ -53,8 +52,8 @@ def pull(client: DockerClient) -> None:
 
 def containers(client: DockerClient) -> list[Container]:
     """Return the stack's services' containers, loaders left out."""
-    found = client.containers.list(all=True, filters={"label": f"{LABEL}.stack={context.stack()}"})
-    return [c for c in found if f"{LABEL}.spec" in c.labels]
+    found = client.containers.list(all=True, filters={"label": f"{labels.STACK}={context.stack()}"})
+    return [c for c in found if labels.SPEC in c.labels]
 
 
 def health(container: Container) -> str:

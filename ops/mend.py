@@ -43,6 +43,13 @@ _GRAFANA_PATHS = {
 Json = dict[str, Any]
 
 
+def take_over(client: DockerClient) -> list[str]:
+    """Unlock, select and mend the chosen stack: what stands before every command that changes it."""
+    done = unlock()
+    pulumi.select()
+    return done + mend(client)
+
+
 def unlock() -> list[str]:
     """Mend what keeps Pulumi from reading the chosen stack; CannotGoOn when another run is alive."""
     done = _locks() + _checkpoint()

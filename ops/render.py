@@ -35,8 +35,16 @@ def files(settings: Settings) -> dict[str, str]:
         json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"
     )
     rendered |= {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()}
-    rendered |= {f"grafana/dashboards/{d.folder}/{d.uid}.json": d.json + "\n" for d in dashboards(settings)}
+    rendered |= {
+        f"grafana/dashboards/{d.folder}/{d.uid}.json": json.dumps(json.loads(d.json), indent=2, ensure_ascii=False)
+        + "\n"
+        for d in dashboards(settings)
+    }
     return rendered
+
+
+def _readable(compact: str) -> str:
+    return json.dumps(json.loads(compact), indent=2, ensure_ascii=False) + "\n"
 
 
 def main(arguments: list[str]) -> int:

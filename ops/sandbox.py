@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import warnings
@@ -26,6 +27,7 @@ from docker.models.containers import Container
 import versions
 from components.grafana_api import GrafanaApi
 from ops.bootstrap import ROOT
+from settings import DEFAULT_PORTS
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
 SERVICES = ("grafana", "prometheus", "loki", "jaeger")
@@ -65,6 +67,27 @@ def _engine() -> tuple[DockerClient | None, str]:
     return None, said
 
 
+# Below the ports that Linux hands to outgoing connections (from 32768): up there a port can be taken at any moment.
+# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart).
+_OFFSETS = iter(range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30))
+
+
+def free_offset() -> int:
+    """Return a port offset that this process has not given yet, all of whose ports are free."""
+    return next(offset for offset in _OFFSETS if all(_free(port + offset) for port in DEFAULT_PORTS.values()))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As Docker binds: what is left of closed connections is nobody.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @dataclass
 class Sandbox:
     """One stack of a copy of the project, driven as a person drives it."""
@@ -72,23 +95,26 @@ class Sandbox:
     folder: Path
     name: str
     docker: DockerClient = field(repr=False)
+    offset: int = 0
 
     @classmethod
-    def make(cls, folder: Path, name: str, *, offset: int, engine: DockerClient, base: str = "dev") -> Sandbox:
+    def make(cls, folder: Path, name: str, *, engine: DockerClient, base: str = "dev") -> Sandbox:
         """Copy the project to `folder`, for a stack `name` with the settings of `base` and ports of its own."""
         shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         (folder / ".state").mkdir()
-        sandbox = cls(folder, name, engine)
+        sandbox = cls(folder, name, engine, free_offset())
         shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
-        sandbox.configure(portOffset=offset)
+        sandbox.configure(portOffset=sandbox.offset)
         sandbox.sweep()
         return sandbox
 
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment of every command."""
-        return os.environ | {
+        # Where it is set, Python compiles the whole program on every run; no user's machine has it.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | {
             "STACK": self.name,
             "PULUMI_BACKEND_URL": f"file://{self.folder / '.state'}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -113,11 +139,12 @@ class Sandbox:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def pulumi(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the Pulumi CLI itself."""
         return subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=600,
+            cwd=self.folder, env=self.environment | environment,
+            capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
     def up(self) -> str:
@@ -156,6 +183,10 @@ class Sandbox:
             path.write_text(before)
 
         return undo
+
+    def url(self, port: str) -> str:
+        """Return the address of a published port, by its name in DEFAULT_PORTS."""
+        return f"http://127.0.0.1:{DEFAULT_PORTS[port] + self.offset}"
 
     def container(self, service: str) -> Container:
         """Return the container of a service, as it is now."""

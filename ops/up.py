@@ -5,10 +5,11 @@ from __future__ import annotations
 from docker import DockerClient
 
 from components.gates import answers
+from configs import labels
 from ops import context, engine, pulumi, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
-from ops.mend import mend, unlock
+from ops.mend import take_over
 from settings import PORT_OWNERS
 
 
@@ -17,9 +18,7 @@ def main(_arguments: list[str]) -> int:
     stack_config.current()
     client = engine.connect()
     engine.pull(client)
-    unlock()
-    pulumi.select()
-    mend(client)
+    take_over(client)
     _ports(client)
     pulumi.plugins()
     code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack())
@@ -36,7 +35,7 @@ def main(_arguments: list[str]) -> int:
 def _ports(client: DockerClient) -> None:
     """Refuse, before anything is made, ports that somebody else holds; our own running services hold theirs."""
     settings = stack_config.current()
-    running = {c.labels[f"{engine.LABEL}.service"] for c in engine.containers(client) if c.status == "running"}
+    running = {c.labels[labels.SERVICE] for c in engine.containers(client) if c.status == "running"}
     taken = [
         f"{settings.port(name)} ({name})"
         for name, service in PORT_OWNERS.items()

@@ -10,6 +10,7 @@ from typing import Any
 
 import alerts
 from components.grafana_api import GrafanaApi, GrafanaError
+from configs import labels
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
 from dashboards.catalogue import dashboards
@@ -42,7 +43,7 @@ def main(_arguments: list[str]) -> int:
     outputs = pulumi.outputs()
     api = GrafanaApi(outputs["grafanaUrl"], f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}")
     checks = [
-        Check("service", c.labels[f"{engine.LABEL}.service"], engine.health(c) == "healthy", engine.health(c))
+        Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))
         for c in engine.containers(client)
     ]
     missing = {"grafana", "prometheus", "loki", "jaeger"} - {c.name for c in checks}

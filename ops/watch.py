@@ -10,7 +10,7 @@ from pathlib import Path
 from ops import context, engine, pulumi, stack_config
 from ops.bootstrap import ROOT, CannotGoOn
 from ops.console import say
-from ops.mend import mend, unlock
+from ops.mend import take_over
 
 _WATCHED = ("dashboards", "rules", "configs")
 _POLL_SECONDS = 0.3
@@ -22,9 +22,7 @@ def main(_arguments: list[str]) -> int:
         msg = f"stack '{context.stack()}' is not for development (dashboardsEditable is false): use `make up`"
         raise CannotGoOn(msg)
     client = engine.connect()
-    unlock()
-    pulumi.select()
-    mend(client)
+    take_over(client)
     seen = _stamps()
     say("watching " + ", ".join(_WATCHED) + "; Ctrl-C ends it")
     while True:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -38,12 +37,12 @@ def engine() -> DockerClient:
 
 @pytest.fixture(scope="session")
 def make_real(tmp_path_factory: pytest.TempPathFactory, engine: DockerClient) -> Iterator[Callable[..., Sandbox]]:
-    """Make a stack from a fresh copy of the project: its name and its port offset."""
+    """Make a stack from a fresh copy of the project, by its name."""
     made: list[Sandbox] = []
 
-    def make(name: str, offset: int, base: str = "dev") -> Sandbox:
+    def make(name: str, base: str = "dev") -> Sandbox:
         folder = tmp_path_factory.mktemp(name) / "project"
-        made.append(Sandbox.make(folder, name, offset=offset, engine=engine, base=base))
+        made.append(Sandbox.make(folder, name, engine=engine, base=base))
         return made[-1]
 
     yield make
@@ -52,10 +51,10 @@ def make_real(tmp_path_factory: pytest.TempPathFactory, engine: DockerClient) ->
 
 
 @pytest.fixture(scope="module")
-def real(make_real: Callable[[str, int], Sandbox], request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def real(make_real: Callable[[str], Sandbox], request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A stack that is up, one for each test module."""
     name = request.module.__name__.rsplit("_", 1)[-1]
-    stack = make_real(f"e2e-{name}", 20_000 + 100 * (zlib.crc32(name.encode()) % 20))
+    stack = make_real(f"e2e-{name}")
     stack.up()
     yield stack
     stack.sweep()

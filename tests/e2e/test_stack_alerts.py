@@ -34,7 +34,6 @@ from tests.e2e.drill import Inbox, Shop, gateway, give_a_past
 
 pytestmark = slow
 
-OFFSET = 26_000
 RULE_INTERVAL = 15
 DELIVERY = 15
 """Seconds for the group's wait (10) and the way."""
@@ -66,8 +65,8 @@ def drill(
     make_real: Callable[..., Sandbox], engine: DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Drill]:
     host = gateway(engine)
-    real = make_real("e2e-alerts", OFFSET)
-    shop = Shop(SHOP, host, f"http://127.0.0.1:{3100 + OFFSET}", f"http://127.0.0.1:{4318 + OFFSET}")
+    real = make_real("e2e-alerts")
+    shop = Shop(SHOP, host, real.url("loki"), real.url("otlpHttp"))
     inbox = Inbox(host)
     with inbox.open(), shop.open():
         real.configure(
@@ -82,10 +81,10 @@ def drill(
         real.pulumi("config", "set", "--secret", "alertSlackUrl", f"http://{host}:{inbox.webhook_port}{SLACK_PATH}")
         real.up()
         scraped = f'min_over_time(timestamp(http_requests_total{{service="{SHOP}", status="200"}})[10m:1s])'
-        first = wait_for(lambda: instant(scraped))
+        first = wait_for(lambda: instant(real, scraped))
         give_a_past(real, shop, until=first, rule_interval=RULE_INTERVAL, folder=tmp_path_factory.mktemp("past"))
         past = f'count_over_time(slo:requests:rate5m{{service="{SHOP}", slo="availability"}}[1h])'
-        wait_for(lambda: instant(past) > 0.95 * 3600 / RULE_INTERVAL, 120)
+        wait_for(lambda: instant(real, past) > 0.95 * 3600 / RULE_INTERVAL, 120)
 
         shop.broken, began = True, time.time()
         paged, page = wait_for(lambda: inbox.hook("firing", "page", SHOP), 400)
@@ -104,9 +103,9 @@ def drill(
         yield Drill(real, began, ended, page, paged, mail, slack, resolved, told)
 
 
-def instant(query: str) -> float:
+def instant(real: Sandbox, query: str) -> float:
     """Return the value of the first series that Prometheus finds now, 0 where there is none."""
-    url = f"http://127.0.0.1:{9090 + OFFSET}/api/v1/query?{urlencode({'query': query})}"
+    url = f"{real.url('prometheus')}/api/v1/query?{urlencode({'query': query})}"
     with urllib.request.urlopen(url) as answer:
         rows = json.load(answer)["data"]["result"]
     return float(rows[0]["value"][1]) if rows else 0.0

@@ -50,7 +50,7 @@ def kill_after(process: subprocess.Popen[str], word: str, count: int) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_first_run_is_finished_by_the_next(make_real: Callable[..., Sandbox], moment: int) -> None:
-    stack = make_real(f"e2e-kill{moment}", 27_000)
+    stack = make_real(f"e2e-kill{moment}")
     kill_after(stack.start("up"), " creating (", moment)
     said = stack.up()
     stack.expect_no_changes()

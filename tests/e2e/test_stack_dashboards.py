@@ -56,7 +56,7 @@ CONFIGURED = [{"name": SERVICE, "targets": ["127.0.0.1:9"]}]
 def real(
     make_real: Callable[..., Sandbox], settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sandbox]:
-    stack = make_real("e2e-dashboards", 21_700)
+    stack = make_real("e2e-dashboards")
     stack.configure(services=CONFIGURED)
     stack.up()
     began = time.monotonic()

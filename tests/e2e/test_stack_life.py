@@ -228,7 +228,7 @@ def test_a_killed_container_is_back_by_itself(real: Sandbox, service: str) -> No
 def test_destroy_takes_everything_and_leaves_the_neighbours(
     real: Sandbox, make_real: Callable[..., Sandbox], engine: DockerClient
 ) -> None:
-    neighbour = make_real("e2e-neighbour", 23_000)
+    neighbour = make_real("e2e-neighbour")
     neighbour.up()
     neighbour.expect_no_changes()
     real.expect_no_changes()
@@ -245,7 +245,7 @@ def test_destroy_takes_everything_and_leaves_the_neighbours(
 
 
 def test_production_refuses_to_lose_data(make_real: Callable[..., Sandbox]) -> None:
-    prod = make_real("e2e-prod", 24_000, base="prod")
+    prod = make_real("e2e-prod", base="prod")
     prod.pulumi("stack", "init")
     for key in ("grafanaAdminPassword", "grafanaSecretKey"):
         prod.pulumi("config", "set", "--secret", key, f"a-strong-secret-for-{key}")

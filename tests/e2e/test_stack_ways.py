@@ -52,7 +52,7 @@ def engine_over_tcp() -> Iterator[str]:
 
 
 def test_another_engine_is_one_setting(make_real: Callable[..., Sandbox], engine_over_tcp: str) -> None:
-    stack = make_real("e2e-remote", 28_000)
+    stack = make_real("e2e-remote")
     stack.pulumi("stack", "init")
     assert stack.pulumi("config", "set", "docker:host", engine_over_tcp).returncode == 0
     done = stack.run("up", DOCKER_HOST="tcp://127.0.0.1:9")  # nothing else may be used
@@ -63,7 +63,7 @@ def test_another_engine_is_one_setting(make_real: Callable[..., Sandbox], engine
 
 @pytest.mark.parametrize("number", range(FRESH))
 def test_a_fresh_start_leaves_nothing_to_change(make_real: Callable[..., Sandbox], number: int) -> None:
-    stack = make_real(f"e2e-fresh{number}", 29_000)
+    stack = make_real(f"e2e-fresh{number}")
     stack.up()
     stack.expect_no_changes()
     stack.sweep()
@@ -105,7 +105,7 @@ def test_a_saved_dashboard_is_applied_by_watch(real: Sandbox) -> None:
 
 
 def test_plain_pulumi_is_enough(make_real: Callable[..., Sandbox]) -> None:
-    stack = make_real("e2e-plain", 30_000)
+    stack = make_real("e2e-plain")
     assert stack.pulumi("stack", "init").returncode == 0
     done = stack.pulumi("up", "--yes", "--skip-preview")
     assert done.returncode == 0, done.stdout + done.stderr
