@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from settings import Settings, Slo, WatchedService
 
+_BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
 """From here on a window is summed from subtotals of 5 minutes."""
 NOTHING: Final = "1e-09"
@@ -276,11 +277,21 @@ class _SloRules:
         return f"clamp_max({ratio}, 1)" if milliseconds(window) >= milliseconds(LONG_WINDOW) else ratio
 
     def _events(self, rate: str, window: str) -> str:
-        """Return how many events `window` holds."""
+        """Return how many events `window` holds.
+
+        Below a day: the last 5 minutes as their rate has them, so that an outage counts from its first second, and
+        before them the sum of rates, with what it still lacked 5 minutes ago and without what it has from before the
+        window. Added as two series: either may be all that there is.
+        """
         if milliseconds(window) >= milliseconds(LONG_WINDOW):
             return self._whole(rate, window)
-        lead = self._read(_MADE_OF[rate].lead)
-        return f"{self.every} * (sum_over_time({self._read(rate)}[{window}]) + {lead})"
+        newest, lead = self._read(rate), self._read(_MADE_OF[rate].lead)
+        rest = canonical(f"{milliseconds(window) - milliseconds(BASE_WINDOW)}ms")
+        summed = f"sum_over_time({newest}[{rest}] offset {BASE_WINDOW})"
+        edges = f"({lead} offset {BASE_WINDOW} or 0 * {lead}) - ({lead} offset {window} or 0 * {lead})"
+        before = f"{self.every} * clamp_min({summed} + {edges}, 0)"
+        now = f'label_replace({_number(_BASE_SECONDS)} * {newest}, "part", "newest", "", "")'
+        return f"sum without (part) ({now} or {before})"
 
     def _spend(self) -> Iterator[RecordingRule]:
         budget = _number(self.budget)

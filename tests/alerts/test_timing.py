@@ -11,7 +11,7 @@ import pytest
 from alerts import groups
 from alerts.model import Alert
 from alerts.services import evaluation_seconds
-from rules.windows import BASE_WINDOW, BURN_ALERTS
+from rules.windows import BURN_ALERTS
 from settings import Settings, seconds
 from tests.alerts.conftest import fires, settings_of
 from tests.rules.conftest import Promtool
@@ -26,7 +26,6 @@ OK = 'http_requests_total{service="shop",endpoint="/pay",method="GET",status="20
 BAD = 'http_requests_total{service="shop",endpoint="/pay",method="GET",status="500"}'
 UP = 'up{job="shop",instance="shop:8000"}'
 PER_SCRAPE = 1000
-DEFAULT_INTERVAL = 60
 
 
 def shop(scrape: str = "15s", rule: str = "1m") -> Settings:
@@ -53,17 +52,13 @@ def traffic(settings: Settings, *parts: tuple[float, float]) -> dict[str, str]:
 
 
 def allowed(settings: Settings, began: float, pending: float) -> float:
-    """Return the last evaluation of the rules at which an outage that began then still pages in time.
-
-    The sum of rates is 12 seconds behind in the middle of the first 5 minutes (rules.slo._lead). Evaluations a minute
-    apart leave room for them; at 15 seconds, in development, they are late by a third evaluation.
-    """
+    """Return the last evaluation of the rules at which an outage that began then still pages in time."""
     every = seconds(settings.rule_interval)
-    unseen = evaluation_seconds(settings) + seconds(settings.scrape_interval) if every >= DEFAULT_INTERVAL else -every
+    unseen = evaluation_seconds(settings) + seconds(settings.scrape_interval)
     return (began + DUE + pending + 2 * every - unseen) // every * every
 
 
-PHASES = [("15s", "1m", phase) for phase in (0, 15, 30, 45)] + [("5s", "15s", 10)]
+PHASES = [("15s", "1m", phase) for phase in (0, 15, 30, 45)] + [("5s", "15s", p) for p in (0, 5, 10)]
 
 
 @pytest.mark.parametrize(("scrape", "rule", "phase"), PHASES)
@@ -105,12 +100,11 @@ def test_recovery_resolves_within_the_short_window(promtool: Promtool, phase: in
 
 
 def test_after_a_long_outage_the_longer_pair_resolves_within_its_own(promtool: Promtool) -> None:
-    """A sum of 5-minute rates forgets an error up to 5 minutes after it has left the window."""
     settings = shop()
     page = alert_of(settings, "slo-burning-fast")
     over = START + 1200
     inputs = traffic(settings, (START, 0), (1200, 1), (2 * HOUR, 0))
-    ends = over + seconds(BURN_ALERTS[1].short) + seconds(BASE_WINDOW)
+    ends = over + seconds(BURN_ALERTS[1].short) + seconds(settings.rule_interval)
     fires(promtool, page, settings, inputs, [(over + 600, True), (ends, False)])
 
 

@@ -7,9 +7,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from rules import containers, series, slo
 from rules.windows import BURN_ALERTS, BURN_WINDOWS
-from settings import AvailabilitySlo, WatchedService
+from settings import AvailabilitySlo, WatchedService, milliseconds
 from tests.rules.conftest import near
 
 if TYPE_CHECKING:
@@ -339,6 +341,7 @@ def test_a_total_outage_crosses_the_page_threshold_at_the_first_evaluation_after
         values,
         [
             ("2h4m", over, 0),
+            ("2h4m", *near(of(series.error_ratio(page.long)), 240 / 3600, 0.05)),
             ("2h5m", over, 1),
             ("2h5m", f"{of(series.burn_rate(page.short))} >= bool 14.4", 1),
         ],
@@ -416,3 +419,21 @@ def test_what_crosses_the_start_of_a_window_leaves_a_share(promtool: Promtool) -
     values = {OK: "0x1600", BAD: "0x63 50x1600"}
     before = [("25h4m", of(record), value) for record, value in ((series.ERRORS_PERIOD, 0), (series.GOOD_PERIOD, 1))]
     promtool.evaluate(rules, values, before)
+
+
+@pytest.mark.parametrize("window", ["30m", "1h", "2h", "6h"])
+def test_an_outage_leaves_a_short_window_when_its_last_minute_does(
+    promtool: Promtool, rules: slo.RuleGroup, window: str
+) -> None:
+    """10 minutes without a good request, 7 hours in; what a window holds of them as they leave it.
+
+    Half a minute is in doubt at either end, as above.
+    """
+    minutes = milliseconds(window) // 60_000
+    values = {OK: "0+100x420 42000x9 42100+100x1000", BAD: "0x420 100+100x9 1000x1000"}
+    start = 420 + minutes  # the outage's first minute is the window's oldest
+    checks = [
+        (f"{start + gone}m", *near(of(series.error_ratio(window)), (10 - gone) / minutes, 1 / (10 - gone)))
+        for gone in (0, 3, 6)
+    ]
+    promtool.evaluate(rules, values, [*checks, (f"{start + 12}m", of(series.error_ratio(window)), 0)])
