@@ -448,6 +448,11 @@ class Settings(_Frozen):
     alert_pagerduty_key: SecretStr | None = Field(
         None, alias="alertPagerdutyKey", description="Secret. Integration key of PagerDuty, for pages only"
     )
+    alert_pagerduty_url: OptionalExactUrl = Field(
+        "",
+        alias="alertPagerdutyUrl",
+        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue; in the EU another",
+    )
     ticket_quiet_hours: QuietHours = Field(
         QuietHours(),
         alias="ticketQuietHours",

@@ -177,6 +177,7 @@ def _pagerduty(settings: Settings) -> list[alerting.ContactPointPagerdutyArgs]:
     return [
         alerting.ContactPointPagerdutyArgs(
             integration_key=_secret(settings.alert_pagerduty_key),
+            url=settings.alert_pagerduty_url or None,
             severity="critical",
             summary=messages.TITLE,
             component="{{ .CommonLabels.service }}",

@@ -120,7 +120,7 @@ def _promises(db: DashboardBuilder, settings: Settings) -> None:
     }
     last, before = tuple(WEEKS)[:2]
     asked, steps = tables.joined(
-        columns, ("service", "slo"), names={"service": "Service", "slo": "Promise"}, needs="Promised", first=()
+        columns, ("service", "slo"), names={"service": "Service", "slo": "Promise"}, needs=("Promised",), first=()
     )
     db.add_table_panel(
         title="Was every promise kept?",
@@ -231,6 +231,7 @@ def _incidents(db: DashboardBuilder) -> None:
     block = report_queries.BLOCK
     asked, steps = tables.joined(
         {
+            "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
             "Budget it used": Query(report_queries.block_spent(), interval=block),
             "Failed or late": Query(report_queries.block_failed(), interval=block),
             "Worst 5 minutes": Query(report_queries.block_worst(), interval=block),
@@ -238,7 +239,7 @@ def _incidents(db: DashboardBuilder) -> None:
         },
         ("service", "slo"),
         names={"Time": "In the 6 hours from", "service": "Service", "slo": "Promise"},
-        needs="Budget it used",
+        needs=("Budget it used", "Alerts"),
         first=(),
     )
     db.add_table_panel(
@@ -251,15 +252,17 @@ def _incidents(db: DashboardBuilder) -> None:
         overrides=[
             Override(name="In the 6 hours from", unit="dateTimeAsIso", width=200),
             Override(name="Promise", mappings=PROMISES, width=180),
+            Override(name="Alerts", width=90, custom={"noValue": "nobody told"}),
             Override(name="Budget it used", unit="percentunit", decimals=0),
             Override(name="Worst 5 minutes", unit="percentunit", decimals=0),
             Override(name="For", unit="s", decimals=0),
         ],
-        no_value=f"Nothing used {report_queries.WORTH_TELLING:.0%} of an error budget within 6 hours. Well done.",
+        no_value=f"No alert, and nothing used {report_queries.WORTH_TELLING:.0%} of an error budget within 6 hours.",
         description=style.describe(
-            f"The {INCIDENTS} parts of a day that used most of an error budget: how many requests failed or came late, "
-            "the share of them in the worst five minutes, and for how long more failed than is promised. Taken from "
-            "the same recorded measurements as everything else.",
+            f"The {INCIDENTS} worst of the parts of a day in which an alert on a promise began, or that used "
+            f"{report_queries.WORTH_TELLING:.0%} of an error budget: how many alerts the history has, how many "
+            "requests failed or came late, the share of them in the worst five minutes, and for how long more "
+            "failed than is promised. *Nobody told*: the budget went, and no alert began.",
             "read the report of each, and check that what it promised to repair is repaired.",
         ),
         width=24,

@@ -387,7 +387,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
             "Share failing": queries.failed_share(settings),
         },
         ("service", "endpoint"),
-        needs="Failed requests",
+        needs=("Failed requests",),
     )
     db.add_table_panel(
         title="Endpoints that fail most",

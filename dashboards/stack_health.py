@@ -120,7 +120,7 @@ def _state(db: DashboardBuilder) -> None:
 def _cost(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("What does each part cost?", panel_id=102)
     asked, steps = tables.joined(
-        stack_queries.cost(), ("container",), names={"container": "Service"}, needs="CPU limit"
+        stack_queries.cost(), ("container",), names={"container": "Service"}, needs=("CPU limit",)
     )
     db.add_table_panel(
         title="Cost against the limits",

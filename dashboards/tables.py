@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, transform
+from dashboards import palette, queries, transform, uids
 from dashboards.model import Query, ValueText
 
 if TYPE_CHECKING:
@@ -25,18 +25,22 @@ STATES: Final[Mappings] = {
 }
 
 
+def _value(query: Query) -> str:
+    return "Value" if query.datasource_uid == uids.DATASOURCE_LOKI else f"Value #{query.ref_id}"
+
+
 def joined(
     columns: Mapping[str, str | Query],
     labels: tuple[str, ...],
     *,
     names: Mapping[str, str] = NAMES,
-    needs: str = "",
+    needs: tuple[str, ...] = (),
     first: tuple[str, ...] = ("State",),
 ) -> tuple[list[Query], list[Transformation]]:
     """Return a query for each column and the steps that make one table of them: `first`, then labels, then the rest.
 
-    PromQL alone is asked once, at the end of the time range. `needs` drops the rows that lack a value in that column:
-    what a `topk` left out.
+    PromQL alone is asked once, at the end of the time range. `needs` drops the rows that lack a value in all of these
+    columns: what a `topk` left out. One column may come from Loki: it names its value "Value", whatever its ref.
     """
     refs = {title: "".join(c if c.isalnum() else "_" for c in title.lower()) for title in columns}
     asked = [
@@ -46,13 +50,16 @@ def joined(
             format="table",
             interval=asked.interval if isinstance(asked, Query) else "",
             ref_id=refs[title],
+            datasource_uid=asked.datasource_uid if isinstance(asked, Query) else uids.DATASOURCE_PROMETHEUS,
         )
         for title, asked in columns.items()
     ]
-    shown = {f"Value #{refs[title]}": title for title in columns}
+    from_loki = any(query.datasource_uid == uids.DATASOURCE_LOKI for query in asked)
+    shown = {_value(query): title for query, title in zip(asked, columns, strict=True)}
     early = [name for name, title in shown.items() if title in first]
     kept = ("Time",) if "Time" in names else ()
     steps = [
+        *([transform.labels_to_fields()] if from_loki else []),
         transform.merge(),
         transform.organize(
             rename={**{label: names[label] for label in (*kept, *labels)}, **shown},
@@ -61,5 +68,5 @@ def joined(
         ),
     ]
     if needs:
-        steps.append(transform.with_value(needs))
+        steps.append(transform.with_value(*needs))
     return asked, steps

@@ -42,14 +42,14 @@ def labels_to_fields() -> Transformation:
     return {"id": "labelsToFields", "options": {"mode": "columns"}}
 
 
-def with_value(field: str) -> Transformation:
-    """Keep the rows that have a value in a column."""
+def with_value(*fields: str) -> Transformation:
+    """Keep the rows that have a value in any of these columns."""
     return {
         "id": "filterByValue",
         "options": {
             "type": "include",
-            "match": "all",
-            "filters": [{"fieldName": field, "config": {"id": "isNotNull", "options": {}}}],
+            "match": "any",
+            "filters": [{"fieldName": field, "config": {"id": "isNotNull", "options": {}}} for field in fields],
         },
     }
 

@@ -27,6 +27,7 @@ import psutil
 from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
+from configs import labels
 from ops import context, pulumi
 from ops.bootstrap import CannotGoOn
 from ops.console import say
@@ -34,6 +35,7 @@ from settings import PROJECT
 
 _CONTAINER = "docker:index/container:Container"
 _NETWORK = "docker:index/network:Network"
+_VOLUME = "docker:index/volume:Volume"
 _GRAFANA_PATHS = {
     "grafana:oss/folder:Folder": "/api/folders/{uid}",
     "grafana:oss/dataSource:DataSource": "/api/datasources/uid/{uid}",
@@ -158,6 +160,8 @@ def _operation(client: DockerClient, operation: Json, resources: list[Json]) -> 
         for network in client.networks.list(names=[_name(resource)]):
             if network.name == _name(resource) and network.id not in known:
                 network.remove()
+    elif resource["type"] == _VOLUME:
+        _remove_files(client, _name(resource), keep=known)
     elif resource["type"] in _GRAFANA_PATHS:
         _remove_content(resource, resources)
     return f"undid the half-made {what}"
@@ -172,6 +176,18 @@ def _remove_container(client: DockerClient, reference: str, keep: frozenset[str]
         return
     container.stop(timeout=60)
     container.remove(force=True)
+
+
+def _remove_files(client: DockerClient, name: str, keep: set[str]) -> None:
+    """Remove a volume of files. One of data is never touched: `up` takes it as it is."""
+    if name in keep:
+        return
+    try:
+        volume = client.volumes.get(name)
+    except docker.errors.NotFound:
+        return
+    if labels.CONTENT in (volume.attrs.get("Labels") or {}):
+        volume.remove()
 
 
 def _remove_content(resource: Json, resources: list[Json]) -> None:

@@ -213,11 +213,12 @@ def _of_prometheus(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 @dataclass
 class Inbox:
-    """A receiver of webhooks, Slack's among them, and a mail server, on ports of their own."""
+    """A receiver of webhooks, Slack's and PagerDuty's among them, and a mail server, on ports of their own."""
 
     host: str
     hooks: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     slacks: list[dict[str, Any]] = field(default_factory=list)
+    pagers: list[dict[str, Any]] = field(default_factory=list)
     mails: list[tuple[float, EmailMessage]] = field(default_factory=list)
     webhook_port: int = 0
     smtp_port: int = 0
@@ -253,6 +254,8 @@ def _webhook(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path.startswith("/slack"):
                 inbox.slacks.append(body)
+            elif self.path.startswith("/pagerduty"):
+                inbox.pagers.append(body)
             else:
                 inbox.hooks.append((time.time(), body))
             self.send_response(200)

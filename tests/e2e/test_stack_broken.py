@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -11,7 +12,11 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from docker import DockerClient
+from docker.errors import NotFound
 
+from configs import labels
+from ops import mend
 from ops.sandbox import SERVICES, Sandbox
 from tests.e2e.conftest import wait_for
 
@@ -62,6 +67,23 @@ def test_a_killed_first_run_is_finished_by_the_next(make_real: Callable[..., San
     sys.stdout.write(f"\nkilled after {moment} resources; mended: {'; '.join(mended)}\n")
     assert stack.run("destroy", YES=stack.name).returncode == 0
     assert stack.docker.volumes.list(filters={"name": f"observability-{stack.name}"}) == []
+
+
+def test_a_volume_that_a_killed_run_left_goes_and_one_of_data_stays(engine: DockerClient) -> None:
+    def left(name: str, known: list[dict[str, str]], **own: str) -> bool:
+        engine.volumes.create(name, labels=own)
+        pending = {"type": "creating", "resource": {"type": "docker:index/volume:Volume", "inputs": {"name": name}}}
+        try:
+            mend._operation(engine, pending, known)
+            return name in {volume.name for volume in engine.volumes.list(filters={"name": name})}
+        finally:
+            with contextlib.suppress(NotFound):
+                engine.volumes.get(name).remove()
+
+    files = "observability-e2e-left-files"
+    assert not left(files, [], **{labels.CONTENT: "a-digest"})
+    assert left(files, [{"id": files}], **{labels.CONTENT: "a-digest"})
+    assert left("observability-e2e-left-data", [])
 
 
 @pytest.mark.parametrize("moment", [1, 3])

@@ -60,7 +60,9 @@ def real(
     stack.configure(services=CONFIGURED)
     stack.up()
     began = time.monotonic()
-    samples = history.fill(stack, settings, SERVICE, tmp_path_factory.mktemp("history"))
+    end = int(time.time()) // history.STEP * history.STEP
+    samples = history.fill(stack, settings, SERVICE, tmp_path_factory.mktemp("history"), end=end)
+    history.tell(stack, SERVICE, end)
     wait_for(lambda: said(stack, "count(slo:objective:ratio)"))
     report(f"{samples:,} samples of 30 days written in {time.monotonic() - began:.0f} s")
     yield stack
@@ -213,3 +215,22 @@ def test_the_report_prints_on_one_page(real: Sandbox, tmp_path: Path, paper: str
     pages = len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))
     report(f"{paper}: {pages} page, {file.stat().st_size:,} bytes")
     assert pages == 1
+
+
+def test_the_report_tells_the_incident_of_the_alert_history(real: Sandbox) -> None:
+    """In one row: the page that Loki remembers, and what Prometheus recorded of the same six hours."""
+    if shutil.which("chromium") is None:
+        pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
+    from ops import screenshots  # noqa: PLC0415 - needs Playwright
+
+    with screenshots.open_browser() as browser:
+        page = screenshots.sign_in(browser, real.outputs())
+        page.goto(f"{real.outputs()['grafanaUrl']}/d/executive-slo-report?kiosk&viewPanel=panel-8")
+        row = page.locator("[role=row]", has_text=SERVICE).first
+        row.wait_for(timeout=60_000)
+        told = row.inner_text().split("\n")
+    report(f"the worst incident: {' | '.join(told)}")
+    assert SERVICE in told
+    assert "requests succeed" in told
+    assert "1" in told, "one alert"
+    assert "50%" in told, "the worst five minutes"

@@ -1,0 +1,150 @@
+"""The stack's own alerts, made to fire: by real faults where one can be had, else by a limit moved onto what is there.
+
+Slow: as long as their pending times take. Tickets go nowhere meanwhile, it is always their quiet time; pages go out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from docker import DockerClient
+
+from alerts.routing import WEEK
+from components.grafana_api import GrafanaApi, GrafanaError
+from ops.sandbox import SERVICES, Sandbox
+from tests.e2e.conftest import slow, wait_for
+from tests.e2e.drill import Inbox, gateway
+
+pytestmark = slow
+
+MANY_TO_MANY = "up * on () up"
+"""Parses, and fails whenever it is evaluated over two targets or more."""
+MOVED = {
+    "FREE_BYTES: Final = 2 * GIBIBYTE": "FREE_BYTES: Final = 1_000_000 * GIBIBYTE",
+    'condition="$ahead <= 0"': 'condition="$ahead <= 1e18"',
+    "SIZE_SHARE: Final = 0.9": "SIZE_SHARE: Final = 1e-9",
+    "MEMORY_SHARE: Final = 0.9": "MEMORY_SHARE: Final = 1e-3",
+    **{f'pending="{pending}"': 'pending="1m"' for pending in ("5m", "1h", "2h")},
+}
+"""Nobody fills this machine's disk for a test."""
+AT_ONCE = {
+    "Watchdog: alerts get through",
+    "Prometheus: recording rules fail",
+    "The Docker host's disk is nearly full",
+    "The Docker host's disk is filling",
+    "Prometheus: metrics reach their size limit",
+    "Loki rejects log lines",
+    "loki: container keeps restarting",
+    "jaeger: not scraped",
+    "span-metrics: not scraped",
+    *(f"{service}: container is near its memory limit" for service in SERVICES if service != "jaeger"),
+}
+WITHOUT_LOKI = {"Grafana cannot query loki", "Grafana's data sources answer with errors"}
+BLIND = "Grafana cannot query prometheus"
+PAGES = {"Prometheus: recording rules fail", "The Docker host's disk is nearly full", BLIND}
+
+
+@pytest.fixture(scope="module")
+def inbox(engine: DockerClient) -> Iterator[Inbox]:
+    inbox = Inbox(gateway(engine))
+    with inbox.open():
+        yield inbox
+
+
+@pytest.fixture(scope="module")
+def real(make_real: Callable[..., Sandbox], inbox: Inbox) -> Sandbox:
+    real = make_real("e2e-alarms")
+    for old, new in MOVED.items():
+        real.edit("alerts/stack.py", old, new)
+    real.configure(
+        ruleInterval="15s",
+        services=[{
+            "name": "wrong", "targets": ["127.0.0.1:9"], "availability": None, "latency": None,
+            "slos": [{"name": "fails", "objective": 99, "window": "7d", "good": MANY_TO_MANY, "total": "up"}],
+        }],
+        prometheusRetentionSize="1GB",
+        alertWebhookUrl=f"http://{inbox.host}:{inbox.webhook_port}/",
+        ticketQuietHours={"weekdays": list(WEEK)},
+    )  # fmt: skip
+    real.up()
+    return real
+
+
+def firing(real: Sandbox) -> dict[str, dict[str, Any]]:
+    """Return the alerts that fire now, by title."""
+    try:
+        answer = real.grafana().request("GET", "/api/prometheus/grafana/api/v1/rules")
+    except GrafanaError:
+        return {}
+    rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    return {rule["name"]: rule for rule in rules if rule["state"] == "firing"}
+
+
+def until(real: Sandbox, expected: set[str], seconds: float) -> dict[str, dict[str, Any]]:
+    """Wait until all of these fire; say what is missing when they do not."""
+    began = time.monotonic()
+    try:
+        wait_for(lambda: expected <= firing(real).keys(), seconds)
+    except AssertionError:
+        assert expected - firing(real).keys() == set(), "does not fire"
+    found = firing(real)
+    for title in sorted(expected):
+        for alert in found[title].get("alerts") or [{}]:
+            summary = alert.get("annotations", {}).get("summary", "")
+            assert summary, title
+            assert "[no value]" not in summary, title
+            sys.stdout.write(f"\n{title}: {summary}")
+    sys.stdout.write(f"\nall of these within {time.monotonic() - began:.0f} s\n")
+    return found
+
+
+def test_what_is_wrong_fires(real: Sandbox) -> None:
+    loki = GrafanaApi(real.outputs()["lokiUrl"], "")
+    past = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
+    with pytest.raises(GrafanaError, match="400"):
+        loki.request("POST", "/loki/api/v1/push", {"streams": [past]})
+    time.sleep(20)  # what it counted has to be scraped before it restarts
+    real.container("jaeger").stop()
+    for _ in range(2):
+        real.container("loki").restart()
+        time.sleep(20)
+    until(real, AT_ONCE, 420)
+
+
+def test_a_missing_loki_is_told(real: Sandbox) -> None:
+    real.container("jaeger").start()
+    real.container("loki").stop()
+    api = real.grafana()
+    for _ in range(10):
+        with pytest.raises(GrafanaError):
+            api.request("GET", "/api/datasources/proxy/uid/loki/loki/api/v1/labels")
+    until(real, WITHOUT_LOKI, 300)
+    real.container("loki").start()
+    wait_for(lambda: "Grafana cannot query loki" not in firing(real), 300)
+
+
+def test_a_blind_grafana_pages(real: Sandbox, inbox: Inbox) -> None:
+    real.container("prometheus").stop()
+    until(real, {BLIND}, 300)
+    wait_for(lambda: any(a["labels"]["alertname"] == BLIND for _, b in inbox.hooks for a in b["alerts"]), 60)
+    real.container("prometheus").start()
+    wait_for(lambda: BLIND not in firing(real), 300)
+
+
+def test_pages_go_out_and_tickets_wait_for_the_end_of_their_quiet_hours(real: Sandbox, inbox: Inbox) -> None:
+    def told() -> dict[str, str]:
+        alerts = [alert for _, body in list(inbox.hooks) for alert in body["alerts"]]
+        return {a["labels"]["alertname"]: a["labels"]["severity"] for a in alerts}
+
+    assert set(told().values()) == {"page", "watchdog"}, json.dumps(told())
+    assert told().keys() >= PAGES
+    real.configure(ticketQuietHours=None)
+    real.up()
+    began = time.monotonic()
+    wait_for(lambda: "ticket" in told().values(), 500)
+    sys.stdout.write(f"\ntickets were told {time.monotonic() - began:.0f} s after their quiet hours\n")
