@@ -366,7 +366,10 @@ class Settings(_Frozen):
         "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
     )
     port_offset: Annotated[int, Field(ge=0, le=50_000)] = Field(
-        0, alias="portOffset", description="Added to every port, so that stacks can share a Docker host"
+        0,
+        alias="portOffset",
+        # Linux hands out ports from 32768 on to outgoing connections.
+        description="Added to every port, so that stacks can share a Docker host, up to 16000 safely",
     )
     ports: Mapping[str, Port] = Field(
         default_factory=dict,
