@@ -11,7 +11,8 @@ import docker
 import pytest
 from docker import DockerClient
 
-from ops.sandbox import Sandbox, missing
+from ops import engine as docker_engine
+from ops.sandbox import SERVICES, Sandbox, missing
 
 slow = pytest.mark.skipif(
     not os.environ.get("E2E_SLOW"), reason="takes more than ten minutes: run with E2E_SLOW=1 before a release"
@@ -69,3 +70,9 @@ def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:  # noqa: ANN4
             return answer
         time.sleep(0.5)
     raise AssertionError(f"nothing after {seconds} s")
+
+
+def wait_healthy(stack: Sandbox, *services: str) -> None:
+    """Wait until Docker calls the services (all, where none is named) healthy."""
+    named = services or SERVICES
+    wait_for(lambda: all(docker_engine.health(stack.container(name)) == "healthy" for name in named))

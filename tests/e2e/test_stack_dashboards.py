@@ -22,7 +22,7 @@ from ops import verify
 from ops.sandbox import SERVICES, Sandbox
 from settings import Settings, load, milliseconds
 from tests.e2e import history
-from tests.e2e.conftest import slow, wait_for
+from tests.e2e.conftest import slow, wait_for, wait_healthy
 
 pytestmark = slow
 
@@ -63,6 +63,7 @@ def real(
     end = int(time.time()) // history.STEP * history.STEP
     samples = history.fill(stack, settings, SERVICE, tmp_path_factory.mktemp("history"), end=end)
     history.tell(stack, SERVICE, end)
+    wait_healthy(stack)
     wait_for(lambda: said(stack, "count(slo:objective:ratio)"))
     report(f"{samples:,} samples of 30 days written in {time.monotonic() - began:.0f} s")
     yield stack

@@ -11,14 +11,14 @@ import pytest
 
 from configs.correlations import CORRELATIONS
 from ops.sandbox import PASSPHRASE, SERVICES, Sandbox
-from tests.e2e.conftest import wait_for
+from tests.e2e.conftest import wait_for, wait_healthy
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
 def test_everything_works(real: Sandbox) -> None:
-    wait_for(lambda: all(c.attrs["State"]["Health"]["Status"] == "healthy" for c in map(real.container, SERVICES)))
+    wait_healthy(real)
     done = real.run("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " NO " not in done.stdout
@@ -222,7 +222,7 @@ def test_a_killed_container_is_back_by_itself(real: Sandbox, service: str) -> No
 
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: real.container(service).attrs["State"]["Pid"] not in {0, pid}, 30)
-    wait_for(lambda: real.container(service).attrs["State"]["Health"]["Status"] == "healthy", 60)
+    wait_healthy(real, service)
 
 
 def test_destroy_takes_everything_and_leaves_the_neighbours(
