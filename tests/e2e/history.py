@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import tarfile
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import yaml
 import rules
 from components.grafana_api import GrafanaApi
 from ops.sandbox import Sandbox
-from settings import Settings
+from rules import series
+from settings import Settings, Slo, seconds
+from tests.e2e.conftest import wait_for
 from versions import image
 
 STEP = 300
@@ -33,7 +37,10 @@ SPREAD: dict[str, tuple[dict[str, str], ...]] = {
 BROKEN_AGO = 2 * DAY
 BROKEN_FOR = 3_600
 """One outage: when it began, in seconds before the newest sample, and for how long half of all requests failed."""
-VALUES = {"slo:objective:ratio": 0.995, "slo:error_budget:ratio": 0.005, "slo:window:seconds": 30 * DAY}
+RATE = 10.0
+"""Requests a second, at all times."""
+USUALLY_BAD, BAD = 0.001, 0.5
+"""Share of the requests that fail, and that come late, usually and in the outage."""
 
 
 def outage(end: int) -> range:
@@ -47,14 +54,19 @@ def tell(stack: Sandbox, service: str, end: int) -> None:
     labels = {"service": service, "slo": "availability", "severity": "page"}
     told = {"schemaVersion": 1, "ruleTitle": "Budget is burning fast", "labels": labels}
     lines = [
-        (seconds, json.dumps({**told, "previous": previous, "current": current}))
-        for seconds, previous, current in (
+        (at, json.dumps({**told, "previous": previous, "current": current}))
+        for at, previous, current in (
             (outage(end)[0] + 300, "Normal", "Alerting"),
             (outage(end)[-1] + 300, "Alerting", "Normal"),
         )
     ]
     stream = {"stream": {"from": "state-history"}, "values": [[f"{at}000000000", line] for at, line in lines]}
-    GrafanaApi(stack.outputs()["lokiUrl"], "").request("POST", "/loki/api/v1/push", {"streams": [stream]})
+    loki = GrafanaApi(stack.outputs()["lokiUrl"], "")
+    loki.request("POST", "/loki/api/v1/push", {"streams": [stream]})
+    # What is older than 3 hours is looked for on disk, where a line that was written in its time is by then.
+    loki.request("POST", "/flush")
+    asked = urllib.parse.urlencode({"query": '{from="state-history"}', "start": end - 3 * DAY, "end": end - DAY})
+    wait_for(lambda: loki.request("GET", f"/loki/api/v1/query_range?{asked}")["data"]["result"])
 
 
 def fill(stack: Sandbox, settings: Settings, service: str, work: Path, *, end: int, days: int = 30) -> int:
@@ -77,19 +89,69 @@ def fill(stack: Sandbox, settings: Settings, service: str, work: Path, *, end: i
 
 def _lines(settings: Settings, service: str, start: int, broken: range) -> Iterator[str]:
     groups = yaml.safe_load(rules.render(settings)[f"slo-{service}.yml"])["groups"]
+    promises = next(s for s in settings.services if s.name == service).promises
     names: dict[str, list[dict[str, str]]] = {}
     for rule in (rule for group in groups for rule in group["rules"]):
         for more in SPREAD.get(rule["record"], ({},)):
             names.setdefault(rule["record"], []).append({**rule["labels"], **more})
-    for name, series in names.items():
+    for name, every in names.items():
         yield f"# TYPE {name} gauge\n"
-        for labels in series:
+        for labels in every:
             text = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-            usual = VALUES.get(name, 0.001 if "error" in name else 0.999)
-            bad = usual if name in VALUES or "error" not in name else 0.5
+            promise = promises.get(labels.get("slo", ""))
             for at in range(start, start + DAY, STEP):
-                yield f"{name}{{{text}}} {bad if at in broken else usual} {at}\n"
+                value = _of_slo(name, promise, at, broken) if promise else _of_service(name, labels, at in broken)
+                yield f"{name}{{{text}}} {value:.9g} {at}\n"
     yield "# EOF\n"
+
+
+def _bad(at: int, window: float, broken: range) -> float:
+    """Return the share of bad requests in the `window` seconds before `at`."""
+    outage = max(0.0, min(at, broken.stop) - max(at - window, broken.start)) / window
+    return USUALLY_BAD + (BAD - USUALLY_BAD) * outage
+
+
+def _of_slo(name: str, promise: Slo, at: int, broken: range) -> float:
+    """Return what the rules would have recorded of an SLO."""
+    budget = 1 - promise.objective / 100
+    period = seconds(promise.window)
+    told = re.search(r"(\d+[mhd])$", name)
+    window = seconds(told[1]) if told else period
+    bad = _bad(at, window, broken)
+    counted = RATE * (1 if name.endswith(":rate5m") else window)
+    told_by_name = {
+        series.OBJECTIVE: 1 - budget,
+        series.BUDGET: budget,
+        series.WINDOW: period,
+        series.THRESHOLD: seconds(getattr(promise, "threshold", "0s")),
+        series.COVERAGE: 1.0,
+        series.BUDGET_REMAINING: 1 - bad / budget,
+        # The slots are whole when they end.
+        **dict.fromkeys((series.SLO_REQUESTS_LEAD, series.SLO_ERRORS_LEAD), 0.0),
+        **dict.fromkeys((series.SLO_REQUESTS_LATE, series.SLO_ERRORS_LATE), 0.0),
+    }
+    told_by_level = {
+        "slo:requests:": counted,
+        "slo:errors:": counted * bad,
+        "slo:error_budget:burn_rate": bad / budget,
+        "slo:error_budget:consumed": bad / budget * window / period,
+        "slo:error:": bad,
+    }
+    of_level = (value for level, value in told_by_level.items() if name.startswith(level))
+    return told_by_name.get(name, next(of_level, 1 - bad))
+
+
+def _of_service(name: str, labels: dict[str, str], broken: bool) -> float:  # noqa: FBT001
+    """Return what the rules would have recorded of a service, endpoint by endpoint."""
+    bad = BAD if broken else USUALLY_BAD
+    if "status" in labels:
+        return RATE / 3 * (bad if labels["status"] == "500" else 1 - bad)
+    if "le" in labels:
+        quick = {"0.05": 0.4, "0.1": 0.8}.get(labels["le"], 1.0)
+        return RATE * (quick * (1 - bad) if labels["le"] in ("0.05", "0.1", "0.3") else 1.0)
+    if name.endswith(("_sum:rate5m", "_count:rate5m")):
+        return RATE / 3 * (1 if "_count" in name else 0.6 if broken else 0.08)
+    return {series.IN_PROGRESS: 3.0}.get(name, 0.6 if broken else 0.08)
 
 
 def _put(stack: Sandbox, blocks: Path) -> None:
