@@ -232,5 +232,5 @@ def test_the_report_tells_the_incident_of_the_alert_history(real: Sandbox) -> No
         told = row.inner_text().split("\n")
     report(f"the worst incident: {' | '.join(told)}")
     assert SERVICE in told
-    assert told[3:5] == ["14%", "1"], "the budget that half of an hour's requests are, and one alert"
+    assert told[3:5] == ["1", "14%"], "one alert, and the budget that half of an hour's requests are"
     assert "50%" in told, "the worst five minutes"
