@@ -44,9 +44,13 @@ class Nothing(ResourceProvider):
         return CreateResult("nothing", {})
 
 
+class Gate(Resource, name="Gate"):
+    pass
+
+
 pulumi_random.RandomPassword("password", length=20)
 pulumi_docker.Volume("volume", name="observability-bench-floor")
-Resource.__init__(object.__new__(Resource), Nothing(), "nothing", {})
+Gate(Nothing(), "nothing", {})
 auth = pulumi.Output.secret(os.environ["GRAFANA_AUTH"])
 provider = grafana.Provider("grafana", url=os.environ["GRAFANA_URL"], auth=auth)
 grafana.oss.Folder("folder", uid="bench-floor", title="Bench", opts=pulumi.ResourceOptions(provider=provider))
