@@ -1,4 +1,4 @@
-"""The stack: settings in, four services and Grafana's content out. This file only wires."""
+"""The stack: settings in, five services and Grafana's content out. This file only wires."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pulumi
 import pulumi_docker as docker
 
 import configuration
-from components import grafana, jaeger, loki, prometheus
+from components import collector, engine_filter, grafana, jaeger, loki, prometheus
 from components.content import Content
 from components.secrets import secrets
 from components.service import Host, Service
@@ -29,12 +29,15 @@ host = Host(
     network=network.name,
     secrets_key=secret.files_key,
     protect_data=settings.protect_data,
+    logs_port=settings.port("containerLogs"),
 )
 
 grafana_service = Service(grafana.spec(settings), host, secret_files=grafana.secret_files(secret))
 Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password})
 Service(loki.spec(settings), host)
 Service(jaeger.spec(settings), host)
+asked = [Service(engine_filter.spec(settings), host)] if settings.docker_socket else []
+Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
 Content(settings, service=grafana_service, admin_password=secret.admin_password)
 
 pulumi.export("grafanaUrl", settings.address("grafana"))

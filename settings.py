@@ -27,8 +27,10 @@ from pydantic import (
 )
 
 PROJECT = "observability"
-SERVICES = ("grafana", "prometheus", "loki", "jaeger")
+SERVICES = ("grafana", "prometheus", "loki", "jaeger", "collector")
 """The stack's own services: the names of their containers, volumes and limits."""
+ENGINE_FILTER = "engine-filter"
+"""Stands between the collector and the Docker engine's socket; not there where `dockerSocket` is empty."""
 
 MINIMUM_RETENTION_DAYS = 35
 MAXIMUM_PORT = 65_535
@@ -261,11 +263,28 @@ def rename_order(renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 RESERVED_SLOS = ("availability", "latency")
 
+OTLP_METRICS: Mapping[str, Any] = {
+    "requests": "http_server_request_duration_seconds_count",
+    "duration": "http_server_request_duration_seconds",
+    "inProgress": "http_server_active_requests",
+}
+OTLP_LABELS: Mapping[str, Any] = {
+    "endpoint": "http_route",
+    "method": "http_request_method",
+    "status": "http_response_status_code",
+}
+OTLP_LATENCY: Mapping[str, Any] = {"threshold": "500ms"}
+"""OpenTelemetry's conventions for HTTP servers, as they are called in Prometheus. Its buckets: 0.25 s, then 0.5 s."""
+
 
 class WatchedService(_Frozen):
-    """One HTTP service to watch: how to scrape it, how to select its series, what it promises."""
+    """One HTTP service to watch: how to scrape it, how to select its series, what it promises.
+
+    `otlp` is one that pushes: its series are those whose `service.name` is `name`, by OpenTelemetry's conventions.
+    """
 
     name: Name
+    otlp: bool = False
     targets: tuple[Address, ...] = ()
     dns: tuple[Address, ...] = ()
     http_sd: tuple[Url, ...] = Field((), alias="httpSd")
@@ -299,8 +318,24 @@ class WatchedService(_Frozen):
         """The PromQL matchers that select this service's series."""
         return self.selector or f'service="{self.name}"'
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_convention(cls, given: Any) -> Any:  # noqa: ANN401 - what pydantic checks next
+        if not isinstance(given, dict) or given.get("otlp") is not True:
+            return given
+        conventions = {"metrics": OTLP_METRICS, "labels": OTLP_LABELS, "latency": OTLP_LATENCY}
+        filled: dict[str, Any] = {"selector": f"service_name={json.dumps(given.get('name'))}"} | given
+        for key, usual in conventions.items():
+            own: Any = filled.get(key, {})
+            if isinstance(own, dict):  # anything else is null, or wrong
+                filled[key] = {**usual, **own}
+        return filled
+
     @model_validator(mode="after")
     def _regex(self) -> WatchedService:
+        if self.otlp and (self.targets or self.dns or self.http_sd):
+            msg = "otlp: false where there is something to scrape (targets, dns, httpSd)"
+            raise ValueError(msg)
         try:
             re.compile(self.errors)
         except re.error:
@@ -338,6 +373,8 @@ DEFAULT_LIMITS: dict[str, Limits] = {
     "prometheus": Limits(memory=1024, cpus=1),
     "loki": Limits(memory=1024, cpus=1),
     "jaeger": Limits(memory=1024, cpus=1),
+    "collector": Limits(memory=512, cpus=1),
+    ENGINE_FILTER: Limits(memory=64, cpus=0.25),
 }
 DEFAULT_PORTS: dict[str, int] = {
     "grafana": 3000,
@@ -346,8 +383,10 @@ DEFAULT_PORTS: dict[str, int] = {
     "jaeger": 16686,
     "otlpGrpc": 4317,
     "otlpHttp": 4318,
+    "containerLogs": 4324,
+    "collector": 13133,
 }
-PORT_OWNERS: dict[str, str] = {name: "jaeger" if name.startswith("otlp") else name for name in DEFAULT_PORTS}
+PORT_OWNERS: dict[str, str] = {name: name if name in SERVICES else "collector" for name in DEFAULT_PORTS}
 """The service behind each published port."""
 
 
@@ -373,11 +412,23 @@ class Settings(_Frozen):
     )
     ports: Mapping[str, Port] = Field(
         default_factory=dict,
-        description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp",
+        description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
+        " containerLogs, collector (its health)",
     )
     limits: Mapping[str, Limits] = Field(
         default_factory=dict,
         description="Container limits that differ, by service: {memory: MiB, cpus: cores}",
+    )
+    docker_socket: Annotated[str, Field(pattern=r"^(/[^:]+)?$")] = Field(
+        "/var/run/docker.sock",
+        alias="dockerSocket",
+        description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
+        " lets reading calls through; empty for not at all",
+    )
+    docker_api_version: Annotated[str, Field(pattern=r"^(1\.[0-9]{2})?$")] = Field(
+        "",
+        alias="dockerApiVersion",
+        description="Version of the engine's API, for engines before 25, like 1.41; empty: the collector finds it",
     )
     health_interval: Duration = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
@@ -481,6 +532,11 @@ class Settings(_Frozen):
     def port(self, name: str) -> int:
         """Return the published port of `name` (a key of DEFAULT_PORTS)."""
         return self.ports.get(name, DEFAULT_PORTS[name] + self.port_offset)
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The containers that this stack runs."""
+        return (*SERVICES, ENGINE_FILTER) if self.docker_socket else SERVICES
 
     def limit(self, service: str) -> Limits:
         """Return the limits of one of the stack's own services."""
@@ -633,7 +689,7 @@ def _across(settings: Settings) -> list[str]:
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
         for field, given, accepted, what in (
             ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
-            ("limits", settings.limits, SERVICES, "service"),
+            ("limits", settings.limits, tuple(DEFAULT_LIMITS), "service"),
         )
         for key in given
         if key not in accepted

@@ -30,6 +30,7 @@ RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 3)
 REFUSED_PANEL: Final = PanelRef(uids.STACK_HEALTH, 4)
 MEMORY_PANEL: Final = PanelRef(uids.STACK_HEALTH, 7)
 SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, 8)
+WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, 17)
 
 GIBIBYTE: Final = 1024**3
 FREE_BYTES: Final = 2 * GIBIBYTE
@@ -37,6 +38,7 @@ FREE_BYTES: Final = 2 * GIBIBYTE
 AHEAD_DAYS: Final = 3
 SIZE_SHARE: Final = 0.9
 MEMORY_SHARE: Final = 0.9
+QUEUE_SHARE: Final = 0.25
 RESTARTS: Final = 2
 """One is a deployment; the engine's own restarts of what keeps dying are many."""
 MISSED: Final = 3
@@ -219,12 +221,33 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         panel=REFUSED_PANEL,
     )
 
+    for backend in ("prometheus", "loki", "jaeger"):
+        size, capacity = (
+            f'max(otelcol_exporter_queue_{what}{{job="collector", exporter=~".*/{backend}"}})'
+            for what in ("size", "capacity")
+        )
+        yield Alert(
+            kind="collector-waiting",
+            title=f"The collector holds back what is for {backend}",
+            severity="ticket",
+            service="collector",
+            owner=settings.owner,
+            queries={"waiting": size, "room": capacity},
+            condition=f"$waiting > {QUEUE_SHARE:g} * $room",
+            summary=(
+                f"{words.size('waiting')} wait on the collector's disk for {backend}, of {words.size('room')}."
+                " Nothing is lost yet; at the limit senders are refused."
+            ),
+            panel=WAITING_PANEL,
+            pending="5m",
+        )
+
 
 def _containers(settings: Settings) -> Iterator[Alert]:
     """Yield what ails a container."""
     for name in SERVICES:
         started = f'changes(process_start_time_seconds{{job="{name}"}}[30m])'
-        if name == "jaeger":  # an OpenTelemetry collector tells how long it has been running
+        if name in containers.COLLECTORS:  # an OpenTelemetry collector tells how long it has been running
             started = f'resets({{__name__=~"otelcol_process_uptime(_seconds)?(_total)?", job="{name}"}}[30m])'
         yield Alert(
             kind="container-restarting",
@@ -237,6 +260,7 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             summary=f"{name} started {words.count('restarts')} times in the last 30 minutes.",
             panel=SERVICES_PANEL,
         )
+    for name in settings.containers:
         used, limit = (
             f'max({metric}{{container="{name}"}})' for metric in (containers.MEMORY, containers.MEMORY_LIMIT)
         )

@@ -43,11 +43,7 @@ def spec(settings: Settings) -> ServiceSpec:
         ),
         health=("wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{JAEGER_HEALTH_PORT}/status"),
         health_interval=settings.health_interval,
-        ports=(
-            Port(16686, settings.port(NAME)),
-            Port(4317, settings.port("otlpGrpc")),
-            Port(4318, settings.port("otlpHttp")),
-        ),
+        ports=(Port(16686, settings.port(NAME)),),
         ready_url=f"{settings.address(NAME)}/api/services",
         limits=settings.limit(NAME),
         tmp_mib=64,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import pulumi
 import pulumi_docker as docker
 
+from components.errand import errand
 from components.files import Checker, FileVolume
 from components.gates import Preflight, Readiness
 from configs import labels
@@ -17,13 +19,28 @@ from configs.paths import CONFIG, SECRETS
 from settings import Limits
 from versions import Image
 
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True)
 class Port:
-    """`internal` in the container, published as `external`."""
+    """`internal` in the container, published as `external`; `engine_only` is for the Docker engine itself to reach."""
 
     internal: int
     external: int
+    engine_only: bool = False
+
+
+@dataclass(frozen=True)
+class SocketMount:
+    """A socket of the Docker host at `host`, in the container at `inside`, readable by the group that owns it.
+
+    `group_image` has a `stat`, which finds that group out.
+    """
+
+    host: str
+    inside: str
+    group_image: Image
 
 
 @dataclass(frozen=True)
@@ -45,11 +62,16 @@ class ServiceSpec:
     limits: Limits
     tmp_mib: int
     stop_seconds: int
+    owner_image: Image | None = None
+    """Has a `chown`: hands a new data volume to the user, where the service's own image cannot."""
+    socket: SocketMount | None = None
     secret_paths: tuple[str, ...] = field(default=())
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
-        plain = asdict(self) | {"limits": self.limits.model_dump(), "files": ""}
+        plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
+        if self.socket is not None:  # whose images only run errands
+            plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -64,6 +86,8 @@ class Host:
     network: pulumi.Output[str]
     secrets_key: pulumi.Output[str]
     protect_data: bool
+    logs_port: int
+    """Of the Docker host's loopback: where the engine sends what its containers print."""
 
     def labels(self, service: str) -> dict[str, str]:
         """Return the labels of everything that belongs to `service`."""
@@ -73,11 +97,12 @@ class Host:
 class Service(pulumi.ComponentResource):
     """A hardened container with its data, its files and its gates.
 
-    `ready` opens when the service answers; `volume` holds its data and outlives every change but `destroy`.
+    `ready` opens when the service answers; `volume` holds its data, if it has any, and outlives every change but
+    `destroy`.
     """
 
-    ready: Readiness
-    volume: docker.Volume
+    ready: pulumi.Resource
+    volume: docker.Volume | None
     container: docker.Container
 
     def __init__(
@@ -93,27 +118,45 @@ class Service(pulumi.ComponentResource):
         own = host.labels(spec.name)
         name = f"{host.prefix}-{spec.name}"
         child = pulumi.ResourceOptions(parent=self)
+        # Deleted first, another errand would take the container along that depends on it.
+        aside = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
-        image = docker.RemoteImage(
-            f"{spec.name}-image",
-            name=spec.image.reference,
-            keep_locally=True,
-            # As in files.py: the service stays until the new image is there.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
-        )
-        self.volume = docker.Volume(
-            f"{spec.name}-data",
-            name=f"{name}-data",
-            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in own.items()],
-            # Any change of a volume's own properties would replace it, and its data with it.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=host.protect_data,
-                ignore_changes=["driver", "driverOpts", "labels"],
-            ),
-        )
-        mounts = [docker.ContainerVolumeArgs(volume_name=self.volume.name, container_path=spec.data)]
+        image = _image(f"{spec.name}-image", spec.image, self)
+        mounts: list[docker.ContainerVolumeArgs] = []
         loaders: list[pulumi.Resource] = []
+        data = None
+        self.volume = self._data(spec, host, name) if spec.data else None
+        if self.volume is not None:
+            data = (self.volume.name, spec.data)
+            mounts.append(docker.ContainerVolumeArgs(volume_name=self.volume.name, container_path=spec.data))
+            if spec.owner_image is not None:
+                loaders.append(
+                    errand(
+                        f"{name}-owner",
+                        image=_image(f"{spec.name}-owner-image", spec.owner_image, self).image_id,
+                        command=("chown", spec.user, spec.data),
+                        mounts=mounts,
+                        labels=own,
+                        capabilities=("CHOWN",),
+                        opts=aside,
+                    )
+                )
+        groups: list[pulumi.Input[str]] = []
+        if spec.socket is not None:
+            socket = docker.ContainerVolumeArgs(
+                host_path=spec.socket.host, container_path=spec.socket.inside, read_only=True
+            )
+            owner = errand(
+                f"{name}-socket",
+                image=_image(f"{spec.name}-socket-image", spec.socket.group_image, self).image_id,
+                command=("stat", "-c", "%g", spec.socket.inside),
+                mounts=[socket],
+                labels=own,
+                opts=aside,
+            )
+            groups.append(owner.container_logs.apply(_group))
+            mounts.append(socket)
+            loaders.append(owner)
         exit_code: pulumi.Output[int] | None = None
         checker_output: pulumi.Output[str] | None = None
         if spec.files:
@@ -125,7 +168,7 @@ class Service(pulumi.ComponentResource):
                 image=image.image_id,
                 labels=own,
                 checker=spec.checker,
-                data=(self.volume.name, spec.data),
+                data=data,
                 opts=child,
             )
             mounts.append(_read_only(config.name, CONFIG))
@@ -161,6 +204,7 @@ class Service(pulumi.ComponentResource):
             command=list(spec.command),
             envs=[f"{k}={v}" for k, v in sorted(spec.environment.items())],
             user=spec.user,
+            group_adds=groups or None,
             read_only=True,
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
@@ -171,7 +215,9 @@ class Service(pulumi.ComponentResource):
             volumes=mounts,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name])],
             ports=[
-                docker.ContainerPortArgs(internal=p.internal, external=p.external, ip=host.bind_address)
+                docker.ContainerPortArgs(
+                    internal=p.internal, external=p.external, ip=LOOPBACK if p.engine_only else host.bind_address
+                )
                 for p in spec.ports
             ],
             healthcheck=docker.ContainerHealthcheckArgs(
@@ -181,8 +227,8 @@ class Service(pulumi.ComponentResource):
                 start_period="30s",
                 retries=3,
             ),
-            log_driver="json-file",
-            log_opts={"max-size": "10m", "max-file": "3"},
+            log_driver="fluentd",
+            log_opts=_log_options(host),
             restart="unless-stopped",
             stop_timeout=spec.stop_seconds,
             # Without it the provider kills at once, and what was not flushed is lost.
@@ -194,15 +240,65 @@ class Service(pulumi.ComponentResource):
             # Name and ports are fixed: the old one has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight, *loaders], delete_before_replace=True),
         )
-        self.ready = Readiness(
-            f"{spec.name}-ready",
-            service=spec.name,
-            url=spec.ready_url,
-            container=self.container.id,
-            container_name=name,
-            opts=pulumi.ResourceOptions(parent=self),
+        self.ready = self.container
+        if spec.ready_url:
+            self.ready = Readiness(
+                f"{spec.name}-ready",
+                service=spec.name,
+                url=spec.ready_url,
+                container=self.container.id,
+                container_name=name,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"container": self.container.id})
+
+    def _data(self, spec: ServiceSpec, host: Host, name: str) -> docker.Volume:
+        return docker.Volume(
+            f"{spec.name}-data",
+            name=f"{name}-data",
+            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in host.labels(spec.name).items()],
+            # Any change of a volume's own properties would replace it, and its data with it.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=host.protect_data,
+                ignore_changes=["driver", "driverOpts", "labels"],
+            ),
         )
-        self.register_outputs({"ready": self.ready.id})
+
+
+def _image(name: str, image: Image, parent: pulumi.Resource) -> docker.RemoteImage:
+    return docker.RemoteImage(
+        name,
+        name=image.reference,
+        keep_locally=True,
+        # As in files.py: the service stays until the new image is there.
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=False),
+    )
+
+
+def _log_options(host: Host) -> dict[str, str]:
+    """Return the options by which the engine sends a container's output to the collector and keeps a copy.
+
+    The copy is what `docker logs` shows. Sending never holds a container up: what the collector misses waits in the
+    engine's memory, up to a limit.
+    """
+    return {
+        "fluentd-address": f"{LOOPBACK}:{host.logs_port}",
+        "fluentd-async": "true",
+        # Without it, what is sent while the collector starts goes into the port's proxy and is lost.
+        "fluentd-request-ack": "true",
+        "fluentd-sub-second-precision": "true",
+        "tag": "{{.Name}}",
+        "labels": f"{labels.STACK},{labels.SERVICE}",
+        "cache-max-size": "10m",
+        "cache-max-file": "3",
+    }
+
+
+def _group(said: str | None) -> str:
+    """Return the group's number from what `stat` said; nobody's where it said nothing."""
+    found = re.search(r"\d+", said or "")
+    return found.group() if found else "65534"
 
 
 def _cores(cpus: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from configs.datasources import SPAN_CALLS, TRACE_ID, TRACE_ID_IN_LINE
+from configs.datasources import SPAN_CALLS, TRACE_ID, TRACE_ID_IN_LINE, lines_of_trace
 from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
 
 
@@ -64,7 +64,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         label="Log lines of this trace",
         description="Opens every log line that carries the trace's ID",
         field="traceID",
-        query={"expr": '{service_name=~".+"} |= "${traceID}"', "queryType": "range"},
+        query={"expr": lines_of_trace("${traceID}"), "queryType": "range"},
     ),
     CorrelationSpec(
         name="traces-to-metrics",

@@ -20,6 +20,12 @@ SPAN_CALLS = "traces_span_metrics_calls_total"
 SPAN_DURATION_BUCKET = "traces_span_metrics_duration_milliseconds_bucket"
 
 
+def lines_of_trace(trace: str) -> str:
+    """Return the LogQL for every line of a trace, whether its ID is in the line or beside it."""
+    known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id="{trace}"'
+
+
 @dataclass(frozen=True)
 class DataSourceSpec:
     """One data source: `uid` is also its type and name; `url` is its address on the private network."""
@@ -113,7 +119,7 @@ def _jaeger() -> DataSourceSpec:
                 "spanEndTimeShift": "1h",
                 "tags": [{"key": "service.name", "value": "service_name"}],
                 "customQuery": True,
-                "query": '{service_name=~".+"} | trace_id="${__span.traceId}" or "${__span.traceId}"',
+                "query": lines_of_trace("${__span.traceId}"),
             },
             "tracesToMetrics": {
                 "datasourceUid": DATASOURCE_PROMETHEUS,
@@ -124,7 +130,11 @@ def _jaeger() -> DataSourceSpec:
                     {"name": "Request rate", "query": f"sum(rate({SPAN_CALLS}{{$__tags}}[5m]))"},
                     {
                         "name": "Error rate",
-                        "query": f'sum(rate({SPAN_CALLS}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))',
+                        # Without an error there is no such series: 0, where there are requests.
+                        "query": (
+                            f'sum(rate({SPAN_CALLS}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))'
+                            f" or 0 * sum(rate({SPAN_CALLS}{{$__tags}}[5m]))"
+                        ),
                     },
                     {
                         "name": "Duration, 99th percentile",

@@ -73,7 +73,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "METRICS_ENABLED": "true",
         "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
         "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),
-        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": "jaeger:4317",
+        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": "collector:4317",
         "ANALYTICS_REPORTING_ENABLED": "false",
         "ANALYTICS_CHECK_FOR_UPDATES": "false",
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",

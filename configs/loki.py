@@ -15,6 +15,8 @@ DATA = "/loki"
 FILE = f"{CONFIG}/loki.yaml"
 PORT = 3100
 GRPC_PORT = 9095
+INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
+"""What of a sender's resource is a label; the rest is structured metadata."""
 
 _SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
@@ -67,6 +69,7 @@ def render(settings: Settings) -> str:
                 "retention_enabled": True,
                 "delete_request_store": "filesystem",
             },
+            "distributor": {"otlp_config": {"default_resource_attributes_as_index_labels": INDEXED}},
             "limits_config": {
                 "retention_period": f"{hours}h",
                 "allow_structured_metadata": True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from configs.paths import CONFIG, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT, SECRETS
+from configs.paths import COLLECTOR_METRICS_PORT, CONFIG, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT, SECRETS
 from configs.text import to_yaml
 from settings import seconds
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DATA = "/prometheus"
 FILE = f"{CONFIG}/prometheus.yml"
 RULES = f"{CONFIG}/rules"
+LATE = "6h"
 METRICS_USER = "prometheus"
 """Who Prometheus is when it scrapes Grafana's own metrics."""
 METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
@@ -30,6 +31,7 @@ def command(settings: Settings) -> tuple[str, ...]:
         f"--config.file={FILE}",
         f"--storage.tsdb.path={DATA}",
         "--enable-feature=exemplar-storage",
+        "--web.enable-otlp-receiver",
         "--web.console.libraries=",
         "--web.console.templates=",
     ]
@@ -54,12 +56,24 @@ def render(settings: Settings) -> str:
                     "retention": {
                         "time": settings.prometheus_retention,
                         "size": settings.prometheus_retention_size,
-                    }
+                    },
+                    # What waited in the collector for Prometheus is older than what came since.
+                    "out_of_order_time_window": LATE,
                 },
                 "exemplars": {"max_exemplars": 100_000},
             },
+            "otlp": {
+                # Who sent it, as labels; the rest is in `target_info`.
+                "promote_resource_attributes": [
+                    "service.name",
+                    "service.namespace",
+                    "service.version",
+                    "deployment.environment.name",
+                    "container.name",
+                ],
+            },
             "rule_files": [f"{RULES}/*.yml"],
-            "scrape_configs": [*_own_jobs(), *(_job(service) for service in settings.services)],
+            "scrape_configs": [*_own_jobs(), *(_job(service) for service in settings.services if not service.otlp)],
         },
     )
 
@@ -71,6 +85,7 @@ def _own_jobs() -> list[dict[str, Any]]:
         | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}},
         _static("loki", "loki:3100"),
         _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
+        _static("collector", f"collector:{COLLECTOR_METRICS_PORT}"),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
         _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")

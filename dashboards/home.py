@@ -11,7 +11,6 @@ from dashboards.model import Override, Query, Thresholds, ValueText
 from rules import containers, series
 from rules.watched import watched
 from rules.windows import BASE_WINDOW
-from settings import SERVICES
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 QUESTIONS: Final = {
     uids.SLO_OVERVIEW: "Is every promise kept, which error budget burns, and since when?",
     uids.APPLICATION_PERFORMANCE: "Which service, endpoint or status code is it?",
+    uids.SERVICE_DETAIL: "One service on one page: signals, containers, traces, errors, neighbours.",
+    uids.LOGS: "What was written, at which level, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Can these numbers be trusted: is the stack itself well, and how long does its space last?",
     uids.RUNBOOKS: "What does this alert mean, how is it confirmed, and what is to be done?",
@@ -154,7 +155,7 @@ STATES: Final = (
 def _stack(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Is the stack itself well?", panel_id=102)
     db.add_stat_panel(
-        title="The four services",
+        title="The five services",
         query=Query(stack_queries.up(), legend="{{job}}", instant=True),
         unit="none",
         sparkline=False,
@@ -165,7 +166,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
         links=[style.TO_STACK],
         no_value="No data: Prometheus itself does not run, or has just started.",
         description=style.describe(
-            "Whether Prometheus reaches each of the four.",
+            "Whether Prometheus reaches each of the five.",
             "*Down*: look at the container's log (`docker logs`), then at Stack Health for what came before.",
         ),
         width=10,
@@ -242,7 +243,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
     add_share_of_limit(
         db,
         settings,
-        title="Memory of the four services, of their limit",
+        title="Memory of the containers, of their limit",
         used=containers.MEMORY,
         limit=containers.MEMORY_LIMIT,
         link=style.TO_STACK,
@@ -251,7 +252,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "raise `limits` of the service in the stack's configuration, or lower its load. Climbing without end is a "
             "leak: restart it and report it.",
         ),
-        height=style.graph_height(max(len(watched(settings)), len(SERVICES))),
+        height=style.graph_height(max(len(watched(settings)), len(settings.containers))),
         panel_id=9,
     )
 
@@ -296,6 +297,6 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
             "begin at SLO Overview when users complain, at Stack Health when the numbers look wrong.",
         ),
         width=24,
-        height=10,
+        height=12,
         panel_id=10,
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from dashboards import queries, style, uids
 from dashboards.model import Query
 from rules import containers
-from settings import SERVICES
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 HEIGHT: Final = 9
 MEGABYTES: Final = "suffix: MB/s"
 """Grafana's own unit would turn to kB/s, and every panel to another."""
-NO_NETWORK: Final = "No data: the chosen containers do not count what they send and receive (Jaeger does not)."
+NO_NETWORK: Final = "No data: the collector does not run, or may not ask the Docker engine (`dockerSocket`)."
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -37,7 +36,7 @@ def build(settings: Settings) -> DashboardBuilder:
 
 def _compute(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("CPU and memory", panel_id=101)
-    cores = ", ".join(f"{name} {settings.limit(name).cpus:g}" for name in SERVICES)
+    cores = ", ".join(f"{name} {settings.limit(name).cpus:g}" for name in settings.containers)
     db.add_timeseries_panel(
         title="CPU by container",
         query=Query(queries.of_container(containers.CPU), legend="{{container}}"),
@@ -112,9 +111,7 @@ def _traffic(  # noqa: PLR0913 - what the two differ in
         legend=style.SHORT_RIGHT,
         overrides=style.colored(style.colors(settings)),
         no_value=NO_NETWORK,
-        description=style.describe(
-            f"{direction} data in MB/s by container, averaged over 5 minutes. Jaeger does not count its own.", when_bad
-        ),
+        description=style.describe(f"{direction} data in MB/s by container, averaged over 5 minutes.", when_bad),
         width=style.HALF,
         height=HEIGHT,
         panel_id=panel_id,

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from rules import containers, series
+from rules import containers, series, service_graph
 from rules.watched import watched
 from rules.windows import BASE_WINDOW, BURN_ALERTS
-from settings import seconds
+from settings import ENGINE_FILTER, seconds
+from settings import SERVICES as STACK_SERVICES
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 SERVICE: Final = 'service=~"$service"'
 ENDPOINT: Final = 'endpoint=~"$endpoint"'
 CONTAINER: Final = 'container=~"$container"'
+OWN_CONTAINERS: Final = f'container=~"{"|".join((*STACK_SERVICES, ENGINE_FILTER))}"'
+"""The collector measures every container of the host; these are the stack's own."""
 AVAILABILITY: Final = f'slo="{series.SLO_AVAILABILITY}"'
 
 SLO_SERVICES: Final = f"label_values({series.OBJECTIVE}, service)"
@@ -228,6 +231,28 @@ def exemplars(settings: Settings) -> str:
     return f'{{__name__=~"{"|".join(buckets)}", {SERVICE}}} @ 0' if buckets else ""
 
 
+# Calls
+
+
+def callers_and_called() -> str:
+    """Return the nodes of the service map, one a row: `id`, `title`, and the calls per second that it gets."""
+    called = _named(f"sum by (server) ({service_graph.CALLS})", id="server", title="server")
+    calling = _named(f"0 * sum by (client) ({service_graph.CALLS})", id="client", title="client")
+    return f"sum by (id, title) ({called} or {calling})"
+
+
+def calls() -> str:
+    """Return the edges of the service map, one a row: `id`, `source`, `target`, and calls per second."""
+    joined = f'label_join({service_graph.CALLS}, "id", " to ", "client", "server")'
+    return f"sum by (id, source, target) ({_named(joined, source='client', target='server')})"
+
+
+def _named(expr: str, **labels: str) -> str:
+    for new, old in labels.items():
+        expr = f'label_replace({expr}, "{new}", "$1", "{old}", "(.*)")'
+    return expr
+
+
 # Containers
 
 
@@ -242,6 +267,6 @@ def megabytes(metric: str) -> str:
 
 
 def share_of_limit(metric: str, limit: str) -> str:
-    """Return how much of its limit a container uses, 1 being all of it."""
-    used, most = (f"max by (container) ({name})" for name in (metric, limit))
+    """Return how much of its limit each of the stack's own containers uses, 1 being all of it."""
+    used, most = (f"max by (container) ({select(name, OWN_CONTAINERS)})" for name in (metric, limit))
     return f"{used} / {most}"

@@ -1,14 +1,14 @@
-"""Stack Health: the four services watching each other, and what each of them costs."""
+"""Stack Health: the five services watching each other, and what each of them costs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from configs.collector import QUEUE_BYTES
 from dashboards import palette, stack_queries, style, tables, uids
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
 from rules import containers
-from settings import SERVICES
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
@@ -27,7 +27,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.STACK_HEALTH,
         settings,
-        description="Whether the stack's own four services are well, how long their space lasts, and what they cost.",
+        description="Whether the stack's own five services are well, how long their space lasts, and what they cost.",
         time_from="now-24h",
     )
     _state(db)
@@ -51,7 +51,7 @@ def _state(db: DashboardBuilder) -> None:
         mappings=style.UP_OR_DOWN,
         no_value="No data: Prometheus itself does not run, or has just started.",
         description=style.describe(
-            "Whether Prometheus reaches each of the four.",
+            "Whether Prometheus reaches each of the five.",
             "*Down*: read the container's log (`docker logs`). Nothing at all here: Prometheus is the one.",
         ),
         width=9,
@@ -152,13 +152,13 @@ def _cost(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "What each of the four takes now, averaged over 5 minutes, of what it may take, and how often it was "
+            "What each container takes now, averaged over 5 minutes, of what it may take, and how often it was "
             "restarted in this time range. Grafana and Loki do not say what they take on disk.",
             "near its CPU limit a service gets slow, at its memory limit it is killed: raise `limits` in the stack's "
             "configuration, or lower what it is asked for.",
         ),
         width=24,
-        height=style.table_height(len(SERVICES), "md"),
+        height=style.table_height(len(settings.containers), "md"),
         panel_id=5,
     )
     for panel_id, title, used, limit in (
@@ -177,7 +177,7 @@ def _cost(db: DashboardBuilder, settings: Settings) -> None:
                 "compare with *What comes in* below: rising together means load, rising alone a leak or a costly "
                 "query. Raise `limits` or lower the load.",
             ),
-            height=style.graph_height(len(SERVICES)),
+            height=style.graph_height(len(settings.containers)),
             panel_id=panel_id,
         )
 
@@ -302,6 +302,24 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         width=style.HALF,
         height=style.GRAPH_HEIGHT,
         panel_id=14,
+    )
+    db.add_timeseries_panel(
+        title="Waiting in the collector",
+        query=Query(stack_queries.waiting(), legend="for {{backend}}"),
+        unit="bytes",
+        min_val=0,
+        legend=style.SHORT_RIGHT,
+        overrides=[Override(name=f"for {name}", color=color) for name, color in style.colors(settings).items()],
+        no_value=style.NOT_RUNNING,
+        description=style.describe(
+            "What was accepted from senders and is on the collector's disk until its backend takes it. Each backend "
+            f"has {QUEUE_BYTES // 2**20} MiB; beyond that senders are told to try again.",
+            "climbing means that the backend is down, or refuses: look at it and at the collector's log. Nothing is "
+            "lost until the limit.",
+        ),
+        width=24,
+        height=style.GRAPH_HEIGHT,
+        panel_id=17,
     )
 
 

@@ -1,4 +1,4 @@
-"""PromQL about the stack itself: what the four services say of themselves in metrics of their own.
+"""PromQL about the stack itself: what the five services say of themselves in metrics of their own.
 
 The names are those of the pinned images; tests/dashboards/own_metrics.json is what these really expose.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards.queries import select
+from dashboards.queries import OWN_CONTAINERS, select
 from rules import containers
 from settings import SERVICES, seconds
 
@@ -18,6 +18,7 @@ OWN: Final = f'job=~"{"|".join(SERVICES)}"'
 PROMETHEUS: Final = 'job="prometheus"'
 LOKI: Final = 'job="loki"'
 JAEGER: Final = 'job="jaeger"'
+COLLECTOR: Final = 'job="collector"'
 QUERYING: Final = {
     "prometheus": 'handler=~"/api/v1/(query|query_range|series|labels|label/:name/values)"',
     "loki": 'route=~"loki_api_v1_(query|query_range|labels|label_name_values|series|index_.*)"',
@@ -41,7 +42,7 @@ def added(metric: str, *matchers: str) -> str:
 
 
 def up() -> str:
-    """Return 1 or 0 for each of the four services."""
+    """Return 1 or 0 for each of the five services."""
     return f"min by (job) ({select('up', OWN)})"
 
 
@@ -68,7 +69,7 @@ def rejected() -> dict[str, str]:
     return {
         "samples": " + ".join(added(metric, PROMETHEUS) for metric in samples),
         "log lines": added("loki_discarded_samples_total", LOKI),
-        "spans": " + ".join(added(metric, JAEGER) for metric in spans),
+        "spans": " + ".join(added(metric, job) for metric in spans for job in (JAEGER, COLLECTOR)),
     }
 
 
@@ -88,6 +89,12 @@ def logs_in() -> str:
 def spans_in() -> str:
     """Return spans per second that Jaeger takes in."""
     return f"sum({rate('otelcol_receiver_accepted_spans', JAEGER)})"
+
+
+def waiting() -> str:
+    """Return the bytes that wait in the collector, by `backend`."""
+    queues = select("otelcol_exporter_queue_size", COLLECTOR)
+    return f'label_replace(sum by (exporter) ({queues}), "backend", "$1", "exporter", ".*/(.+)")'
 
 
 def reads() -> dict[str, str]:
@@ -218,15 +225,18 @@ def cost() -> dict[str, str]:
             f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "
             f'"container", "{name}", "", "")'
             for name in SERVICES
-            if name != "jaeger"
+            if name not in containers.COLLECTORS
         )
-        + f" or label_replace(max(resets({select('otelcol_process_uptime', JAEGER)}[$__range])), "
-        '"container", "jaeger", "", "")',
+        + "".join(
+            f" or label_replace(max(resets({select('otelcol_process_uptime', _job(name))}[$__range])), "
+            f'"container", "{name}", "", "")'
+            for name in containers.COLLECTORS
+        ),
     }
 
 
 def _of(metric: str) -> str:
-    return f"max by (container) ({metric})"
+    return f"max by (container) ({select(metric, OWN_CONTAINERS)})"
 
 
 def _job(name: str) -> str:

@@ -23,6 +23,8 @@ TITLES: Final = {
     uids.HOME: "Home",
     uids.SLO_OVERVIEW: "SLO Overview",
     uids.APPLICATION_PERFORMANCE: "Application Performance",
+    uids.SERVICE_DETAIL: "Service",
+    uids.LOGS: "Logs",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
     uids.STACK_HEALTH: "Stack Health",
     uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
@@ -118,7 +120,7 @@ def dashed(query: str, *, color: str = "") -> Override:
 # Colours that belong to a name
 
 _OF_STACK: Final = dict(
-    zip(SERVICES, (palette.ORANGE, palette.PURPLE, palette.GREY, palette.BLUE), strict=True),
+    zip(SERVICES, (palette.ORANGE, palette.PURPLE, palette.GREY, palette.BLUE, palette.YELLOW), strict=True),
 )
 _OF_OTHERS: Final = tuple(color for color in palette.SERIES if color not in _OF_STACK.values())
 OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.YELLOW, "504": palette.PURPLE}

@@ -13,7 +13,7 @@ import docker
 import yaml
 from docker import DockerClient
 
-from components import grafana, jaeger, loki, prometheus
+from components import collector, engine_filter, grafana, jaeger, loki, prometheus
 from components.grafana_api import GrafanaApi, GrafanaError
 from components.service import ServiceSpec
 from configs import grafana as grafana_config
@@ -23,7 +23,7 @@ from dashboards import DashboardBuilder
 from ops import bench_slo, stack_config
 from ops import engine as docker_engine
 from ops.console import say, table
-from ops.sandbox import SERVICES, Sandbox, free_offset, missing
+from ops.sandbox import SERVICES, Sandbox, free_offset, missing, old_api
 from settings import DEFAULT_PORTS, Settings
 
 _NOOP_RUNS = 5
@@ -112,7 +112,7 @@ def _real(folder: Path) -> list[Row]:
         rows.append(_row("… of one resource by each provider", "an empty program's", least, nothing))
     finally:
         stack.sweep()
-    settings = stack_config.settings("dev")
+    settings = stack_config.settings("dev").model_copy(update={"docker_api_version": old_api(client) or ""})
     alone = [_grafana_alone(client, settings) for _ in range(_FRESH_RUNS)]
     rows.append(_row("`up` from nothing to healthy", "Grafana alone", _median(fresh), _median(alone), 2.5))
     if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode:
@@ -201,24 +201,26 @@ def _answers(api: GrafanaApi) -> bool:
 
 
 def _compose(folder: Path, settings: Settings) -> float:
-    """Return the seconds of `docker compose up --wait` for the same four containers, with the same files."""
+    """Return the seconds of `docker compose up --wait` for the same containers, with the same files."""
     folder.mkdir()
     offset = free_offset()
-    specs = [m.spec(settings) for m in (grafana, prometheus, loki, jaeger)]
+    specs = [m.spec(settings) for m in (grafana, prometheus, loki, jaeger, collector, engine_filter)]
     secrets = {"grafana": _grafana_files(), "prometheus": [METRICS_PASSWORD_FILE]}
     services = {s.name: _compose_service(folder, s, secrets.get(s.name, []), offset) for s in specs}
-    # Badger's volume has to belong to its user before the service starts, here as there.
-    services["jaeger"]["depends_on"] = {"jaeger-owner": {"condition": "service_completed_successfully"}}
-    services["jaeger-owner"] = {
-        "image": jaeger.spec(settings).image.reference,
-        "user": "0:0",
-        "entrypoint": ["/bin/sh", "-c", "chown 10001:10001 /badger"],
-        "volumes": ["jaeger-data:/badger"],
-    }
+    # Badger's volume and the queues' have to belong to their user before the service starts, here as there.
+    for spec in specs[3:5]:
+        owner = f"{spec.name}-owner"
+        services[spec.name]["depends_on"] = {owner: {"condition": "service_completed_successfully"}}
+        services[owner] = {
+            "image": (spec.owner_image or spec.image).reference,
+            "user": "0:0",
+            "entrypoint": ["chown", spec.user, spec.data],
+            "volumes": [f"{spec.name}-data:{spec.data}"],
+        }
     document = {
         "name": "observability-bench-compose",
         "services": services,
-        "volumes": {f"{s.name}-data": {} for s in specs},
+        "volumes": {f"{s.name}-data": {} for s in specs if s.data},
     }
     (folder / "compose.yaml").write_text(yaml.safe_dump(document))
     command = ["docker", "compose", "-f", str(folder / "compose.yaml")]
@@ -242,7 +244,11 @@ def _grafana_files() -> list[str]:
 
 
 def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], offset: int) -> dict[str, object]:
-    mounts = [f"{spec.name}-data:{spec.data}"]
+    mounts = [f"{spec.name}-data:{spec.data}"] if spec.data else []
+    groups: list[str] = []
+    if spec.socket is not None:
+        mounts.append(f"{spec.socket.host}:{spec.socket.inside}:ro")
+        groups.append(str(Path(spec.socket.host).stat().st_gid))
     for root, files in ((CONFIG, spec.files), (SECRETS, dict.fromkeys(secret_paths, _STAND_IN))):
         for path, text in files.items():
             target = folder / spec.name / path.lstrip("/")
@@ -253,6 +259,7 @@ def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], o
     return {
         "image": spec.image.reference,
         "user": spec.user,
+        "group_add": groups,
         "command": list(spec.command) or None,
         "environment": {k: v.replace("$", "$$") for k, v in spec.environment.items()},
         "read_only": True,

@@ -11,8 +11,7 @@ from rich.tree import Tree
 
 from ops import context, mocked, stack_config
 from ops.console import say, show
-
-_SERVICES = ("grafana", "prometheus", "loki", "jaeger")
+from settings import ENGINE_FILTER, SERVICES
 
 
 def main(_arguments: list[str]) -> int:
@@ -33,7 +32,7 @@ def main(_arguments: list[str]) -> int:
 
 def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
     tree = Tree(f"stack '{stack}'")
-    for service in _SERVICES:
+    for service in (*SERVICES, ENGINE_FILTER):
         branch = tree.add(service)
         for r in resources:
             if r.name == service and r.type.endswith(":Container"):

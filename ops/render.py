@@ -8,8 +8,8 @@ from pathlib import Path
 
 import alerts
 import rules
+from configs import collector, jaeger, loki, prometheus
 from configs import grafana as grafana_config
-from configs import jaeger, loki, prometheus
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
 from dashboards.catalogue import dashboards
@@ -24,6 +24,7 @@ def files(settings: Settings) -> dict[str, str]:
         "prometheus/prometheus.yml": prometheus.render(settings),
         "loki/loki.yaml": loki.render(settings),
         "jaeger/jaeger.yaml": jaeger.render(settings),
+        "collector/collector.yaml": collector.render(settings),
         "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
         "grafana/datasources.json": json.dumps(
             [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True

@@ -14,7 +14,7 @@ from configs import labels
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
 from dashboards.catalogue import dashboards
-from ops import context, engine, pulumi, stack_config
+from ops import context, engine, hops, pulumi, stack_config
 from ops.console import say, table
 from settings import Settings
 
@@ -46,13 +46,14 @@ def main(_arguments: list[str]) -> int:
         Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))
         for c in engine.containers(client)
     ]
-    missing = {"grafana", "prometheus", "loki", "jaeger"} - {c.name for c in checks}
+    missing = set(settings.containers) - {c.name for c in checks}
     checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
     checks += [check_datasource(api, spec.uid) for spec in datasources(settings)]
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid)
     checks += check_alerts(api, settings)
+    checks += check_links(api, outputs["otlpEndpoint"], settings)
     table(
         f"stack '{context.stack()}'",
         ("part", "name", "works", "what came back"),
@@ -104,6 +105,19 @@ def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
     return checks
 
 
+def check_links(api: GrafanaApi, otlp: str, settings: Settings) -> list[Check]:
+    """Follow one request from signal to signal."""
+    return [
+        Check(
+            "link",
+            hop.name,
+            hop.passed,
+            f"{hop.said}, after {hop.seconds:.1f} s" if hop.passed else f"{hop.said}: {hop.tried}",
+        )
+        for hop in hops.walk(api, otlp, settings)
+    ]
+
+
 def check_dashboard(api: GrafanaApi, uid: str) -> list[Check]:
     """Query every panel of a dashboard through Grafana, as its page would."""
     found: Json | None = api.find(f"/api/dashboards/uid/{uid}")
@@ -134,6 +148,8 @@ def variables(model: Json) -> dict[str, str]:
             value = variable.get("allValue") or ".*"
         elif isinstance(current, list):
             value = "|".join(current)
+        elif variable["type"] == "query":
+            value = current or ".+"  # the page itself would take the first one
         else:
             value = current or variable.get("query") or ""
         values[variable["name"]] = str(value)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from settings import Settings, SettingsError, field_of, load, milliseconds, secret_keys
+from configs import prometheus
+from settings import LabelNames, Settings, SettingsError, field_of, load, milliseconds, secret_keys
 
 ROOT = Path(__file__).parent.parent
 STRONG = "a-long-enough-secret-0123"
@@ -78,6 +79,8 @@ def test_defaults_are_the_promised_ones() -> None:
         ("services", '[{"name": "a"}, {"name": "a"}]', "a name that no other service has"),
         ("services", '[{"name": "loki"}]', "a name that no other service has"),
         ("services", '[{"name": "a", "colour": "red"}]', "no such field"),
+        ("services", '[{"name": "a", "otlp": true, "targets": ["a:1"]}]', "false where there is something to scrape"),
+        ("services", '[{"name": "a", "otlp": true, "labels": "x"}]', "an object with named fields"),
         ("services", '[{"name": "a", "labels": {"endpoint": "method", "method": "endpoint"}}]', "swapped in a circle"),
         ("services", '[{"name": "a", "buckets": [0.25, 0.5]}]', "one of its buckets, 0.25s, 0.5s"),
         ("services", '[{"name": "a", "latency": {"histogram": "sparse"}}]', "'classic' or 'native'"),
@@ -244,3 +247,22 @@ def test_environments_share_a_host() -> None:
         settings = load(stack, raw, frozenset(secret_keys()))
         for name in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp"):
             assert taken.setdefault(settings.port(name), stack) == stack
+
+
+def test_a_service_that_pushes_is_one_line() -> None:
+    given = '[{"name": "checkout", "otlp": true, "labels": {"endpoint": "route"}}]'
+    (service,) = load("dev", {"services": given}).services
+    assert service.matchers == 'service_name="checkout"'
+    assert service.metrics.requests == "http_server_request_duration_seconds_count"
+    assert service.labels == LabelNames(
+        endpoint="route", method="http_request_method", status="http_response_status_code"
+    )
+    assert service.latency is not None
+    assert (service.latency.threshold, service.latency.objective) == ("500ms", 99.0)
+
+
+def test_what_pushes_is_not_scraped() -> None:
+    settings = load("dev", {"services": '[{"name": "checkout", "otlp": true}, {"name": "shop", "targets": ["s:1"]}]'})
+    jobs = {job["job_name"] for job in yaml.safe_load(prometheus.render(settings))["scrape_configs"]}
+    assert "shop" in jobs
+    assert "checkout" not in jobs

@@ -37,6 +37,7 @@ RAW = re.compile(
     r"|prometheus_tsdb_(storage_blocks|wal_storage_size|head_chunks_storage_size|retention_limit)_bytes"
     r"|loki_discarded_samples_total|loki_request_duration_seconds_count|process_start_time_seconds"
     r"|otelcol_(receiver_refused|receiver_failed|exporter_send_failed|processor_memory_limiter_refused)_spans\(_total\)\?"
+    r"|otelcol_exporter_queue_(size|capacity)"
     r"|otelcol_process_uptime\(_seconds\)\?\(_total\)\?"
 )
 """What the stack's own services say of themselves, as the running ones were seen to."""

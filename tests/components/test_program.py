@@ -12,8 +12,16 @@ from ops.mocked import Registered
 from settings import Settings
 
 Program = tuple[Registered, ...]
-SERVICES = {"grafana", "prometheus", "loki", "jaeger"}
-USERS = {"grafana": "472:0", "prometheus": "65534:65534", "loki": "10001:10001", "jaeger": "10001:10001"}
+SOCKET = "/var/run/docker.sock"
+USERS = {
+    "grafana": "472:0",
+    "prometheus": "65534:65534",
+    "loki": "10001:10001",
+    "jaeger": "10001:10001",
+    "collector": "10001:10001",
+    "engine-filter": "65534:65534",
+}
+SERVICES = set(USERS)
 
 
 def of(program: Program, token: str) -> dict[str, dict[str, Any]]:
@@ -28,7 +36,7 @@ def loader(program: Program, name: str) -> dict[str, Any]:
     return next(i for n, i in of(program, ":Container").items() if n.endswith(f"-{name}-loader"))
 
 
-def test_four_services_and_nothing_else_runs(program: Program) -> None:
+def test_the_services_and_nothing_else_runs(program: Program) -> None:
     running = {n for n, i in of(program, ":Container").items() if i.get("mustRun", True)}
     assert running == SERVICES
 
@@ -41,25 +49,32 @@ def test_every_container_is_hardened(program: Program, settings: Settings) -> No
         assert container["securityOpts"] == ["no-new-privileges:true"]
         assert container["memory"] == container["memorySwap"] == settings.limit(name).memory
         assert float(container["cpus"]) == settings.limit(name).cpus
-        assert container["logOpts"] == {"max-size": "10m", "max-file": "3"}
+        assert container["logDriver"] == "fluentd"
+        assert container["logOpts"]["fluentd-address"] == f"127.0.0.1:{settings.port('containerLogs')}"
+        assert container["logOpts"]["fluentd-async"] == "true", "a collector that is away holds nobody up"
+        assert {"cache-max-size": "10m", "cache-max-file": "3"}.items() <= container["logOpts"].items()
         assert container["restart"] == "unless-stopped"
-        assert container["destroyGraceSeconds"] >= 30
+        assert container["destroyGraceSeconds"] >= 10
         assert container["stopTimeout"] == container["destroyGraceSeconds"]
         assert container["healthcheck"]["tests"][0] == "CMD"
         assert not container.get("privileged")
 
 
 def test_ports_are_published_where_the_settings_say(program: Program, settings: Settings) -> None:
-    published = [p for c in services(program).values() for p in c["ports"]]
+    published = [p for c in services(program).values() for p in c.get("ports", ())]
     assert {p["ip"] for p in published} == {settings.bind_address} == {"127.0.0.1"}
-    assert len({p["external"] for p in published}) == len(published) == 6
+    assert len({p["external"] for p in published}) == len(published) == 8
 
 
 def test_nothing_depends_on_a_path_of_this_machine(program: Program) -> None:
+    """The one path is of the engine's machine: its own socket, mounted in the filter alone."""
     for name, container in of(program, ":Container").items():
         for volume in container["volumes"]:
-            assert "hostPath" not in volume, name
-            assert volume["volumeName"], name
+            if "hostPath" in volume:
+                assert volume == {"hostPath": SOCKET, "containerPath": SOCKET, "readOnly": True}, name
+                assert "engine-filter" in name
+            else:
+                assert volume["volumeName"], name
         for upload in container.get("uploads", ()):
             assert "source" not in upload, name
 
@@ -74,7 +89,8 @@ def test_names_belong_to_the_stack(program: Program, stack: str) -> None:
 def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Program, stack: str) -> None:
     for name, container in services(program).items():
         writable = [v for v in container["volumes"] if not v.get("readOnly")]
-        assert [v["volumeName"] for v in writable] == [f"observability-{stack}-{name}-data"]
+        expected = [] if name == "engine-filter" else [f"observability-{stack}-{name}-data"]
+        assert [v["volumeName"] for v in writable] == expected
 
 
 def test_file_volumes_follow_their_content(program: Program, stack: str) -> None:
@@ -84,7 +100,8 @@ def test_file_volumes_follow_their_content(program: Program, stack: str) -> None
         if "name" not in i
     }
     assert set(labels) == {
-        "prometheus-config", "loki-config", "jaeger-config", "prometheus-secrets", "grafana-secrets",
+        "prometheus-config", "loki-config", "jaeger-config", "collector-config",
+        "prometheus-secrets", "grafana-secrets",
     }  # fmt: skip
     assert all(len(found["observability.content"]) == 12 for found in labels.values())
 
@@ -136,7 +153,7 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
 
 @pytest.mark.parametrize("stack", ["dev"])
 def test_labels_say_whose_a_thing_is(stack: str) -> None:
-    host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False)  # type: ignore[arg-type]
+    host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False, logs_port=1)  # type: ignore[arg-type]
     assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}
 
 
@@ -153,6 +170,8 @@ def test_dashboards_lie_in_their_folders(program: Program) -> None:
     assert folders == {
         "slo-overview": "ml-platform",
         "application-performance": "ml-platform",
+        "service-detail": "ml-platform",
+        "logs": "ml-platform",
         "infrastructure-health": "infrastructure",
         "stack-health": "infrastructure",
         "runbooks": "infrastructure",

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from components import grafana, jaeger, loki, prometheus
+from components import collector, engine_filter, grafana, jaeger, loki, prometheus
 from components.files import digest
 from components.service import _cores
 from settings import Limits, Settings
+from versions import Image
 
 
 @pytest.mark.parametrize(
@@ -34,9 +35,18 @@ def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
     ]
     assert len({s.fingerprint() for s in [spec, *changed]}) == len(changed) + 1
     assert replace(spec, files={"/x": "y"}).fingerprint() == spec.fingerprint(), "files have their own digest"
+    other = Image("other", "1", "")
+    pushed = collector.spec(settings_of("dev"))
+    assert replace(pushed, owner_image=other).fingerprint() == pushed.fingerprint(), (
+        "who runs an errand is not the service"
+    )
+    asking = engine_filter.spec(settings_of("dev"))
+    assert asking.socket is not None
+    by_another = replace(asking, socket=replace(asking.socket, group_image=other))
+    assert by_another.fingerprint() == asking.fingerprint()
 
 
-@pytest.mark.parametrize("module", [grafana, jaeger, loki, prometheus])
+@pytest.mark.parametrize("module", [collector, engine_filter, grafana, jaeger, loki, prometheus])
 def test_specs_are_the_same_every_time(module: object, settings_of: Callable[[str], Settings]) -> None:
     first, second = (module.spec(settings_of("prod")) for _ in range(2))  # type: ignore[attr-defined]
     assert first == second

@@ -31,9 +31,9 @@ def test_prometheus_keeps_what_a_30_day_slo_needs(settings: Settings) -> None:
     assert "--enable-feature=exemplar-storage" in prometheus.command(settings)
 
 
-def test_prometheus_scrapes_the_four_services(settings: Settings) -> None:
+def test_prometheus_scrapes_the_five_services(settings: Settings) -> None:
     jobs = {j["job_name"]: j for j in yaml.safe_load(prometheus.render(settings))["scrape_configs"]}
-    assert {"prometheus", "grafana", "loki", "jaeger", "span-metrics"} <= set(jobs)
+    assert {"prometheus", "grafana", "loki", "jaeger", "collector", "span-metrics"} <= set(jobs)
     assert jobs["grafana"]["basic_auth"] == {
         "username": "prometheus",
         "password_file": "/run/observability/grafana-metrics-password",
@@ -100,7 +100,7 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
         ("GF_SECURITY_ALLOW_EMBEDDING", "false"),
         ("GF_SECURITY_CONTENT_SECURITY_POLICY", "true"),
-        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "jaeger:4317"),
+        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "collector:4317"),
     ],
 )
 def test_grafana_is_quiet_and_closed(settings: Settings, key: str, value: str) -> None:

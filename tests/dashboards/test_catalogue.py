@@ -36,6 +36,8 @@ def test_where_each_dashboard_lives() -> None:
     assert found == {
         "slo-overview": ("ml-platform", "SLO Overview"),
         "application-performance": ("ml-platform", "Application Performance"),
+        "service-detail": ("ml-platform", "Service"),
+        "logs": ("ml-platform", "Logs"),
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
         "stack-health": ("infrastructure", "Stack Health"),
         "executive-slo-report": ("executive", "Executive: SLO Report"),

@@ -36,7 +36,7 @@ def of(record: str, container: str) -> str:
     return f'{record}{{container="{container}"}}'
 
 
-@pytest.mark.parametrize("container", [name for name in SERVICES if name != "jaeger"])
+@pytest.mark.parametrize("container", [name for name in SERVICES if name not in containers.COLLECTORS])
 def test_a_process_tells_what_its_container_uses(promtool: Promtool, group: RuleGroup, container: str) -> None:
     mine = {f'{name}{{job="{container}",instance="a"}}': values for name, values in PROCESS.items()}
     strange = {f'{name}{{job="checkout",instance="b"}}': "0+1000000x60" for name in PROCESS}
@@ -55,25 +55,64 @@ def test_a_process_tells_what_its_container_uses(promtool: Promtool, group: Rule
     )
 
 
+@pytest.mark.parametrize("container", containers.COLLECTORS)
 @pytest.mark.parametrize("cpu", JAEGER[0])
 @pytest.mark.parametrize("memory", JAEGER[1])
-def test_jaeger_is_a_collector_in_either_spelling(promtool: Promtool, group: RuleGroup, cpu: str, memory: str) -> None:
+def test_a_collector_is_known_in_either_spelling(
+    promtool: Promtool, group: RuleGroup, container: str, cpu: str, memory: str
+) -> None:
     series = {
-        f'otelcol_process_{cpu}{{job="jaeger"}}': "0+15x60",
-        f'otelcol_process_{memory}{{job="jaeger"}}': "700x60",
-        f'otelcol_process_{cpu}{{job="collector"}}': "0+1500x60",
-        'otelcol_process_runtime_total_sys_memory_bytes{job="jaeger"}': "90000x60",
+        f'otelcol_process_{cpu}{{job="{container}"}}': "0+15x60",
+        f'otelcol_process_{memory}{{job="{container}"}}': "700x60",
+        f'otelcol_process_{cpu}{{job="strange"}}': "0+1500x60",
+        f'otelcol_process_runtime_total_sys_memory_bytes{{job="{container}"}}': "90000x60",
     }
     promtool.evaluate(
         group,
         series,
         [
-            ("1h", *near(of(containers.CPU, "jaeger"), 0.25)),
-            ("1h", of(containers.MEMORY, "jaeger"), 700),
-            ("1h", of(containers.NETWORK_RECEIVED, "jaeger"), None),
-            ("1h", of(containers.NETWORK_SENT, "jaeger"), None),
+            ("1h", *near(of(containers.CPU, container), 0.25)),
+            ("1h", of(containers.MEMORY, container), 700),
+            ("1h", of(containers.NETWORK_RECEIVED, container), None),
+            ("1h", of(containers.NETWORK_SENT, container), None),
         ],
     )
+
+
+MINE = 'container="loki",service="loki",stack="dev"'
+ENGINE = {
+    f"container_cpu_usage_nanoseconds_total{{{MINE}}}": "0+30000000000x60",
+    f"container_memory_usage_total_bytes{{{MINE}}}": "500x60",
+    f'container_network_io_usage_rx_bytes_total{{{MINE},interface="eth0"}}': "0+6000x60",
+    f'container_network_io_usage_rx_bytes_total{{{MINE},interface="eth1"}}': "0+6000x60",
+    f'container_network_io_usage_tx_bytes_total{{{MINE},interface="eth0"}}': "0+600x60",
+    'container_memory_usage_limit_bytes{container="shop-1",service="shop"}': "900x60",
+    'container_memory_usage_total_bytes{container="shop-1",service="shop"}': "90x60",
+    'container_cpu_limit{container="shop-1",service="shop"}': "0x60",
+}
+
+
+def test_what_the_engine_says_counts_before_what_the_process_says(promtool: Promtool, group: RuleGroup) -> None:
+    process = {f'{name}{{job="loki"}}': "0+60x60" for name in PROCESS}
+    promtool.evaluate(
+        group,
+        ENGINE | process,
+        [
+            ("1h", *near(of(containers.CPU, "loki"), 0.5)),
+            ("1h", of(containers.MEMORY, "loki"), 500),
+            ("1h", *near(of(containers.NETWORK_RECEIVED, "loki"), 200)),
+            ("1h", *near(of(containers.NETWORK_SENT, "loki"), 10)),
+            ("1h", of(containers.MEMORY, "shop-1"), 90),
+            ("1h", of(containers.MEMORY_LIMIT, "shop-1"), 900),
+            ("1h", of(containers.CPU_LIMIT, "shop-1"), None),
+        ],
+    )
+
+
+def test_without_the_socket_the_engine_is_not_asked(settings: Settings) -> None:
+    text = containers.render(settings.model_validate({"stack": "t", "dockerSocket": ""}))["containers.yml"]
+    assert "container_cpu" not in text
+    assert "engine-filter" not in text
 
 
 def test_a_restart_takes_no_cpu_and_no_bytes_away(promtool: Promtool, group: RuleGroup) -> None:

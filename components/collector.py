@@ -1,0 +1,43 @@
+"""The collector as a service: everything that is pushed, and what containers and host use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.files import Checker
+from components.service import Port, ServiceSpec
+from configs import collector
+from configs.paths import COLLECTOR_FORWARD_PORT, COLLECTOR_HEALTH_PORT
+from versions import image
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+NAME = "collector"
+
+
+def spec(settings: Settings) -> ServiceSpec:
+    """Return the collector's container: user 10001, nothing but one binary in the image, queues on its volume."""
+    return ServiceSpec(
+        name=NAME,
+        image=image(NAME),
+        user="10001:10001",
+        command=collector.command(),
+        environment={},
+        data=collector.DATA,
+        files={collector.FILE: collector.render(settings)},
+        checker=Checker(("/otelcol-contrib", "validate", *collector.command())),
+        health=collector.health(),
+        health_interval=settings.health_interval,
+        ports=(
+            Port(4317, settings.port("otlpGrpc")),
+            Port(4318, settings.port("otlpHttp")),
+            Port(COLLECTOR_HEALTH_PORT, settings.port(NAME)),
+            Port(COLLECTOR_FORWARD_PORT, settings.port("containerLogs"), engine_only=True),
+        ),
+        ready_url=f"{settings.address(NAME)}/",
+        limits=settings.limit(NAME),
+        tmp_mib=16,
+        stop_seconds=30,
+        owner_image=image("prometheus"),
+    )

@@ -1,0 +1,241 @@
+"""The collector's configuration: everything that is pushed comes in here, and waits on disk for a backend that is down.
+
+```
+applications  ── OTLP ──────────────► traces   ──► Jaeger
+                                        └─ service graph ─┐
+                                      metrics ────────────┼──► Prometheus
+engine filter ── containers' use ─────────────────────────┤
+/proc         ── the host's use ──────────────────────────┘
+Docker engine ── containers' output ► logs     ──► Loki
+```
+
+Nothing is batched before the queues: what a sender was told is accepted is on disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from configs import labels
+from configs.paths import (
+    COLLECTOR_FORWARD_PORT,
+    COLLECTOR_HEALTH_PORT,
+    COLLECTOR_METRICS_PORT,
+    CONFIG,
+    ENGINE_FILTER_PORT,
+)
+from configs.text import to_yaml
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+DATA: Final = "/var/lib/otelcol"
+FILE: Final = f"{CONFIG}/collector.yaml"
+QUEUE_BYTES: Final = 256 * 1024 * 1024
+"""What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
+CONTAINER: Final = "container"
+"""The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
+
+_ALL: Final = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
+_STACK: Final = "stack"
+
+# The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
+# so the health endpoint answers with one, and `validate` fails when there is no answer, or another.
+_HEALTHY: Final = """\
+receivers: {otlp: {protocols: {http: {}}}}
+exporters: {debug: {}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+"""
+
+
+def command() -> tuple[str, ...]:
+    """Return the collector's command line."""
+    return (f"--config={FILE}",)
+
+
+def health() -> tuple[str, ...]:
+    """Return the command that fails when the collector does not serve."""
+    return ("/otelcol-contrib", "validate", f"--config=http://127.0.0.1:{COLLECTOR_HEALTH_PORT}/")
+
+
+def render(settings: Settings) -> str:
+    """Return collector.yaml."""
+    receivers = _receivers(settings)
+    measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
+    return to_yaml(
+        "collector",
+        {
+            "service": {
+                "extensions": ["health_check", "file_storage"],
+                "pipelines": {
+                    "traces": _pipeline(["otlp"], [], ["otlp_grpc/jaeger", "service_graph"]),
+                    "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
+                    "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
+                    "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
+                    "logs": _pipeline(["otlp"], [], ["otlp_http/loki"]),
+                    "logs/containers": _pipeline(
+                        ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
+                    ),
+                },
+                "telemetry": {
+                    "resource": {"attributes": [{"name": "service.name", "value": "collector"}]},
+                    "metrics": {
+                        "level": "normal",
+                        "readers": [
+                            {"pull": {"exporter": {"prometheus": {"host": _ALL, "port": COLLECTOR_METRICS_PORT}}}}
+                        ],
+                    },
+                    "logs": {"level": "warn", "disable_stacktrace": True},
+                },
+            },
+            "extensions": {
+                "health_check": {
+                    "endpoint": f"{_ALL}:{COLLECTOR_HEALTH_PORT}",
+                    "response_body": {"healthy": _HEALTHY},
+                },
+                "file_storage": {
+                    "directory": DATA,
+                    "timeout": "5s",
+                    "compaction": {
+                        "on_start": True,
+                        "on_rebound": True,
+                        "directory": DATA,
+                        "cleanup_on_start": True,
+                    },
+                },
+            },
+            "receivers": receivers,
+            "processors": {
+                "memory_limiter": {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20},
+                "transform/measured": _of_containers(settings),
+                "transform/output": _of_output(settings),
+                "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
+            },
+            "connectors": {
+                "service_graph": {
+                    "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
+                    "store": {"ttl": "10s", "max_items": 10_000},
+                    "metrics_flush_interval": settings.scrape_interval,
+                }
+            },
+            "exporters": {
+                "otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": {"insecure": True}, **_waiting()},
+                "otlp_http/prometheus": {"endpoint": "http://prometheus:9090/api/v1/otlp", **_waiting()},
+                "otlp_http/loki": {"endpoint": "http://loki:3100/otlp", **_waiting()},
+            },
+        },
+    )
+
+
+def _pipeline(receivers: list[str], processors: list[str], exporters: list[str]) -> dict[str, Any]:
+    return {"receivers": receivers, "processors": ["memory_limiter", *processors], "exporters": exporters}
+
+
+def _receivers(settings: Settings) -> dict[str, Any]:
+    receivers: dict[str, Any] = {
+        "otlp": {"protocols": {"grpc": {"endpoint": f"{_ALL}:4317"}, "http": {"endpoint": f"{_ALL}:4318"}}},
+        "fluent_forward": {"endpoint": f"{_ALL}:{COLLECTOR_FORWARD_PORT}"},
+        "host_metrics": {
+            "collection_interval": settings.scrape_interval,
+            "scrapers": {
+                "cpu": {},
+                "load": {},
+                "memory": {},
+                "disk": {},
+                # The host's own mounts are not to be seen from here, but the volume is on its disk.
+                "filesystem": {
+                    "include_mount_points": {"mount_points": [DATA], "match_type": "strict"},
+                    "include_virtual_filesystems": True,  # which a part of another one counts as
+                },
+            },
+        },
+    }
+    if settings.docker_socket:
+        receivers["docker_stats"] = {
+            "endpoint": f"tcp://engine-filter:{ENGINE_FILTER_PORT}",
+            **({"api_version": settings.docker_api_version} if settings.docker_api_version else {}),
+            "collection_interval": settings.scrape_interval,
+            "container_labels_to_metric_labels": {
+                labels.STACK: labels.STACK,
+                labels.SERVICE: labels.SERVICE,
+                "com.docker.compose.service": "com.docker.compose.service",
+            },
+            "metrics": {
+                name: {"enabled": True} for name in ("container.cpu.limit", "container.restarts", "container.uptime")
+            },
+        }
+    return receivers
+
+
+def _of_containers(settings: Settings) -> dict[str, Any]:
+    """Name every container by `container`, `service` and `stack`, and take away what only makes more series."""
+    own = f'resource.attributes["{labels.STACK}"] == "{settings.stack}"'
+    name = 'resource.attributes["container.name"]'
+    said = (f'resource.attributes["{labels.SERVICE}"]', 'resource.attributes["com.docker.compose.service"]')
+    return {
+        "error_mode": "ignore",
+        "metric_statements": [
+            {
+                "context": "datapoint",
+                "statements": [
+                    f'set(datapoint.attributes["{CONTAINER}"], {name}) where {name} != nil',
+                    f'set(datapoint.attributes["{CONTAINER}"], {said[0]}) where {own}',
+                    # Another stack's services are not this one's, though they are called the same.
+                    f'set(datapoint.attributes["service"], datapoint.attributes["{CONTAINER}"]) where {name} != nil',
+                    f'set(datapoint.attributes["service"], {said[1]}) where {said[1]} != nil',
+                    (
+                        f'set(datapoint.attributes["{_STACK}"], resource.attributes["{labels.STACK}"])'
+                        f' where resource.attributes["{labels.STACK}"] != nil'
+                    ),
+                ],
+            },
+            {"context": "resource", "statements": ['keep_matching_keys(resource.attributes, "^$")']},
+        ],
+    }
+
+
+def _of_output(settings: Settings) -> dict[str, Any]:
+    """Make of what the engine sends (line, container, its labels) a log record with its service's name."""
+    body, here = "log.body", "log.attributes"
+    return {
+        "error_mode": "ignore",
+        "log_statements": [
+            {
+                "context": "log",
+                "statements": [
+                    f'set({here}["service.name"], {here}["{labels.SERVICE}"])',
+                    f'set({here}["{_STACK}"], {here}["{labels.STACK}"])',
+                    f'set({here}["{_STACK}"], "{settings.stack}") where {here}["{_STACK}"] == nil',
+                    f'replace_pattern({here}["container_name"], "^/", "")',
+                    f'set({here}["container.name"], {here}["container_name"])',
+                    f'set({here}["log.iostream"], {here}["source"])',
+                    f'keep_keys({here}, ["service.name", "{_STACK}", "container.name", "log.iostream"])',
+                    # A line in JSON says itself which request it is about, and how bad it is.
+                    f'merge_maps(log.cache, ParseJSON({body}), "upsert") where IsMatch({body}, "^\\\\s*\\\\{{")',
+                    f'set({here}["trace_id"], log.cache["trace_id"]) where IsString(log.cache["trace_id"])',
+                    f'set({here}["span_id"], log.cache["span_id"]) where IsString(log.cache["span_id"])',
+                    f'set({here}["request_id"], log.cache["request_id"]) where IsString(log.cache["request_id"])',
+                ],
+            }
+        ],
+    }
+
+
+def _waiting() -> dict[str, Any]:
+    """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
+    return {
+        "sending_queue": {
+            "storage": "file_storage",
+            "sizer": "bytes",
+            "queue_size": QUEUE_BYTES,
+            "num_consumers": 2,
+            # At the backend's door: what is in a batch is still in the queue until the backend has it.
+            "batch": {"flush_timeout": "200ms", "sizer": "items", "min_size": 2_000, "max_size": 8_000},
+        },
+        "retry_on_failure": {
+            "enabled": True,
+            "initial_interval": "1s",
+            "max_interval": "10s",
+            "max_elapsed_time": "0s",
+        },
+    }

@@ -1,0 +1,254 @@
+"""One request with a known trace ID, followed from signal to signal by the configured links, through Grafana only.
+
+Each hop takes its query from the link itself (exemplar destination, traces to logs, traces to metrics, derived field),
+so that a link whose query is wrong fails here as it would under a mouse.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from components.grafana_api import GrafanaApi, GrafanaError
+from configs.correlations import CORRELATIONS, CorrelationSpec
+from configs.datasources import SPAN_DURATION_BUCKET, datasources
+from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from rules.watched import watched
+from settings import Settings, seconds
+
+Json = dict[str, Any]
+Frames = list[Json]
+
+FRONT, BACK = "verify-links", "verify-links-backend"
+"""Who sends the request and who answers it: names that no real service has."""
+CARRIER = "collector"
+"""Whose container carries the request."""
+PATIENCE_SECONDS = 60
+_POLL_SECONDS = 0.5
+_RANGE = {"from": "now-15m", "to": "now"}
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step: what was tried, whether it led anywhere, what came back, and seconds from the request until it did."""
+
+    name: str
+    tried: str
+    passed: bool
+    said: str
+    seconds: float
+
+
+class HopError(Exception):
+    """A hop that did not lead anywhere yet: `said` is what came back."""
+
+    def __init__(self, tried: str, said: str) -> None:
+        self.tried, self.said = tried, said
+        super().__init__(f"{tried}: {said}")
+
+
+Step = Callable[[], tuple[str, str]]
+"""Returns what was tried and what came back; raises HopError."""
+
+
+def walk(api: GrafanaApi, otlp: str, settings: Settings) -> list[Hop]:
+    """Send the request to `otlp` (a URL without a path) and take every hop; one that fails does not end the walk."""
+    trace = secrets.token_hex(16)
+    began = time.monotonic()
+    try:
+        _send(otlp, trace)
+    except OSError as error:
+        return [Hop("the request itself", f"POST {otlp}", passed=False, said=str(error), seconds=0.0)]
+    patience = PATIENCE_SECONDS + 2 * seconds(settings.scrape_interval)
+    with ThreadPoolExecutor(max_workers=8) as together:  # each for itself, so that each tells its own time
+        taken = [
+            together.submit(_take, name, step, began, patience) for name, step in _steps(api, otlp, settings, trace)
+        ]
+        return [hop.result() for hop in taken]
+
+
+def _take(name: str, step: Step, began: float, patience: float) -> Hop:
+    while True:
+        try:
+            tried, said = step()
+        except (HopError, GrafanaError, OSError) as error:
+            if time.monotonic() - began < patience:
+                time.sleep(_POLL_SECONDS)
+                continue
+            tried = error.tried if isinstance(error, HopError) else ""
+            said = error.said if isinstance(error, HopError) else str(error)
+            return Hop(name, tried, passed=False, said=said, seconds=time.monotonic() - began)
+        return Hop(name, tried, passed=True, said=said, seconds=time.monotonic() - began)
+
+
+def _steps(api: GrafanaApi, otlp: str, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
+    sources = {spec.uid: spec.json_data for spec in datasources(settings)}
+    exemplar, derived = sources[DATASOURCE_PROMETHEUS], sources[DATASOURCE_LOKI]
+    to_logs, to_metrics = (sources[DATASOURCE_JAEGER][key] for key in ("tracesToLogsV2", "tracesToMetrics"))
+
+    sent = [trace]
+    """A histogram keeps the newest exemplar of each bucket, which may be one of the requests sent for the rates."""
+
+    def another() -> None:
+        sent.append(secrets.token_hex(16))
+        _send(otlp, sent[-1])
+
+    def ask(uid: str, query: Json) -> Frames:
+        return _ask(api, uid, query)
+
+    yield "metric → its exemplar → the trace", lambda: _by_exemplar(ask, exemplar, sent)
+    yield "trace → its log lines", lambda: _lines(ask, str(to_logs["query"]).replace("${__span.traceId}", trace), trace)
+    for query in to_metrics["queries"]:
+        expr = str(query["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{BACK}"')
+        yield f"trace → the service's {query['name'].lower()}", lambda expr=expr: _rate(ask, expr, another)  # type: ignore[misc]
+    yield "log line → the trace", lambda: _by_line(ask, derived["derivedFields"], trace)
+    known = [service.name for service in watched(settings)]
+    values = {"traceId": trace, "traceID": trace, "serviceName": BACK, "service": known[-1] if known else ""}
+    for spec in CORRELATIONS:
+        if known or "${service}" not in json.dumps(dict(spec.query)):
+            yield f"correlation {spec.name}", lambda spec=spec: _correlated(ask, spec, values)  # type: ignore[misc]
+    edge = f'sum(traces_service_graph_request_total{{client="{FRONT}", server="{BACK}"}})'
+    yield "service map: who called whom", lambda: _number(ask, edge)
+    yield (
+        "container metrics of what carried it",
+        lambda: _number(ask, f'container:memory_bytes:max{{container="{CARRIER}"}}'),
+    )
+    yield "alert history", lambda: _history(ask)
+
+
+def _by_exemplar(ask: Callable[[str, Json], Frames], source: Mapping[str, Any], sent: Sequence[str]) -> tuple[str, str]:
+    expr = f'{SPAN_DURATION_BUCKET}{{service_name="{BACK}"}}'
+    frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
+    for destination in source["exemplarTraceIdDestinations"]:
+        for trace in set(sent) & set(_column(frames, destination["name"])):
+            spans = _column(ask(destination["datasourceUid"], {"query": trace}), "spanID")
+            if not spans:
+                raise HopError(f"{destination['datasourceUid']}: {trace}", "no such trace")
+            return expr, f"exemplar {trace[:8]}…, {len(spans)} spans"
+    raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
+
+
+def _lines(ask: Callable[[str, Json], Frames], expr: str, trace: str) -> tuple[str, str]:
+    found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
+    if not found:
+        raise HopError(expr, f"no line of {trace}")
+    return expr, f"{len(found)} lines: {str(found[0])[:60]}"
+
+
+def _number(ask: Callable[[str, Json], Frames], expr: str) -> tuple[str, str]:
+    frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
+    found = [value for value in _column(frames, type_="number") if value is not None]
+    if not found:
+        raise HopError(expr, "no value")
+    return expr, f"{float(found[-1]):.6g}"
+
+
+def _rate(ask: Callable[[str, Json], Frames], expr: str, another: Callable[[], None]) -> tuple[str, str]:
+    """As `_number`: a rate needs another request after the first that was seen."""
+    try:
+        return _number(ask, expr)
+    except HopError:
+        another()
+        raise
+
+
+def _by_line(ask: Callable[[str, Json], Frames], fields: Sequence[Mapping[str, str]], trace: str) -> tuple[str, str]:
+    expr = f'{{service_name="{BACK}"}}'
+    frames = ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100})
+    for field in fields:
+        for line, labels in zip(_column(frames, "Line"), _column(frames, "labels"), strict=False):
+            if field["matcherType"] == "label":
+                values = [v for k, v in dict(labels or {}).items() if re.fullmatch(field["matcherRegex"], k)]
+            else:
+                values = re.findall(field["matcherRegex"], str(line))
+            if trace in values and _column(ask(field["datasourceUid"], {"query": trace}), "spanID"):
+                return f"{expr}, field {field['name']}", f"trace {trace[:8]}…"
+    raise HopError(expr, f"no field of {len(_column(frames, 'Line'))} lines leads to {trace}")
+
+
+def _correlated(
+    ask: Callable[[str, Json], Frames], spec: CorrelationSpec, values: Mapping[str, str]
+) -> tuple[str, str]:
+    text = re.sub(r"\$\{(\w+)\}", lambda m: json.dumps(values[m.group(1)])[1:-1], json.dumps(dict(spec.query)))
+    frames = ask(spec.target, json.loads(text))
+    rows = sum(len(column) for frame in frames for column in (frame.get("data") or {}).get("values", [])[:1])
+    if not rows:
+        raise HopError(text, "nothing")
+    return text, f"{rows} rows of {spec.target}"
+
+
+def _history(ask: Callable[[str, Json], Frames]) -> tuple[str, str]:
+    expr = '{from="state-history"} |= `"service":"grafana"`'
+    found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
+    return expr, f"{len(found)} changes of state" if found else "no change of state yet"
+
+
+def _ask(api: GrafanaApi, uid: str, query: Json) -> Frames:
+    asked = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | query
+    try:
+        result: Json = api.request("POST", "/api/ds/query", {"queries": [asked], **_RANGE})["results"]["A"]
+    except GrafanaError as error:
+        raise HopError(str(query), str(error)) from None
+    if result.get("error"):
+        raise HopError(str(query), str(result["error"]))
+    return list(result.get("frames") or ())
+
+
+def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
+    """Return the values of the fields of that name, or type, of every frame."""
+    found: list[Any] = []
+    for frame in frames:
+        fields = frame["schema"]["fields"]
+        values = (frame.get("data") or {}).get("values") or [[] for _ in fields]
+        for field, column in zip(fields, values, strict=False):
+            if name in (field["name"], "") and type_ in (field.get("type"), ""):
+                found += column
+    return found
+
+
+def _send(otlp: str, trace: str) -> None:
+    """Send the request as the two who took part in it would: a span each, and a log line of the one that answered."""
+    now = time.time_ns()
+    client, server = secrets.token_hex(8), secrets.token_hex(8)
+    times = {"startTimeUnixNano": str(now - 20_000_000), "endTimeUnixNano": str(now)}
+    asked = {"traceId": trace, "spanId": client, "name": "GET /verify", "kind": 3, **times}
+    answered = {"traceId": trace, "spanId": server, "parentSpanId": client, "name": "GET /verify", "kind": 2, **times}
+    line = {
+        "timeUnixNano": str(now),
+        "severityText": "INFO",
+        "body": {"stringValue": f"make verify asked, trace_id={trace}"},
+        "traceId": trace,
+        "spanId": server,
+    }
+    _post(
+        f"{otlp}/v1/traces",
+        {
+            "resourceSpans": [
+                {"resource": _resource(name), "scopeSpans": [{"spans": [span]}]}
+                for name, span in ((FRONT, asked), (BACK, answered))
+            ]
+        },
+    )
+    _post(
+        f"{otlp}/v1/logs",
+        {"resourceLogs": [{"resource": _resource(BACK), "scopeLogs": [{"logRecords": [line]}]}]},
+    )
+
+
+def _resource(service: str) -> Json:
+    return {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+
+
+def _post(url: str, body: Json) -> None:
+    request = urllib.request.Request(  # noqa: S310 - the stack's own address
+        url, json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
+        pass
