@@ -425,11 +425,6 @@ class Settings(_Frozen):
         description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
         " lets reading calls through; empty for not at all",
     )
-    docker_api_version: Annotated[str, Field(pattern=r"^(1\.[0-9]{2})?$")] = Field(
-        "",
-        alias="dockerApiVersion",
-        description="Version of the engine's API, for engines before 25, like 1.41; empty: the collector finds it",
-    )
     health_interval: Duration = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
     )

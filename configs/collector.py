@@ -153,7 +153,7 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     if settings.docker_socket:
         receivers["docker_stats"] = {
             "endpoint": f"tcp://engine-filter:{ENGINE_FILTER_PORT}",
-            **({"api_version": settings.docker_api_version} if settings.docker_api_version else {}),
+            "api_version": "",  # the one that the engine has; left out, it is one that older engines refuse
             "collection_interval": settings.scrape_interval,
             "container_labels_to_metric_labels": {
                 labels.STACK: labels.STACK,

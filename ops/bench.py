@@ -23,7 +23,7 @@ from dashboards import DashboardBuilder
 from ops import bench_slo, stack_config
 from ops import engine as docker_engine
 from ops.console import say, table
-from ops.sandbox import SERVICES, Sandbox, free_offset, missing, old_api
+from ops.sandbox import SERVICES, Sandbox, free_offset, missing
 from settings import DEFAULT_PORTS, Settings
 
 _NOOP_RUNS = 5
@@ -112,7 +112,7 @@ def _real(folder: Path) -> list[Row]:
         rows.append(_row("… of one resource by each provider", "an empty program's", least, nothing))
     finally:
         stack.sweep()
-    settings = stack_config.settings("dev").model_copy(update={"docker_api_version": old_api(client) or ""})
+    settings = stack_config.settings("dev")
     alone = [_grafana_alone(client, settings) for _ in range(_FRESH_RUNS)]
     rows.append(_row("`up` from nothing to healthy", "Grafana alone", _median(fresh), _median(alone), 2.5))
     if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode:

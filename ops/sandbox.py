@@ -32,7 +32,6 @@ from settings import SERVICES as NAMED
 
 SERVICES = (*NAMED, ENGINE_FILTER)
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
-_FOUND_FROM = (1, 44)
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -79,12 +78,6 @@ def free_offset() -> int:
     return next(offset for offset in _OFFSETS if all(_free(port + offset) for port in DEFAULT_PORTS.values()))
 
 
-def old_api(engine: DockerClient) -> str | None:
-    """Return the version of the engine's API where the collector would not find it: before 1.44."""
-    version = str(engine.version()["ApiVersion"])
-    return version if tuple(map(int, version.split("."))) < _FOUND_FROM else None
-
-
 def _free(port: int) -> bool:
     with socket.socket() as probe:
         # As Docker binds: what is left of closed connections is nobody.
@@ -113,7 +106,7 @@ class Sandbox:
         (folder / ".state").mkdir()
         sandbox = cls(folder, name, engine, free_offset())
         shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
-        sandbox.configure(portOffset=sandbox.offset, dockerApiVersion=old_api(engine))
+        sandbox.configure(portOffset=sandbox.offset)
         sandbox.sweep()
         return sandbox
 
