@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.files import Checker
 from components.service import Port, ServiceSpec
 from configs import collector
 from configs.paths import COLLECTOR_FORWARD_PORT, COLLECTOR_HEALTH_PORT
@@ -26,7 +25,7 @@ def spec(settings: Settings) -> ServiceSpec:
         environment={},
         data=collector.DATA,
         files={collector.FILE: collector.render(settings)},
-        checker=Checker(("/otelcol-contrib", "validate", *collector.command())),
+        checker=("/otelcol-contrib", "validate", *collector.command()),
         health=collector.health(),
         health_interval=settings.health_interval,
         ports=(

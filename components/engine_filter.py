@@ -41,7 +41,7 @@ def spec(settings: Settings) -> ServiceSpec:
         environment={},
         data="",
         files={},
-        checker=None,
+        checker=(),
         health=("/healthcheck",),
         health_interval=settings.health_interval,
         ports=(),

@@ -1,4 +1,4 @@
-"""A container that does one thing on the Docker host and ends: what the program must know of, or do to, that host."""
+"""A container that does one thing on the Docker host and ends: fill a volume, check files, look something up."""
 
 from __future__ import annotations
 
@@ -15,19 +15,28 @@ def errand(  # noqa: PLR0913 - one argument a property
     command: Sequence[str],
     mounts: Sequence[docker.ContainerVolumeArgs],
     labels: Mapping[str, str],
+    user: str = "",
     capabilities: Sequence[str] = (),
+    uploads: Sequence[docker.ContainerUploadArgs] = (),
     opts: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """Run `command` in `image` as root with nothing but `capabilities`, without network; its output is kept as logs."""
+    """Run `command` in `image` as `user` (the image's own by default) with nothing but `capabilities`, no network.
+
+    What it prints is its `container_logs`. Without a command it is only made, for its `uploads`; these need a root
+    file system that can be written.
+    """
+    runs = bool(command)
     return docker.Container(
         name,
         image=image,
-        entrypoints=list(command),
-        user="0:0",
-        read_only=True,
+        uploads=list(uploads) or None,
         volumes=list(mounts),
-        attach=True,
-        logs=True,
+        entrypoints=list(command) or None,
+        user=user or None,
+        read_only=not uploads,
+        start=runs,
+        attach=runs,
+        logs=runs,
         must_run=False,
         restart="no",
         network_mode="none",

@@ -10,25 +10,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_docker as docker
 
+from components.errand import errand
 from configs.labels import CONTENT
 
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
-
-
-@dataclass(frozen=True)
-class Checker:
-    """The command that accepts or refuses the files: `entrypoint` runs as `user` with `capabilities` added."""
-
-    entrypoint: tuple[str, ...]
-    user: str = ""
-    capabilities: tuple[str, ...] = ()
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
@@ -57,11 +48,10 @@ class FileVolume(pulumi.ComponentResource):
         image: pulumi.Input[str],
         labels: Mapping[str, str],
         key: pulumi.Input[str] | None = None,
-        checker: Checker | None = None,
-        data: tuple[pulumi.Input[str], str] | None = None,
+        checker: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make the volume and fill it; `key` marks contents as secret, `data` mounts (volume, path) for the checker."""
+        """Make the volume and fill it; `key` marks contents as secret, `checker` is what accepts or refuses them."""
         super().__init__("observability:index:FileVolume", name, None, opts)
         # Old and new stand side by side until the service has moved, also when a refused edit is taken back: so both
         # get names of Pulumi's making. A name of our own would be deleted first, with the running service behind it.
@@ -74,31 +64,16 @@ class FileVolume(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        mounts = [docker.ContainerVolumeArgs(volume_name=volume.name, container_path=mount)]
-        if data is not None:
-            mounts.append(docker.ContainerVolumeArgs(volume_name=data[0], container_path=data[1]))
-        self.checked = docker.Container(
+        self.checked = errand(
             f"{prefix}-{name}-loader",
             image=image,
+            command=checker,
+            mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=mount)],
+            labels=labels,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
                 for path, text in sorted(files.items())
             ],
-            volumes=mounts,
-            entrypoints=list(checker.entrypoint) if checker else None,
-            user=checker.user if checker and checker.user else None,
-            start=checker is not None,
-            attach=checker is not None,
-            logs=checker is not None,
-            must_run=False,
-            restart="no",
-            network_mode="none",
-            capabilities=docker.ContainerCapabilitiesArgs(
-                drops=["ALL"], adds=[f"CAP_{c}" for c in checker.capabilities] if checker else []
-            ),
-            security_opts=["no-new-privileges:true"],
-            log_driver="json-file",
-            labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
             opts=child,
         )
         self.name = volume.name

@@ -27,7 +27,7 @@ def spec(settings: Settings) -> ServiceSpec:
         environment=grafana.environment(settings),
         data=grafana.DATA,
         files={},
-        checker=None,
+        checker=(),
         # The API's own health fails with its database.
         health=("curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{grafana.PORT}/api/health"),
         health_interval=settings.health_interval,

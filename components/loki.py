@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.files import Checker
 from components.service import Port, ServiceSpec
 from configs import loki
 from versions import image
@@ -25,7 +24,7 @@ def spec(settings: Settings) -> ServiceSpec:
         environment={},
         data=loki.DATA,
         files={loki.FILE: loki.render(settings)},
-        checker=Checker(("/usr/bin/loki", "-verify-config", *loki.command())),
+        checker=("/usr/bin/loki", "-verify-config", *loki.command()),
         health=("/usr/bin/loki", "-health"),
         health_interval=settings.health_interval,
         ports=(Port(loki.PORT, settings.port(NAME)),),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rules
-from components.files import Checker
 from components.service import Port, ServiceSpec
 from configs import prometheus
 from versions import image
@@ -27,7 +26,7 @@ def spec(settings: Settings) -> ServiceSpec:
         environment={},
         data=prometheus.DATA,
         files={prometheus.FILE: prometheus.render(settings), **rule_files},
-        checker=Checker(("/bin/promtool", "check", "config", prometheus.FILE)),
+        checker=("/bin/promtool", "check", "config", prometheus.FILE),
         health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/-/ready"),
         health_interval=settings.health_interval,
         ports=(Port(9090, settings.port(NAME)),),

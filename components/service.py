@@ -12,7 +12,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.errand import errand
-from components.files import Checker, FileVolume
+from components.files import FileVolume
 from components.gates import Preflight, Readiness
 from configs import labels
 from configs.paths import CONFIG, SECRETS
@@ -20,6 +20,8 @@ from settings import Limits
 from versions import Image
 
 LOOPBACK = "127.0.0.1"
+ROOT = "0:0"
+"""Of errands only."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class ServiceSpec:
     environment: Mapping[str, str]
     data: str
     files: Mapping[str, str]
-    checker: Checker | None
+    checker: tuple[str, ...]
+    """The command that accepts or refuses `files`; none, and they are taken as they are."""
     health: tuple[str, ...]
     health_interval: str
     ports: tuple[Port, ...]
@@ -63,7 +66,7 @@ class ServiceSpec:
     tmp_mib: int
     stop_seconds: int
     owner_image: Image | None = None
-    """Has a `chown`: hands a new data volume to the user, where the service's own image cannot."""
+    """Has a `chown`, and hands a new data volume to the user, where the service's image has no directory of theirs."""
     socket: SocketMount | None = None
     secret_paths: tuple[str, ...] = field(default=())
 
@@ -124,19 +127,21 @@ class Service(pulumi.ComponentResource):
         image = _image(f"{spec.name}-image", spec.image, self)
         mounts: list[docker.ContainerVolumeArgs] = []
         loaders: list[pulumi.Resource] = []
-        data = None
         self.volume = self._data(spec, host, name) if spec.data else None
         if self.volume is not None:
-            data = (self.volume.name, spec.data)
             mounts.append(docker.ContainerVolumeArgs(volume_name=self.volume.name, container_path=spec.data))
             if spec.owner_image is not None:
+                owner_image = image
+                if spec.owner_image != spec.image:
+                    owner_image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
                 loaders.append(
                     errand(
                         f"{name}-owner",
-                        image=_image(f"{spec.name}-owner-image", spec.owner_image, self).image_id,
+                        image=owner_image.image_id,
                         command=("chown", spec.user, spec.data),
                         mounts=mounts,
                         labels=own,
+                        user=ROOT,
                         capabilities=("CHOWN",),
                         opts=aside,
                     )
@@ -152,6 +157,7 @@ class Service(pulumi.ComponentResource):
                 command=("stat", "-c", "%g", spec.socket.inside),
                 mounts=[socket],
                 labels=own,
+                user=ROOT,
                 opts=aside,
             )
             groups.append(owner.container_logs.apply(_group))
@@ -168,7 +174,6 @@ class Service(pulumi.ComponentResource):
                 image=image.image_id,
                 labels=own,
                 checker=spec.checker,
-                data=data,
                 opts=child,
             )
             mounts.append(_read_only(config.name, CONFIG))

@@ -95,6 +95,7 @@ def render(settings: Settings) -> str:
                 },
                 "file_storage": {
                     "directory": DATA,
+                    "create_directory": True,  # where only the file is checked, there is no volume
                     "timeout": "5s",
                     "compaction": {
                         "on_start": True,

@@ -208,11 +208,13 @@ def _compose(folder: Path, settings: Settings) -> float:
     secrets = {"grafana": _grafana_files(), "prometheus": [METRICS_PASSWORD_FILE]}
     services = {s.name: _compose_service(folder, s, secrets.get(s.name, []), offset) for s in specs}
     # Badger's volume and the queues' have to belong to their user before the service starts, here as there.
-    for spec in specs[3:5]:
+    for spec in specs:
+        if spec.owner_image is None:
+            continue
         owner = f"{spec.name}-owner"
         services[spec.name]["depends_on"] = {owner: {"condition": "service_completed_successfully"}}
         services[owner] = {
-            "image": (spec.owner_image or spec.image).reference,
+            "image": spec.owner_image.reference,
             "user": "0:0",
             "entrypoint": ["chown", spec.user, spec.data],
             "volumes": [f"{spec.name}-data:{spec.data}"],
