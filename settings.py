@@ -31,6 +31,8 @@ SERVICES = ("grafana", "prometheus", "loki", "jaeger", "collector")
 """The stack's own services: the names of their containers, volumes and limits."""
 ENGINE_FILTER = "engine-filter"
 """Stands between the collector and the Docker engine's socket; not there where `dockerSocket` is empty."""
+CONTAINERS = (*SERVICES, ENGINE_FILTER)
+"""Every container that a stack may run."""
 
 MINIMUM_RETENTION_DAYS = 35
 MAXIMUM_PORT = 65_535
@@ -332,10 +334,14 @@ class WatchedService(_Frozen):
         return filled
 
     @model_validator(mode="after")
-    def _regex(self) -> WatchedService:
+    def _pushed_or_scraped(self) -> WatchedService:
         if self.otlp and (self.targets or self.dns or self.http_sd):
             msg = "otlp: false where there is something to scrape (targets, dns, httpSd)"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _regex(self) -> WatchedService:
         try:
             re.compile(self.errors)
         except re.error:
@@ -386,8 +392,6 @@ DEFAULT_PORTS: dict[str, int] = {
     "containerLogs": 4324,
     "collector": 13133,
 }
-PORT_OWNERS: dict[str, str] = {name: name if name in SERVICES else "collector" for name in DEFAULT_PORTS}
-"""The service behind each published port."""
 
 
 class Settings(_Frozen):
@@ -531,7 +535,7 @@ class Settings(_Frozen):
     @property
     def containers(self) -> tuple[str, ...]:
         """The containers that this stack runs."""
-        return (*SERVICES, ENGINE_FILTER) if self.docker_socket else SERVICES
+        return CONTAINERS if self.docker_socket else SERVICES
 
     def limit(self, service: str) -> Limits:
         """Return the limits of one of the stack's own services."""

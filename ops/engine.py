@@ -56,6 +56,12 @@ def containers(client: DockerClient) -> list[Container]:
     return [c for c in found if labels.SPEC in c.labels]
 
 
+def published(container: Container) -> set[int]:
+    """Return the host's ports that a running container holds."""
+    bound: dict[str, list[dict[str, str]] | None] = container.attrs["NetworkSettings"]["Ports"] or {}
+    return {int(b["HostPort"]) for bindings in bound.values() for b in bindings or ()}
+
+
 def health(container: Container) -> str:
     """Return `healthy`, `starting`, `unhealthy` or the container's status."""
     state = container.attrs["State"]

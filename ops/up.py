@@ -5,12 +5,11 @@ from __future__ import annotations
 from docker import DockerClient
 
 from components.gates import answers
-from configs import labels
 from ops import context, engine, pulumi, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import take_over
-from settings import PORT_OWNERS
+from settings import DEFAULT_PORTS
 
 
 def main(_arguments: list[str]) -> int:
@@ -33,13 +32,13 @@ def main(_arguments: list[str]) -> int:
 
 
 def _ports(client: DockerClient) -> None:
-    """Refuse, before anything is made, ports that somebody else holds; our own running services hold theirs."""
+    """Refuse, before anything is made, ports that somebody else holds; ours may pass from one service to another."""
     settings = stack_config.current()
-    running = {c.labels[labels.SERVICE] for c in engine.containers(client) if c.status == "running"}
+    own = {port for c in engine.containers(client) for port in engine.published(c)}
     taken = [
         f"{settings.port(name)} ({name})"
-        for name, service in PORT_OWNERS.items()
-        if service not in running and answers(settings.access_host, settings.port(name))
+        for name in DEFAULT_PORTS
+        if settings.port(name) not in own and answers(settings.access_host, settings.port(name))
     ]
     if taken:
         msg = (
