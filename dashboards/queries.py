@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from rules import containers, series, service_graph
 from rules.watched import watched
 from rules.windows import BASE_WINDOW, BURN_ALERTS
-from settings import ENGINE_FILTER, seconds
-from settings import SERVICES as STACK_SERVICES
+from settings import CONTAINERS as STACK
+from settings import seconds
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SERVICE: Final = 'service=~"$service"'
 ENDPOINT: Final = 'endpoint=~"$endpoint"'
 CONTAINER: Final = 'container=~"$container"'
-OWN_CONTAINERS: Final = f'container=~"{"|".join((*STACK_SERVICES, ENGINE_FILTER))}"'
+OWN_CONTAINERS: Final = f'container=~"{"|".join(STACK)}"'
 """The collector measures every container of the host; these are the stack's own."""
 AVAILABILITY: Final = f'slo="{series.SLO_AVAILABILITY}"'
 

@@ -23,8 +23,8 @@ from dashboards import DashboardBuilder
 from ops import bench_slo, stack_config
 from ops import engine as docker_engine
 from ops.console import say, table
-from ops.sandbox import SERVICES, Sandbox, free_offset, missing
-from settings import DEFAULT_PORTS, Settings
+from ops.sandbox import Sandbox, free_offset, missing
+from settings import CONTAINERS, DEFAULT_PORTS, Settings
 
 _NOOP_RUNS = 5
 _FRESH_RUNS = 3
@@ -158,7 +158,7 @@ def _fresh(stack: Sandbox) -> float:
 
     def run() -> None:
         _up(stack)
-        while any(docker_engine.health(stack.container(s)) != "healthy" for s in SERVICES):
+        while any(docker_engine.health(stack.container(s)) != "healthy" for s in CONTAINERS):
             time.sleep(0.05)
 
     return _timed(run)
@@ -228,7 +228,9 @@ def _compose(folder: Path, settings: Settings) -> float:
     command = ["docker", "compose", "-f", str(folder / "compose.yaml")]
 
     def up() -> None:
-        done = subprocess.run([*command, "up", "-d", "--wait", *SERVICES], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, "up", "-d", "--wait", *CONTAINERS], check=False, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
 
     try:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from ops import context, mocked, stack_config
 from ops.console import say, show
-from settings import ENGINE_FILTER, SERVICES
+from settings import CONTAINERS
 
 
 def main(_arguments: list[str]) -> int:
@@ -32,7 +32,7 @@ def main(_arguments: list[str]) -> int:
 
 def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
     tree = Tree(f"stack '{stack}'")
-    for service in (*SERVICES, ENGINE_FILTER):
+    for service in CONTAINERS:
         branch = tree.add(service)
         for r in resources:
             if r.name == service and r.type.endswith(":Container"):

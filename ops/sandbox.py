@@ -27,10 +27,8 @@ from docker.models.containers import Container
 import versions
 from components.grafana_api import GrafanaApi
 from ops.bootstrap import ROOT
-from settings import DEFAULT_PORTS, ENGINE_FILTER
-from settings import SERVICES as NAMED
+from settings import CONTAINERS, DEFAULT_PORTS
 
-SERVICES = (*NAMED, ENGINE_FILTER)
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis"
@@ -195,7 +193,7 @@ class Sandbox:
 
     def ids(self) -> dict[str, str]:
         """Return the container id of each service."""
-        return {s: str(self.container(s).id) for s in SERVICES}
+        return {s: str(self.container(s).id) for s in CONTAINERS}
 
     def changed(self, before: dict[str, str]) -> set[str]:
         """Return the services whose container is another one than `before`."""

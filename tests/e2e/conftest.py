@@ -12,7 +12,8 @@ import pytest
 from docker import DockerClient
 
 from ops import engine as docker_engine
-from ops.sandbox import SERVICES, Sandbox, missing
+from ops.sandbox import Sandbox, missing
+from settings import CONTAINERS
 
 slow = pytest.mark.skipif(
     not os.environ.get("E2E_SLOW"), reason="takes more than ten minutes: run with E2E_SLOW=1 before a release"
@@ -74,5 +75,5 @@ def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:  # noqa: ANN4
 
 def wait_healthy(stack: Sandbox, *services: str) -> None:
     """Wait until Docker calls the services (all, where none is named) healthy."""
-    named = services or SERVICES
+    named = services or CONTAINERS
     wait_for(lambda: all(docker_engine.health(stack.container(name)) == "healthy" for name in named))

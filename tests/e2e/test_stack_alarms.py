@@ -16,7 +16,8 @@ from docker import DockerClient
 
 from alerts.routing import WEEK
 from components.grafana_api import GrafanaApi, GrafanaError
-from ops.sandbox import SERVICES, Sandbox
+from ops.sandbox import Sandbox
+from settings import CONTAINERS
 from tests.e2e.conftest import slow, wait_for
 from tests.e2e.drill import Inbox, gateway
 
@@ -39,7 +40,7 @@ AT_ONCE = {
     "The Docker host's disk is filling",
     "Prometheus: metrics reach their size limit",
     "Loki rejects log lines",
-    *(f"{service}: container is near its memory limit" for service in SERVICES),
+    *(f"{service}: container is near its memory limit" for service in CONTAINERS),
 }
 AFTER_FAULTS = {"loki: container keeps restarting", "jaeger: not scraped", "span-metrics: not scraped"}
 WITHOUT_LOKI = {"Grafana cannot query loki", "Grafana's data sources answer with errors"}

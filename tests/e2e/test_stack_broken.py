@@ -17,7 +17,8 @@ from docker.errors import NotFound
 
 from configs import labels
 from ops import mend
-from ops.sandbox import SERVICES, Sandbox
+from ops.sandbox import Sandbox
+from settings import CONTAINERS
 from tests.e2e.conftest import wait_for
 
 MOMENTS = (2, 14, 28, 45, 56)
@@ -25,7 +26,7 @@ MOMENTS = (2, 14, 28, 45, 56)
 
 
 def serving(real: Sandbox) -> bool:
-    return all(real.container(s).status == "running" for s in SERVICES) and real.run("verify").returncode == 0
+    return all(real.container(s).status == "running" for s in CONTAINERS) and real.run("verify").returncode == 0
 
 
 def kill_tree(process: subprocess.Popen[str]) -> None:
@@ -61,7 +62,7 @@ def test_a_killed_first_run_is_finished_by_the_next(make_real: Callable[..., San
     stack.expect_no_changes()
     wait_for(lambda: serving(stack))
     names = [str(c.name) for c in stack.docker.containers.list(filters={"name": f"observability-{stack.name}"})]
-    assert sorted(names) == sorted(f"observability-{stack.name}-{s}" for s in SERVICES)
+    assert sorted(names) == sorted(f"observability-{stack.name}-{s}" for s in CONTAINERS)
     mended = [x.removeprefix("mended: ") for x in said.splitlines() if x.startswith("mended")]
     assert mended[0].startswith("removed the lock of process")
     sys.stdout.write(f"\nkilled after {moment} resources; mended: {'; '.join(mended)}\n")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ops.sandbox import SERVICES, Sandbox
+from ops.sandbox import Sandbox
+from settings import CONTAINERS
 from tests.e2e.conftest import wait_for, wait_healthy
 
 MEBIBYTE = 1024 * 1024
@@ -175,20 +176,20 @@ def test_one_line_of_configuration_gives_a_pushing_service_its_slos(real: Sandbo
 
 
 def test_every_container_is_measured_as_docker_measures_it(real: Sandbox) -> None:
-    wait_for(lambda: set(numbers(real, "container:memory_bytes:max")) >= set(SERVICES))
-    wait_for(lambda: set(numbers(real, "container:cpu_cores:rate5m")) >= set(SERVICES), 90)
+    wait_for(lambda: set(numbers(real, "container:memory_bytes:max")) >= set(CONTAINERS))
+    wait_for(lambda: set(numbers(real, "container:cpu_cores:rate5m")) >= set(CONTAINERS), 90)
     own = f'stack="{real.name}"'
     limits = numbers(real, f"container_memory_usage_limit_bytes{{{own}}}")
     cores = numbers(real, f"container_cpu_limit{{{own}}}")
-    assert set(limits) == set(cores) == set(SERVICES)
-    for service in SERVICES:
+    assert set(limits) == set(cores) == set(CONTAINERS)
+    for service in CONTAINERS:
         # A service that has just started grows between two looks.
         wait_for(lambda service=service: same_memory(real, own, service))  # type: ignore[misc]
         host = real.container(service).attrs["HostConfig"]
         assert limits[service] == host["Memory"], service
         assert cores[service] * 1e9 == pytest.approx(host["NanoCpus"]), service
     for record in ("container:network_received_bytes:rate5m", "container:network_sent_bytes:rate5m"):
-        assert set(numbers(real, record)) >= set(SERVICES), record
+        assert set(numbers(real, record)) >= set(CONTAINERS), record
     assert numbers(real, f"container_restarts_total{{{own}}}")["loki"] >= 0
 
 
@@ -199,7 +200,7 @@ def test_the_host_is_measured(real: Sandbox) -> None:
 
 
 def test_what_every_container_prints_is_kept_by_stack_and_service(real: Sandbox) -> None:
-    for service in SERVICES:
+    for service in CONTAINERS:
         stream = f'{{stack="{real.name}", service_name="{service}"}}'
         printed = real.container(service).logs(tail=200).decode(errors="replace").splitlines()
         if not printed:

@@ -10,8 +10,8 @@ import docker.errors
 import pytest
 
 from configs.correlations import CORRELATIONS
-from ops.sandbox import PASSPHRASE, SERVICES, Sandbox
-from settings import ENGINE_FILTER
+from ops.sandbox import PASSPHRASE, Sandbox
+from settings import CONTAINERS, ENGINE_FILTER
 from tests.e2e.conftest import wait_for, wait_healthy
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_a_second_run_changes_nothing(real: Sandbox) -> None:
 
 
 def test_every_container_is_hardened_as_docker_sees_it(real: Sandbox) -> None:
-    for service in SERVICES:
+    for service in CONTAINERS:
         attrs = real.container(service).attrs
         host, config = attrs["HostConfig"], attrs["Config"]
         assert config["User"].split(":")[0] not in {"", "0", "root"}, service
@@ -59,7 +59,7 @@ def test_processes_run_as_their_user_and_own_their_data(real: Sandbox) -> None:
     users = {
         "grafana": 472, "prometheus": 65534, "loki": 10001, "jaeger": 10001, "collector": 10001, ENGINE_FILTER: 65534,
     }  # fmt: skip
-    assert set(users) == set(SERVICES)
+    assert set(users) == set(CONTAINERS)
     for service, uid in users.items():
         container = real.container(service)
         processes = container.top(ps_args="-eo uid,pid")["Processes"]
@@ -83,7 +83,7 @@ def test_no_secret_is_anywhere_in_plain_text(real: Sandbox) -> None:
     for container in real.docker.containers.list(all=True, filters={"name": prefix}):
         places[f"inspect {container.name}"] = json.dumps(container.attrs)
         places[f"logs {container.name}"] = container.logs().decode(errors="replace")
-    for service in SERVICES:
+    for service in CONTAINERS:
         places[f"processes of {service}"] = json.dumps(real.container(service).top(ps_args="-eo uid,pid,args"))
     leaks = [(place, n) for place, text in places.items() for n, s in enumerate(secrets) if s in text]
     assert leaks == []
@@ -207,17 +207,17 @@ def test_down_keeps_the_data(real: Sandbox) -> None:
     oldest, before = first_sample(real), real.ids()
     done = real.run("down")
     assert done.returncode == 0, done.stderr
-    for service in SERVICES:
+    for service in CONTAINERS:
         with pytest.raises(docker.errors.NotFound):
             real.container(service)
     said = real.up()
     assert "does not run" in said
-    assert real.changed(before) == set(SERVICES)
+    assert real.changed(before) == set(CONTAINERS)
     assert wait_for(lambda: first_sample(real)) == oldest
     real.expect_no_changes()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", CONTAINERS)
 def test_a_killed_container_is_back_by_itself(real: Sandbox, service: str) -> None:
     container = real.container(service)
     pid = container.attrs["State"]["Pid"]
@@ -236,7 +236,7 @@ def test_destroy_takes_everything_and_leaves_the_neighbours(
     neighbour.up()
     neighbour.expect_no_changes()
     real.expect_no_changes()
-    assert len({p["HostPort"] for c in (*map(real.container, SERVICES), *map(neighbour.container, SERVICES))
+    assert len({p["HostPort"] for c in (*map(real.container, CONTAINERS), *map(neighbour.container, CONTAINERS))
                 for b in (c.attrs["HostConfig"]["PortBindings"] or {}).values() for p in b}) == 16  # fmt: skip
     done = real.run("destroy", YES=real.name)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -257,7 +257,7 @@ def test_production_refuses_to_lose_data(make_real: Callable[..., Sandbox]) -> N
     for done in (prod.pulumi("destroy", "--yes"), prod.run("destroy", YES=prod.name)):
         assert done.returncode != 0
         assert "protect" in done.stdout + done.stderr
-    for service in SERVICES:
+    for service in CONTAINERS:
         assert prod.container(service).status == "running"
         if service != ENGINE_FILTER:
             assert prod.docker.volumes.get(f"observability-{prod.name}-{service}-data")
