@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from dashboards import palette
 from rules import containers, series, service_graph
 from rules.watched import watched
 from rules.windows import BASE_WINDOW, BURN_ALERTS
@@ -33,6 +34,8 @@ BURN_NOW: Final = "1h"
 """Window of the burn rate that stands for now: long enough not to jump, short enough to show a change."""
 NEVER: Final = seconds("3650d")
 """A budget that lasts longer than this is not burning."""
+MANY_FAIL: Final = 0.01
+"""From this share of failed calls on the service map marks who was called."""
 FULL_COVERAGE: Final = 0.99
 """From here on the window counts as full of data."""
 
@@ -235,16 +238,35 @@ def exemplars(settings: Settings) -> str:
 
 
 def callers_and_called() -> str:
-    """Return the nodes of the service map, one a row: `id`, `title`, and the calls per second that it gets."""
-    called = _named(f"sum by (server) ({service_graph.CALLS})", id="server", title="server")
+    """Return the nodes of the service map, one a row: `id`, `title`, how it fares, and the calls per second it gets."""
+    called = f"sum by (server) ({service_graph.CALLS})"
+    fares = _named(_fares(called, f"sum by (server) ({service_graph.FAILED})"), id="server", title="server")
     calling = _named(f"0 * sum by (client) ({service_graph.CALLS})", id="client", title="client")
-    return f"sum by (id, title) ({called} or {calling})"
+    return (
+        f"sum by (id, title, subtitle, color) ({fares}) or on (id)"
+        f" {_labelled(f'sum by (id, title) ({calling})', color=palette.GREY)}"
+    )
 
 
 def calls() -> str:
     """Return the edges of the service map, one a row: `id`, `source`, `target`, and calls per second."""
-    joined = f'label_join({service_graph.CALLS}, "id", " to ", "client", "server")'
-    return f"sum by (id, source, target) ({_named(joined, source='client', target='server')})"
+    fares = _fares(service_graph.CALLS, service_graph.FAILED)
+    joined = f'label_join({fares}, "id", " to ", "client", "server")'
+    return f"sum by (id, source, target, color) ({_named(joined, source='client', target='server')})"
+
+
+def _fares(calls: str, failed: str) -> str:
+    """Return calls per second with a colour, and words where many of them fail."""
+    bad = f"({calls} and {failed} / {calls} > {MANY_FAIL})"
+    good = f"({calls} unless {failed} / {calls} > {MANY_FAIL})"
+    marked = _labelled(bad, color=palette.VERMILLION, subtitle="calls to it fail")
+    return f"{marked} or {_labelled(good, color=palette.GREEN)}"
+
+
+def _labelled(expr: str, **labels: str) -> str:
+    for name, value in labels.items():
+        expr = f'label_replace({expr}, "{name}", "{value}", "", "")'
+    return expr
 
 
 def _named(expr: str, **labels: str) -> str:
@@ -253,7 +275,40 @@ def _named(expr: str, **labels: str) -> str:
     return expr
 
 
+# One service
+
+
+def by_status() -> str:
+    """Return requests per second, by status."""
+    return f"sum by (status) ({select(series.REQUESTS, SERVICE)})"
+
+
+def share_failing(settings: Settings) -> str:
+    """Return the share of requests that fail; 0, not nothing, while none does."""
+    total = f"sum({select(series.REQUESTS, SERVICE)})"
+    return f"(sum({failing(settings, SERVICE)}) or 0 * {total}) / ({total} > 0)"
+
+
+def median_and_worst() -> str:
+    """Return the time within which half, and 99 of 100, of the requests were answered, by `quantile`."""
+    named = (
+        _labelled(select(metric, SERVICE), quantile=name)
+        for name, metric in (("P50", series.DURATION_P50), ("P99", series.DURATION_P99))
+    )
+    return f"max by (quantile) ({' or '.join(named)})"
+
+
+def in_progress() -> str:
+    """Return how many requests wait for an answer now."""
+    return f"max({select(series.IN_PROGRESS, SERVICE)})"
+
+
 # Containers
+
+
+def of_containers(metric: str) -> str:
+    """Return a recorded series of the chosen service's containers."""
+    return f"max by (container) ({select(metric, SERVICE)})"
 
 
 def of_container(metric: str) -> str:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from settings import Settings
 
 TRACES: Final = 20
-LINES: Final = '{service_name=~"$service"}'
-OF_SERVICE: Final = 'service=~"$service"'
 NO_CONTAINER: Final = (
     "No data: no container on this Docker host carries the service's name as its compose service or container name."
 )
@@ -92,14 +90,11 @@ def _promises(db: DashboardBuilder) -> None:
 
 def _signals(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Its golden signals", panel_id=102)
-    own = queries.select(series.REQUESTS, OF_SERVICE)
-    failing = queries.failing(settings, OF_SERVICE)
-    total = f"sum({own})"
     shown = (
         (
             4,
             "Requests by status",
-            f"sum by (status) ({own})",
+            queries.by_status(),
             "{{status}}",
             "reqps",
             "Traffic: requests per second, by the status that was answered.",
@@ -107,7 +102,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         (
             5,
             "Share that fails",
-            f"(sum({failing}) or 0 * {total}) / ({total} > 0)",
+            queries.share_failing(settings),
             "failing",
             "percentunit",
             "Errors: the share of requests that fail, by what the service calls a failure.",
@@ -115,7 +110,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         (
             6,
             "Response time",
-            _quantiles(),
+            queries.median_and_worst(),
             "{{quantile}}",
             "s",
             "Latency: half of the requests, and 99 of 100, were answered within this time.",
@@ -123,7 +118,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         (
             7,
             "Requests in progress",
-            f"max({queries.select(series.IN_PROGRESS, OF_SERVICE)})",
+            queries.in_progress(),
             "in progress",
             "short",
             "Saturation: requests that wait for an answer now.",
@@ -151,14 +146,6 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _quantiles() -> str:
-    named = (
-        f'label_replace({queries.select(metric, OF_SERVICE)}, "quantile", "{name}", "", "")'
-        for name, metric in (("P50", series.DURATION_P50), ("P99", series.DURATION_P99))
-    )
-    return f"max by (quantile) ({' or '.join(named)})"
-
-
 def _containers(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Its containers", panel_id=103)
     for panel_id, title, used, limit, unit, when_bad in (
@@ -175,14 +162,8 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=f"{title}, and its limit",
             query=[
-                Query(
-                    f"max by (container) ({queries.select(used, OF_SERVICE)})", legend="{{container}}", ref_id="used"
-                ),
-                Query(
-                    f"max by (container) ({queries.select(limit, OF_SERVICE)})",
-                    legend="{{container}} limit",
-                    ref_id="limit",
-                ),
+                Query(queries.of_containers(used), legend="{{container}}", ref_id="used"),
+                Query(queries.of_containers(limit), legend="{{container}} limit", ref_id="limit"),
             ],
             unit=unit,
             min_val=0,
@@ -220,7 +201,7 @@ def _evidence(db: DashboardBuilder) -> None:
     )
     db.add_logs_panel(
         title="Its errors, newest first",
-        query=Query(f"{LINES} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        query=Query(f"{logs.CHOSEN} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
         links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": "$service"})],
         no_value="No error was written in this time range.",
         description=style.describe(
@@ -250,8 +231,8 @@ def _neighbours(db: DashboardBuilder) -> None:
         ],
         no_value="No data: no trace with two services in it came in within this time range.",
         description=style.describe(
-            "Every service that takes part in traces, and how often one calls another, per second. Click a service "
-            "for its page.",
+            "Every service that takes part in traces, and how often one calls another, per second. In orange, and "
+            f"marked so: more than {queries.MANY_FAIL:.0%} of the calls fail. Click a service for its page.",
             "look one step further along the arrows: what this service calls may be what is slow or fails.",
         ),
         width=style.HALF,

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,11 +18,14 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from configs.correlations import CORRELATIONS, CorrelationSpec
 from configs.datasources import SPAN_DURATION_BUCKET, datasources
 from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from ops.otlp import call, new_trace, push, record
 from rules.watched import watched
 from settings import Settings, seconds
 
 Json = dict[str, Any]
 Frames = list[Json]
+Ask = Callable[[str, Json], Frames]
+"""Asks a data source, by its UID, one query; HopError when that fails."""
 
 FRONT, BACK = "verify-links", "verify-links-backend"
 """Who sends the request and who answers it: names that no real service has."""
@@ -60,7 +61,7 @@ Step = Callable[[], tuple[str, str]]
 
 def walk(api: GrafanaApi, otlp: str, settings: Settings) -> list[Hop]:
     """Send the request to `otlp` (a URL without a path) and take every hop; one that fails does not end the walk."""
-    trace = secrets.token_hex(16)
+    trace = new_trace()
     began = time.monotonic()
     try:
         _send(otlp, trace)
@@ -78,13 +79,11 @@ def _take(name: str, step: Step, began: float, patience: float) -> Hop:
     while True:
         try:
             tried, said = step()
-        except (HopError, GrafanaError, OSError) as error:
+        except HopError as error:
             if time.monotonic() - began < patience:
                 time.sleep(_POLL_SECONDS)
                 continue
-            tried = error.tried if isinstance(error, HopError) else ""
-            said = error.said if isinstance(error, HopError) else str(error)
-            return Hop(name, tried, passed=False, said=said, seconds=time.monotonic() - began)
+            return Hop(name, error.tried, passed=False, said=error.said, seconds=time.monotonic() - began)
         return Hop(name, tried, passed=True, said=said, seconds=time.monotonic() - began)
 
 
@@ -97,8 +96,11 @@ def _steps(api: GrafanaApi, otlp: str, settings: Settings, trace: str) -> Iterat
     """A histogram keeps the newest exemplar of each bucket, which may be one of the requests sent for the rates."""
 
     def another() -> None:
-        sent.append(secrets.token_hex(16))
-        _send(otlp, sent[-1])
+        sent.append(new_trace())
+        try:
+            _send(otlp, sent[-1])
+        except OSError as error:
+            raise HopError(f"POST {otlp}", str(error)) from None
 
     def ask(uid: str, query: Json) -> Frames:
         return _ask(api, uid, query)
@@ -123,7 +125,7 @@ def _steps(api: GrafanaApi, otlp: str, settings: Settings, trace: str) -> Iterat
     yield "alert history", lambda: _history(ask)
 
 
-def _by_exemplar(ask: Callable[[str, Json], Frames], source: Mapping[str, Any], sent: Sequence[str]) -> tuple[str, str]:
+def _by_exemplar(ask: Ask, source: Mapping[str, Any], sent: Sequence[str]) -> tuple[str, str]:
     expr = f'{SPAN_DURATION_BUCKET}{{service_name="{BACK}"}}'
     frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
@@ -135,14 +137,14 @@ def _by_exemplar(ask: Callable[[str, Json], Frames], source: Mapping[str, Any], 
     raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
 
 
-def _lines(ask: Callable[[str, Json], Frames], expr: str, trace: str) -> tuple[str, str]:
+def _lines(ask: Ask, expr: str, trace: str) -> tuple[str, str]:
     found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
     if not found:
         raise HopError(expr, f"no line of {trace}")
     return expr, f"{len(found)} lines: {str(found[0])[:60]}"
 
 
-def _number(ask: Callable[[str, Json], Frames], expr: str) -> tuple[str, str]:
+def _number(ask: Ask, expr: str) -> tuple[str, str]:
     frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
     found = [value for value in _column(frames, type_="number") if value is not None]
     if not found:
@@ -150,7 +152,7 @@ def _number(ask: Callable[[str, Json], Frames], expr: str) -> tuple[str, str]:
     return expr, f"{float(found[-1]):.6g}"
 
 
-def _rate(ask: Callable[[str, Json], Frames], expr: str, another: Callable[[], None]) -> tuple[str, str]:
+def _rate(ask: Ask, expr: str, another: Callable[[], None]) -> tuple[str, str]:
     """As `_number`: a rate needs another request after the first that was seen."""
     try:
         return _number(ask, expr)
@@ -159,7 +161,7 @@ def _rate(ask: Callable[[str, Json], Frames], expr: str, another: Callable[[], N
         raise
 
 
-def _by_line(ask: Callable[[str, Json], Frames], fields: Sequence[Mapping[str, str]], trace: str) -> tuple[str, str]:
+def _by_line(ask: Ask, fields: Sequence[Mapping[str, str]], trace: str) -> tuple[str, str]:
     expr = f'{{service_name="{BACK}"}}'
     frames = ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100})
     for field in fields:
@@ -173,18 +175,16 @@ def _by_line(ask: Callable[[str, Json], Frames], fields: Sequence[Mapping[str, s
     raise HopError(expr, f"no field of {len(_column(frames, 'Line'))} lines leads to {trace}")
 
 
-def _correlated(
-    ask: Callable[[str, Json], Frames], spec: CorrelationSpec, values: Mapping[str, str]
-) -> tuple[str, str]:
+def _correlated(ask: Ask, spec: CorrelationSpec, values: Mapping[str, str]) -> tuple[str, str]:
     text = re.sub(r"\$\{(\w+)\}", lambda m: json.dumps(values[m.group(1)])[1:-1], json.dumps(dict(spec.query)))
     frames = ask(spec.target, json.loads(text))
-    rows = sum(len(column) for frame in frames for column in (frame.get("data") or {}).get("values", [])[:1])
+    rows = sum(map(rows_of, frames))
     if not rows:
         raise HopError(text, "nothing")
     return text, f"{rows} rows of {spec.target}"
 
 
-def _history(ask: Callable[[str, Json], Frames]) -> tuple[str, str]:
+def _history(ask: Ask) -> tuple[str, str]:
     expr = '{from="state-history"} |= `"service":"grafana"`'
     found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
     return expr, f"{len(found)} changes of state" if found else "no change of state yet"
@@ -201,6 +201,12 @@ def _ask(api: GrafanaApi, uid: str, query: Json) -> Frames:
     return list(result.get("frames") or ())
 
 
+def rows_of(frame: Json) -> int:
+    """Return how many rows a data frame has."""
+    columns = (frame.get("data") or {}).get("values") or []
+    return max((len(column) for column in columns), default=0)
+
+
 def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
     """Return the values of the fields of that name, or type, of every frame."""
     found: list[Any] = []
@@ -214,41 +220,6 @@ def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
 
 
 def _send(otlp: str, trace: str) -> None:
-    """Send the request as the two who took part in it would: a span each, and a log line of the one that answered."""
-    now = time.time_ns()
-    client, server = secrets.token_hex(8), secrets.token_hex(8)
-    times = {"startTimeUnixNano": str(now - 20_000_000), "endTimeUnixNano": str(now)}
-    asked = {"traceId": trace, "spanId": client, "name": "GET /verify", "kind": 3, **times}
-    answered = {"traceId": trace, "spanId": server, "parentSpanId": client, "name": "GET /verify", "kind": 2, **times}
-    line = {
-        "timeUnixNano": str(now),
-        "severityText": "INFO",
-        "body": {"stringValue": f"make verify asked, trace_id={trace}"},
-        "traceId": trace,
-        "spanId": server,
-    }
-    _post(
-        f"{otlp}/v1/traces",
-        {
-            "resourceSpans": [
-                {"resource": _resource(name), "scopeSpans": [{"spans": [span]}]}
-                for name, span in ((FRONT, asked), (BACK, answered))
-            ]
-        },
-    )
-    _post(
-        f"{otlp}/v1/logs",
-        {"resourceLogs": [{"resource": _resource(BACK), "scopeLogs": [{"logRecords": [line]}]}]},
-    )
-
-
-def _resource(service: str) -> Json:
-    return {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
-
-
-def _post(url: str, body: Json) -> None:
-    request = urllib.request.Request(  # noqa: S310 - the stack's own address
-        url, json.dumps(body).encode(), headers={"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
-        pass
+    """Send the request as the two who took part in it would, and a log record of the one that answered."""
+    answered = call(otlp, trace, FRONT, BACK, name="GET /verify")
+    push(otlp, "records", {BACK: [record(f"make verify asked, trace_id={trace}", trace, answered)]})

@@ -183,10 +183,5 @@ def check_panel(api: GrafanaApi, part: str, panel: Json, values: Mapping[str, st
     errors = [f"{ref}: {r['error']}" for ref, r in results.items() if r.get("error")]
     if errors or not results:
         return Check(part, name, passed=False, detail="; ".join(errors) or json.dumps(answer)[:200])
-    rows = sum(_rows(frame) for r in results.values() for frame in r.get("frames", ()))
+    rows = sum(hops.rows_of(frame) for r in results.values() for frame in r.get("frames", ()))
     return Check(part, name, passed=True, detail=f"{rows} values" if rows else "no data")
-
-
-def _rows(frame: Json) -> int:
-    columns = (frame.get("data") or {}).get("values") or []
-    return max((len(c) for c in columns), default=0)

@@ -9,7 +9,6 @@ import subprocess
 import tarfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -22,6 +21,7 @@ from typing import Any
 
 from docker import DockerClient
 
+from ops import otlp
 from ops.sandbox import Sandbox
 from rules import series
 from versions import image
@@ -64,7 +64,6 @@ class Shop:
 
     name: str
     host: str
-    loki: str
     otlp: str
     broken: bool = False
     counts: dict[str, int] = field(default_factory=lambda: {"200": RATE * HOUR, "500": 0})
@@ -98,25 +97,14 @@ class Shop:
 
     def _tell(self, status: int) -> None:
         """Send what a service sends besides metrics, once a second: a log line and a span of one request."""
-        now = time.time_ns()
-        trace = f"{now:032x}"
-        level = "error" if status == 500 else "info"
-        line = json.dumps({"level": level, "msg": "GET /pay", "status": status, "trace_id": trace})
-        stream = {"stream": {"service_name": self.name, "level": level}, "values": [[str(now), line]]}
-        attributes = [{"key": "http.response.status_code", "value": {"intValue": status}}]
-        span = {
-            "traceId": trace, "spanId": trace[-16:], "name": "GET /pay", "kind": 2, "attributes": attributes,
-            "startTimeUnixNano": str(now - 20_000_000), "endTimeUnixNano": str(now),
-            "status": {"code": 2 if status == 500 else 1},
-        }  # fmt: skip
-        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": self.name}}]}
-        spans = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
-        for url, body in ((f"{self.loki}/loki/api/v1/push", {"streams": [stream]}), (f"{self.otlp}/v1/traces", spans)):
-            request = urllib.request.Request(
-                url, json.dumps(body).encode(), headers={"Content-Type": "application/json"}
-            )
-            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=2):  # the stack may not be up
-                pass
+        trace, own, failed = otlp.new_trace(), otlp.new_span(), status == 500
+        span = otlp.span(trace, own, name="GET /pay", failed=failed)
+        span["attributes"] = [{"key": "http.response.status_code", "value": {"intValue": status}}]
+        text = json.dumps({"level": "error" if failed else "info", "msg": "GET /pay", "status": status})
+        line = otlp.record(text, trace, own, level="ERROR" if failed else "INFO")
+        with contextlib.suppress(OSError):  # the stack may not be up
+            otlp.push(self.otlp, "spans", {self.name: [span]})
+            otlp.push(self.otlp, "records", {self.name: [line]})
 
     def metrics(self) -> str:
         total = sum(self.counts.values())

@@ -65,7 +65,7 @@ def drill(
 ) -> Iterator[Drill]:
     host = gateway(engine)
     real = make_real("e2e-alerts")
-    shop = Shop(SHOP, host, real.url("loki"), real.url("otlpHttp"))
+    shop = Shop(SHOP, host, real.url("otlpHttp"))
     inbox = Inbox(host)
     with inbox.open(), shop.open():
         real.configure(
