@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from configs import labels
+from configs import labels, otelcol
 from configs.paths import (
     COLLECTOR_FORWARD_PORT,
     COLLECTOR_HEALTH_PORT,
@@ -36,7 +36,6 @@ QUEUE_BYTES: Final = 256 * 1024 * 1024
 CONTAINER: Final = "container"
 """The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
 
-_ALL: Final = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
 _STACK: Final = "stack"
 
 # The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
@@ -77,20 +76,11 @@ def render(settings: Settings) -> str:
                         ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
                     ),
                 },
-                "telemetry": {
-                    "resource": {"attributes": [{"name": "service.name", "value": "collector"}]},
-                    "metrics": {
-                        "level": "normal",
-                        "readers": [
-                            {"pull": {"exporter": {"prometheus": {"host": _ALL, "port": COLLECTOR_METRICS_PORT}}}}
-                        ],
-                    },
-                    "logs": {"level": "warn", "disable_stacktrace": True},
-                },
+                "telemetry": otelcol.telemetry("collector", COLLECTOR_METRICS_PORT, disable_stacktrace=True),
             },
             "extensions": {
                 "health_check": {
-                    "endpoint": f"{_ALL}:{COLLECTOR_HEALTH_PORT}",
+                    "endpoint": f"{otelcol.ALL}:{COLLECTOR_HEALTH_PORT}",
                     "response_body": {"healthy": _HEALTHY},
                 },
                 "file_storage": {
@@ -107,7 +97,7 @@ def render(settings: Settings) -> str:
             },
             "receivers": receivers,
             "processors": {
-                "memory_limiter": {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20},
+                "memory_limiter": otelcol.MEMORY_LIMITER,
                 "transform/measured": _of_containers(settings),
                 "transform/output": _of_output(settings),
                 "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
@@ -134,8 +124,8 @@ def _pipeline(receivers: list[str], processors: list[str], exporters: list[str])
 
 def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
-        "otlp": {"protocols": {"grpc": {"endpoint": f"{_ALL}:4317"}, "http": {"endpoint": f"{_ALL}:4318"}}},
-        "fluent_forward": {"endpoint": f"{_ALL}:{COLLECTOR_FORWARD_PORT}"},
+        "otlp": otelcol.OTLP,
+        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{COLLECTOR_FORWARD_PORT}"},
         "host_metrics": {
             "collection_interval": settings.scrape_interval,
             "scrapers": {
@@ -172,7 +162,7 @@ def _of_containers(settings: Settings) -> dict[str, Any]:
     """Name every container by `container`, `service` and `stack`, and take away what only makes more series."""
     own = f'resource.attributes["{labels.STACK}"] == "{settings.stack}"'
     name = 'resource.attributes["container.name"]'
-    said = (f'resource.attributes["{labels.SERVICE}"]', 'resource.attributes["com.docker.compose.service"]')
+    service, composed = (f'resource.attributes["{label}"]' for label in (labels.SERVICE, "com.docker.compose.service"))
     return {
         "error_mode": "ignore",
         "metric_statements": [
@@ -180,10 +170,10 @@ def _of_containers(settings: Settings) -> dict[str, Any]:
                 "context": "datapoint",
                 "statements": [
                     f'set(datapoint.attributes["{CONTAINER}"], {name}) where {name} != nil',
-                    f'set(datapoint.attributes["{CONTAINER}"], {said[0]}) where {own}',
+                    f'set(datapoint.attributes["{CONTAINER}"], {service}) where {own}',
                     # Another stack's services are not this one's, though they are called the same.
                     f'set(datapoint.attributes["service"], datapoint.attributes["{CONTAINER}"]) where {name} != nil',
-                    f'set(datapoint.attributes["service"], {said[1]}) where {said[1]} != nil',
+                    f'set(datapoint.attributes["service"], {composed}) where {composed} != nil',
                     (
                         f'set(datapoint.attributes["{_STACK}"], resource.attributes["{labels.STACK}"])'
                         f' where resource.attributes["{labels.STACK}"] != nil'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from configs import otelcol
 from configs.paths import CONFIG, JAEGER_HEALTH_PORT, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT
 from configs.text import to_yaml
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 DATA = "/badger"
 FILE = f"{CONFIG}/jaeger.yaml"
-_ALL = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
 
 
 def command() -> tuple[str, ...]:
@@ -35,27 +35,18 @@ def render(settings: Settings) -> str:
                     },
                     "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
                 },
-                "telemetry": {
-                    "resource": {"attributes": [{"name": "service.name", "value": "jaeger"}]},
-                    "metrics": {
-                        "level": "normal",
-                        "readers": [
-                            {"pull": {"exporter": {"prometheus": {"host": _ALL, "port": JAEGER_METRICS_PORT}}}}
-                        ],
-                    },
-                    "logs": {"level": "warn"},
-                },
+                "telemetry": otelcol.telemetry("jaeger", JAEGER_METRICS_PORT),
             },
             "extensions": {
                 "healthcheckv2": {
                     "use_v2": True,
-                    "http": {"endpoint": f"{_ALL}:{JAEGER_HEALTH_PORT}"},
+                    "http": {"endpoint": f"{otelcol.ALL}:{JAEGER_HEALTH_PORT}"},
                     "component_health": {"include_permanent_errors": True, "include_recoverable_errors": True},
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
-                    "http": {"endpoint": f"{_ALL}:16686"},
-                    "grpc": {"endpoint": f"{_ALL}:16685"},
+                    "http": {"endpoint": f"{otelcol.ALL}:16686"},
+                    "grpc": {"endpoint": f"{otelcol.ALL}:16685"},
                 },
                 "jaeger_storage": {
                     "backends": {
@@ -79,20 +70,9 @@ def render(settings: Settings) -> str:
                     },
                 },
             },
-            "receivers": {
-                "otlp": {
-                    "protocols": {
-                        "grpc": {"endpoint": f"{_ALL}:4317"},
-                        "http": {"endpoint": f"{_ALL}:4318"},
-                    }
-                }
-            },
+            "receivers": {"otlp": otelcol.OTLP},
             "processors": {
-                "memory_limiter": {
-                    "check_interval": "1s",
-                    "limit_percentage": 75,
-                    "spike_limit_percentage": 20,
-                },
+                "memory_limiter": otelcol.MEMORY_LIMITER,
                 "batch": {},
             },
             "connectors": {
@@ -106,7 +86,7 @@ def render(settings: Settings) -> str:
             "exporters": {
                 "jaeger_storage_exporter": {"trace_storage": "badger"},
                 "prometheus": {
-                    "endpoint": f"{_ALL}:{JAEGER_SPAN_METRICS_PORT}",
+                    "endpoint": f"{otelcol.ALL}:{JAEGER_SPAN_METRICS_PORT}",
                     "enable_open_metrics": True,  # without it there are no exemplars
                     "resource_to_telemetry_conversion": {"enabled": True},
                 },

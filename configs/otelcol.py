@@ -1,0 +1,23 @@
+"""What Jaeger and the collector, both of them OpenTelemetry collectors, configure alike."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+ALL: Final = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
+
+OTLP: Final[dict[str, Any]] = {"protocols": {"grpc": {"endpoint": f"{ALL}:4317"}, "http": {"endpoint": f"{ALL}:4318"}}}
+MEMORY_LIMITER: Final[dict[str, Any]] = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
+"""Refuses what comes in, for a moment, before the container's limit is reached."""
+
+
+def telemetry(name: str, port: int, **logs: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
+    """Return how it shows its own metrics, on `port`, and what it logs."""
+    return {
+        "resource": {"attributes": [{"name": "service.name", "value": name}]},
+        "metrics": {
+            "level": "normal",
+            "readers": [{"pull": {"exporter": {"prometheus": {"host": ALL, "port": port}}}}],
+        },
+        "logs": {"level": "warn", **logs},
+    }
