@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify watch down destroy test bench digests screenshots clean
+.PHONY: help up password preview plan render verify fault drill watch down destroy test bench digests screenshots clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ render: ## Write dashboards, rules and configuration files to OUT
 
 verify: ## Ask every service, data source, panel and correlation whether it works
 	@$(OPS) verify
+
+fault: ## Break the demo: KIND=errors|latency|saturation|crash FOR=5m
+	@$(OPS) fault "$(KIND)" "$(FOR)"
+
+drill: ## Break the demo, wait until somebody is told, mend it, and report against the arithmetic
+	@$(OPS) drill
 
 watch: ## Apply saved dashboards within seconds (development)
 	@$(OPS) watch

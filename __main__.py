@@ -8,6 +8,7 @@ import pulumi_docker as docker
 import configuration
 from components import collector, engine_filter, grafana, jaeger, loki, prometheus
 from components.content import Content
+from components.demo import Demo
 from components.secrets import secrets
 from components.service import Host, Service
 from configs import labels
@@ -37,7 +38,12 @@ Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: se
 Service(loki.spec(settings), host)
 Service(jaeger.spec(settings), host)
 asked = [Service(engine_filter.spec(settings), host)] if settings.docker_socket else []
-Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
+collecting = Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
+if secret.demo_token is not None:
+    Demo(settings, host, token=secret.demo_token, opts=pulumi.ResourceOptions(depends_on=[collecting.ready]))
+    pulumi.export("gatewayUrl", settings.address("demo"))
+    pulumi.export("pagerUrl", settings.address("demoPager"))
+    pulumi.export("demoToken", pulumi.Output.secret(secret.demo_token))
 Content(settings, service=grafana_service, admin_password=secret.admin_password)
 
 pulumi.export("grafanaUrl", settings.address("grafana"))

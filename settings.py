@@ -33,6 +33,10 @@ ENGINE_FILTER = "engine-filter"
 """Stands between the collector and the Docker engine's socket; not there where `dockerSocket` is empty."""
 CONTAINERS = (*SERVICES, ENGINE_FILTER)
 """Every container that a stack may run."""
+DEMO = ("inference-gateway", "inference-model", "demo-load", "demo-pager")
+"""The containers of the demo, which is watched and no part of the stack."""
+DEMO_PAGER_URL = "http://demo-pager:8000/"
+DEMO_PORTS = ("demo", "demoPager")
 
 MINIMUM_RETENTION_DAYS = 35
 MAXIMUM_PORT = 65_535
@@ -381,6 +385,10 @@ DEFAULT_LIMITS: dict[str, Limits] = {
     "jaeger": Limits(memory=1024, cpus=1),
     "collector": Limits(memory=512, cpus=1),
     ENGINE_FILTER: Limits(memory=64, cpus=0.25),
+    "inference-gateway": Limits(memory=256, cpus=1),
+    "inference-model": Limits(memory=512, cpus=1),
+    "demo-load": Limits(memory=256, cpus=0.5),
+    "demo-pager": Limits(memory=128, cpus=0.25),
 }
 DEFAULT_PORTS: dict[str, int] = {
     "grafana": 3000,
@@ -391,6 +399,8 @@ DEFAULT_PORTS: dict[str, int] = {
     "otlpHttp": 4318,
     "containerLogs": 4324,
     "collector": 13133,
+    "demo": 8000,
+    "demoPager": 8001,
 }
 
 
@@ -417,7 +427,7 @@ class Settings(_Frozen):
     ports: Mapping[str, Port] = Field(
         default_factory=dict,
         description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
-        " containerLogs, collector (its health)",
+        " containerLogs, collector (its health), demo, demoPager",
     )
     limits: Mapping[str, Limits] = Field(
         default_factory=dict,
@@ -519,6 +529,13 @@ class Settings(_Frozen):
         alias="watchStack",
         description="Watch Grafana, Prometheus and Loki as services with SLOs too",
     )
+    demo: bool = Field(
+        default=False,
+        description="Run and watch the demo: an inference gateway with customers, faults on demand and a pager",
+    )
+    demo_rate: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        5, alias="demoRate", description="The demo's requests per second at the busiest hour"
+    )
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; see the README for the fields of one"
     )
@@ -536,6 +553,16 @@ class Settings(_Frozen):
     def containers(self) -> tuple[str, ...]:
         """The containers that this stack runs."""
         return CONTAINERS if self.docker_socket else SERVICES
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The keys of DEFAULT_PORTS that this stack publishes."""
+        return tuple(name for name in DEFAULT_PORTS if self.demo or name not in DEMO_PORTS)
+
+    @property
+    def webhook(self) -> str:
+        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody ("")."""
+        return self.alert_webhook_url or (DEMO_PAGER_URL if self.demo else "")
 
     def limit(self, service: str) -> Limits:
         """Return the limits of one of the stack's own services."""
@@ -709,7 +736,7 @@ def _across(settings: Settings) -> list[str]:
 def _ports(settings: Settings) -> list[str]:
     problems = []
     taken: dict[int, str] = {}
-    for name in DEFAULT_PORTS:
+    for name in settings.published:
         port = settings.port(name)
         if port > MAXIMUM_PORT:
             problems.append(
@@ -744,7 +771,7 @@ def _secrets(settings: Settings) -> list[str]:
 
 def _services(settings: Settings) -> list[str]:
     problems = []
-    seen: set[str] = set(SERVICES) if settings.watch_stack else set()
+    seen: set[str] = {*(SERVICES if settings.watch_stack else ()), *(DEMO if settings.demo else ())}
     for index, service in enumerate(settings.services):
         if service.name in seen:
             problems.append(f"services[{index}].name: '{service.name}'; accepted: a name that no other service has")

@@ -194,7 +194,7 @@ def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
 
 
 def _webhook(settings: Settings) -> list[alerting.ContactPointWebhookArgs]:
-    url = settings.alert_webhook_url
+    url = settings.webhook
     return [alerting.ContactPointWebhookArgs(url=url, title=messages.TITLE, message=messages.TEXT)]
 
 

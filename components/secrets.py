@@ -25,6 +25,7 @@ class Secrets:
     metrics_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
     smtp_password: pulumi.Output[str] | None
+    demo_token: pulumi.Output[str] | None
 
 
 def secrets(settings: Settings) -> Secrets:
@@ -35,6 +36,7 @@ def secrets(settings: Settings) -> Secrets:
         metrics_password=_generated("grafana-metrics-password"),
         files_key=_generated("files-key"),
         smtp_password=None if settings.smtp_password is None else _secret(settings.smtp_password),
+        demo_token=_generated("demo-token") if settings.demo else None,
     )
 
 

@@ -114,9 +114,10 @@ class Service(pulumi.ComponentResource):
         host: Host,
         *,
         secret_files: Mapping[str, pulumi.Input[str]] | None = None,
+        built: docker.RemoteImage | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`secret_files` maps absolute paths below SECRETS to secret text."""
+        """`secret_files` maps absolute paths below SECRETS to secret text; `built` is an image that no registry has."""
         super().__init__("observability:index:Service", spec.name, None, opts)
         own = host.labels(spec.name)
         name = f"{host.prefix}-{spec.name}"
@@ -124,7 +125,7 @@ class Service(pulumi.ComponentResource):
         # Deleted first, another errand would take the container along that depends on it.
         aside = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
-        image = _image(f"{spec.name}-image", spec.image, self)
+        image = built or _image(f"{spec.name}-image", spec.image, self)
         mounts: list[docker.ContainerVolumeArgs] = []
         loaders: list[pulumi.Resource] = []
         self.volume = self._data(spec, host, name) if spec.data else None

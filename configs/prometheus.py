@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.paths import COLLECTOR_METRICS_PORT, CONFIG, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT, SECRETS
 from configs.text import to_yaml
+from rules.watched import applications
 from settings import seconds
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def render(settings: Settings) -> str:
                 ],
             },
             "rule_files": [f"{RULES}/*.yml"],
-            "scrape_configs": [*_own_jobs(), *(_job(service) for service in settings.services if not service.otlp)],
+            "scrape_configs": [
+                *_own_jobs(),
+                *(_job(service) for service in applications(settings) if not service.otlp),
+            ],
         },
     )
 

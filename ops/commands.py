@@ -14,6 +14,8 @@ _COMMANDS = (
     "plan",
     "render",
     "verify",
+    "fault",
+    "drill",
     "watch",
     "down",
     "destroy",

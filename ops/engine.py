@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import docker
 import docker.errors
@@ -14,6 +15,9 @@ from configs import labels
 from ops import context, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say
+from settings import Settings
+
+SETTLE_SECONDS = 30
 
 
 def connect() -> DockerClient:
@@ -32,9 +36,11 @@ def connect() -> DockerClient:
     return client
 
 
-def pull(client: DockerClient) -> None:
-    """See that every pinned image is on the engine, pulling what is missing; CannotGoOn names what cannot be had."""
-    for image in versions.images().values():
+def pull(client: DockerClient, settings: Settings) -> None:
+    """See that the engine has every image needed, pulling what is missing; CannotGoOn names what cannot be had."""
+    for name, image in versions.images().items():
+        if name == "demo" and not settings.demo:
+            continue
         try:
             client.images.get(image.reference)
         except docker.errors.ImageNotFound:
@@ -66,6 +72,13 @@ def health(container: Container) -> str:
     """Return `healthy`, `starting`, `unhealthy` or the container's status."""
     state = container.attrs["State"]
     return str(state.get("Health", {}).get("Status") or state["Status"])
+
+
+def settle(client: DockerClient) -> None:
+    """Wait, at most SETTLE_SECONDS, while a container has not been checked for the first time."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until and any(health(c) == "starting" for c in containers(client)):
+        time.sleep(1)
 
 
 def _short(error: Exception) -> str:

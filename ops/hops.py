@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,22 +19,37 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from configs.correlations import CORRELATIONS, CorrelationSpec
 from configs.datasources import SPAN_DURATION_BUCKET, datasources
 from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
-from ops.otlp import call, new_trace, push, record
+from ops.otlp import call, new_span, new_trace, push, record
 from rules.watched import watched
-from settings import Settings, seconds
+from settings import DEMO, Settings, seconds
 
 Json = dict[str, Any]
 Frames = list[Json]
 Ask = Callable[[str, Json], Frames]
 """Asks a data source, by its UID, one query; HopError when that fails."""
 
-FRONT, BACK = "verify-links", "verify-links-backend"
-"""Who sends the request and who answers it: names that no real service has."""
-CARRIER = "collector"
-"""Whose container carries the request."""
 PATIENCE_SECONDS = 60
+PIXELS = 64
+"""Of a picture that the demo's model reads."""
 _POLL_SECONDS = 0.5
 _RANGE = {"from": "now-15m", "to": "now"}
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The request that is followed: `send` sends one with a given trace ID; OSError when it is not taken.
+
+    `service` answers it, `client` calls `server` on its way, `container` carries it, and `durations` selects the
+    histogram that counts it. `where` is the address that it is sent to.
+    """
+
+    client: str
+    server: str
+    service: str
+    container: str
+    durations: str
+    where: str
+    send: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -59,18 +75,46 @@ Step = Callable[[], tuple[str, str]]
 """Returns what was tried and what came back; raises HopError."""
 
 
-def walk(api: GrafanaApi, otlp: str, settings: Settings) -> list[Hop]:
-    """Send the request to `otlp` (a URL without a path) and take every hop; one that fails does not end the walk."""
+def pushed(otlp: str) -> Canary:
+    """Return a request that two services claim to have taken part in, whose names no real service has."""
+    client, server = "verify-links", "verify-links-backend"
+
+    def send(trace: str) -> None:
+        answered = call(otlp, trace, client, server, name="GET /verify")
+        push(otlp, "records", {server: [record(f"make verify asked, trace_id={trace}", trace, answered)]})
+
+    durations = f'{SPAN_DURATION_BUCKET}{{service_name="{server}"}}'
+    return Canary(client, server, server, "collector", durations, otlp, send)
+
+
+def answered(gateway: str) -> Canary:
+    """Return a request to the demo's gateway at this URL, which asks its model."""
+    asked = json.dumps({"instances": [[0] * PIXELS]}).encode()
+    url = f"{gateway}/v1/models/digits/predict"
+
+    def send(trace: str) -> None:
+        headers = {"Content-Type": "application/json", "traceparent": f"00-{trace}-{new_span()}-01"}
+        request = urllib.request.Request(url, asked, headers=headers)  # noqa: S310 - the stack's own address
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
+            pass
+
+    client, server = DEMO[:2]
+    durations = f'http_request_duration_seconds_bucket{{service="{client}"}}'
+    return Canary(client, server, client, client, durations, url, send)
+
+
+def walk(api: GrafanaApi, canary: Canary, settings: Settings) -> list[Hop]:
+    """Send the request and take every hop; one that fails does not end the walk."""
     trace = new_trace()
     began = time.monotonic()
     try:
-        _send(otlp, trace)
+        canary.send(trace)
     except OSError as error:
-        return [Hop("the request itself", f"POST {otlp}", passed=False, said=str(error), seconds=0.0)]
+        return [Hop("the request itself", f"POST {canary.where}", passed=False, said=str(error), seconds=0.0)]
     patience = PATIENCE_SECONDS + 2 * seconds(settings.scrape_interval)
     with ThreadPoolExecutor(max_workers=8) as together:  # each for itself, so that each tells its own time
         taken = [
-            together.submit(_take, name, step, began, patience) for name, step in _steps(api, otlp, settings, trace)
+            together.submit(_take, name, step, began, patience) for name, step in _steps(api, canary, settings, trace)
         ]
         return [hop.result() for hop in taken]
 
@@ -87,46 +131,48 @@ def _take(name: str, step: Step, began: float, patience: float) -> Hop:
         return Hop(name, tried, passed=True, said=said, seconds=time.monotonic() - began)
 
 
-def _steps(api: GrafanaApi, otlp: str, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
+def _steps(api: GrafanaApi, canary: Canary, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
     sources = {spec.uid: spec.json_data for spec in datasources(settings)}
     exemplar, derived = sources[DATASOURCE_PROMETHEUS], sources[DATASOURCE_LOKI]
     to_logs, to_metrics = (sources[DATASOURCE_JAEGER][key] for key in ("tracesToLogsV2", "tracesToMetrics"))
 
     sent = [trace]
-    """A histogram keeps the newest exemplar of each bucket, which may be one of the requests sent for the rates."""
+    """Every request that was sent: the first is followed, the others are needed for rates and exemplars."""
 
     def another() -> None:
         sent.append(new_trace())
         try:
-            _send(otlp, sent[-1])
+            canary.send(sent[-1])
         except OSError as error:
-            raise HopError(f"POST {otlp}", str(error)) from None
+            raise HopError(f"POST {canary.where}", str(error)) from None
 
     def ask(uid: str, query: Json) -> Frames:
         return _ask(api, uid, query)
 
-    yield "metric → its exemplar → the trace", lambda: _by_exemplar(ask, exemplar, sent)
+    yield "metric → its exemplar → the trace", lambda: _by_exemplar(ask, exemplar, canary.durations, sent, another)
     yield "trace → its log lines", lambda: _lines(ask, str(to_logs["query"]).replace("${__span.traceId}", trace), trace)
     for query in to_metrics["queries"]:
-        expr = str(query["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{BACK}"')
+        expr = str(query["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{canary.service}"')
         yield f"trace → the service's {query['name'].lower()}", lambda expr=expr: _rate(ask, expr, another)  # type: ignore[misc]
-    yield "log line → the trace", lambda: _by_line(ask, derived["derivedFields"], trace)
+    yield "log line → the trace", lambda: _by_line(ask, derived["derivedFields"], canary.service, trace)
     known = [service.name for service in watched(settings)]
-    values = {"traceId": trace, "traceID": trace, "serviceName": BACK, "service": known[-1] if known else ""}
+    values = {"traceId": trace, "traceID": trace, "serviceName": canary.service, "service": known[-1] if known else ""}
     for spec in CORRELATIONS:
         if known or "${service}" not in json.dumps(dict(spec.query)):
             yield f"correlation {spec.name}", lambda spec=spec: _correlated(ask, spec, values)  # type: ignore[misc]
-    edge = f'sum(traces_service_graph_request_total{{client="{FRONT}", server="{BACK}"}})'
+    edge = f'sum(traces_service_graph_request_total{{client="{canary.client}", server="{canary.server}"}})'
     yield "service map: who called whom", lambda: _number(ask, edge)
     yield (
-        "container metrics of what carried it",
-        lambda: _number(ask, f'container:memory_bytes:max{{container="{CARRIER}"}}'),
+        f"container metrics of {canary.container}, in the same time",
+        lambda: _number(ask, f'container:memory_bytes:max{{container="{canary.container}"}}'),
     )
-    yield "alert history", lambda: _history(ask)
+    yield "alert history", lambda: _history(ask, canary.service)
 
 
-def _by_exemplar(ask: Ask, source: Mapping[str, Any], sent: Sequence[str]) -> tuple[str, str]:
-    expr = f'{SPAN_DURATION_BUCKET}{{service_name="{BACK}"}}'
+def _by_exemplar(
+    ask: Ask, source: Mapping[str, Any], expr: str, sent: Sequence[str], another: Callable[[], None]
+) -> tuple[str, str]:
+    """Find one of the requests sent: a bucket keeps only the newest exemplar, and others send requests too."""
     frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
         for trace in set(sent) & set(_column(frames, destination["name"])):
@@ -134,6 +180,7 @@ def _by_exemplar(ask: Ask, source: Mapping[str, Any], sent: Sequence[str]) -> tu
             if not spans:
                 raise HopError(f"{destination['datasourceUid']}: {trace}", "no such trace")
             return expr, f"exemplar {trace[:8]}…, {len(spans)} spans"
+    another()
     raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
 
 
@@ -161,8 +208,8 @@ def _rate(ask: Ask, expr: str, another: Callable[[], None]) -> tuple[str, str]:
         raise
 
 
-def _by_line(ask: Ask, fields: Sequence[Mapping[str, str]], trace: str) -> tuple[str, str]:
-    expr = f'{{service_name="{BACK}"}}'
+def _by_line(ask: Ask, fields: Sequence[Mapping[str, str]], service: str, trace: str) -> tuple[str, str]:
+    expr = f'{{service_name="{service}"}}'
     frames = ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100})
     for field in fields:
         for line, labels in zip(_column(frames, "Line"), _column(frames, "labels"), strict=False):
@@ -184,8 +231,8 @@ def _correlated(ask: Ask, spec: CorrelationSpec, values: Mapping[str, str]) -> t
     return text, f"{rows} rows of {spec.target}"
 
 
-def _history(ask: Ask) -> tuple[str, str]:
-    expr = '{from="state-history"} |= `"service":"grafana"`'
+def _history(ask: Ask, service: str) -> tuple[str, str]:
+    expr = f'{{from="state-history"}} |= `"service":"{service}"`'
     found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
     return expr, f"{len(found)} changes of state" if found else "no change of state yet"
 
@@ -217,9 +264,3 @@ def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
             if name in (field["name"], "") and type_ in (field.get("type"), ""):
                 found += column
     return found
-
-
-def _send(otlp: str, trace: str) -> None:
-    """Send the request as the two who took part in it would, and a log record of the one that answered."""
-    answered = call(otlp, trace, FRONT, BACK, name="GET /verify")
-    push(otlp, "records", {BACK: [record(f"make verify asked, trace_id={trace}", trace, answered)]})

@@ -40,7 +40,9 @@ def missing() -> str | None:
     client, refused = _engine()
     if client is None:
         return f"no Docker engine answers ({refused[:120]})"
-    for image in versions.images().values():
+    for service, image in versions.images().items():
+        if service == "demo":
+            continue
         try:
             client.images.get(image.reference)
         except docker.errors.ImageNotFound:
@@ -104,7 +106,7 @@ class Sandbox:
         (folder / ".state").mkdir()
         sandbox = cls(folder, name, engine, free_offset())
         shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
-        sandbox.configure(portOffset=sandbox.offset)
+        sandbox.configure(portOffset=sandbox.offset, demo=None)
         sandbox.sweep()
         return sandbox
 

@@ -9,14 +9,13 @@ from ops import context, engine, pulumi, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import take_over
-from settings import DEFAULT_PORTS
 
 
 def main(_arguments: list[str]) -> int:
     """Bring the chosen stack up, or up to date; a second run changes nothing."""
     stack_config.current()
     client = engine.connect()
-    engine.pull(client)
+    engine.pull(client, stack_config.current())
     take_over(client)
     _ports(client)
     pulumi.plugins()
@@ -37,7 +36,7 @@ def _ports(client: DockerClient) -> None:
     own = {port for c in engine.containers(client) for port in engine.published(c)}
     taken = [
         f"{settings.port(name)} ({name})"
-        for name in DEFAULT_PORTS
+        for name in settings.published
         if settings.port(name) not in own and answers(settings.access_host, settings.port(name))
     ]
     if taken:
@@ -60,4 +59,6 @@ def show_outputs() -> None:
         ("Jaeger", found["jaegerUrl"]),
         ("OTLP over HTTP", found["otlpEndpoint"]),
     ]
+    if "gatewayUrl" in found:
+        rows.append(("inference gateway", found["gatewayUrl"] + "/docs"))
     table(f"stack '{context.stack()}' is up", ("what", "where"), rows)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import alerts
@@ -16,7 +17,8 @@ from configs.datasources import datasources
 from dashboards.catalogue import dashboards
 from ops import context, engine, hops, pulumi, stack_config
 from ops.console import say, table
-from settings import Settings
+from rules.watched import watched
+from settings import DEMO, Settings
 
 Json = dict[str, Any]
 
@@ -42,18 +44,20 @@ def main(_arguments: list[str]) -> int:
     pulumi.select()
     outputs = pulumi.outputs()
     api = GrafanaApi(outputs["grafanaUrl"], f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}")
+    engine.settle(client)
     checks = [
         Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))
         for c in engine.containers(client)
     ]
-    missing = set(settings.containers) - {c.name for c in checks}
+    missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
     checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
     checks += [check_datasource(api, spec.uid) for spec in datasources(settings)]
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
-        checks += check_dashboard(api, dashboard.uid)
+        checks += check_dashboard(api, dashboard.uid, settings)
     checks += check_alerts(api, settings)
-    checks += check_links(api, outputs["otlpEndpoint"], settings)
+    canary = hops.answered(outputs["gatewayUrl"]) if settings.demo else hops.pushed(outputs["otlpEndpoint"])
+    checks += check_links(api, canary, settings)
     table(
         f"stack '{context.stack()}'",
         ("part", "name", "works", "what came back"),
@@ -105,7 +109,7 @@ def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
     return checks
 
 
-def check_links(api: GrafanaApi, otlp: str, settings: Settings) -> list[Check]:
+def check_links(api: GrafanaApi, canary: hops.Canary, settings: Settings) -> list[Check]:
     """Follow one request from signal to signal."""
     return [
         Check(
@@ -114,17 +118,17 @@ def check_links(api: GrafanaApi, otlp: str, settings: Settings) -> list[Check]:
             hop.passed,
             f"{hop.said}, after {hop.seconds:.1f} s" if hop.passed else f"{hop.said}: {hop.tried}",
         )
-        for hop in hops.walk(api, otlp, settings)
+        for hop in hops.walk(api, canary, settings)
     ]
 
 
-def check_dashboard(api: GrafanaApi, uid: str) -> list[Check]:
+def check_dashboard(api: GrafanaApi, uid: str, settings: Settings) -> list[Check]:
     """Query every panel of a dashboard through Grafana, as its page would."""
     found: Json | None = api.find(f"/api/dashboards/uid/{uid}")
     if found is None:
         return [Check("dashboard", uid, passed=False, detail="not in Grafana")]
     model: Json = found["dashboard"]
-    values = variables(model)
+    values = variables(model, {"service": next((s.name for s in watched(settings)), ".+")})
     return [
         check_panel(api, f"panel of {uid}", panel, values)
         for panel in panels(model)
@@ -139,8 +143,8 @@ def panels(model: Json) -> Iterator[Json]:
         yield from panel.get("panels") or ()
 
 
-def variables(model: Json) -> dict[str, str]:
-    """Return a value for each of a dashboard's variables: everything, where "All" is offered."""
+def variables(model: Json, first: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return a value for each of a dashboard's variables: everything where "All" is offered, else the first of them."""
     values = {}
     for variable in model.get("templating", {}).get("list", ()):
         current = (variable.get("current") or {}).get("value")
@@ -149,7 +153,7 @@ def variables(model: Json) -> dict[str, str]:
         elif isinstance(current, list):
             value = "|".join(current)
         elif variable["type"] == "query":
-            value = current or ".+"  # the page itself would take the first one
+            value = current or first.get(variable["name"], ".+")
         else:
             value = current or variable.get("query") or ""
         values[variable["name"]] = str(value)

@@ -50,6 +50,18 @@ STACK: Final = (
 """Grafana, Prometheus and Loki as their sources at the pinned versions expose themselves."""
 
 
+DEMO: Final = (
+    WatchedService(name="inference-gateway", targets=("inference-gateway:8000",), owner="ml-platform"),
+    WatchedService(name="inference-model", otlp=True, owner="ml-platform"),
+)
+"""The demo's two services: one that is scraped by the metric contract, one that pushes by OpenTelemetry's names."""
+
+
+def applications(settings: Settings) -> tuple[WatchedService, ...]:
+    """Return every service that is not of the stack itself."""
+    return (*settings.services, *(DEMO if settings.demo else ()))
+
+
 def watched(settings: Settings) -> tuple[WatchedService, ...]:
     """Return every service that gets rules and panels: the configured ones first."""
-    return (*settings.services, *(STACK if settings.watch_stack else ()))
+    return (*applications(settings), *(STACK if settings.watch_stack else ()))

@@ -9,7 +9,7 @@ import pytest
 
 from components.service import Host
 from ops.mocked import Registered
-from settings import Settings
+from settings import DEMO, Settings
 
 Program = tuple[Registered, ...]
 SOCKET = "/var/run/docker.sock"
@@ -20,6 +20,7 @@ USERS = {
     "jaeger": "10001:10001",
     "collector": "10001:10001",
     "engine-filter": "65534:65534",
+    **dict.fromkeys(DEMO, "65532:65532"),
 }
 SERVICES = set(USERS)
 
@@ -36,9 +37,9 @@ def loader(program: Program, name: str) -> dict[str, Any]:
     return next(i for n, i in of(program, ":Container").items() if n.endswith(f"-{name}-loader"))
 
 
-def test_the_services_and_nothing_else_runs(program: Program) -> None:
+def test_the_services_and_nothing_else_runs(program: Program, settings: Settings) -> None:
     running = {n for n, i in of(program, ":Container").items() if i.get("mustRun", True)}
-    assert running == SERVICES
+    assert running == SERVICES - (set() if settings.demo else set(DEMO))
 
 
 def test_every_container_is_hardened(program: Program, settings: Settings) -> None:
@@ -63,7 +64,7 @@ def test_every_container_is_hardened(program: Program, settings: Settings) -> No
 def test_ports_are_published_where_the_settings_say(program: Program, settings: Settings) -> None:
     published = [p for c in services(program).values() for p in c.get("ports", ())]
     assert {p["ip"] for p in published} == {settings.bind_address} == {"127.0.0.1"}
-    assert len({p["external"] for p in published}) == len(published) == 8
+    assert len({p["external"] for p in published}) == len(published) == len(settings.published)
 
 
 def test_nothing_depends_on_a_path_of_this_machine(program: Program) -> None:
@@ -89,11 +90,11 @@ def test_names_belong_to_the_stack(program: Program, stack: str) -> None:
 def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Program, stack: str) -> None:
     for name, container in services(program).items():
         writable = [v for v in container["volumes"] if not v.get("readOnly")]
-        expected = [] if name == "engine-filter" else [f"observability-{stack}-{name}-data"]
+        expected = [] if name in {"engine-filter", *DEMO} else [f"observability-{stack}-{name}-data"]
         assert [v["volumeName"] for v in writable] == expected
 
 
-def test_file_volumes_follow_their_content(program: Program, stack: str) -> None:
+def test_file_volumes_follow_their_content(program: Program, stack: str, settings: Settings) -> None:
     labels = {
         n.removeprefix(f"observability-{stack}-"): {label["label"]: label["value"] for label in i["labels"]}
         for n, i in of(program, ":Volume").items()
@@ -102,13 +103,14 @@ def test_file_volumes_follow_their_content(program: Program, stack: str) -> None
     assert set(labels) == {
         "prometheus-config", "loki-config", "jaeger-config", "collector-config",
         "prometheus-secrets", "grafana-secrets",
+        *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
     }  # fmt: skip
     assert all(len(found["observability.content"]) == 12 for found in labels.values())
 
 
 def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:
     generated = [f"generated-grafana-{n}" for n in ("admin-password", "secret-key", "metrics-password")]
-    secrets = [*generated, "stand-in-for-a-secret"]
+    secrets = [*generated, "generated-demo-token", "stand-in-for-a-secret"]
     for name, container in services(program).items():
         text = json.dumps([container["envs"], container.get("command"), container["labels"], container["name"]])
         assert not [s for s in secrets if s in text], name

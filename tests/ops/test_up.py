@@ -30,7 +30,11 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - a generator 
     monkeypatch.setenv("STACK", "dev")
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
-        settings = SimpleNamespace(access_host="127.0.0.1", port=lambda name: taken if name == "otlpHttp" else 1)
+        settings = SimpleNamespace(
+            access_host="127.0.0.1",
+            published=("grafana", "otlpHttp"),
+            port=lambda name: taken if name == "otlpHttp" else 1,
+        )
         monkeypatch.setattr(stack_config, "current", lambda: settings)
         yield taken
 
