@@ -9,6 +9,7 @@ import configuration
 from components import collector, engine_filter, grafana, jaeger, loki, prometheus
 from components.content import Content
 from components.demo import Demo
+from components.deployment import Deployment
 from components.secrets import secrets
 from components.service import Host, Service
 from configs import labels
@@ -34,17 +35,28 @@ host = Host(
 )
 
 grafana_service = Service(grafana.spec(settings), host, secret_files=grafana.secret_files(secret))
-Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password})
-Service(loki.spec(settings), host)
-Service(jaeger.spec(settings), host)
+services = [
+    grafana_service,
+    Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password}),
+    Service(loki.spec(settings), host),
+    Service(jaeger.spec(settings), host),
+]
 asked = [Service(engine_filter.spec(settings), host)] if settings.docker_socket else []
 collecting = Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
+services += [*asked, collecting]
 if secret.demo_token is not None:
-    Demo(settings, host, token=secret.demo_token, opts=pulumi.ResourceOptions(depends_on=[collecting.ready]))
+    demo = Demo(settings, host, token=secret.demo_token, opts=pulumi.ResourceOptions(depends_on=[collecting.ready]))
+    services += demo.services
     pulumi.export("gatewayUrl", settings.address("demo"))
     pulumi.export("pagerUrl", settings.address("demoPager"))
     pulumi.export("demoToken", pulumi.Output.secret(secret.demo_token))
-Content(settings, service=grafana_service, admin_password=secret.admin_password)
+content = Content(settings, service=grafana_service, admin_password=secret.admin_password)
+Deployment(
+    settings,
+    [service.spec for service in services],
+    admin_password=secret.admin_password,
+    opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in services)]),
+)
 
 pulumi.export("grafanaUrl", settings.address("grafana"))
 pulumi.export("prometheusUrl", settings.address("prometheus"))

@@ -1,4 +1,4 @@
-"""Where an alert leads: its panel, its runbook, and the logs and traces of its service in that time.
+"""Where an alert leads: its panel, its runbook, its service's page, and the logs and traces of that time.
 
 The times are relative to now, right for who looks while it fires. Messages are read later, so they replace RANGE_FROM
 and RANGE_TO by the times of the incident (`alerts.messages`).
@@ -31,6 +31,7 @@ def told(alert: Alert, settings: Settings) -> dict[str, str]:
         "__dashboardUid__": alert.panel.uid,
         "__panelId__": str(alert.panel.panel_id),
         "panel_url": panel(alert, root),
+        "service_url": page(alert.service, root),
         "logs_url": logs(alert.service, root),
         "traces_url": traces(alert.service, root),
     }
@@ -41,6 +42,12 @@ def panel(alert: Alert, root: str) -> str:
     chosen = {f"var-{name}": value for name, value in alert.panel.variables.items()}
     asked = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
     return f"{root}d/{alert.panel.uid}?{urlencode(asked)}"
+
+
+def page(service: str, root: str) -> str:
+    """Return the address of the service's page: its signals, containers, traces, errors and neighbours."""
+    asked = {"var-service": service, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{uids.SERVICE_DETAIL}?{urlencode(asked)}"
 
 
 def logs(service: str, root: str) -> str:

@@ -18,6 +18,7 @@ SLACK: Final = f'{{{{ template "{NAME}.slack" . }}}}'
 _HOUR: Final = -3_600_000_000_000
 _LINKS: Final = (
     ("Panel", "panel_url"),
+    ("Service", "service_url"),
     ("Logs", "logs_url"),
     ("Traces", "traces_url"),
     ("Runbook", "runbook_url"),

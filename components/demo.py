@@ -38,6 +38,8 @@ _INTERVAL: Final = "15s"
 class Demo(pulumi.ComponentResource):
     """An inference gateway, the model behind it, its customers, and a pager for who is on call."""
 
+    services: list[Service]
+
     def __init__(
         self,
         settings: Settings,
@@ -59,12 +61,13 @@ class Demo(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
         secret = {TOKEN_FILE: token}
-        Service(spec(PAGER, tag, settings), host, built=built, opts=child)
+        pager = Service(spec(PAGER, tag, settings), host, built=built, opts=child)
         model = Service(spec(MODEL, tag, settings), host, built=built, secret_files=secret, opts=child)
         behind = pulumi.ResourceOptions(parent=self, depends_on=[model.ready])
         gateway = Service(spec(GATEWAY, tag, settings), host, built=built, secret_files=secret, opts=behind)
         before = pulumi.ResourceOptions(parent=self, depends_on=[gateway.ready])
-        Service(spec(LOAD, tag, settings), host, built=built, opts=before)
+        customers = Service(spec(LOAD, tag, settings), host, built=built, opts=before)
+        self.services = [pager, model, gateway, customers]
         self.register_outputs({})
 
 

@@ -104,6 +104,7 @@ class Service(pulumi.ComponentResource):
     `destroy`.
     """
 
+    spec: ServiceSpec
     ready: pulumi.Resource
     volume: docker.Volume | None
     container: docker.Container
@@ -119,6 +120,7 @@ class Service(pulumi.ComponentResource):
     ) -> None:
         """`secret_files` maps absolute paths below SECRETS to secret text; `built` is an image that no registry has."""
         super().__init__("observability:index:Service", spec.name, None, opts)
+        self.spec = spec
         own = host.labels(spec.name)
         name = f"{host.prefix}-{spec.name}"
         child = pulumi.ResourceOptions(parent=self)

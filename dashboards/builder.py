@@ -462,6 +462,11 @@ class DashboardBuilder:
         )
         return self
 
+    def add_marks(self, name: str, tag: str, *, color: str = palette.NEUTRAL) -> Self:
+        """Add Grafana's own annotations that carry `tag`, to every graph."""
+        self._annotations.append((name, lambda: variables.marks(name, tag=tag, color=color)))
+        return self
+
     # Results
 
     def build(self) -> sdk.dashboard.Dashboard:

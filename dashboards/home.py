@@ -20,6 +20,7 @@ QUESTIONS: Final = {
     uids.SLO_OVERVIEW: "Is every promise kept, which error budget burns, and since when?",
     uids.APPLICATION_PERFORMANCE: "Which service, endpoint or status code is it?",
     uids.SERVICE_DETAIL: "One service on one page: signals, containers, traces, errors, neighbours.",
+    uids.INCIDENT: "What happened when: alerts, deployments, versions, budget, errors and logs on one time axis.",
     uids.LOGS: "What was written, at which level, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Can these numbers be trusted: is the stack itself well, and how long does its space last?",

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from settings import Settings
 
-CHOSEN: Final = '{service_name=~"$service"}'
+CHOSEN: Final = '{service_name=~"$service", from!="state-history"}'
+"""Lines of the chosen services. The history of alerts is in Loki too, and has every word for trouble in every line."""
 FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
 """Everything of the chosen services that the search finds; an empty search finds all."""
 BAD: Final = 'detected_level=~"error|critical|fatal"'

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from dashboards import palette
-from rules import containers, series, service_graph
+from rules import containers, models, series, service_graph
 from rules.watched import watched
 from rules.windows import BASE_WINDOW, BURN_ALERTS
 from settings import CONTAINERS as STACK
@@ -222,6 +222,23 @@ def alert_changes() -> str:
     moved = 'labels_severity!="watchdog" | current=~"Alerting.*" or previous=~"Alerting.*"'
     line = "{{.labels_severity}}  {{.ruleTitle}}: {{.previous}} → {{.current}}"
     return f'{{from="state-history"}} | json | labels_{SERVICE} | {moved} | line_format "{line}"'
+
+
+def alerts_begun() -> str:
+    """Return, in LogQL, how many alerts of the chosen services began, by service and alert."""
+    began = f'{{from="state-history"}} | json | labels_{SERVICE} | labels_severity!="watchdog" | current=~"Alerting.*"'
+    return f'sum by (labels_service, ruleTitle) (count_over_time({began} | previous!~"Alerting.*" [$__auto]))'
+
+
+def model_versions() -> str:
+    """Return 1 for the version of each model that answers."""
+    return f"max by (service, model, version) ({select(models.VERSION, SERVICE)})"
+
+
+def new_versions() -> str:
+    """Return the model versions that began to answer within the last two minutes: marks for every dashboard."""
+    by = "on (service, model, version)"
+    return f"{models.VERSION} unless {by} {models.VERSION} offset 2m and {by} {models.VERSION}"
 
 
 def exemplars(settings: Settings) -> str:

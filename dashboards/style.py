@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from dashboards import palette, uids
+from dashboards import palette, queries, uids
 from dashboards.builder import DashboardBuilder
 from dashboards.model import Legend, Link, Override, Thresholds, ValueText
 from rules.watched import STACK, watched
@@ -25,6 +25,7 @@ TITLES: Final = {
     uids.APPLICATION_PERFORMANCE: "Application Performance",
     uids.SERVICE_DETAIL: "Service",
     uids.LOGS: "Logs",
+    uids.INCIDENT: "Incident",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
     uids.STACK_HEALTH: "Stack Health",
     uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
@@ -89,6 +90,15 @@ def dashboard(
     for other, title in TITLES.items():
         if other != uid:
             db.add_dashboard_link(title, other)
+    db.add_marks("Deployments", uids.DEPLOYMENT_TAG, color=palette.PURPLE)
+    db.add_annotation(
+        "Model versions",
+        queries.new_versions(),
+        color=palette.SKY_BLUE,
+        title="Model version",
+        text="{{service}}: {{model}} {{version}} answers",
+        tags=("service",),
+    )
     return db
 
 
@@ -100,6 +110,11 @@ def to_application(service: str = "${__field.labels.service}") -> Link:
 def to_slo(service: str = "${__field.labels.service}") -> Link:
     """Return the link to the objectives of the service that was clicked."""
     return Link.to_dashboard("Objectives of this service", uids.SLO_OVERVIEW, {"service": service})
+
+
+def to_detail(service: str = "${__field.labels.service}") -> Link:
+    """Return the link to the page of the service that was clicked."""
+    return Link.to_dashboard("This service's page", uids.SERVICE_DETAIL, {"service": service})
 
 
 TO_INFRASTRUCTURE: Final = Link.to_dashboard("CPU, memory and network", uids.INFRASTRUCTURE_HEALTH)

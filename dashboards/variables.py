@@ -13,6 +13,9 @@ Variable = sdk.dashboard.VariableModel
 # A whole PromQL-like call (label_values, query_result, ...) rather than one of the editor's forms.
 _CLASSIC_PROMETHEUS: Final = {"qryType": 5, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
 _ALL: Final = "$__all"
+GRAFANA: Final = "-- Grafana --"
+"""UID of Grafana's own data source."""
+_MOST_MARKS: Final = 100
 
 
 class TopLink(sdk.dashboard.DashboardLink):
@@ -155,6 +158,38 @@ def annotation(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's
         tag_keys=",".join(tags) or None,
         built_in=None,
     )
+
+
+def marks(name: str, *, tag: str, color: str) -> sdk.dashboard.AnnotationQuery:
+    """Grafana's own annotations with a tag.
+
+    Raises:
+        SettingError: no name or tag, a foreign colour.
+
+    """
+    for setting, value in (("name", name), ("tag", tag)):
+        if not value.strip():
+            refuse(setting, value, "text that is not blank")
+    return TopAnnotation(
+        name=name,
+        datasource=sdk.common.DataSourceRef(type_val="grafana", uid=GRAFANA),
+        enable=True,
+        hide=False,
+        icon_color=fields.color(color),
+        target=_Marks(tag),
+        built_in=None,
+    )
+
+
+class _Marks(sdk.Dataquery):
+    """Asks Grafana for annotations by tag."""
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+
+    def to_json(self) -> dict[str, object]:
+        """Payload."""
+        return {"type": "tags", "tags": [self._tag], "matchAny": False, "limit": _MOST_MARKS}
 
 
 def top_link(  # noqa: PLR0913 - keyword-only

@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def render(settings: Settings) -> dict[str, str]:
     """Return every rule file: its name and its YAML."""
-    from rules import containers, service_graph, slo  # noqa: PLC0415 - the leaf modules of this package stay importable alone
+    from rules import containers, models, service_graph, slo  # noqa: PLC0415 - the leaf modules of this package stay importable alone
 
-    return slo.render(settings) | containers.render(settings) | service_graph.render(settings)
+    return slo.render(settings) | containers.render(settings) | service_graph.render(settings) | models.render(settings)

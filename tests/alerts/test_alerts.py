@@ -29,7 +29,7 @@ from tests.dashboards.test_contracts import recorded, selectors
 
 ROOT = Path(__file__).parents[2]
 ANNOTATIONS = {
-    "summary", "runbook_url", "__dashboardUid__", "__panelId__", "panel_url", "logs_url", "traces_url",
+    "summary", "runbook_url", "__dashboardUid__", "__panelId__", "panel_url", "service_url", "logs_url", "traces_url",
 }  # fmt: skip
 RAW = re.compile(
     r"up|jaeger_storage_badger_value_log_bytes_available|grafana_datasource_request_total"

@@ -174,6 +174,7 @@ def test_dashboards_lie_in_their_folders(program: Program) -> None:
         "application-performance": "ml-platform",
         "service-detail": "ml-platform",
         "logs": "ml-platform",
+        "incident": "ml-platform",
         "infrastructure-health": "infrastructure",
         "stack-health": "infrastructure",
         "runbooks": "infrastructure",

@@ -38,6 +38,7 @@ def test_where_each_dashboard_lives() -> None:
         "application-performance": ("ml-platform", "Application Performance"),
         "service-detail": ("ml-platform", "Service"),
         "logs": ("ml-platform", "Logs"),
+        "incident": ("ml-platform", "Incident"),
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
         "stack-health": ("infrastructure", "Stack Health"),
         "executive-slo-report": ("executive", "Executive: SLO Report"),

@@ -15,13 +15,13 @@ import promql_parser as promql
 import pytest
 import yaml
 
+import rules
 import settings
 import versions
 from alerts import runbooks
 from configs.datasources import datasources
 from dashboards import fields, palette, queries, style, uids
 from dashboards.catalogue import dashboards
-from rules import containers, service_graph, slo
 from rules.watched import watched
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ PANELS: Final = {
     uids.INFRASTRUCTURE_HEALTH: 4,
     uids.SERVICE_DETAIL: 13,
     uids.LOGS: 5,
+    uids.INCIDENT: 8,
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 8,
     uids.RUNBOOKS: len(runbooks.kinds()),
@@ -60,6 +61,7 @@ RANGES: Final = {
     uids.INFRASTRUCTURE_HEALTH: "now-1h",
     uids.SERVICE_DETAIL: "now-1h",
     uids.LOGS: "now-1h",
+    uids.INCIDENT: "now-3h",
     uids.STACK_HEALTH: "now-24h",
     uids.EXECUTIVE_SLO_REPORT: "now-30d",
 }
@@ -181,7 +183,7 @@ def names(selector: promql.VectorSelector) -> list[str]:
 
 
 def recorded(loaded: settings.Settings) -> set[str]:
-    files = {**slo.render(loaded), **containers.render(loaded), **service_graph.render(loaded)}
+    files = rules.render(loaded)
     groups = [group for text in files.values() for group in yaml.safe_load(text)["groups"]]
     return {rule["record"] for group in groups for rule in group["rules"]}
 

@@ -179,13 +179,13 @@ def test_the_message_says_what_and_where(drill: Drill) -> None:
     message = drill.page["message"]
     assert message.splitlines()[0].endswith("budget is left.")
     assert "[no value]" not in message
-    assert set(links(message)) == {"Panel", "Logs", "Traces", "Runbook"}
+    assert set(links(message)) == {"Panel", "Service", "Logs", "Traces", "Runbook"}
     assert drill.page["title"] == drill.mail["Subject"] == f"PAGE {SHOP} availability: error budget burns fast"
 
 
 def test_slack_is_told_with_links_and_its_address_is_a_secret(drill: Drill) -> None:
     text = json.dumps(drill.slack, ensure_ascii=False)
-    assert all(f"|{title}>" in text for title in ("Panel", "Logs", "Traces", "Runbook"))
+    assert all(f"|{title}>" in text for title in ("Panel", "Service", "Logs", "Traces", "Runbook"))
     assert SLACK_PATH not in drill.real.pulumi("stack", "export").stdout
 
 
@@ -201,7 +201,7 @@ def test_pagerduty_gets_one_incident_and_its_end(drill: Drill) -> None:
     assert PAGERDUTY_KEY not in drill.real.pulumi("stack", "export").stdout
 
 
-@pytest.mark.parametrize("title", ["Panel", "Logs", "Traces", "Runbook"])
+@pytest.mark.parametrize("title", ["Panel", "Service", "Logs", "Traces", "Runbook"])
 def test_each_link_opens_what_it_promises(drill: Drill, title: str) -> None:
     url = links(drill.page["message"])[title]
     asked = parse_qs(urlsplit(url).query)
@@ -216,6 +216,11 @@ def test_each_link_opens_what_it_promises(drill: Drill, title: str) -> None:
         assert shown == {"Panel": "Burn rate, every window (worst of the chosen services)"}.get(
             title, "Error budget burns fast"
         )
+        return
+    if title == "Service":
+        assert urlsplit(url).path == "/d/service-detail"
+        assert asked["var-service"] == [SHOP]
+        assert int(asked["from"][0]) == pytest.approx((drill.began + 260 - 3600) * 1000, abs=60_000)
         return
     (pane,) = json.loads(asked["panes"][0]).values()
     assert int(pane["range"]["from"]) == pytest.approx((drill.began + 260 - 3600) * 1000, abs=60_000)

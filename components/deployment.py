@@ -1,0 +1,112 @@
+"""What an `up` changed, as an annotation in Grafana: one mark for each run that changed something.
+
+The state remembers what was deployed; the mark says in which of its parts the new differs. Marks are history: they
+stay when the stack changes again, and nothing takes them back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+import alerts
+from alerts.links import told
+from components.files import digest
+from components.grafana_api import GrafanaApi
+from dashboards.catalogue import dashboards
+from dashboards.uids import DEPLOYMENT_TAG as TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from components.service import ServiceSpec
+    from settings import Settings
+
+_FIRST: Final = "first deployment"
+_FACTS: Final = "facts"
+
+
+def facts(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
+    """Return everything that people would want to know of when it changes: its name, and what it is now.
+
+    Of a service, its image's tag and a digest of all else; no secret goes into it.
+    """
+    return {
+        **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
+        **{f"dashboard {found.uid}": _digest(found.json) for found in dashboards(settings)},
+        **{
+            f"alerts {group.name}": _digest(repr([(alert, told(alert, settings)) for alert in group.alerts]))
+            for group in alerts.groups(settings)
+        },
+    }
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Return in words what differs, in the order of the new."""
+    found = []
+    for name in (*new, *(name for name in old if name not in new)):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        if before is None or after is None:
+            found.append(f"{name} {'added' if before is None else 'removed'}")
+            continue
+        (was, _, _), (now, _, tells) = before.partition(" "), after.partition(" ")
+        found.append(f"{name} {was} → {now}" if tells and was != now else name)
+    return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class DeploymentProvider(ResourceProvider):
+    """Posts to `/api/annotations`; GrafanaError when Grafana refuses, and the next `up` tries again."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Mark the first deployment."""
+        self._mark(props, [_FIRST])
+        return CreateResult(id_=TAG, outs=props)
+
+    def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
+        """Say whether anything differs; nothing is ever replaced."""
+        changed = any(old.get(key) != new.get(key) for key in (_FACTS, "url", "auth", "stack"))
+        return DiffResult(changes=changed, replaces=[], stables=[], delete_before_replace=False)
+
+    def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
+        """Mark what changed; another password alone is no deployment."""
+        if found := changes(old[_FACTS], new[_FACTS]):
+            self._mark(new, found)
+        return UpdateResult(outs=new)
+
+    @staticmethod
+    def _mark(props: dict[str, Any], found: list[str]) -> None:
+        body = {"text": f"pulumi up: {', '.join(found)}", "tags": [TAG, f"stack:{props['stack']}"]}
+        GrafanaApi(str(props["url"]).rstrip("/"), str(props["auth"])).request("POST", "/api/annotations", body)
+
+
+class Deployment(Resource, module="grafana", name="Deployment"):
+    """The mark of the newest change."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        specs: Iterable[ServiceSpec],
+        *,
+        admin_password: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`specs` are the services whose changes are told of; `opts` makes it wait for everything else."""
+        auth = pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)
+        props: dict[str, Any] = {
+            "url": settings.address("grafana"),
+            "auth": pulumi.Output.secret(auth),
+            "stack": settings.stack,
+            _FACTS: facts(settings, specs),
+        }
+        super().__init__(DeploymentProvider(), "deployment", props, opts)
