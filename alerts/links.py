@@ -7,10 +7,11 @@ and RANGE_TO by the times of the incident (`alerts.messages`).
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from alerts import runbooks
+from configs import explore
 from dashboards import uids
 
 if TYPE_CHECKING:
@@ -53,16 +54,10 @@ def page(service: str, root: str) -> str:
 def logs(service: str, root: str) -> str:
     """Return the address of the service's log lines."""
     query = {"expr": f"{{service_name={json.dumps(service)}}}", "queryType": "range"}
-    return _explore(root, uids.DATASOURCE_LOKI, query)
+    return explore.address(root, uids.DATASOURCE_LOKI, query, start=RANGE_FROM)
 
 
 def traces(service: str, root: str) -> str:
     """Return the address of the service's traces."""
-    return _explore(root, uids.DATASOURCE_JAEGER, {"queryType": "search", "service": service, "limit": 20})
-
-
-def _explore(root: str, datasource: str, query: dict[str, Any]) -> str:
-    asked = {"refId": "A", "datasource": {"type": datasource, "uid": datasource}, **query}
-    pane = {"datasource": datasource, "queries": [asked], "range": {"from": RANGE_FROM, "to": RANGE_TO}}
-    panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe=",:")
-    return f"{root}explore?schemaVersion=1&orgId=1&panes={panes}"
+    query = {"queryType": "search", "service": service, "limit": 20}
+    return explore.address(root, uids.DATASOURCE_JAEGER, query, start=RANGE_FROM)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.grafana_api import GrafanaApi, GrafanaError
+from configs import explore
 from configs.correlations import CORRELATIONS, CorrelationSpec
 from configs.datasources import SPAN_DURATION_BUCKET, datasources
 from dashboards.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
@@ -176,12 +177,20 @@ def _by_exemplar(
     frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
         for trace in set(sent) & set(_column(frames, destination["name"])):
-            spans = _column(ask(destination["datasourceUid"], {"query": trace}), "spanID")
+            spans = _column(_followed(ask, destination, trace), "spanID")
             if not spans:
-                raise HopError(f"{destination['datasourceUid']}: {trace}", "no such trace")
+                raise HopError(json.dumps(destination).replace(explore.VALUE, trace), "no such trace")
             return expr, f"exemplar {trace[:8]}…, {len(spans)} spans"
     another()
     raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
+
+
+def _followed(ask: Ask, destination: Mapping[str, str], trace: str) -> Frames:
+    """Ask what a click on the exemplar asks; to a data source, that is a query as Tempo takes it."""
+    if "datasourceUid" in destination:
+        return ask(destination["datasourceUid"], {"query": trace, "queryType": "traceql"})
+    (query,) = explore.asked(destination["url"].replace(explore.VALUE, trace))
+    return ask(query["datasource"]["uid"], query)
 
 
 def _lines(ask: Ask, expr: str, trace: str) -> tuple[str, str]:
@@ -240,9 +249,10 @@ def _history(ask: Ask, service: str) -> tuple[str, str]:
 def _ask(api: GrafanaApi, uid: str, query: Json) -> Frames:
     asked = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | query
     try:
-        result: Json = api.request("POST", "/api/ds/query", {"queries": [asked], **_RANGE})["results"]["A"]
+        results: dict[str, Json] = api.request("POST", "/api/ds/query", {"queries": [asked], **_RANGE})["results"]
     except GrafanaError as error:
         raise HopError(str(query), str(error)) from None
+    result = results.get("A", {})  # of what it does not understand Jaeger's plugin says nothing at all
     if result.get("error"):
         raise HopError(str(query), str(result["error"]))
     return list(result.get("frames") or ())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import rules
-from configs import grafana, jaeger, loki, prometheus
+from configs import explore, grafana, jaeger, loki, prometheus
 from configs.correlations import CORRELATIONS
 from configs.datasources import REQUEST_ID_IN_LINE, TRACE_ID_IN_LINE, datasources
 from settings import Settings, load
@@ -140,7 +140,9 @@ def test_data_sources_are_as_promised(settings: Settings) -> None:
     assert (prom["httpMethod"], prom["queryTimeout"], prom["incrementalQuerying"], prom["cacheLevel"]) == (
         "POST", "60s", True, "High",
     )  # fmt: skip
-    assert {d["datasourceUid"] for d in prom["exemplarTraceIdDestinations"]} == {"jaeger"}
+    for destination in prom["exemplarTraceIdDestinations"]:
+        (query,) = explore.asked(destination["url"].replace(explore.VALUE, "abc"))
+        assert (query["datasource"]["uid"], query["query"], "queryType" in query) == ("jaeger", "abc", False)
     assert by_uid["loki"]["maxLines"] == "1000"
     assert by_uid["jaeger"]["nodeGraph"] == {"enabled": True}
     assert by_uid["jaeger"]["tracesToLogsV2"]["customQuery"] is True
