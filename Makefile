@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify fault drill watch down destroy test bench digests screenshots clean
+.PHONY: help up password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test: ## Types, lint, unit tests, contracts, rules; end to end where an engine i
 
 bench: ## Measure speed, as ratios in one run
 	@$(OPS) bench
+
+stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=1000 FOR=5m
+	@$(OPS) stress "$(RATE)" "$(FOR)"
 
 digests: ## Fill in the images' digests from the registry
 	@$(OPS) digests

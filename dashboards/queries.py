@@ -18,7 +18,8 @@ from settings import seconds
 if TYPE_CHECKING:
     from settings import Settings
 
-SERVICE: Final = 'service=~"$service"'
+SERVICE_VARIABLE: Final = "service"
+SERVICE: Final = f'service=~"${SERVICE_VARIABLE}"'
 ENDPOINT: Final = 'endpoint=~"$endpoint"'
 CONTAINER: Final = 'container=~"$container"'
 OWN_CONTAINERS: Final = f'container=~"{"|".join(STACK)}"'
@@ -242,13 +243,17 @@ def new_versions() -> str:
 
 
 def exemplars(settings: Settings) -> str:
-    """Return the selector whose exemplars Grafana fetches; "" when nothing is watched.
+    """Return the selectors whose exemplars Grafana fetches; "" when nothing is watched.
 
     Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
-    this one names the raw histograms, and `@ 0` (1970) makes its range query find nothing and read nothing.
+    these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
-    buckets = sorted({f"{service.metrics.duration}_bucket" for service in watched(settings)})
-    return f'{{__name__=~"{"|".join(buckets)}", {SERVICE}}} @ 0' if buckets else ""
+    asked = []
+    for otlp, chosen in ((False, SERVICE), (True, f'service_name=~"${SERVICE_VARIABLE}"')):
+        buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
+        if buckets:
+            asked.append(f'{{__name__=~"{"|".join(buckets)}", {chosen}}} @ 0')
+    return " or ".join(asked)
 
 
 # Calls

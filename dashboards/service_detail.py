@@ -113,7 +113,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
             queries.median_and_worst(),
             "{{quantile}}",
             "s",
-            "Latency: half of the requests, and 99 of 100, were answered within this time.",
+            "Latency: half of the requests, and 99 of 100, were answered within this time. Dots are single requests.",
         ),
         (
             7,
@@ -127,7 +127,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
     for panel_id, title, expr, legend, unit, shows in shown:
         db.add_timeseries_panel(
             title=title,
-            query=Query(expr, legend=legend),
+            query=[Query(expr, legend=legend), *(style.exemplars(settings) if unit == "s" else [])],
             unit=unit,
             min_val=0,
             soft_max=0.01 if unit == "percentunit" else None,

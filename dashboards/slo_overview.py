@@ -322,8 +322,7 @@ def _latency(db: DashboardBuilder, settings: Settings) -> None:
         Query(queries.of_service(metric), legend=f"{{{{service}}}} {name}", ref_id=name)
         for name, (metric, _) in percentiles.items()
     ]
-    if raw := queries.exemplars(settings):
-        asked.append(Query(raw, legend="{{service}} exemplars", ref_id="exemplars", exemplar=True))
+    asked += style.exemplars(settings)
     thresholds: dict[float, list[str]] = {}
     for service in watched(settings):
         if service.latency is not None:

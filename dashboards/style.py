@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dashboards import palette, queries, uids
 from dashboards.builder import DashboardBuilder
-from dashboards.model import Legend, Link, Override, Thresholds, ValueText
+from dashboards.model import Legend, Link, Override, Query, Thresholds, ValueText
 from rules.watched import STACK, watched
 from rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
 from settings import SERVICES, milliseconds
@@ -124,6 +124,12 @@ TO_STACK: Final = Link.to_dashboard("Stack Health", uids.STACK_HEALTH)
 def describe(shows: str, when_bad: str) -> str:
     """Return a panel's description: what it shows and what to do about it."""
     return f"{shows}\n\n**When it is bad:** {when_bad}"
+
+
+def exemplars(settings: Settings) -> list[Query]:
+    """Return what puts the dots of single requests on a graph of response times; nothing when nothing is watched."""
+    raw = queries.exemplars(settings)
+    return [Query(raw, legend="exemplars", ref_id="exemplars", exemplar=True)] if raw else []
 
 
 def dashed(query: str, *, color: str = "") -> Override:

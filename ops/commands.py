@@ -21,6 +21,7 @@ _COMMANDS = (
     "destroy",
     "test",
     "bench",
+    "stress",
     "digests",
     "password",
     "screenshots",

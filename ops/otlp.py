@@ -77,8 +77,11 @@ def push(endpoint: str, what: str, by_service: Mapping[str, Sequence[Json]]) -> 
     request = urllib.request.Request(  # noqa: S310 - the stack's own address
         f"{endpoint}/v1/{path}", json.dumps({outer: rows}).encode(), headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
-        pass
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        refused = json.loads(answer.read() or "{}").get("partialSuccess") or {}
+    if any(value for key, value in refused.items() if key.startswith("rejected")):
+        msg = f"{endpoint}: some {what} were refused: {refused}"
+        raise OSError(msg)
 
 
 def call(endpoint: str, trace: str, client: str, server: str, *, name: str) -> str:

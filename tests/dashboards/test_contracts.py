@@ -228,14 +228,18 @@ def test_only_recorded_series_are_read(case: Case) -> None:
 def test_raw_metrics_are_named_for_exemplars_only(case: Case) -> None:
     if case.uid in ABOUT_THE_STACK:
         return
-    raw = {f"{service.metrics.duration}_bucket" for service in watched(case.settings)}
+    pushed, scraped = (
+        {f"{service.metrics.duration}_bucket" for service in watched(case.settings) if service.otlp is otlp}
+        for otlp in (True, False)
+    )
     for _, target in case.targets():
         if target["datasource"]["uid"] != uids.DATASOURCE_PROMETHEUS:
             continue
         for selector, _ in selectors(promql.parse(filled(target["expr"]))):
             if not any(":" in name for name in names(selector)):
                 assert target["exemplar"], target["expr"]
-                assert set(names(selector)) == raw
+                labels = {matcher.name for matcher in selector.matchers.matchers}
+                assert set(names(selector)) == (pushed if "service_name" in labels else scraped)
                 assert target["expr"].endswith("@ 0"), "it would read every bucket"
 
 
@@ -526,4 +530,8 @@ def test_exemplars_are_asked_of_every_histogram() -> None:
     expr = queries.exemplars(load(CASES["an odd one too"]))
     (selector,) = (selector for selector, _ in selectors(promql.parse(expr)))
     assert {"hit_seconds_bucket", "http_request_duration_seconds_bucket"} <= set(names(selector))
+    both = load({"services": [{"name": "a", "targets": ["a:1"]}, {"name": "b", "otlp": True}]})
+    scraped, pushed = (selector for selector, _ in selectors(promql.parse(queries.exemplars(both))))
+    assert "http_request_duration_seconds_bucket" in names(scraped)
+    assert names(pushed) == ["http_server_request_duration_seconds_bucket"]
     assert not queries.exemplars(load(CASES["nothing watched"]))

@@ -1,0 +1,243 @@
+"""Requests as an instrumented application tells of them, sent at a steady rate and counted at both ends.
+
+Each request is what one of the demo's is: five spans of three services, and two log lines with its trace's ID. What is
+refused, or gets no answer, is sent again, as the OpenTelemetry libraries do; only what was acknowledged counts as sent.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from queue import SimpleQueue
+from typing import Any, Final
+
+from ops import otlp
+
+Json = dict[str, Any]
+
+CUSTOMER, GATEWAY, MODEL = SERVICES = ("stress-customer", "stress-gateway", "stress-model")
+SPANS: Final = 5
+LINES: Final = 2
+"""Of each request."""
+COUNTER: Final = "stress_requests"
+_TICK_SECONDS: Final = 0.1
+_SENDERS: Final = 3
+"""At once for each signal, so that one slow answer holds nothing up."""
+_METRICS_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 120.0
+"""How long a batch is tried; the OpenTelemetry libraries give up earlier."""
+_WINDOW_SECONDS: Final = 1.0
+_MOST_TRACES: Final = 20_000
+"""In one window, more than are ever sent in one."""
+
+_CLIENT: Final = {"kind": 3}
+
+
+@dataclass
+class Sent:
+    """What was acknowledged: the requests whose spans, and those whose lines were; `total` is the newest count told.
+
+    `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent more than once,
+    `given_up` requests whose batch nobody took.
+    """
+
+    began: float
+    ended: float = 0.0
+    traces: set[str] = field(default_factory=set)
+    lines: int = 0
+    total: int = 0
+    again: int = 0
+    given_up: int = 0
+    late_seconds: float = 0.0
+    """How far the generator itself fell behind its schedule."""
+
+
+class Traffic:
+    """Sends `rate` requests a second to `endpoint`, a collector's URL without a path, from `start` to `stop`."""
+
+    def __init__(self, endpoint: str, rate: int) -> None:
+        self._endpoint, self._rate = endpoint, rate
+        self.sent = Sent(time.time())
+        self._queues: dict[str, SimpleQueue[list[str] | None]] = {"spans": SimpleQueue(), "records": SimpleQueue()}
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._made = 0
+        self._senders = [
+            threading.Thread(target=self._send, args=(what,), daemon=True)
+            for what in self._queues
+            for _ in range(_SENDERS)
+        ]
+        self._clocks = [threading.Thread(target=run, daemon=True) for run in (self._make, self._count)]
+
+    def start(self) -> None:
+        """Begin."""
+        self.sent.began = time.time()
+        for thread in (*self._senders, *self._clocks):
+            thread.start()
+
+    def stop(self) -> Sent:
+        """Make no more requests, wait until all that were made are acknowledged or given up, and return them."""
+        self._over.set()
+        for thread in self._clocks:
+            thread.join()
+        for queue in self._queues.values():
+            for _ in range(_SENDERS):
+                queue.put(None)
+        for thread in self._senders:
+            thread.join()
+        self._tell()
+        self.sent.ended = time.time()
+        return self.sent
+
+    def _make(self) -> None:
+        began, ticks, each = time.monotonic(), 0, max(1, round(self._rate * _TICK_SECONDS))
+        tick = each / self._rate
+        while not self._over.is_set():
+            batch = [otlp.new_trace() for _ in range(each)]
+            for queue in self._queues.values():
+                queue.put(batch)
+            self._made += each
+            ticks += 1
+            ahead = began + ticks * tick - time.monotonic()
+            self.sent.late_seconds = max(self.sent.late_seconds, -ahead)
+            if ahead > 0:
+                time.sleep(ahead)
+
+    def _send(self, what: str) -> None:
+        make: Callable[[Sequence[str]], Mapping[str, Sequence[Json]]] = spans if what == "spans" else _records
+        while (batch := self._queues[what].get()) is not None:
+            taken, tries = self._push(what, make(batch))
+            with self._lock:
+                self.sent.again += tries > 1
+                if not taken:
+                    self.sent.given_up += len(batch)
+                elif what == "spans":
+                    self.sent.traces.update(batch)
+                else:
+                    self.sent.lines += LINES * len(batch)
+
+    def _push(self, what: str, by_service: Mapping[str, Sequence[Json]]) -> tuple[bool, int]:
+        until, tries = time.monotonic() + _PATIENCE_SECONDS, 0
+        while time.monotonic() < until:
+            tries += 1
+            try:
+                otlp.push(self._endpoint, what, by_service)
+            except OSError:
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return True, tries
+        return False, tries
+
+    def _count(self) -> None:
+        while not self._over.wait(_METRICS_SECONDS):
+            self._tell()
+
+    def _tell(self) -> None:
+        made = self._made
+        taken, _ = self._push("metrics", {GATEWAY: [_counter(made, self.sent.began)]})
+        self.sent.total = made if taken else self.sent.total
+
+
+def spans(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
+    """Return the spans of requests with these trace IDs, by service."""
+    customer: list[Json] = []
+    gateway: list[Json] = []
+    model: list[Json] = []
+    for trace in batch:
+        ids = [otlp.new_span() for _ in range(SPANS)]
+        asked, taken, handed, answered, read = ids
+        customer.append(otlp.span(trace, asked, name="POST") | _CLIENT)
+        gateway.append(otlp.span(trace, taken, asked, name="POST /v1/models/digits/predict"))
+        gateway.append(otlp.span(trace, handed, taken, name="POST") | _CLIENT)
+        model.append(otlp.span(trace, answered, handed, name="POST /v1/predict"))
+        model.append(otlp.span(trace, read, answered, name="predict batch") | {"kind": 1})
+    return {CUSTOMER: customer, GATEWAY: gateway, MODEL: model}
+
+
+def _records(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
+    def line(trace: str, logger: str, text: str, **more: object) -> Json:
+        said = {"level": "info", "msg": text, "logger": logger, **more, "trace_id": trace, "request_id": trace[::-1]}
+        return otlp.record(json.dumps(said), trace, trace[:16])
+
+    return {
+        GATEWAY: [line(t, "gateway", "predicted", model="digits", version="1", count=2) for t in batch],
+        MODEL: [line(t, "model", "batch answered", requests=3, milliseconds=6.4) for t in batch],
+    }
+
+
+def _counter(value: int, began: float) -> Json:
+    point = {
+        "timeUnixNano": str(time.time_ns()),
+        "startTimeUnixNano": str(int(began * 1e9)),
+        "asInt": str(value),
+    }
+    return {"name": COUNTER, "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": [point]}}
+
+
+@dataclass(frozen=True)
+class Backends:
+    """The published addresses of what is counted in, without a trailing slash."""
+
+    jaeger: str
+    loki: str
+    prometheus: str
+
+    def traces(self, sent: Sent, *, limit: int = _MOST_TRACES) -> set[str]:
+        """Return which of the traces sent Jaeger has, each with all its spans."""
+        found: dict[str, set[str]] = {}
+        start = sent.began - _WINDOW_SECONDS
+        while start < sent.ended:
+            asked = {
+                "service": GATEWAY,
+                "start": int(start * 1e6),
+                "end": int((start + _WINDOW_SECONDS) * 1e6),
+                "limit": limit,
+            }
+            for trace in _get(f"{self.jaeger}/api/traces", **asked)["data"]:
+                spans = {span["spanID"] for span in trace["spans"]}
+                found.setdefault(trace["traceID"].zfill(2 * 16), set()).update(spans)
+            start += _WINDOW_SECONDS
+        return {trace for trace, spans in found.items() if len(spans) == SPANS} & sent.traces
+
+    def lines(self, sent: Sent) -> int:
+        """Return how many lines Loki has."""
+        return self.written(f"{GATEWAY}|{MODEL}", _range(sent))
+
+    def written(self, services: str, window: str = "72h") -> int:
+        """Return how many lines of the services, a regular expression, Loki has of a time until now."""
+        expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
+        return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr)))
+
+    def total(self, sent: Sent) -> int:
+        """Return the newest count that Prometheus has."""
+        expr = f"max(max_over_time({COUNTER}_total[{_range(sent)}]))"
+        return int(_value(_get(f"{self.prometheus}/api/v1/query", query=expr)))
+
+    def longest_gap(self, job: str, since: float) -> float:
+        """Return the longest time in seconds, since then, without a good scrape of a job."""
+        expr = f'up{{job="{job}"}}[{int(time.time() - since)}s]'
+        (row,) = _get(f"{self.prometheus}/api/v1/query", query=expr)["data"]["result"]
+        good = [float(at) for at, value in row["values"] if value == "1"]
+        return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
+
+
+def _range(sent: Sent) -> str:
+    return f"{int(time.time() - sent.began) + 60}s"
+
+
+def _value(answer: Json) -> float:
+    rows = answer["data"]["result"]
+    return float(rows[0]["value"][1]) if rows else 0.0
+
+
+def _get(url: str, **asked: object) -> Json:
+    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
+        found: Json = json.load(answer)
+    return found
