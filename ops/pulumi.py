@@ -73,6 +73,8 @@ def plugins() -> None:
     home = Path(context.environment().get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
     for file in sorted(site_packages().glob("pulumi*/pulumi-plugin.json")):
         plugin = json.loads(file.read_text())
+        if not plugin["resource"]:  # a package without a plugin, as the one for policies
+            continue
         name, version = plugin["name"], plugin["version"]
         if shutil.which(f"pulumi-resource-{name}", path=path) or (home / f"resource-{name}-v{version}").exists():
             continue
