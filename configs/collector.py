@@ -36,6 +36,9 @@ QUEUE_BYTES: Final = 256 * 1024 * 1024
 CONTAINER: Final = "container"
 """The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
 
+PEER: Final = ["peer.service", "db.name", "db.system", "server.address", "net.peer.name", "datasource_uid"]
+"""What a caller's span says of whom it calls: OpenTelemetry's names, older ones, and Grafana's for its data sources."""
+
 _STACK: Final = "stack"
 
 # The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
@@ -106,6 +109,8 @@ def render(settings: Settings) -> str:
                 "service_graph": {
                     "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
                     "store": {"ttl": "10s", "max_items": 10_000},
+                    # Who is called and tells of no span is named as its caller names it.
+                    "virtual_node_peer_attributes": PEER,
                     "metrics_flush_interval": settings.scrape_interval,
                 }
             },
