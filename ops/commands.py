@@ -11,6 +11,7 @@ from ops.bootstrap import CannotGoOn
 _COMMANDS = (
     "up",
     "preview",
+    "diff",
     "plan",
     "render",
     "verify",

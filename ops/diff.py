@@ -1,0 +1,26 @@
+"""`make diff BASE=main`: what changes in meaning since BASE, as Markdown. Needs neither engine, Docker nor secrets."""
+
+from __future__ import annotations
+
+import sys
+
+from ops import stack_config
+from ops.bootstrap import ROOT, CannotGoOn
+from ops.diffing.compare import compare
+from ops.diffing.markdown import markdown
+from ops.diffing.model import code
+from ops.diffing.versions import checked_out, environments
+
+
+def main(arguments: list[str]) -> int:
+    """Compare BASE (the first argument) with the working tree, for every environment or those named after it."""
+    base, *named = [given for given in arguments if given]
+    with checked_out(base) as (folder, commit):
+        stacks = named or sorted({*stack_config.stacks(folder), *stack_config.stacks()})
+        old = environments(folder, stacks, f"BASE={base} ({commit})")
+    new = environments(ROOT, stacks, "the working tree")
+    if not {*old, *new}:
+        msg = f"no environment {', '.join(named)}: neither {base} nor the working tree has a Pulumi.<stack>.yaml of it"
+        raise CannotGoOn(msg)
+    sys.stdout.write(markdown(compare(old, new), f"{code(base)} ({commit})"))
+    return 0
