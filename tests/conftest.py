@@ -43,6 +43,11 @@ def program(stack: str) -> tuple[mocked.Registered, ...]:
 
 
 @pytest.fixture
+def program_of() -> Callable[[str], tuple[mocked.Registered, ...]]:
+    return _program
+
+
+@pytest.fixture
 def settings(stack: str) -> Settings:
     return stack_config.settings(stack, stand_in=True)
 

@@ -29,6 +29,9 @@ _SUBJECTS: Final = 4
 _BULLETS: Final = 25
 """Different changes told of in a section."""
 
+WHOLE: Final = ("added", "removed", "layout")
+"""Facts that have one value: what the thing is, or was."""
+
 Block = tuple[tuple[str, str | None, str | None], ...]
 
 
@@ -99,13 +102,15 @@ def _told(what: str, before: str | None, after: str | None) -> list[str]:
         return [what]
     name = f"{what} " if what and re.fullmatch(r"[a-z ,()]+", what) else f"{code(what)} " if what else ""
     values = [value for value in (before, after) if value is not None]
-    if all(len(value) <= _INLINE and "\n" not in value for value in values):
+    if what in WHOLE:
+        return [f"{what}: {code(*values)}"]
+    if all(len(value) <= _INLINE and len(value.splitlines()) <= 1 for value in values):
         return [name + " → ".join("(none)" if v is None else code(v) if v else "(empty)" for v in (before, after))]
     return [name.strip() or "value", *_fence(before, after)]
 
 
 def _fence(before: str | None, after: str | None) -> list[str]:
-    if "\n" in (before or "") + (after or ""):
+    if any(len((value or "").splitlines()) > 1 for value in (before, after)):
         lines = [
             line
             for line in difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), lineterm="", n=0)

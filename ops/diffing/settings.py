@@ -45,5 +45,5 @@ def _value(value: Any) -> dict[str, str]:  # noqa: ANN401 - YAML
         except ValueError:
             return {"": value}
     if isinstance(value, (dict, list)) and not value:
-        return {"": "(none)"}
-    return flatten(value) if value != "" else {"": "(empty)"}
+        return {}
+    return flatten(value)
