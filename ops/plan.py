@@ -80,4 +80,4 @@ def _dashboard(inputs: dict[str, Any]) -> str:
     model = json.loads(inputs["configJson"])
     panels = [p for p in model["panels"] if p["type"] != "row"]
     nested = [p for row in model["panels"] for p in row.get("panels") or ()]
-    return f"{model['uid']} in {inputs.get('folder', 'General')}: {model['title']}, {len(panels) + len(nested)} panels"
+    return f"{model['uid']} in {inputs['folder']}: {model['title']}, {len(panels) + len(nested)} panels"
