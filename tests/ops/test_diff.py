@@ -51,7 +51,8 @@ def dashboard(program: Program, uid: str, edit: Edit) -> Program:
 
 
 def panel(model: dict[str, Any], title: str) -> dict[str, Any]:
-    return next(p for p in model["panels"] if p["title"] == title)
+    found: dict[str, Any] = next(p for p in model["panels"] if p["title"] == title)
+    return found
 
 
 def said(before: Program, after: Program, **settings: tuple[Any, Any]) -> str:
@@ -83,7 +84,7 @@ def test_a_panel_that_changes_shows_before_and_after(before: Program) -> None:
         changed["type"] = "timeseries"
 
     after = dashboard(before, "slo-overview", edit)
-    old = next(p for p in json.loads(_config(before, "slo-overview"))["panels"] if p["title"] == "Burn rate, 1h")
+    old = panel(json.loads(_config(before, "slo-overview")), "Burn rate, 1h")
     steps = old["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert said(before, after) == (
         "### Dashboards\n\n"
@@ -108,7 +109,7 @@ def _config(program: Program, uid: str) -> str:
 
 
 def _step(step: dict[str, Any]) -> str:
-    return step["color"] + ("" if step["value"] is None else f" from {step['value']:g}")
+    return str(step["color"]) + ("" if step["value"] is None else f" from {step['value']:g}")
 
 
 def test_panels_are_matched_by_title_whatever_stands_before_them(before: Program) -> None:
