@@ -14,6 +14,7 @@ _COMMANDS = (
     "diff",
     "plan",
     "render",
+    "drift",
     "verify",
     "fault",
     "drill",

@@ -1,8 +1,15 @@
-"""`make diff BASE=main`: what changes in meaning since BASE, as Markdown. Needs neither engine, Docker nor secrets."""
+"""`make diff BASE=main`: what changes in meaning since BASE, as Markdown. Needs neither engine, Docker nor secrets.
+
+`CHANGED=file` also writes the environments that change and are still there, as a JSON list, for the
+workflow that previews them.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from pathlib import Path
 
 from ops import stack_config
 from ops.bootstrap import ROOT, CannotGoOn
@@ -22,5 +29,8 @@ def main(arguments: list[str]) -> int:
     if not {*old, *new}:
         msg = f"no environment {', '.join(named)}: neither {base} nor the working tree has a Pulumi.<stack>.yaml of it"
         raise CannotGoOn(msg)
-    sys.stdout.write(markdown(compare(old, new), f"{code(base)} ({commit})"))
+    difference = compare(old, new)
+    if os.environ.get("CHANGED"):
+        Path(os.environ["CHANGED"]).write_text(json.dumps([name for name in difference.changed if name in new]))
+    sys.stdout.write(markdown(difference, f"{code(base)} ({commit})"))
     return 0

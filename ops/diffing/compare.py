@@ -24,9 +24,15 @@ class Difference:
     restarts: Mapping[Restart, tuple[str, ...]]
 
     @property
+    def changed(self) -> tuple[str, ...]:
+        """Return the environments in which something differs, in their order."""
+        found = {name for where in (*self.changes.values(), *self.restarts.values()) for name in where}
+        return tuple(name for name in self.environments if name in found)
+
+    @property
     def nothing(self) -> bool:
         """Say whether the versions come to the same."""
-        return not self.changes and not self.restarts
+        return not self.changed
 
 
 def compare(before: dict[str, Environment], after: dict[str, Environment]) -> Difference:

@@ -23,6 +23,8 @@ _LONGEST: Final = 400
 """Characters shown of a value."""
 _CONTEXT: Final = 60
 """Characters shown before the first and after the last difference of two long values."""
+LONGEST_COMMENT: Final = 60_000
+"""Bytes; GitHub takes 65,536 characters."""
 _LINES: Final = 20
 _SUBJECTS: Final = 4
 """Things named one by one that all change alike."""
@@ -49,7 +51,29 @@ def markdown(difference: Difference, base: str, pictures: Mapping[str, tuple[str
             parts += [f"### {section}", "\n".join(lines)]
     if pictures:
         parts += ["### Pictures", *(_pictures(uid, *files) for uid, files in pictures.items())]
-    return "\n\n".join(parts) + "\n"
+    return _fitting("\n\n".join(parts) + "\n")
+
+
+def fenced(language: str, lines: list[str]) -> list[str]:
+    """Return `lines` in a fence that nothing in them can close."""
+    ticks = "`" * max((len(run) + 1 for run in re.findall("`+", "\n".join(lines))), default=3)
+    ticks = ticks if len(ticks) > 3 else "```"  # noqa: PLR2004 - Markdown's shortest
+    return [f"{ticks}{language}", *lines, ticks]
+
+
+def _fitting(whole: str) -> str:
+    """Return what a comment holds of `whole`, cut where a line ends outside of a fence."""
+    if len(whole.encode()) <= LONGEST_COMMENT:
+        return whole
+    kept: list[str] = []
+    size, fences = 0, 0
+    for line in whole.splitlines():
+        kept.append(line)
+        size += len(line.encode()) + 1
+        fences += line.lstrip().startswith("```")
+        if size > LONGEST_COMMENT - _LONGEST and not fences % 2:
+            break
+    return "\n".join(kept) + "\n\nand more than a comment holds\n"
 
 
 def _restarts(restarts: Mapping[Restart, tuple[str, ...]]) -> str:
@@ -122,8 +146,7 @@ def _fence(before: str | None, after: str | None) -> list[str]:
         lines = [
             f"{sign} {value}" for sign, value in zip("-+", _around(before, after), strict=True) if value is not None
         ]
-    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", "\n".join(lines))), 3)
-    return [f"{ticks}diff", *lines, ticks]
+    return fenced("diff", lines)
 
 
 def _around(before: str | None, after: str | None) -> tuple[str | None, str | None]:
