@@ -20,8 +20,8 @@ password: ## Print Grafana's administrator password
 preview: ## Show what `up` would change
 	@$(OPS) preview
 
-diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets
-	@CHANGED="$(CHANGED)" $(OPS) diff "$(BASE)" $(if $(findstring file,$(origin STACK)),,$(STACK))
+diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets (PICTURES=dir does)
+	@CHANGED="$(CHANGED)" PICTURES="$(PICTURES)" $(OPS) diff "$(BASE)" $(if $(findstring file,$(origin STACK)),,$(STACK))
 
 plan: ## Show what the program would create; needs no engine, Docker or network
 	@$(OPS) plan

@@ -1,7 +1,8 @@
 """`make diff BASE=main`: what changes in meaning since BASE, as Markdown. Needs neither engine, Docker nor secrets.
 
 `CHANGED=file` also writes the environments that change and are still there, as a JSON list, for the
-workflow that previews them.
+workflow that previews them. `PICTURES=folder` also takes pictures of the dashboards that change, before and after, from
+the running stack (STACK); that alone needs Pulumi and a browser.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from ops import stack_config
+from ops import context, stack_config
 from ops.bootstrap import ROOT, CannotGoOn
+from ops.diffing import dashboards
 from ops.diffing.compare import compare
 from ops.diffing.markdown import markdown
 from ops.diffing.model import code
-from ops.diffing.versions import checked_out, environments
+from ops.diffing.versions import Environment, checked_out, environments
 
 
 def main(arguments: list[str]) -> int:
@@ -32,5 +35,17 @@ def main(arguments: list[str]) -> int:
     difference = compare(old, new)
     if os.environ.get("CHANGED"):
         Path(os.environ["CHANGED"]).write_text(json.dumps([name for name in difference.changed if name in new]))
-    sys.stdout.write(markdown(difference, f"{code(base)} ({commit})"))
+    taken = _pictures(old, new) if os.environ.get("PICTURES") else {}
+    sys.stdout.write(markdown(difference, f"{code(base)} ({commit})", taken))
     return 0
+
+
+def _pictures(old: Mapping[str, Environment], new: Mapping[str, Environment]) -> dict[str, tuple[str, str]]:
+    from ops.diffing import pictures  # noqa: PLC0415 - the browser is for this alone
+
+    stack = context.stack()
+    if stack not in old or stack not in new:
+        msg = f"pictures are of one stack, and '{stack}' is not compared here: name another by STACK"
+        raise CannotGoOn(msg)
+    changed = dashboards.changed(list(old[stack].resources), list(new[stack].resources))
+    return pictures.take(changed, Path(os.environ["PICTURES"]))

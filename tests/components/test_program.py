@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.service import Host
+from components.service import Host, Port
 from ops.mocked import Registered
 from settings import DEMO, Settings
 
@@ -157,6 +157,15 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
 def test_labels_say_whose_a_thing_is(stack: str) -> None:
     host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False, logs_port=1)  # type: ignore[arg-type]
     assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}
+
+
+def test_a_container_says_why_its_ports_are_published() -> None:
+    host = Host(
+        "p", "dev", "0.0.0.0", "127.0.0.1", None, None,  # type: ignore[arg-type] # noqa: S104 - with its reason
+        protect_data=False, logs_port=1, publish_reason="the office",
+    )  # fmt: skip
+    assert host.published_labels([Port(1, 1)]) == {"observability.published-because": "the office"}
+    assert host.published_labels([Port(1, 1, engine_only=True)]) == {} == host.published_labels([])
 
 
 def test_home_opens_first(program: Program, settings: Settings) -> None:

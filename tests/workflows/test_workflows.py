@@ -142,7 +142,7 @@ def test_the_linters_find_nothing() -> None:
     [
         (zizmor, replaced("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"), "unpinned-uses"),
         (zizmor, replaced("          persist-credentials: false\n", "          clean: true\n"), "artipacked"),
-        (zizmor, replaced("    permissions:\n      contents: read\n", "    permissions: write-all\n"), "excessive-permissions"),
+        (zizmor, replaced("permissions:\n      contents: read\n", "permissions: write-all\n"), "excessive-permissions"),
         (zizmor, replaced("  pull_request:\n", "  pull_request_target:\n"), "dangerous-triggers"),
         (zizmor, replaced("run: make test", "run: make ${{ github.event.pull_request.title }}"), "template-injection"),
         (schema, replaced("    runs-on: ubuntu-24.04\n", ""), "'runs-on' is a required property"),
