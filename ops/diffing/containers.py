@@ -38,9 +38,14 @@ def label_values(resource: Registered) -> dict[str, str]:
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in images, data volumes, and the containers that serve."""
     found = _images(before, after)
-    old_data, new_data = ({r.name for r in side if is_data(r)} for side in (before, after))
-    found += [Change(DATA, code(name), "removed, and what is in it") for name in sorted(old_data - new_data)]
-    found += [Change(DATA, code(name), "added, empty") for name in sorted(new_data - old_data)]
+    old_data, new_data = ({r.name: r.inputs for r in side if is_data(r)} for side in (before, after))
+    found += [Change(DATA, code(name), "removed, and what is in it") for name in sorted({*old_data} - {*new_data})]
+    for name, inputs in new_data.items():
+        if name not in old_data:
+            found.append(Change(DATA, code(name), "added, empty"))
+        elif old_data[name].get("name") != inputs.get("name"):
+            was, now = str(old_data[name].get("name")), str(inputs.get("name"))
+            found.append(Change(DATA, code(name), "another volume, empty", was, now))
     old, new = ({n: _facts(r.inputs) for n, r in serving(side).items()} for side in (before, after))
     for name in new:
         if name in old:
@@ -118,10 +123,14 @@ def _rest(resources: list[Registered]) -> dict[str, Facts]:
         if r.type.startswith(_TOLD) or (r.type.endswith("container:Container") and r.name in running):
             continue
         hidden = {"__provider"}
+        plain: dict[str, Any] = {}
         if r.type.endswith("volume:Volume"):
-            if is_data(r) or labels.CONTENT in label_values(r):
-                continue
+            hidden |= {"name", "labels"}
+            plain["label"] = {k: v for k, v in label_values(r).items() if k != labels.CONTENT}
         elif r.type.endswith("container:Container"):
             hidden |= {"image", "volumes"} | ({"uploads"} if loader_of(r) else set())
-        found[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten({k: v for k, v in r.inputs.items() if k not in hidden})
+            if loader_of(r):  # what is in the files is told of as files
+                plain["mode"] = {u["file"]: u.get("permissions", "") for u in r.inputs["uploads"]}
+        plain |= {k: v for k, v in r.inputs.items() if k not in hidden}
+        found[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten(plain)
     return found
