@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from ops.diffing.model import Change, Facts, code, differences, flatten, text
@@ -14,6 +15,8 @@ _PLACED: Final = ("id", "gridPos", "panels", "title", "pluginVersion")
 _APART: Final = ("panels", "templating", "annotations", "links", "uid", "schemaVersion")
 """Of a dashboard: told of one by one, or the same for all."""
 _TOLD_OF_NEW: Final = ("type", "unit", "thresholds", "query")
+_ASKED: Final = ("target.expr", "query.query", "query", "target.tags", "url")
+"""What a variable, an annotation or a link is about, best first."""
 _RENAMED: Final = (
     ("fieldConfig.defaults.thresholds.mode", "thresholds: mode"),
     ("fieldConfig.defaults.", ""),
@@ -67,6 +70,7 @@ def _whole(uid: str, was: tuple[Panel, str] | None, now: tuple[Panel, str] | Non
 def _dashboard(uid: str, was: tuple[Panel, str], now: tuple[Panel, str]) -> list[Change]:
     subject = f"dashboard {code(uid)}"
     found = differences(SECTION, subject, _facts(*was), _facts(*now))
+    found += _helped(subject, _helpers(was[0]), _helpers(now[0]))
     old, new = _panels(was[0]), _panels(now[0])
     renamed = _renamed(old, new)
     for title, panel in new.items():
@@ -97,17 +101,34 @@ def _told(changes: list[Change]) -> list[Change]:
 
 
 def _facts(model: Panel, folder: str) -> Facts:
-    facts = {"folder": folder} | flatten({k: v for k, v in model.items() if k not in _APART})
-    for kind, items in (
-        ("variable", model.get("templating", {}).get("list", [])),
-        ("annotation", model.get("annotations", {}).get("list", [])),
-        ("link", model.get("links", [])),
-    ):
-        for item in items:
-            name = str(item.get("name") or item.get("title") or item.get("type"))
-            inner = flatten(item) or {"": ""}
-            facts |= {f"{kind} {name}: {key}": value for key, value in inner.items() if key not in {"name", "title"}}
-    return facts
+    return {"folder": folder} | flatten({k: v for k, v in model.items() if k not in _APART})
+
+
+def _helpers(model: Panel) -> dict[str, Facts]:
+    """Return variables, annotations and links by kind and name."""
+    return {
+        f"{kind} {item.get('name') or item.get('title') or item.get('type')}": flatten(
+            {k: v for k, v in item.items() if k not in {"name", "title"}}
+        )
+        for kind, items in (
+            ("variable", model.get("templating", {}).get("list", [])),
+            ("annotation", model.get("annotations", {}).get("list", [])),
+            ("link", model.get("links", [])),
+        )
+        for item in items
+    }
+
+
+def _helped(subject: str, old: dict[str, Facts], new: dict[str, Facts]) -> list[Change]:
+    found: list[Change] = []
+    for name in (*new, *(name for name in old if name not in new)):
+        if name in old and name in new:
+            found += [replace(c, what=f"{name}: {c.what}") for c in differences(SECTION, subject, old[name], new[name])]
+            continue
+        there = new.get(name) or old.get(name) or {}
+        said = next((there[key] for key in _ASKED if key in there), "there")
+        found.append(Change(SECTION, subject, name, None if name in new else said, said if name in new else None))
+    return found
 
 
 def _panels(model: Panel) -> dict[str, Panel]:

@@ -111,7 +111,8 @@ def _section(section: str, difference: Difference) -> list[str]:
 def _bullet(names: list[str], block: Block, where: str) -> list[str]:
     named = "; ".join(names[:_SUBJECTS]) + (f" and {len(names) - _SUBJECTS} more" if len(names) > _SUBJECTS else "")
     suffix = f" ({where})" if where else ""
-    told = [_told(*fact) for fact in block]
+    new = any(what == "added" for what, _, _ in block)
+    told = [_told(*fact, new=new) for fact in block]
     if len(told) == 1 and len(told[0]) == 1:
         return [f"- {named}: {told[0][0]}{suffix}"]
     lines = [f"- {named}{suffix}"]
@@ -120,8 +121,8 @@ def _bullet(names: list[str], block: Block, where: str) -> list[str]:
     return lines
 
 
-def _told(what: str, before: str | None, after: str | None) -> list[str]:
-    """Return one fact: a line, or a line and a fence."""
+def _told(what: str, before: str | None, after: str | None, *, new: bool) -> list[str]:
+    """Return one fact, of something `new` without what it was: a line, or a line and a fence."""
     if before is None and after is None:
         return [what]
     name = f"{what} " if what and re.fullmatch(r"[a-z ,()]+", what) else f"{code(what)} " if what else ""
@@ -129,7 +130,8 @@ def _told(what: str, before: str | None, after: str | None) -> list[str]:
     if what in WHOLE:
         return [f"{what}: {code(*values)}"]
     if all(len(value) <= _INLINE and len(value.splitlines()) <= 1 for value in values):
-        return [name + " → ".join("(none)" if v is None else code(v) if v else "(empty)" for v in (before, after))]
+        shown = ["(none)" if v is None else code(v) if v else "(empty)" for v in (before, after)]
+        return [name + (shown[1] if new else " → ".join(shown))]
     return [name.strip() or "value", *_fence(before, after)]
 
 

@@ -125,8 +125,8 @@ def test_panels_are_matched_by_title_whatever_stands_before_them(before: Program
         "### Dashboards\n\n"
         "- dashboard `slo-overview`, panel `Answer`\n"
         "  - added\n"
-        "  - type (none) → `stat`\n"
-        "  - `query A` (none) → `vector(42)`\n"
+        "  - type `stat`\n"
+        "  - `query A` `vector(42)`\n"
         "- dashboard `slo-overview`, panel `Burn rate, 1h`: removed: `bargauge`\n"
     )
 
@@ -168,7 +168,7 @@ def test_variables_links_and_annotations(before: Program) -> None:
     told = said(before, dashboard(before, "slo-overview", edit))
     for line in (
         "  - `variable service: multi` `true` → `false`\n",
-        "  - `link Home: url` `/d/home` → (none)\n",
+        "  - `link Home` `/d/home` → (none)\n",
         "  - `annotation Deployments: iconColor` `#CC79A7` → `red`\n",
         " → `1m`\n",
     ):
@@ -227,7 +227,7 @@ def test_alerts_come_and_go(before: Program) -> None:
     assert said(before, after) == f"### Alerts\n\n- {name}: removed: `page`\n"
     added = said(after, before)
     assert f"- {name}\n  - added\n" in added
-    assert "  - condition (none) → `$over_1h >= 14.4 || $over_6h >= 6`\n" in added
+    assert "  - condition `$over_1h >= 14.4 || $over_6h >= 6`\n" in added
 
 
 def file(before: Program, part: str, old: str, new: str, service: str = "prometheus") -> Program:
