@@ -83,10 +83,10 @@ def _repeated(_args: StackValidationArgs, report: ReportViolation) -> None:
     plain: dict[str, dict[str, str]] = {}
     for urn, inputs in _seen.items():
         for path, value, secret in texts(inputs):
-            if secret:
-                hidden.add(value)
-            else:
+            if not secret:
                 plain.setdefault(urn, {})[path] = value
+            elif not checks.WHERE.fullmatch(path):
+                hidden.add(value)
     for urn, problems in checks.repeated_in_plain_text(hidden, plain).items():
         for problem in problems:
             report(problem, urn)

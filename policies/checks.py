@@ -142,5 +142,7 @@ def repeated_in_plain_text(hidden: set[str], plain: dict[str, dict[str, str]]) -
     return found
 
 
+WHERE: Final = re.compile(r"uploads\[\d+\]\.(file|permissions)")
+"""Inputs that are hidden along with a secret beside them, and say only where it lies."""
 SHORTEST: Final = 8
 """Characters of a secret that can be told from any other text."""
