@@ -69,9 +69,9 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
             "lies in no folder: name one in dashboards/catalogue.py",
         ),
         (
-            "components/content.py",
-            'pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)',
-            'pulumi.Output.unsecret(pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password))',
+            "components/correlations.py",
+            "pulumi.Output.secret(auth)",
+            "pulumi.Output.unsecret(auth)",
             "input auth is a secret in plain text",
         ),
         (
