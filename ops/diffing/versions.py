@@ -53,8 +53,12 @@ def checked_out(base: str) -> Iterator[tuple[Path, str]]:
         msg = f"git could not unpack {base} ({name[:12]})"
         raise CannotGoOn(msg)
     with TemporaryDirectory(prefix="observability-diff-") as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(folder, filter="data")
+        except tarfile.TarError as error:
+            msg = f"BASE={base} ({name[:12]}) holds what cannot be unpacked here: {error}"
+            raise CannotGoOn(msg) from None
         if not (Path(folder) / _ENTRY).exists():
             msg = f"BASE={base} ({name[:12]}) has no {_ENTRY}: it is older than what `make diff` can evaluate"
             raise CannotGoOn(msg)
