@@ -1,11 +1,12 @@
 # Every command is one line here and one module under ops/. STACK chooses the environment: dev, staging, prod.
 STACK ?= dev
 OUT ?= build/render
+BASE ?= main
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean
+.PHONY: help up password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean diff drift
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,11 +20,17 @@ password: ## Print Grafana's administrator password
 preview: ## Show what `up` would change
 	@$(OPS) preview
 
+diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets (PICTURES=dir does)
+	@CHANGED="$(CHANGED)" PICTURES="$(PICTURES)" $(OPS) diff "$(BASE)" $(if $(findstring file,$(origin STACK)),,$(STACK))
+
 plan: ## Show what the program would create; needs no engine, Docker or network
 	@$(OPS) plan
 
 render: ## Write dashboards, rules and configuration files to OUT
 	@$(OPS) render $(OUT)
+
+drift: ## Say whether the stack is what the program says and the state believes; a Markdown REPORT=file when it is not
+	@$(OPS) drift $(REPORT)
 
 verify: ## Ask every service, data source, panel and correlation whether it works
 	@$(OPS) verify

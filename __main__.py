@@ -32,6 +32,7 @@ host = Host(
     secrets_key=secret.files_key,
     protect_data=settings.protect_data,
     logs_port=settings.port("containerLogs"),
+    publish_reason=settings.publish_reason,
 )
 
 grafana_service = Service(grafana.spec(settings), host, secret_files=grafana.secret_files(secret))

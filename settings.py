@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -415,6 +416,12 @@ class Settings(_Frozen):
     bind_address: Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+$")] = Field(
         "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
     )
+    publish_reason: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = Field(
+        "",
+        alias="publishReason",
+        description="Why ports are published outside loopback: required where bindAddress is another, "
+        "and a label of the containers",
+    )
     access_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$")] = Field(
         "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
     )
@@ -721,6 +728,11 @@ def _across(settings: Settings) -> list[str]:
         if key not in accepted
     ]
     problems += _ports(settings)
+    if not loopback(settings.bind_address) and not settings.publish_reason.strip():
+        problems.append(
+            f"publishReason: ''; accepted: why others should reach the ports, because bindAddress is"
+            f" {settings.bind_address}"
+        )
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _retention(settings)
@@ -731,6 +743,14 @@ def _across(settings: Settings) -> list[str]:
     if settings.alert_email and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
+
+
+def loopback(address: str) -> bool:
+    """Say whether only the host itself reaches what is published on `address`."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _ports(settings: Settings) -> list[str]:

@@ -86,7 +86,7 @@ class Content(pulumi.ComponentResource):
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                folder=folders[dashboard.folder].uid if dashboard.folder else None,
+                folder=folders[dashboard.folder].uid,
                 overwrite=True,
                 opts=opts_for(provider, *sources.values()),
             )

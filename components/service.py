@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 import pulumi
@@ -91,10 +91,17 @@ class Host:
     protect_data: bool
     logs_port: int
     """Of the Docker host's loopback: where the engine sends what its containers print."""
+    publish_reason: str = ""
+    """Why ports are published on a `bind_address` that others reach."""
 
     def labels(self, service: str) -> dict[str, str]:
         """Return the labels of everything that belongs to `service`."""
         return {labels.STACK: self.stack, labels.SERVICE: service}
+
+    def published_labels(self, ports: Iterable[Port]) -> dict[str, str]:
+        """Return the label that says why `ports` can be reached from elsewhere; none where they cannot."""
+        reached = self.publish_reason and any(not port.engine_only for port in ports)
+        return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
 
 
 class Service(pulumi.ComponentResource):
@@ -243,7 +250,7 @@ class Service(pulumi.ComponentResource):
             destroy_grace_seconds=spec.stop_seconds,
             labels=[
                 docker.ContainerLabelArgs(label=k, value=v)
-                for k, v in (own | {labels.SPEC: spec.fingerprint()}).items()
+                for k, v in (own | host.published_labels(spec.ports) | {labels.SPEC: spec.fingerprint()}).items()
             ],
             # Name and ports are fixed: the old one has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight, *loaders], delete_before_replace=True),

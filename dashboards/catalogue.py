@@ -34,7 +34,7 @@ FOLDERS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True)
 class DashboardFile:
-    """One dashboard as Grafana takes it; `folder` is a UID of FOLDERS, "" for Grafana's own General folder."""
+    """One dashboard as Grafana takes it; `folder` is a UID of FOLDERS: none lies in Grafana's own General folder."""
 
     uid: str
     folder: str
@@ -51,7 +51,7 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
     """
     return files(
         (
-            ("", home.build(settings)),
+            (uids.FOLDER_INFRASTRUCTURE, home.build(settings)),
             (uids.FOLDER_ML_PLATFORM, slo_overview.build(settings)),
             (uids.FOLDER_ML_PLATFORM, application_performance.build(settings)),
             (uids.FOLDER_ML_PLATFORM, service_detail.build(settings)),

@@ -24,7 +24,7 @@ LOGS: Final = "logs"
 SERVICE_DETAIL: Final = "service-detail"
 INCIDENT: Final = "incident"
 HOME: Final = "home"
-"""In the General folder, and what opens first."""
+"""What opens first."""
 
 DEPLOYMENT_TAG: Final = "deployment"
 """Of the annotations by which `up` marks what it changed."""

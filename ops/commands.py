@@ -11,8 +11,10 @@ from ops.bootstrap import CannotGoOn
 _COMMANDS = (
     "up",
     "preview",
+    "diff",
     "plan",
     "render",
+    "drift",
     "verify",
     "fault",
     "drill",

@@ -17,15 +17,13 @@ from settings import CONTAINERS
 def main(_arguments: list[str]) -> int:
     """Print the plan of the chosen stack."""
     stack = context.stack()
-    settings = stack_config.current(stand_in=True)
-    values, secret = stack_config.raw(stack)
-    stand_ins = [k for k in ("grafanaAdminPassword", "grafanaSecretKey") if settings.production and not values.get(k)]
-    values |= dict.fromkeys(stand_ins, stack_config.STAND_IN)
-    resources = mocked.run(stack, values, secret | frozenset(stand_ins))
+    stack_config.current(stand_in=True)
+    values, secret = stack_config.filled(stack)
+    resources = mocked.run(stack, values, secret)
     show(_tree(stack, resources))
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
     say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
-    for key in stand_ins:
+    for key in sorted(secret - stack_config.raw(stack)[1]):
         say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
     return 0
 
@@ -82,4 +80,4 @@ def _dashboard(inputs: dict[str, Any]) -> str:
     model = json.loads(inputs["configJson"])
     panels = [p for p in model["panels"] if p["type"] != "row"]
     nested = [p for row in model["panels"] for p in row.get("panels") or ()]
-    return f"{model['uid']} in {inputs.get('folder', 'General')}: {model['title']}, {len(panels) + len(nested)} panels"
+    return f"{model['uid']} in {inputs['folder']}: {model['title']}, {len(panels) + len(nested)} panels"

@@ -42,6 +42,20 @@ def run(*arguments: str, check: bool = False) -> int:
     return done.returncode
 
 
+def look(*arguments: str) -> tuple[int, str]:
+    """Run the CLI quietly; return its exit code and all it prints."""
+    done = subprocess.run(  # noqa: S603 - the CLI
+        [cli(), *arguments, "--non-interactive", "--color", "never"],
+        cwd=ROOT,
+        env=context.environment(),
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout.strip()
+
+
 def ask(*arguments: str, given: str | None = None) -> str:
     """Run the CLI quietly and return what it prints; CannotGoOn with its own words when it fails."""
     done = subprocess.run(  # noqa: S603 - the CLI

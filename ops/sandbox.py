@@ -30,9 +30,7 @@ from ops.bootstrap import ROOT
 from settings import CONTAINERS, DEFAULT_PORTS
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
-_LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis"
-)
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis")
 
 
 def missing() -> str | None:
@@ -101,7 +99,7 @@ class Sandbox:
     @classmethod
     def make(cls, folder: Path, name: str, *, engine: DockerClient, base: str = "dev") -> Sandbox:
         """Copy the project to `folder`, for a stack `name` with the settings of `base` and ports of its own."""
-        shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
+        shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         (folder / ".state").mkdir()
         sandbox = cls(folder, name, engine, free_offset())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from ops.bootstrap import ROOT
 from ops.console import say
 
+_WORKFLOWS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / ".github" / "workflows").glob("*.yml"))
 _STEPS = (
     ("lint", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy",)),
+    ("workflows", ("zizmor", "--offline", "--no-progress", "--quiet", ".github")),
+    ("workflows' schema", ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_WORKFLOWS)),
     ("tests", ("pytest", "-q")),
 )
 
@@ -19,9 +23,10 @@ _STEPS = (
 def main(arguments: list[str]) -> int:
     """Run every step; the exit code is the first failure's."""
     failed = 0
-    for name, (module, *rest) in _STEPS:
+    for name, (tool, *rest) in _STEPS:
         say(f"== {name}")
-        extra = arguments if module == "pytest" else []
-        code = subprocess.run([sys.executable, "-m", module, *rest, *extra], cwd=ROOT, check=False).returncode  # noqa: S603 - ours
+        extra = arguments if tool == "pytest" else []
+        command = [str(Path(sys.executable).parent / tool), *rest, *extra]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - ours
         failed = failed or code
     return failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from docker import DockerClient
 
 from components.gates import answers
-from ops import context, engine, pulumi, stack_config
+from ops import context, engine, policies, pulumi, stack_config
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import take_over
@@ -13,13 +13,15 @@ from ops.mend import take_over
 
 def main(_arguments: list[str]) -> int:
     """Bring the chosen stack up, or up to date; a second run changes nothing."""
-    stack_config.current()
+    settings = stack_config.current()
     client = engine.connect()
-    engine.pull(client, stack_config.current())
+    engine.pull(client, settings)
     take_over(client)
     _ports(client)
     pulumi.plugins()
-    code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack())
+    # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
+    checked = policies.arguments(settings) if settings.production else ()
+    code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *checked)
     if code:
         say(
             "`make up` stopped; the reason is above. What ran before still runs, and another `make up` goes on from"

@@ -21,11 +21,7 @@ STACKS = ("dev", "staging", "prod")
 
 @cache
 def _program(stack: str) -> tuple[mocked.Registered, ...]:
-    values, secret = stack_config.raw(stack)
-    if stack == "prod":
-        keys = ("grafanaAdminPassword", "grafanaSecretKey")
-        values |= dict.fromkeys(keys, stack_config.STAND_IN)
-        secret |= frozenset(keys)
+    values, secret = stack_config.filled(stack)
     # A process of its own: Pulumi's runtime keeps global state, and leaves event loops behind.
     given = json.dumps({"stack": stack, "raw": values, "secret": sorted(secret)})
     done = subprocess.run(
@@ -44,6 +40,11 @@ def stack(request: pytest.FixtureRequest) -> str:
 def program(stack: str) -> tuple[mocked.Registered, ...]:
     """Everything the program registers for the stack."""
     return _program(stack)
+
+
+@pytest.fixture
+def program_of() -> Callable[[str], tuple[mocked.Registered, ...]]:
+    return _program
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_defaults_are_the_promised_ones() -> None:
         ("prometheusRetentionSize", "lots", "text that matches"),
         ("lokiRetention", "90m", "at least 24h"),
         ("bindAddress", "everywhere", "text that matches"),
+        ("publishReason", "two\nlines", "text that matches"),
         ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "greater than or equal to 64"),
         ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
         ("ports", '{"grafana": 9090}', "a port of its own"),
@@ -123,6 +124,17 @@ def test_a_port_used_twice_is_refused_whatever_moves_it() -> None:
     assert "grafana has this one" in found
     (found,) = problems({"portOffset": "49000"})
     assert found.startswith("portOffset: 49000") or "jaeger" in found
+
+
+def test_ports_that_others_reach_need_a_reason() -> None:
+    for address in ("0.0.0.0", "10.1.2.3", "::"):  # noqa: S104 - what is refused
+        with pytest.raises(SettingsError) as stop:
+            load("dev", {"bindAddress": address})
+        expected = f"publishReason: ''; accepted: why others should reach the ports, because bindAddress is {address}"
+        assert stop.value.problems == (expected,)
+        assert load("dev", {"bindAddress": address, "publishReason": "the office"}).publish_reason == "the office"
+    for address in ("127.0.0.1", "127.1.2.3", "::1"):
+        assert load("dev", {"bindAddress": address}).bind_address == address
 
 
 def test_production_needs_strong_secrets() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.service import Host
+from components.service import Host, Port
 from ops.mocked import Registered
 from settings import DEMO, Settings
 
@@ -159,6 +159,15 @@ def test_labels_say_whose_a_thing_is(stack: str) -> None:
     assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}
 
 
+def test_a_container_says_why_its_ports_are_published() -> None:
+    host = Host(
+        "p", "dev", "0.0.0.0", "127.0.0.1", None, None,  # type: ignore[arg-type] # noqa: S104 - with its reason
+        protect_data=False, logs_port=1, publish_reason="the office",
+    )  # fmt: skip
+    assert host.published_labels([Port(1, 1)]) == {"observability.published-because": "the office"}
+    assert host.published_labels([Port(1, 1, engine_only=True)]) == {} == host.published_labels([])
+
+
 def test_home_opens_first(program: Program, settings: Settings) -> None:
     (preferences,) = of(program, "oss/organizationPreferences:OrganizationPreferences").values()
     assert preferences["homeDashboardUid"] == "home"
@@ -168,8 +177,8 @@ def test_home_opens_first(program: Program, settings: Settings) -> None:
 
 def test_dashboards_lie_in_their_folders(program: Program) -> None:
     folders = {name: inputs.get("folder") for name, inputs in of(program, "oss/dashboard:Dashboard").items()}
-    assert folders.pop("home") is None, "the General folder is none"
     assert folders == {
+        "home": "infrastructure",
         "slo-overview": "ml-platform",
         "application-performance": "ml-platform",
         "service-detail": "ml-platform",

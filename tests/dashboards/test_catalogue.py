@@ -42,7 +42,7 @@ def test_where_each_dashboard_lives() -> None:
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
         "stack-health": ("infrastructure", "Stack Health"),
         "executive-slo-report": ("executive", "Executive: SLO Report"),
-        "home": ("", "Home"),
+        "home": ("infrastructure", "Home"),
         "runbooks": ("infrastructure", "Runbooks"),
     }
 

@@ -80,6 +80,17 @@ def test_a_missing_provider_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         pulumi.plugins()
 
 
+def test_a_package_without_a_provider_needs_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "pulumi_policy"
+    package.mkdir()
+    (package / "pulumi-plugin.json").write_text('{ "resource": false }')
+    monkeypatch.setattr(pulumi, "site_packages", lambda: tmp_path)
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(pulumi, "ask", lambda *arguments, **_: asked.append(arguments))
+    pulumi.plugins()
+    assert asked == []
+
+
 def test_a_wrong_passphrase_is_explained() -> None:
     said = pulumi._explain(("config",), "error: incorrect passphrase")
     assert said.startswith("the passphrase does not open the secrets")

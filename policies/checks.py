@@ -1,0 +1,148 @@
+"""What is checked of one resource: each check returns what is wrong, in words, and never a secret's value."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+from configs.labels import CONTENT, PUBLISHED_BECAUSE
+from configs.paths import SECRETS
+from policies.resource import Resource, texts
+
+CONTAINER: Final = "docker:index/container:Container"
+IMAGE: Final = "docker:index/remoteImage:RemoteImage"
+VOLUME: Final = "docker:index/volume:Volume"
+DASHBOARD: Final = "grafana:oss/dashboard:Dashboard"
+
+_DIGEST: Final = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
+_TAG: Final = re.compile(r":(?P<tag>[\w][\w.-]*)$")
+_MOVING: Final = frozenset({"latest", "main", "master", "edge", "nightly"})
+_CREDENTIAL: Final = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|_KEY|APIKEY)", re.IGNORECASE)
+"""In the name of an environment entry that holds a secret."""
+_BY_FILE: Final = re.compile(r"(\$__file\{[^}]+\}|/[^\s]*|)")
+"""A value that only says where the secret lies; or nothing."""
+_SECRET_INPUT: Final = re.compile(r"(^|\.)(auth|password|passphrase|token|integrationKey|apiKey|secretKey)$")
+"""Inputs that are secrets whatever they hold."""
+
+
+def image_is_pinned(resource: Resource) -> list[str]:
+    """No image without a tag or digest that stays."""
+    reference = resource.get({IMAGE: "name", CONTAINER: "image"}.get(resource.type, ""), "")
+    if not reference or _DIGEST.search(reference):
+        return []
+    tag = _TAG.search(reference.rpartition("/")[2])
+    if tag is None:
+        return [f"image '{reference}' has neither tag nor digest: give it one in versions.toml"]
+    if tag["tag"] in _MOVING:
+        return [f"image '{reference}' has a tag that moves: give it a version in versions.toml"]
+    return []
+
+
+def ports_are_local_or_explained(resource: Resource) -> list[str]:
+    """No published port outside loopback without a stated reason."""
+    if resource.type != CONTAINER or resource.labels.get(PUBLISHED_BECAUSE, "").strip():
+        return []
+    return [
+        f"port {int(port.get('external') or port['internal'])} is published on {port.get('ip') or 'every address'}"
+        " without a reason: set publishReason, or bindAddress to 127.0.0.1"
+        for port in resource.get("ports", ())
+        if not _loopback(port.get("ip"))
+    ]
+
+
+def _loopback(address: str | None) -> bool:
+    try:
+        return ip_address(address or "0.0.0.0").is_loopback  # noqa: S104 - what Docker takes for none
+    except ValueError:
+        return False
+
+
+def container_has_limits_and_health_check(resource: Resource) -> list[str]:
+    """No container that serves without memory limit, CPU limit and health check."""
+    if resource.type != CONTAINER or _errand(resource):
+        return []
+    missing = [
+        said
+        for said, there in (
+            ("memory limit", resource.get("memory", 0) or not resource.known("memory")),
+            ("CPU limit", _cores(resource) or not resource.known("cpus")),
+            ("health check", _health(resource)),
+        )
+        if not there
+    ]
+    return [f"container '{resource.name}' has no {', no '.join(missing)}"] if missing else []
+
+
+def _errand(resource: Resource) -> bool:
+    """Say whether the container does one thing and ends, or is only filled: nothing it runs is kept running."""
+    return resource.get("mustRun", True) is False and resource.get("restart", "no") == "no"
+
+
+def _cores(resource: Resource) -> bool:
+    return float(resource.get("cpus", 0) or 0) > 0 or resource.get("cpuQuota", 0) > 0
+
+
+def _health(resource: Resource) -> bool:
+    tests = resource.get("healthcheck", {}).get("tests") or []
+    return bool(tests) and tests[0] != "NONE"
+
+
+def dashboard_has_a_folder(resource: Resource) -> list[str]:
+    """No dashboard without a folder."""
+    if resource.type != DASHBOARD or resource.get("folder") or not resource.known("folder"):
+        return []
+    return [f"dashboard '{resource.name}' lies in no folder: name one in dashboards/catalogue.py"]
+
+
+def data_is_protected(resource: Resource) -> list[str]:
+    """Data volumes protected where the settings ask for it (`protected` of the policy)."""
+    if resource.type != VOLUME or CONTENT in resource.labels or resource.protected:
+        return []
+    if not resource.settings.get("protected"):
+        return []
+    return [f"data volume '{resource.name}' is not protected: production needs protectData"]
+
+
+def secrets_are_kept(resource: Resource) -> list[str]:
+    """No secret in plain text: neither in the state, nor in a container's environment or command."""
+    found = []
+    if resource.type == CONTAINER:
+        for entry in resource.get("envs", ()):
+            name, _, value = str(entry).partition("=")
+            if _CREDENTIAL.search(name) and not _BY_FILE.fullmatch(value) and value.lower() not in {"true", "false"}:
+                found.append(f"environment entry {name} holds a credential, which `docker inspect` shows: use a file")
+    for path, value, hidden in texts(resource.inputs):
+        if hidden or not value:
+            continue
+        if _SECRET_INPUT.search(path):
+            found.append(f"input {path} is a secret in plain text: make it a pulumi.Output.secret")
+        elif path.endswith(".content") and _below_secrets(resource, path):
+            found.append(f"input {path} is a secret file in plain text: make it a pulumi.Output.secret")
+    return found
+
+
+def _below_secrets(resource: Resource, path: str) -> bool:
+    match = re.fullmatch(r"uploads\[(\d+)\]\.content", path)
+    uploads = resource.get("uploads", ())
+    return match is not None and str(uploads[int(match[1])].get("file", "")).startswith(f"{SECRETS}/")
+
+
+def repeated_in_plain_text(hidden: set[str], plain: dict[str, dict[str, str]]) -> dict[str, list[str]]:
+    """Return, by resource, where a text that is a secret elsewhere stands in plain text.
+
+    `hidden` are the secrets of the stack, `plain` maps each resource to its other texts by path.
+    """
+    told = sorted((secret for secret in hidden if len(secret) >= SHORTEST), key=len, reverse=True)
+    found: dict[str, list[str]] = {}
+    for urn, inputs in plain.items():
+        for path, value in inputs.items():
+            if any(secret in value for secret in told):
+                found.setdefault(urn, []).append(f"input {path} repeats in plain text what is a secret elsewhere")
+    return found
+
+
+WHERE: Final = re.compile(r"uploads\[\d+\]\.(file|permissions)")
+"""Inputs that are hidden along with a secret beside them, and say only where it lies."""
+SHORTEST: Final = 8
+"""Characters of a secret that can be told from any other text."""

@@ -1,0 +1,175 @@
+"""Every policy on a resource that keeps it and on ones that do not, and on everything that the program registers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi_policy.proxy
+import pytest
+
+from ops import policies
+from ops.mocked import Registered
+from policies import checks
+from policies.resource import UNKNOWN, Hidden, Resource, texts
+from settings import Settings
+
+LABELS = [{"label": "observability.service", "value": "loki"}]
+GOOD: dict[str, Any] = {
+    "image": "sha256:" + "0" * 64,
+    "memory": 64.0,
+    "cpus": "0.25",
+    "healthcheck": {"tests": ["CMD", "/x"]},
+    "ports": [{"external": 3000.0, "internal": 3000.0, "ip": "127.0.0.1"}],
+    "labels": LABELS,
+    "envs": ["GF_SECURITY_ADMIN_PASSWORD=$__file{/run/observability/admin-password}", "TOKEN_FILE=/run/token"],
+}
+ERRAND = {"mustRun": False, "restart": "no", "image": "sha256:" + "0" * 64}
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+def container(**inputs: object) -> Resource:
+    return Resource(checks.CONTAINER, "loki", GOOD | inputs)
+
+
+def test_what_is_not_known_yet_is_what_pulumi_calls_so() -> None:
+    names = [name for name in vars(pulumi_policy.proxy) if name.startswith("UNKNOWN_")]
+    assert {getattr(pulumi_policy.proxy, name) for name in names} == UNKNOWN
+
+
+@pytest.mark.parametrize("reference", ["a/b:1.2", "r:5000/a/b:v1", f"a@sha256:{'0' * 64}", f"a:1@sha256:{'f' * 64}"])
+def test_pinned_images(reference: str) -> None:
+    assert checks.image_is_pinned(Resource(checks.IMAGE, "i", {"name": reference})) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("grafana/loki", "image 'grafana/loki' has neither tag nor digest"),
+        ("r:5000/a", "image 'r:5000/a' has neither tag nor digest"),
+        ("a:latest", "image 'a:latest' has a tag that moves"),
+    ],
+)
+def test_images_that_are_not(reference: str, said: str) -> None:
+    for resource in (Resource(checks.IMAGE, "i", {"name": reference}), container(image=reference)):
+        (problem,) = checks.image_is_pinned(resource)
+        assert problem.startswith(said)
+
+
+def test_ports() -> None:
+    assert checks.ports_are_local_or_explained(container()) == []
+    assert checks.ports_are_local_or_explained(container(ports=[{"external": 1.0, "ip": "::1"}])) == []
+    for address in ("0.0.0.0", "10.0.0.1", None):  # noqa: S104 - what is refused
+        port = [{"external": 3000.0, "internal": 3000.0, "ip": address}]
+        (problem,) = checks.ports_are_local_or_explained(container(ports=port))
+        assert problem.startswith("port 3000 is published on ")
+        reason = [*LABELS, {"label": "observability.published-because", "value": "behind the office's firewall"}]
+        assert checks.ports_are_local_or_explained(container(ports=port, labels=reason)) == []
+        empty = [*LABELS, {"label": "observability.published-because", "value": " "}]
+        assert checks.ports_are_local_or_explained(container(ports=port, labels=empty))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"memory": None}, "no memory limit"),
+        ({"memory": 0.0}, "no memory limit"),
+        ({"cpus": None}, "no CPU limit"),
+        ({"cpus": "0"}, "no CPU limit"),
+        ({"healthcheck": None}, "no health check"),
+        ({"healthcheck": {"tests": ["NONE"]}}, "no health check"),
+        ({"healthcheck": None, "mustRun": False, "restart": "unless-stopped"}, "no health check"),
+    ],
+)
+def test_limits_and_health_checks(inputs: dict[str, Any], said: str) -> None:
+    assert checks.container_has_limits_and_health_check(container(**inputs)) == [f"container 'loki' has {said}"]
+
+
+def test_what_keeps_limits_and_health_checks() -> None:
+    for resource in (container(), container(memory=UNKNOWN_TEXT), Resource(checks.CONTAINER, "errand", ERRAND)):
+        assert checks.container_has_limits_and_health_check(resource) == []
+
+
+def test_dashboards_have_folders() -> None:
+    for folder, problems in (("executive", 0), (UNKNOWN_TEXT, 0), (None, 1), ("", 1)):
+        found = checks.dashboard_has_a_folder(Resource(checks.DASHBOARD, "home", {"folder": folder}))
+        assert len(found) == problems, folder
+
+
+def test_data_is_protected_where_it_is_asked_for() -> None:
+    files = [*LABELS, {"label": "observability.content", "value": "abc"}]
+
+    def volume(labels: list[dict[str, str]], *, protected: bool, asked: bool) -> Resource:
+        return Resource(checks.VOLUME, "loki-data", {"labels": labels}, protected, {"protected": asked})
+
+    assert checks.data_is_protected(volume(LABELS, protected=False, asked=True)) == [
+        "data volume 'loki-data' is not protected: production needs protectData"
+    ]
+    assert checks.data_is_protected(volume(LABELS, protected=True, asked=True)) == []
+    assert checks.data_is_protected(volume(LABELS, protected=False, asked=False)) == []
+    assert checks.data_is_protected(volume(files, protected=False, asked=True)) == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        container(envs=["DB_PASSWORD=hunter22"]),
+        container(envs=[Hidden("DB_PASSWORD=hunter22")]),  # a secret to Pulumi, and for all to see in `docker inspect`
+        container(envs=["X_API_TOKEN=abc"]),
+        Resource("pulumi:providers:grafana", "g", {"auth": "admin:hunter22"}),
+        Resource("grafana:alerting/contactPoint:ContactPoint", "c", {"pagerduties": [{"integrationKey": "hunter22"}]}),
+        Resource(checks.CONTAINER, "l", {"uploads": [{"file": "/run/observability/a", "content": "hunter22"}]}),
+    ],
+)
+def test_secrets_in_plain_text(resource: Resource) -> None:
+    (problem,) = checks.secrets_are_kept(resource)
+    assert "hunter22" not in problem
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        container(),
+        container(envs=["GF_AUTH_TOKEN_ENABLED=false", "EMPTY_PASSWORD="]),
+        Resource("pulumi:providers:grafana", "g", {"auth": Hidden("admin:hunter22")}),
+        Resource("pulumi:providers:grafana", "g", {"auth": UNKNOWN_TEXT}),
+        Resource(checks.CONTAINER, "l", {"uploads": Hidden([{"file": "/run/observability/a", "content": "hunter22"}])}),
+        Resource(checks.CONTAINER, "l", {"uploads": [{"file": "/etc/observability/a.yml", "content": "plain"}]}),
+    ],
+)
+def test_secrets_that_are_kept(resource: Resource) -> None:
+    assert checks.secrets_are_kept(resource) == []
+
+
+def test_a_secret_that_stands_somewhere_else_too() -> None:
+    plain = {"urn:a": {"command[1]": "--password=hunter22", "name": "x"}, "urn:b": {"name": "short"}}
+    assert checks.repeated_in_plain_text({"hunter22", "short"}, plain) == {
+        "urn:a": ["input command[1] repeats in plain text what is a secret elsewhere"]
+    }
+
+
+def test_texts_know_what_is_hidden() -> None:
+    value = {"a": [Hidden({"b": "x"}), "y"], "c": UNKNOWN_TEXT, "d": 1}
+    assert list(texts(value)) == [("a[0].b", "x", True), ("a[1]", "y", False)]
+
+
+def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: Settings) -> None:
+    """But for secrets, whose marks a mocked run takes off; the real engine is asked in tests/e2e."""
+    asked = policies.config(settings)["data-is-protected"]
+    for registered in program:
+        resource = Resource(registered.type, registered.name, registered.inputs, settings.protect_data, asked)
+        for check in (
+            checks.ports_are_local_or_explained,
+            checks.container_has_limits_and_health_check,
+            checks.dashboard_has_a_folder,
+            checks.data_is_protected,
+        ):
+            assert check(resource) == []
+        if registered.type == checks.IMAGE:
+            assert checks.image_is_pinned(resource) == []
+
+
+def test_production_asks_for_protection(settings: Settings) -> None:
+    asked = policies.config(settings)
+    assert asked == {"data-is-protected": {"protected": settings.stack == "prod"}}
+    assert json.dumps(asked)
