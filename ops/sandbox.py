@@ -31,7 +31,7 @@ from settings import CONTAINERS, DEFAULT_PORTS
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
 _LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis"
+    ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
 
 

@@ -17,7 +17,7 @@ def main(_arguments: list[str]) -> int:
     client = engine.connect()
     engine.pull(client, stack_config.current())
     take_over(client)
-    _ports(client)
+    ports(client)
     pulumi.plugins()
     code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack())
     if code:
@@ -30,7 +30,7 @@ def main(_arguments: list[str]) -> int:
     return 0
 
 
-def _ports(client: DockerClient) -> None:
+def ports(client: DockerClient) -> None:
     """Refuse, before anything is made, ports that somebody else holds; ours may pass from one service to another."""
     settings = stack_config.current()
     own = {port for c in engine.containers(client) for port in engine.published(c)}
