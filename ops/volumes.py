@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import docker.errors
 import docker.types
@@ -32,7 +32,8 @@ BACKUP: Final = "backup"
 RESTORE: Final = "restore"
 """What a workshop is for: one of each at a time."""
 _ROOT: Final = "/volumes"
-_LIST: Final = "/names"
+_AT_ONCE: Final = 500
+"""Names on one command line: this busybox reads them from no file."""
 _PATIENCE_SECONDS: Final = 3_600
 """Of one call of the engine's API: it answers a write when everything is written."""
 _ASIDE: Final = ".before-restore"
@@ -94,22 +95,19 @@ class Workshop:
         return {e.path: e for e in found}
 
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, IO[bytes]]]:
-        """Yield the files and their content, as long as they are; a file that went in the meantime is left out."""
-        if not entries:
-            return
-        by_path = {e.path: e for e in entries}
-        self.write("/", {_LIST.strip("/"): "".join(f"{path}\n" for path in by_path).encode()})
-        # busybox goes on after a file that is not there, and ends with 1.
-        stream = _chunks(self._output(["tar", "-cf", "-", "-C", _ROOT, "-T", _LIST], accepted=(0, 1)))
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=1024 * 1024) as tar:
-            for info in tar:
-                content = tar.extractfile(info) if info.isreg() else None
-                entry = by_path[info.name.removeprefix("./")]
-                if content is None:  # a second name of a file: by its first it is in the stream already
-                    content = self.head(entry, entry.size)
-                elif info.size != entry.size:
-                    continue  # changed: whoever asked compares
-                yield entry, content
+        """Yield the files and their content, as long as they are; one that went in the meantime is left out."""
+        for first in range(0, len(entries), _AT_ONCE):
+            by_path = {e.path: e for e in entries[first : first + _AT_ONCE]}
+            # busybox goes on after a file that is not there, and ends with 1.
+            stream = _chunks(self._output(["tar", "-cf", "-", "-C", _ROOT, *by_path], accepted=(0, 1)))
+            with tarfile.open(fileobj=stream, mode="r|", bufsize=1024 * 1024) as tar:
+                for info in tar:
+                    entry = by_path[info.name]
+                    content = tar.extractfile(info) if info.isreg() else None
+                    if content is None:  # a second name of a file that is in the stream by its first
+                        yield entry, self.head(entry, entry.size)
+                    elif info.size == entry.size:  # else it changed: whoever asked compares
+                        yield entry, content
 
     def head(self, entry: Entry, size: int) -> IO[bytes]:
         """Return the first `size` bytes of a file."""
@@ -301,12 +299,14 @@ class _Chunks(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         wanted = -1 if size is None else size
-        while wanted < 0 or len(self._rest) < wanted:
-            chunk: Any = next(self._chunks, None)
+        parts, held = [self._rest], len(self._rest)
+        while wanted < 0 or held < wanted:
+            chunk = next(self._chunks, None)
             if chunk is None:
                 break
-            self._rest += chunk
-        if wanted < 0:
-            wanted = len(self._rest)
-        data, self._rest = self._rest[:wanted], self._rest[wanted:]
-        return data
+            parts.append(chunk)
+            held += len(chunk)
+        data = b"".join(parts)
+        wanted = held if wanted < 0 else wanted
+        self._rest = data[wanted:]
+        return data[:wanted]
