@@ -132,11 +132,11 @@ class Sandbox:
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
-    def start(self, command: str) -> subprocess.Popen[str]:
+    def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `make <command>` in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "ops", command],
-            cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            [sys.executable, "-m", "ops", command, *arguments],
+            cwd=self.folder, env=self.environment | environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
