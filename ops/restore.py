@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
             client, settings, SERVICES, state=before, files=[f"Pulumi.{settings.stack}.yaml"]
         ) as workshop:
             fill(workshop, path, opener, manifest, SERVICES)
-            transplant.install(transplant.rootless(state))
+            transplant.install(transplant.rootless(state), like=before)
             for setting in transplant.adopt(state, wanted):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
             excluded = [part for pattern in _CONTENT for part in ("--exclude", pattern)]

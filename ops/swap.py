@@ -106,7 +106,7 @@ def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, 
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
     if notes.state is not None:
-        transplant.install(transplant.rootless(notes.state))
+        transplant.install(transplant.rootless(notes.state), like=notes.state)
         if not notes.state["deployment"].get("resources"):
             empty = [s for s in notes.services if workshop.is_empty(s)]
     workshop.container.remove(force=True)

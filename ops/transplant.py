@@ -124,9 +124,10 @@ def adopt(state: Json, wanted: dict[str, str]) -> list[str]:
     return written
 
 
-def install(state: Json) -> None:
-    """Make this the chosen stack's state."""
-    pulumi.ask("stack", "import", "--force", given=json.dumps(state))
+def install(state: Json, *, like: Json) -> None:
+    """Make this the chosen stack's state, with its secrets encrypted as those of `like`, the stack's own."""
+    deployment: Json = state["deployment"] | {"secrets_providers": like["deployment"]["secrets_providers"]}
+    pulumi.ask("stack", "import", "--force", given=json.dumps(state | {"deployment": deployment}))
 
 
 def _stack_of(state: Json) -> str:
