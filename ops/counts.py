@@ -153,14 +153,18 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
 
 
 def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
-    every = '{__name__=~".+"}'
-    yield "samples", _hourly(api, "prometheus/api/v1", f"sum(count_over_time({every}[1h]))", at)
-    yield "series, hour by hour", _hourly(api, "prometheus/api/v1", f"count(count_over_time({every}[1h]))", at)
+    # Of the functions over a range, this keeps the names, without which series would be told apart no more.
+    asked = _by_hour('count(last_over_time({__name__=~".+"}[1h]))', at) + "&stats=all"
+    found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query_range?{asked}")["data"]
+    yield "samples", _counts(found["stats"]["samples"]["totalQueryableSamplesPerStep"])
+    yield "series, hour by hour", _counts(found["result"][0]["values"])
 
 
 def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
     every = '{service_name=~".+"}'
-    yield "lines", _hourly(api, "loki/loki/api/v1", f"sum(count_over_time({every}[1h]))", at)
+    asked = _by_hour(f"sum(count_over_time({every}[1h]))", at)
+    found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query_range?{asked}")["data"]["result"]
+    yield "lines", _counts(found[0]["values"])
     begin = at - WINDOW_SECONDS
     asked = urlencode({"match[]": every, "start": begin * 10**9, "end": at * 10**9})
     yield "streams", {str(begin): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{asked}")["data"])}
@@ -183,11 +187,14 @@ def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str,
         yield what, counts
 
 
-def _hourly(api: GrafanaApi, where: str, query: str, at: int) -> Counts:
-    """Return a count of each hour before `at`, by the hour's beginning."""
-    asked = urlencode({"query": query, "start": at - WINDOW_SECONDS + _HOUR, "end": at, "step": _HOUR})
-    found = api.request("GET", f"{_PROXY}/{where}/query_range?{asked}")["data"]["result"]
-    return {str(int(float(t)) - _HOUR): int(float(value)) for row in found for t, value in row["values"]}
+def _by_hour(query: str, at: int) -> str:
+    """Return a query over the hours before `at`, as a URL's parameters."""
+    return urlencode({"query": query, "start": at - WINDOW_SECONDS + _HOUR, "end": at, "step": _HOUR})
+
+
+def _counts(values: Sequence[tuple[float, float | str]]) -> Counts:
+    """Return what is counted at the end of each hour by the hour's beginning."""
+    return {str(int(t) - _HOUR): int(float(value)) for t, value in values if float(value)}
 
 
 _STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {

@@ -21,6 +21,7 @@ from ops import context, engine
 from ops.bootstrap import ROOT
 
 _DONE = "done\n"
+_PATIENCE_SECONDS = 30
 
 
 class Stillness:
@@ -47,10 +48,14 @@ def frozen(containers: Sequence[Container]) -> Iterator[Stillness]:
             list(pool.map(lambda c: c.pause(), containers))
         yield told
     finally:
-        release(containers)
-        told.seconds = time.monotonic() - began
-        with suppress(BrokenPipeError):
-            watcher.communicate(_DONE)
+        said = ""  # the watcher then does it
+        try:
+            release(containers)
+            said = _DONE
+        finally:
+            told.seconds = time.monotonic() - began
+            with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+                watcher.communicate(said, timeout=_PATIENCE_SECONDS)
 
 
 def release(containers: Sequence[Container]) -> list[str]:

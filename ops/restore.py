@@ -171,6 +171,8 @@ def _refuse_newer(manifest: archive.Manifest) -> None:
     """Refuse data that a newer version wrote: an older one may not read it, and need not say so."""
     newer = []
     for service, reference in manifest.images.items():
+        if service not in versions.images():
+            continue
         pinned = versions.image(service)
         tag = reference.partition("@")[0].rpartition(":")[2]
         if _numbers(tag) > _numbers(pinned.tag):
