@@ -154,20 +154,34 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
 
 def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
     # Of the functions over a range, this keeps the names, without which series would be told apart no more.
-    asked = _by_hour('count(last_over_time({__name__=~".+"}[1h]))', at) + "&stats=all"
-    found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query_range?{asked}")["data"]
-    yield "samples", _counts(found["stats"]["samples"]["totalQueryableSamplesPerStep"])
-    yield "series, hour by hour", _counts(found["result"][0]["values"])
+    query = 'count(last_over_time({__name__=~".+"}[1h]))'
+    samples: Counts = {}
+    series: Counts = {}
+    for begin, asked in _hours(query, at):
+        found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{asked}&stats=all")["data"]
+        if found["result"]:
+            samples[begin] = int(found["stats"]["samples"]["totalQueryableSamples"])
+            series[begin] = int(found["result"][0]["value"][1])
+    yield "samples", samples
+    yield "series, hour by hour", series
 
 
 def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
     every = '{service_name=~".+"}'
-    asked = _by_hour(f"sum(count_over_time({every}[1h]))", at)
-    found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query_range?{asked}")["data"]["result"]
-    yield "lines", _counts(found[0]["values"])
-    begin = at - WINDOW_SECONDS
-    asked = urlencode({"match[]": every, "start": begin * 10**9, "end": at * 10**9})
-    yield "streams", {str(begin): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{asked}")["data"])}
+    lines: Counts = {}
+    for begin, asked in _hours(
+        f"sum(count_over_time({every}[1h]))", at
+    ):  # one by one: Loki aligns the steps of a range
+        found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{asked}")["data"]
+        if found["result"]:
+            lines[begin] = int(found["result"][0]["value"][1])
+    yield "lines", lines
+    first = at - WINDOW_SECONDS
+    asked = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
+    yield (
+        "streams",
+        {str(first): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{asked}").get("data") or ())},
+    )
 
 
 def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
@@ -187,14 +201,10 @@ def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str,
         yield what, counts
 
 
-def _by_hour(query: str, at: int) -> str:
-    """Return a query over the hours before `at`, as a URL's parameters."""
-    return urlencode({"query": query, "start": at - WINDOW_SECONDS + _HOUR, "end": at, "step": _HOUR})
-
-
-def _counts(values: Sequence[tuple[float, float | str]]) -> Counts:
-    """Return what is counted at the end of each hour by the hour's beginning."""
-    return {str(int(t) - _HOUR): int(float(value)) for t, value in values if float(value)}
+def _hours(query: str, at: int) -> Iterator[tuple[str, str]]:
+    """Yield each hour before `at`: when it begins, and a query over it as a URL's parameters."""
+    for end in range(at - WINDOW_SECONDS + _HOUR, at + 1, _HOUR):
+        yield str(end - _HOUR), urlencode({"query": query, "time": end})
 
 
 _STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {
