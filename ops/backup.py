@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
         [(s, *_of(manifest, s)) for s in SERVICES],
     )
     size = path.stat().st_size
-    say(f"{path}: {size:,} bytes; the stack stood still for {manifest.paused_seconds:.1f} s. {_needed(path)}")
+    say(f"{path}: {size:,} bytes; the stack stood still for {manifest.paused_seconds:.1f} s. {_needed(path, lock)}")
     return 0
 
 
@@ -179,8 +179,10 @@ def _of(manifest: archive.Manifest, service: str) -> tuple[str, str, str]:
     return f"{len(own):,}", f"{sum(m.stored for m in own):,}", ", ".join(counted)
 
 
-def _needed(path: Path) -> str:
-    return f"`make restore FROM={path}` brings it back; to read the state's secrets it needs this stack's passphrase."
+def _needed(path: Path, lock: sealed.Lock | None) -> str:
+    if lock is None:
+        return f"`make restore FROM={path}` brings it back, with the passphrase of this stack's secrets at hand."
+    return f"`make restore FROM={path} DECRYPT=<file>` brings it back."
 
 
 def _name(path: str) -> str:

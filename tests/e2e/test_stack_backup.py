@@ -19,7 +19,7 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from ops import archive, otlp
 from ops.sandbox import Sandbox
 from settings import CONTAINERS, SERVICES
-from tests.e2e.conftest import wait_for, wait_healthy
+from tests.e2e.conftest import slow, wait_for, wait_healthy
 
 PASSPHRASE = "of-the-archive-0123456789"
 PASSWORD = "of-somebody-0123456789"
@@ -123,8 +123,8 @@ def test_nothing_is_lost_and_nothing_refused_by_the_backup_itself(
 ) -> None:
     assert writer.refused == []
     last = wait_for(lambda: writer.accepted[-1])
-    wait_for(lambda: numbers(filled)[-1:] >= [last])
-    assert numbers(filled) == list(range(1, len(numbers(filled)) + 1))
+    found = wait_for(lambda: there if (there := numbers(filled))[-1:] >= [last] else None)
+    assert found == list(range(1, len(found) + 1))
     assert [p.name for p in taken[0].parent.iterdir()] == [taken[0].name]
     raw = taken[0].read_bytes()
     assert PASSPHRASE.encode() not in raw
@@ -135,7 +135,7 @@ def test_restored_beside_the_first_everything_is_there(
     filled: Sandbox, taken: tuple[Path, Path, int], make_real: Callable[..., Sandbox]
 ) -> None:
     path, file, before = taken
-    second = make_real("e2e-restored")
+    second, ids = make_real("e2e-restored"), filled.ids()
     elsewhere = {"PULUMI_CONFIG_PASSPHRASE": "another-machines-passphrase"}  # what opens the state is in the archive
     began = time.monotonic()
     done = second.run("restore", str(path), DECRYPT=str(file), **elsewhere)
@@ -160,11 +160,12 @@ def test_restored_beside_the_first_everything_is_there(
     assert second.grafana().request("GET", "/api/dashboards/uid/by-hand")["dashboard"]["title"] == "By hand"
     points = second.grafana().request("GET", "/api/v1/provisioning/contact-points/export?decrypt=true&format=json")
     assert WEBHOOK in json.dumps(points), "a secret in Grafana's database can be read with the key that came along"
-    assert filled.run("verify").returncode == 0, "the first is as it was"
+    assert filled.ids() == ids, "the first is as it was"
     filled.expect_no_changes()
     second.sweep()
 
 
+@slow
 def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple[Path, Path, int]) -> None:
     path, file, before = taken
     api = filled.grafana()
@@ -184,9 +185,6 @@ def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple
     assert (filled.folder / f"Pulumi.{filled.name}.yaml").read_bytes() == config
     filled.expect_no_changes()
     assert filled.run("verify").returncode == 0
-    for service in SERVICES:
-        found = filled.container("grafana").client.volumes.get(f"observability-{filled.name}-{service}-data")  # type: ignore[union-attr]
-        assert found
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "foreign", "passphrase"])
@@ -226,6 +224,7 @@ def test_a_killed_backup_leaves_the_stack_running_and_no_archive(filled: Sandbox
     assert filled.docker.containers.list(all=True, filters={"name": f"{filled.name}-backup"}) == []
 
 
+@slow
 def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Path, int]) -> None:
     path, file, _ = taken
     api = filled.grafana()
