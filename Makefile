@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean diff drift
+.PHONY: help up password preview plan render verify fault drill watch down destroy backup restore upgrade test bench stress digests screenshots clean diff drift
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,15 @@ down: ## Remove the containers, keep the data
 
 destroy: ## Remove everything, data included (asks first)
 	@$(OPS) destroy
+
+backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
+	@$(OPS) backup "$(TO)"
+
+restore: ## An archive becomes the stack: FROM=archive DECRYPT=file (asks where there is data)
+	@$(OPS) restore "$(FROM)"
+
+upgrade: ## Another version, and back with the data if it does not do: COMPONENT=grafana TO=12.4.1
+	@$(OPS) upgrade "$(COMPONENT)" "$(TO)"
 
 test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is
 	@$(OPS) test

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -30,3 +32,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 def show(thing: object) -> None:
     """Print anything rich can draw."""
     _console.print(thing)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Yield what is called with the bytes of each step; drawn where somebody watches, and only there."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=_console, transient=True, disable=not _console.is_terminal) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda step: shown.advance(task, step)

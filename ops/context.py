@@ -57,3 +57,12 @@ def _passphrase_file() -> Path:
         with os.fdopen(descriptor, "w") as file:
             file.write(random_source.token_urlsafe(32))
     return _PASSPHRASE
+
+
+def passphrase() -> str | None:
+    """Return the passphrase of this stack's secrets, None where they are kept another way."""
+    env = environment()
+    if "PULUMI_CONFIG_PASSPHRASE" in env:
+        return env["PULUMI_CONFIG_PASSPHRASE"]
+    file = env.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    return Path(file).expanduser().read_text(encoding="utf-8").strip() if file else None

@@ -16,11 +16,12 @@ def main(_arguments: list[str]) -> int:
     pulumi.select()
     found = engine.containers(client)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(_remove, found))
+        list(pool.map(remove, found))
     say(f"{len(found)} containers of stack '{context.stack()}' removed; the data stays. `make up` brings them back.")
     return 0
 
 
-def _remove(container: Container) -> None:
+def remove(container: Container) -> None:
+    """Stop a container, with its own time to flush, and remove it."""
     container.stop(timeout=int(container.attrs["Config"].get("StopTimeout") or 60))
-    container.remove()
+    container.remove(force=True)

@@ -12,6 +12,8 @@ exist but are not in the state. Each is undone here just so far that the next `u
 | a pending folder, data source, …     | removed from Grafana, where it was made moments ago              |
 | a container the state only half knows| removed from the Docker host and from the state                  |
 | a container that is gone or stopped  | forgotten by the state, so that `up` makes or starts it          |
+| containers that a backup paused      | go on                                                            |
+| half of a restore                    | undone: the data and the state from before it come back          |
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
 from configs import labels
-from ops import context, pulumi
+from ops import context, engine, pulumi, stack_config, swap, volumes
 from ops.bootstrap import CannotGoOn
 from ops.console import say
+from ops.frozen import release
+from ops.transplant import without
 from settings import PROJECT
 
 _CONTAINER = "docker:index/container:Container"
@@ -49,7 +53,20 @@ def take_over(client: DockerClient) -> list[str]:
     """Unlock, select and mend the chosen stack: what stands before every command that changes it."""
     done = unlock()
     pulumi.select()
-    return done + mend(client)
+    return done + backups(client) + mend(client)
+
+
+def backups(client: DockerClient) -> list[str]:
+    """Mend what an interrupted backup or restore left; CannotGoOn while one runs."""
+    settings = stack_config.current()
+    left = volumes.left_behind(client, settings, volumes.BACKUP)
+    if left is not None:
+        left.remove(force=True)
+    done = [f"let {name} go on, which a backup had paused" for name in release(engine.containers(client))]
+    done += swap.mend(client, settings)
+    for line in done:
+        say(f"mended: {line}")
+    return done
 
 
 def unlock() -> list[str]:
@@ -77,7 +94,7 @@ def mend(client: DockerClient) -> list[str]:
     if broken or dirty:
         urns = {r["urn"] for r in broken}
         deployment["pending_operations"] = []
-        deployment["resources"] = [_without(r, urns) for r in resources if r not in broken]
+        deployment["resources"] = [without(r, urns) for r in resources if r not in broken]
         pulumi.ask("stack", "import", "--force", given=json.dumps(state))
     if gone:
         targets = [part for r in gone for part in ("--target", str(r["urn"]))]
@@ -238,15 +255,3 @@ def _is_down(client: DockerClient, resource: Json) -> bool:
 def _name(resource: Json) -> str:
     inputs: Json = resource.get("inputs") or {}
     return str(inputs.get("name") or str(resource["urn"]).rsplit("::", 1)[-1])
-
-
-def _without(resource: Json, urns: set[str]) -> Json:
-    """Return `resource` without references to the resources that left the state."""
-    kept = dict(resource)
-    if "dependencies" in kept:
-        kept["dependencies"] = [u for u in kept["dependencies"] if u not in urns]
-    if "propertyDependencies" in kept:
-        kept["propertyDependencies"] = {
-            key: [u for u in values or [] if u not in urns] for key, values in kept["propertyDependencies"].items()
-        }
-    return kept

@@ -13,6 +13,7 @@ import sysconfig
 import tarfile
 import tomllib
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,17 @@ def look(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout.strip()
 
 
-def ask(*arguments: str, given: str | None = None) -> str:
-    """Run the CLI quietly and return what it prints; CannotGoOn with its own words when it fails."""
+def ask(
+    *arguments: str, given: str | None = None, folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run the CLI quietly and return what it prints; CannotGoOn with its own words when it fails.
+
+    `folder` is that of another project, `environment` replaces the usual one.
+    """
     done = subprocess.run(  # noqa: S603 - the CLI
         [cli(), *arguments, "--non-interactive"],
-        cwd=ROOT,
-        env=context.environment(),
+        cwd=folder,
+        env=environment or context.environment(),
         check=False,
         capture_output=True,
         text=True,

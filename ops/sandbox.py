@@ -30,7 +30,9 @@ from ops.bootstrap import ROOT
 from settings import CONTAINERS, DEFAULT_PORTS
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".state", ".tools", "build", "*_cache", "__pycache__", ".hypothesis")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
+)
 
 
 def missing() -> str | None:
@@ -130,11 +132,11 @@ class Sandbox:
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
-    def start(self, command: str) -> subprocess.Popen[str]:
+    def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `make <command>` in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "ops", command],
-            cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            [sys.executable, "-m", "ops", command, *arguments],
+            cwd=self.folder, env=self.environment | environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

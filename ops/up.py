@@ -17,7 +17,7 @@ def main(_arguments: list[str]) -> int:
     client = engine.connect()
     engine.pull(client, settings)
     take_over(client)
-    _ports(client)
+    ports(client)
     pulumi.plugins()
     # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
     checked = policies.arguments(settings) if settings.production else ()
@@ -32,7 +32,7 @@ def main(_arguments: list[str]) -> int:
     return 0
 
 
-def _ports(client: DockerClient) -> None:
+def ports(client: DockerClient) -> None:
     """Refuse, before anything is made, ports that somebody else holds; ours may pass from one service to another."""
     settings = stack_config.current()
     own = {port for c in engine.containers(client) for port in engine.published(c)}

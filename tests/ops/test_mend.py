@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import mend
+from ops import mend, transplant
 from ops.bootstrap import CannotGoOn
 
 
@@ -105,4 +105,4 @@ def test_a_half_written_state_is_taken_from_its_copy(locks: Path, tmp_path: Path
 
 def test_references_to_what_left_the_state_leave_with_it() -> None:
     resource = {"dependencies": ["a", "b"], "propertyDependencies": {"x": ["a"], "y": None}}
-    assert mend._without(resource, {"a"}) == {"dependencies": ["b"], "propertyDependencies": {"x": [], "y": []}}
+    assert transplant.without(resource, {"a"}) == {"dependencies": ["b"], "propertyDependencies": {"x": [], "y": []}}

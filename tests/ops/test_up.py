@@ -41,8 +41,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - a generator 
 
 def test_a_port_of_another_program_is_refused_by_name(port: int) -> None:
     with pytest.raises(CannotGoOn, match=rf"port {port} \(otlpHttp\)\. .*Nothing was changed"):
-        up._ports(client(jaeger=port + 1))
+        up.ports(client(jaeger=port + 1))
 
 
 def test_a_port_may_pass_from_one_service_of_the_stack_to_another(port: int) -> None:
-    up._ports(client(jaeger=port))
+    up.ports(client(jaeger=port))

@@ -1,0 +1,90 @@
+"""Another version of each component, one that works and one that does not, with the data through both."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ops.sandbox import Sandbox
+from settings import SERVICES
+from tests.e2e.conftest import slow, wait_healthy
+from versions import image
+
+BROKEN = {  # what each does: ends at once, never answers, refuses its flags, loses its data
+    "grafana": 'ENTRYPOINT ["/bin/sh", "-c", "exit 1"]',
+    "prometheus": 'ENTRYPOINT ["/bin/sleep", "100000"]',
+    "loki": 'ENTRYPOINT ["/usr/bin/loki", "-no-such-flag"]',
+    "jaeger": 'ENTRYPOINT ["/bin/sh", "-c", "echo torn > /badger/keys/MANIFEST; exit 3"]',
+    "collector": 'ENTRYPOINT ["/otelcol-contrib", "no-such-command"]',
+}
+
+
+@pytest.fixture
+def other(real: Sandbox) -> Iterator[Callable[[str, str], str]]:
+    """Make another version of a component: `change` is a line of a Dockerfile. Returns its tag."""
+    made: list[str] = []
+
+    def make(service: str, change: str) -> str:
+        pinned = image(service)
+        tag = f"{pinned.tag}-{len(made)}e2e"
+        dockerfile = f"FROM {pinned.name}:{pinned.tag}\n{change}\n"
+        real.docker.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=f"{pinned.name}:{tag}", rm=True)
+        made.append(f"{pinned.name}:{tag}")
+        return tag
+
+    yield make
+    for reference in made:
+        real.docker.images.remove(reference, force=True)
+
+
+def upgrade(real: Sandbox, service: str, tag: str) -> tuple[int, str]:
+    began = time.monotonic()
+    done = real.run("upgrade", service, tag)
+    print(done.stdout, done.stderr, f"{service}: {time.monotonic() - began:.0f} s")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_cannot_be_touches_nothing(real: Sandbox) -> None:
+    before, pinned = real.ids(), (real.folder / "versions.toml").read_bytes()
+    for service, tag in (("tempo", "1"), ("loki", image("loki").tag), ("loki", "no-such-tag")):
+        code, said = upgrade(real, service, tag)
+        assert code == 1
+        assert "Nothing was changed." in said
+    assert (real.ids(), (real.folder / "versions.toml").read_bytes()) == (before, pinned)
+    assert not list(real.folder.glob("backups/*"))
+
+
+@pytest.mark.parametrize(
+    "service", ["prometheus", *(pytest.param(s, marks=slow) for s in SERVICES if s != "prometheus")]
+)
+def test_a_version_that_works_is_taken(real: Sandbox, other: Callable[[str, str], str], service: str) -> None:
+    wait_healthy(real)
+    tag, before = other(service, "LABEL e2e=yes"), real.ids()
+    code, said = upgrade(real, service, tag)
+    assert code == 0, said
+    assert real.changed(before) == {service}
+    assert " NO " not in said
+    assert f"{service} runs as {tag}" in said
+    real.expect_no_changes()
+    assert upgrade(real, service, image(service).tag)[0] == 0
+    assert real.changed(before) == {service}
+
+
+@slow
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_version_that_does_not_work_is_taken_back_with_the_data(
+    real: Sandbox, other: Callable[[str, str], str], service: str
+) -> None:
+    wait_healthy(real)
+    pinned, before = (real.folder / "versions.toml").read_bytes(), real.ids()
+    code, said = upgrade(real, service, other(service, BROKEN[service]))
+    assert code == 1
+    assert f"{service} runs as {image(service).tag} again" in said, said
+    assert " NO " not in said.rpartition("Back to")[2], said
+    assert (real.folder / "versions.toml").read_bytes() == pinned
+    assert real.changed(before) == {service}
+    real.expect_no_changes()
+    assert real.run("verify").returncode == 0

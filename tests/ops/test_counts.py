@@ -1,0 +1,61 @@
+"""The comparison: equal, less, more, late, expired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ops import counts
+from ops.counts import Measure
+from settings import Settings
+
+NOW = 1_795_576_500.0
+HOUR = 3_600
+
+
+@pytest.fixture
+def dev(settings_of: Callable[[str], Settings]) -> Settings:
+    return settings_of("dev")
+
+
+def verdicts(given: dict[str, Any], found: dict[str, int], settings: Settings, store: str = "loki") -> list[str]:
+    expected = [{"store": store, "what": "things", **given}]
+    shown = counts.compare(expected, [Measure(store, "things", found, found)], settings, NOW)
+    return [" ".join(row[2:]) for row in counts.rows(shown)]
+
+
+def at(hours_ago: int) -> str:
+    return str(int(NOW) - hours_ago * HOUR)
+
+
+def test_equal_is_equal(dev: Settings) -> None:
+    given = {at(2): 3, at(1): 4}
+    assert verdicts({"low": given, "high": given}, given, dev) == ["7 7 yes"]
+
+
+@pytest.mark.parametrize("found", [{at(2): 3, at(1): 3}, {at(2): 4, at(1): 3}, {at(2): 3}, {}, {at(2): 3, at(1): 5}])
+def test_anything_else_in_any_hour_is_not(dev: Settings, found: dict[str, int]) -> None:
+    given = {at(2): 3, at(1): 4}
+    assert [v[-2:] for v in verdicts({"low": given, "high": given}, found, dev)] == ["NO"]
+
+
+def test_what_arrived_between_the_countings_may_be_there_or_not(dev: Settings) -> None:
+    before, after = (Measure("loki", "things", c, c) for c in ({at(1): 4}, {at(1): 6, at(0): 1}))
+    given = counts.between([before], [after])[0].document()
+    assert (given["low"], given["high"]) == ({at(1): 4, at(0): 0}, {at(1): 6, at(0): 1})
+    for found, said in (({at(1): 4}, "yes"), ({at(1): 6, at(0): 1}, "yes"), ({at(1): 3}, "NO"), ({at(1): 7}, "NO")):
+        assert verdicts(given, found, dev)[0].startswith("4 to 7")
+        assert verdicts(given, found, dev)[0].endswith(said)
+
+
+def test_what_expired_since_is_not_asked_for(dev: Settings) -> None:
+    given = {at(100): 5, at(71): 2, at(1): 1}  # traces are kept for 72 h
+    assert verdicts({"low": given, "high": given}, {at(71): 2, at(1): 1}, dev, "jaeger") == ["3 (1 h expired) 3 yes"]
+    assert verdicts({"low": given, "high": given}, {at(1): 1}, dev, "jaeger") == ["3 (1 h expired) 1 NO"]
+
+
+def test_what_has_no_time_never_expires(dev: Settings) -> None:
+    assert verdicts({"low": {"0": 3}, "high": {"0": 3}}, {"0": 3}, dev, "grafana") == ["3 3 yes"]
+    assert verdicts({"low": {"0": 3}, "high": {"0": 3}}, {}, dev, "grafana") == ["3 0 NO"]
