@@ -5,16 +5,19 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean
+.PHONY: help up password recover-password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 up: ## Bring the stack up, or bring it up to date
 	@$(OPS) up
 
 password: ## Print Grafana's administrator password
 	@$(OPS) password
+
+recover-password: ## Give Grafana the configured administrator's password, when nobody knows the one it has
+	@$(OPS) recover-password
 
 preview: ## Show what `up` would change
 	@$(OPS) preview

@@ -28,18 +28,17 @@ class Content(pulumi.ComponentResource):
         settings: Settings,
         *,
         service: Service,
-        admin_password: pulumi.Input[str],
+        auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`service` is Grafana's own: nothing here starts before it is ready."""
+        """`service` is Grafana's own: nothing here starts before it is ready. `auth` is a token."""
         super().__init__("observability:index:Content", "content", None, opts)
         url = settings.address("grafana")
-        # Secret because the password is.
-        auth = pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)
         provider = Provider(
             "grafana",
             url=url,
             auth=auth,
+            ca_cert=settings.tls_ca or None,
             retries=3,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[service.ready]),
         )
@@ -77,6 +76,7 @@ class Content(pulumi.ComponentResource):
             Correlation(
                 correlation,
                 url=url,
+                ca=settings.tls_ca,
                 auth=auth,
                 source=sources[correlation.source].uid,
                 target=sources[correlation.target].uid,

@@ -24,6 +24,7 @@ _COMMANDS = (
     "stress",
     "digests",
     "password",
+    "recover-password",
     "screenshots",
 )
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in _COMMANDS:
         print(f"usage: make {'|'.join(_COMMANDS)} [STACK=dev]", file=sys.stderr)
         return 2
-    command: Callable[[list[str]], int] = import_module(f"ops.{arguments[0]}").main
+    command: Callable[[list[str]], int] = import_module(f"ops.{arguments[0].replace('-', '_')}").main
     try:
         return command(arguments[1:])
     except CannotGoOn as stop:

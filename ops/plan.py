@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from ops import context, mocked, stack_config
 from ops.console import say, show
-from settings import CONTAINERS
+from settings import CONTAINERS, STAND_IN
 
 
 def main(_arguments: list[str]) -> int:
@@ -20,7 +20,7 @@ def main(_arguments: list[str]) -> int:
     settings = stack_config.current(stand_in=True)
     values, secret = stack_config.raw(stack)
     stand_ins = [k for k in ("grafanaAdminPassword", "grafanaSecretKey") if settings.production and not values.get(k)]
-    values |= dict.fromkeys(stand_ins, stack_config.STAND_IN)
+    values |= dict.fromkeys(stand_ins, STAND_IN)
     resources = mocked.run(stack, values, secret | frozenset(stand_ins))
     show(_tree(stack, resources))
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))

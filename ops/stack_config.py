@@ -9,9 +9,7 @@ import yaml
 
 from ops import context
 from ops.bootstrap import ROOT, CannotGoOn
-from settings import OPTIONAL_SECRETS, PROJECT, Settings, SettingsError, load, secret_keys
-
-STAND_IN = "https://stand-in-for-a-secret-0123456789/"  # some of them are URLs
+from settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load, secret_keys
 
 
 def stacks() -> list[str]:
@@ -36,12 +34,11 @@ def raw(stack: str) -> tuple[dict[str, str], frozenset[str]]:
     return {k: _text(v) for k, v in values.items()}, frozenset(secret)
 
 
-def docker_host(stack: str) -> str | None:
-    """Return `docker:host` of `stack`, None where it has none."""
+def docker_host(stack: str) -> str:
+    """Return `docker:host` of `stack`, "" where it has none."""
     path = ROOT / f"Pulumi.{stack}.yaml"
     given = (yaml.safe_load(path.read_text()) or {}).get("config") or {} if path.exists() else {}
-    host = given.get("docker:host")
-    return str(host) if host else None
+    return str(given.get("docker:host") or "")
 
 
 def settings(stack: str, *, stand_in: bool = False) -> Settings:

@@ -14,7 +14,7 @@ import pytest
 
 from ops import mocked, stack_config
 from ops.bootstrap import ROOT
-from settings import Settings
+from settings import STAND_IN, Settings
 
 STACKS = ("dev", "staging", "prod")
 
@@ -24,7 +24,7 @@ def _program(stack: str) -> tuple[mocked.Registered, ...]:
     values, secret = stack_config.raw(stack)
     if stack == "prod":
         keys = ("grafanaAdminPassword", "grafanaSecretKey")
-        values |= dict.fromkeys(keys, stack_config.STAND_IN)
+        values |= dict.fromkeys(keys, STAND_IN)
         secret |= frozenset(keys)
     # A process of its own: Pulumi's runtime keeps global state, and leaves event loops behind.
     given = json.dumps({"stack": stack, "raw": values, "secret": sorted(secret)})

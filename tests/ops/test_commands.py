@@ -15,6 +15,7 @@ import yaml
 from ops import stack_config, verify
 from ops.bootstrap import ROOT, CannotGoOn
 from ops.commands import _COMMANDS, main
+from settings import STAND_IN
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +45,7 @@ def test_render_writes_everything(stack: str, tmp_path: Path) -> None:
     for path in written:
         text = (tmp_path / path).read_text()
         _ = json.loads(text) if path.endswith(".json") else yaml.safe_load(text) if "yml" in path else text
-        assert stack_config.STAND_IN not in text, path
+        assert STAND_IN not in text, path
 
 
 def test_rendering_twice_gives_the_same(tmp_path: Path) -> None:
