@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password recover-password preview plan render verify fault drill watch down destroy test bench stress digests screenshots clean
+.PHONY: help up password recover-password preview promote pull import plan render verify fault drill watch down destroy test bench stress digests screenshots clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -21,6 +21,15 @@ recover-password: ## Give Grafana the configured administrator's password, when 
 
 preview: ## Show what `up` would change
 	@$(OPS) preview
+
+promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
+	@$(OPS) promote "$(FROM)" "$(TO)"
+
+pull: ## Write the dashboard UID, as it is in Grafana now, as code
+	@$(OPS) pull "$(UID)"
+
+import: ## Take folders, data sources and dashboards that were made by hand under the program
+	@$(OPS) import
 
 plan: ## Show what the program would create; needs no engine, Docker or network
 	@$(OPS) plan

@@ -11,6 +11,9 @@ from ops.bootstrap import CannotGoOn
 _COMMANDS = (
     "up",
     "preview",
+    "promote",
+    "pull",
+    "import",
     "plan",
     "render",
     "verify",
@@ -29,12 +32,16 @@ _COMMANDS = (
 )
 
 
+MODULES = {"recover-password": "recover_password", "import": "adopt"}
+"""Of commands whose names Python cannot say; every other's module has its name."""
+
+
 def main(arguments: list[str]) -> int:
     """Run the command that `arguments` name."""
     if not arguments or arguments[0] not in _COMMANDS:
         print(f"usage: make {'|'.join(_COMMANDS)} [STACK=dev]", file=sys.stderr)
         return 2
-    command: Callable[[list[str]], int] = import_module(f"ops.{arguments[0].replace('-', '_')}").main
+    command: Callable[[list[str]], int] = import_module(f"ops.{MODULES.get(arguments[0], arguments[0])}").main
     try:
         return command(arguments[1:])
     except CannotGoOn as stop:

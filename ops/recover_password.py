@@ -26,9 +26,10 @@ def main(_arguments: list[str]) -> int:
     except docker.errors.NotFound:
         msg = f"container {name} does not run: `make up` first, and if the password is what it fails of, then this"
         raise CannotGoOn(msg) from None
-    code, said = container.exec_run(["sh", "-c", _COMMAND])
-    if code:
-        msg = f"Grafana's own command failed: {said.decode(errors='replace').strip()[-500:]}"
+    done = container.exec_run(["sh", "-c", _COMMAND])
+    if done.exit_code:
+        output = done.output if isinstance(done.output, bytes) else b"".join(done.output)
+        msg = f"Grafana's own command failed: {output.decode(errors='replace').strip()[-500:]}"
         raise CannotGoOn(msg)
     say("Grafana's administrator has the configured password again: `make password` shows it. Then `make up`.")
     return 0
