@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+import docker.errors
 import pytest
 
-from ops.sandbox import Sandbox
+from ops.sandbox import Sandbox, free_offset
+from tests.e2e.conftest import wait_healthy
 
 Json = dict[str, Any]
 PANEL: Json = {
@@ -40,8 +45,6 @@ def versions(real: Sandbox, uid: str) -> list[Json]:
 
 
 def adopted(real: Sandbox, code: str) -> str:
-    import subprocess  # noqa: PLC0415 - only here
-
     done = subprocess.run([sys.executable, "-c", code], cwd=real.folder, capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -121,3 +124,48 @@ def test_a_dashboard_that_is_not_there_cannot_be_pulled(real: Sandbox) -> None:
         done = real.run("pull", uid)
         assert done.returncode == 1
         assert said in done.stderr
+
+
+@pytest.fixture
+def next_one(real: Sandbox) -> Iterator[Sandbox]:
+    """A second stack of the same copy, which nobody has brought up."""
+    stack = Sandbox(real.folder, "e2e-hands2", real.docker, free_offset())
+    shutil.copy(real.folder / f"Pulumi.{real.name}.yaml", real.folder / f"Pulumi.{stack.name}.yaml")
+    stack.configure(portOffset=stack.offset, lokiRetention="40d")
+    yield stack
+    stack.sweep()
+
+
+def test_what_one_stack_runs_goes_to_the_next(real: Sandbox, next_one: Sandbox) -> None:
+    arguments = ("promote", real.name, next_one.name)
+    undo = real.edit("dashboards/logs.py", '"Lines by level"', '"Lines by how bad"')
+    done = real.run(*arguments, YES=next_one.name)
+    undo()
+    assert done.returncode == 1
+    assert f"stack '{real.name}' does not run what this commit makes of it (dashboard logs)" in done.stderr
+    real.container("jaeger").pause()
+    done = real.run(*arguments, YES=next_one.name)
+    real.container("jaeger").unpause()
+    assert done.returncode == 1
+    assert "does not work, see above: it is not promoted" in done.stderr
+    wait_healthy(real)
+    assert "No such container" in missing(next_one)
+    done = real.run(*arguments, YES=next_one.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+    for said in ("lokiRetention", "31d", "40d", "portOffset", "never", "dashboard hand-a added"):
+        assert said in done.stdout
+    next_one.expect_no_changes()
+    assert next_one.grafana().request("GET", "/api/folders/inner")["parentUid"] == "team"
+    assert next_one.grafana().request("GET", "/api/dashboards/uid/hand-a")["dashboard"]["panels"]
+    done = real.run(*arguments, YES="nobody")
+    assert f"`up` changes in '{next_one.name}': nothing" in done.stdout
+    assert "nothing was changed" in done.stderr
+
+
+def missing(stack: Sandbox) -> str:
+    try:
+        stack.container("grafana")
+    except docker.errors.NotFound as error:
+        return str(error)
+    return "it is there"
