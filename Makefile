@@ -6,10 +6,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password preview plan render verify fault drill watch down destroy backup restore upgrade test bench stress digests screenshots clean diff drift
+.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress digests screenshots clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 up: ## Bring the stack up, or bring it up to date
 	@$(OPS) up
@@ -17,11 +17,23 @@ up: ## Bring the stack up, or bring it up to date
 password: ## Print Grafana's administrator password
 	@$(OPS) password
 
+recover-password: ## Give Grafana the configured administrator's password, when nobody knows the one it has
+	@$(OPS) recover-password
+
 preview: ## Show what `up` would change
 	@$(OPS) preview
 
 diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets (PICTURES=dir does)
 	@CHANGED="$(CHANGED)" PICTURES="$(PICTURES)" $(OPS) diff "$(BASE)" $(if $(findstring file,$(origin STACK)),,$(STACK))
+
+promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
+	@$(OPS) promote "$(FROM)" "$(TO)"
+
+pull: ## Write the dashboard UID, as it is in Grafana now, as code
+	@$(OPS) pull "$(UID)"
+
+import: ## Take folders, data sources and dashboards that were made by hand under the program
+	@$(OPS) import
 
 plan: ## Show what the program would create; needs no engine, Docker or network
 	@$(OPS) plan

@@ -7,6 +7,8 @@ import pulumi_docker as docker
 
 import configuration
 from components import collector, engine_filter, grafana, jaeger, loki, prometheus
+from components.access import Access
+from components.administrator import Administrator
 from components.content import Content
 from components.demo import Demo
 from components.deployment import Deployment
@@ -33,9 +35,15 @@ host = Host(
     protect_data=settings.protect_data,
     logs_port=settings.port("containerLogs"),
     publish_reason=settings.publish_reason,
+    ca=settings.tls_ca,
 )
 
-grafana_service = Service(grafana.spec(settings), host, secret_files=grafana.secret_files(secret))
+grafana_service = Service(
+    grafana.spec(settings),
+    host,
+    secret_files=grafana.secret_files(secret),
+    before=grafana.before(settings, secret, configuration.docker_host()),
+)
 services = [
     grafana_service,
     Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password}),
@@ -51,11 +59,17 @@ if secret.demo_token is not None:
     pulumi.export("gatewayUrl", settings.address("demo"))
     pulumi.export("pagerUrl", settings.address("demoPager"))
     pulumi.export("demoToken", pulumi.Output.secret(secret.demo_token))
-content = Content(settings, service=grafana_service, admin_password=secret.admin_password)
+administrator = Administrator(
+    settings,
+    password=secret.admin_password,
+    opts=pulumi.ResourceOptions(depends_on=[grafana_service.ready], deleted_with=grafana_service.volume),
+)
+access = Access(settings, auth=administrator.auth, opts=pulumi.ResourceOptions(deleted_with=grafana_service.volume))
+content = Content(settings, service=grafana_service, auth=access.token)
 Deployment(
     settings,
     [service.spec for service in services],
-    admin_password=secret.admin_password,
+    auth=access.token,
     opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in services)]),
 )
 
@@ -66,3 +80,5 @@ pulumi.export("jaegerUrl", settings.address("jaeger"))
 pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
+if settings.tls_ca:
+    pulumi.export("grafanaCaCertificate", settings.tls_ca)

@@ -21,3 +21,8 @@ def read() -> Settings:
         return load(pulumi.get_stack(), raw, secret)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def docker_host() -> str:
+    """Return `docker:host` of the current stack, "" where it has none."""
+    return str(CONFIG.get().get("docker:host") or "")

@@ -42,8 +42,11 @@ DEMO_PORTS = ("demo", "demoPager")
 MINIMUM_RETENTION_DAYS = 35
 MAXIMUM_PORT = 65_535
 ALL_PERCENT = 100
-OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey"})
+OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"})
 """Given by somebody else, as long or short as they are; never required, never generated."""
+MULTILINE_SECRETS = frozenset({"tlsKey"})
+STAND_IN = "https://stand-in-for-a-secret-0123456789/"
+"""What stands for a secret where the configuration is read without its passphrase. Some of them are URLs."""
 WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})
 MINIMUM_SECRET_LENGTH = {False: 8, True: 16}
 """Shortest accepted secret, by whether the stack is production."""
@@ -107,6 +110,19 @@ def _optional_url(value: str) -> str:
     return _url(value) if value else ""
 
 
+def _certificate(value: str) -> str:
+    if not value:
+        return value
+    from certificates import certificates  # noqa: PLC0415 - only where there is one
+
+    try:
+        certificates(value)
+    except ValueError:
+        msg = "one or more certificates as PEM, -----BEGIN CERTIFICATE----- and so on"
+        raise ValueError(msg) from None
+    return value.strip() + "\n"
+
+
 def _selector(value: str) -> str:
     try:
         promql_parser.parse(f"up{{{value}}}")
@@ -167,6 +183,7 @@ OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
 OptionalExactUrl = Annotated[str, AfterValidator(_optional_exact_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+Certificate = Annotated[str, AfterValidator(_certificate)]
 Email = Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]
 Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@#/-]{0,63}$")]
 OptionalOwner = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9 ._@#/-]{0,63})?$")]
@@ -371,6 +388,38 @@ class QuietHours(_Frozen):
         return self
 
 
+class OAuth(_Frozen):
+    """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
+
+    `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "OAuth"
+    client_id: str = Field("", alias="clientId")
+    auth_url: OptionalExactUrl = Field("", alias="authUrl")
+    token_url: OptionalExactUrl = Field("", alias="tokenUrl")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl")
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    role_attribute_path: str = Field("", alias="roleAttributePath")
+    role_attribute_strict: bool = Field(default=False, alias="roleAttributeStrict")
+    allowed_domains: tuple[str, ...] = Field((), alias="allowedDomains")
+    allow_sign_up: bool = Field(default=True, alias="allowSignUp")
+    auto_login: bool = Field(default=False, alias="autoLogin")
+    use_pkce: bool = Field(default=True, alias="usePkce")
+
+    def __bool__(self) -> bool:
+        """Tell whether there is one."""
+        return bool(self.client_id)
+
+    @model_validator(mode="after")
+    def _whole(self) -> OAuth:
+        needed = (self.client_id, self.auth_url, self.token_url)
+        if self.model_fields_set and not all(needed):
+            msg = "clientId, authUrl and tokenUrl together"
+            raise ValueError(msg)
+        return self
+
+
 class Limits(_Frozen):
     """What one container may use: `memory` in MiB, `cpus` in cores."""
 
@@ -478,6 +527,24 @@ class Settings(_Frozen):
     grafana_secret_key: SecretStr | None = Field(
         None, alias="grafanaSecretKey", description="Secret. Encrypts what Grafana stores; generated when empty"
     )
+    tls_certificate: Certificate = Field(
+        "",
+        alias="tlsCertificate",
+        description="Grafana's certificate as PEM, with those between it and its authority; empty for plain HTTP",
+    )
+    tls_key: SecretStr | None = Field(None, alias="tlsKey", description="Secret. The certificate's private key as PEM")
+    tls_ca: Certificate = Field(
+        "",
+        alias="tlsCaCertificate",
+        description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
+    )
+    oauth: OAuth = Field(
+        OAuth(),
+        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}, see README",
+    )
+    oauth_client_secret: SecretStr | None = Field(
+        None, alias="oauthClientSecret", description="Secret. The client's secret at that provider"
+    )
     grafana_theme: Literal["dark", "light", "system"] = Field(
         "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
     )
@@ -578,7 +645,8 @@ class Settings(_Frozen):
     def address(self, name: str) -> str:
         """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
         host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
-        return f"http://{host}:{self.port(name)}"
+        scheme = "https" if name == "grafana" and self.tls_certificate else "http"
+        return f"{scheme}://{host}:{self.port(name)}"
 
     @property
     def root_url(self) -> str:
@@ -736,6 +804,8 @@ def _across(settings: Settings) -> list[str]:
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _retention(settings)
+    problems += _tls(settings)
+    problems += _oauth(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
@@ -784,9 +854,31 @@ def _secrets(settings: Settings) -> list[str]:
             len(value.get_secret_value()) < shortest or value.get_secret_value().lower() in WEAK_SECRETS
         ):
             problems.append(f"{key}: (hidden); accepted: at least {shortest} characters and not a common password")
-        elif "\n" in value.get_secret_value():
+        elif key not in MULTILINE_SECRETS and "\n" in value.get_secret_value():
             problems.append(f"{key}: (hidden); accepted: text without line breaks")
     return problems
+
+
+def _tls(settings: Settings) -> list[str]:
+    if not settings.tls_certificate:
+        given = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
+        return [f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in given if v]
+    if settings.tls_key is None:
+        return ["tlsKey: missing; accepted: the key of tlsCertificate, as a secret"]
+    from certificates import problems  # noqa: PLC0415 - only where there is one
+
+    key = settings.tls_key.get_secret_value()
+    reached = dict.fromkeys((settings.access_host, urlsplit(settings.root_url).hostname or ""))
+    found = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
+    return [f"{setting}: {sentence}" for setting, sentence in found]
+
+
+def _oauth(settings: Settings) -> list[str]:
+    if settings.oauth and settings.oauth_client_secret is None and not settings.oauth.use_pkce:
+        return ["oauthClientSecret: missing; accepted: the client's secret, because oauth.usePkce is off"]
+    if settings.oauth_client_secret is not None and not settings.oauth:
+        return ["oauth: {}; accepted: {clientId, authUrl, tokenUrl}, because oauthClientSecret is set"]
+    return []
 
 
 def _services(settings: Settings) -> list[str]:

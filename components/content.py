@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumiverse_grafana import Provider, oss
 
+import adopted
 from components.alerting import Alerting
 from components.correlations import Correlation
 from configs.correlations import CORRELATIONS
@@ -28,18 +29,17 @@ class Content(pulumi.ComponentResource):
         settings: Settings,
         *,
         service: Service,
-        admin_password: pulumi.Input[str],
+        auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`service` is Grafana's own: nothing here starts before it is ready."""
+        """`service` is Grafana's own: nothing here starts before it is ready. `auth` is a token."""
         super().__init__("observability:index:Content", "content", None, opts)
         url = settings.address("grafana")
-        # Secret because the password is.
-        auth = pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)
         provider = Provider(
             "grafana",
             url=url,
             auth=auth,
+            ca_cert=settings.tls_ca or None,
             retries=3,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[service.ready]),
         )
@@ -58,6 +58,14 @@ class Content(pulumi.ComponentResource):
         folders = {
             uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
         }
+        for found in adopted.folders():  # parents before children
+            folders[found.uid] = oss.Folder(
+                found.uid,
+                uid=found.uid,
+                title=found.title,
+                parent_folder_uid=folders[found.parent].uid if found.parent else None,
+                opts=opts_for(provider),
+            )
         sources: dict[str, oss.DataSource] = {}
         for spec in datasources(settings):
             # The default one alone, first: Grafana makes an organisation's first data source its default, and two
@@ -73,10 +81,13 @@ class Content(pulumi.ComponentResource):
                 json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
+        for source in adopted.sources():
+            sources[source.uid] = _adopted(source, opts_for(provider, *list(sources.values())[:1]))
         for correlation in CORRELATIONS:
             Correlation(
                 correlation,
                 url=url,
+                ca=settings.tls_ca,
                 auth=auth,
                 source=sources[correlation.source].uid,
                 target=sources[correlation.target].uid,
@@ -87,7 +98,8 @@ class Content(pulumi.ComponentResource):
                 dashboard.uid,
                 config_json=dashboard.json,
                 folder=folders[dashboard.folder].uid,
-                overwrite=True,
+                # Of one that was made by hand it would be a change, and another version.
+                overwrite=None if dashboard.by_hand else True,
                 opts=opts_for(provider, *sources.values()),
             )
             for dashboard in dashboards(settings)
@@ -107,3 +119,22 @@ class Content(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"url": url})
+
+
+def _adopted(source: adopted.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
+    """Return the data source as Grafana has it; its secrets stay with Grafana."""
+    return oss.DataSource(
+        source.uid,
+        uid=source.uid,
+        name=source.name,
+        type=source.type,
+        url=source.url or None,
+        access_mode=source.access,
+        is_default=source.is_default,
+        username=source.user or None,
+        database_name=source.database or None,
+        basic_auth_enabled=source.basic_auth,
+        basic_auth_username=source.basic_auth_user or None,
+        json_data_encoded=source.json_data,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["secureJsonDataEncoded"])),
+    )

@@ -22,12 +22,12 @@ Properties = dict[str, Any]
 
 _IDENTITY = ("source", "target")
 _PATCHED = ("label", "description", "type", "config")
-_CONNECTION = ("url", "auth")
+_CONNECTION = ("url", "ca", "auth")
 _GONE = 404
 
 
 def _api(props: Properties) -> GrafanaApi:
-    return GrafanaApi(str(props["url"]).rstrip("/"), str(props["auth"]))
+    return GrafanaApi(str(props["url"]), str(props["auth"]), str(props.get("ca", "")))
 
 
 def _path(source: str, uid: str = "") -> str:
@@ -84,7 +84,7 @@ class CorrelationProvider(ResourceProvider):
         if found is None or api.find(f"/api/datasources/uid/{found['targetUID']}") is None:
             return ReadResult(id_="", outs={})
         actual = _from_grafana(found)
-        outs = {**{key: props[key] for key in _CONNECTION}, **actual}
+        outs = {**{key: props[key] for key in _CONNECTION if key in props}, **actual}
         return ReadResult(id_=id_, outs=outs, inputs=dict(outs))
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
@@ -129,6 +129,7 @@ class Correlation(Resource, module="grafana", name="Correlation"):
         spec: CorrelationSpec,
         *,
         url: str,
+        ca: str,
         auth: pulumi.Input[str],
         source: pulumi.Input[str],
         target: pulumi.Input[str],
@@ -137,6 +138,7 @@ class Correlation(Resource, module="grafana", name="Correlation"):
         """`source` and `target` are the data sources' UIDs as outputs, so that the order of things is kept."""
         props: Properties = {
             "url": url,
+            "ca": ca,
             "auth": pulumi.Output.secret(auth),
             "source": source,
             "target": target,

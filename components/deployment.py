@@ -75,7 +75,7 @@ class DeploymentProvider(ResourceProvider):
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
         """Say whether anything differs; nothing is ever replaced."""
-        changed = any(old.get(key) != new.get(key) for key in (_FACTS, "url", "auth", "stack"))
+        changed = any(old.get(key) != new.get(key) for key in (_FACTS, "url", "ca", "auth", "stack"))
         return DiffResult(changes=changed, replaces=[], stables=[], delete_before_replace=False)
 
     def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
@@ -87,7 +87,8 @@ class DeploymentProvider(ResourceProvider):
     @staticmethod
     def _mark(props: dict[str, Any], found: list[str]) -> None:
         body = {"text": f"pulumi up: {', '.join(found)}", "tags": [TAG, f"stack:{props['stack']}"]}
-        GrafanaApi(str(props["url"]).rstrip("/"), str(props["auth"])).request("POST", "/api/annotations", body)
+        api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props.get("ca", "")))
+        api.request("POST", "/api/annotations", body)
 
 
 class Deployment(Resource, module="grafana", name="Deployment"):
@@ -98,13 +99,13 @@ class Deployment(Resource, module="grafana", name="Deployment"):
         settings: Settings,
         specs: Iterable[ServiceSpec],
         *,
-        admin_password: pulumi.Input[str],
+        auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`specs` are the services whose changes are told of; `opts` makes it wait for everything else."""
-        auth = pulumi.Output.concat(settings.grafana_admin_user, ":", admin_password)
         props: dict[str, Any] = {
             "url": settings.address("grafana"),
+            "ca": settings.tls_ca,
             "auth": pulumi.Output.secret(auth),
             "stack": settings.stack,
             _FACTS: facts(settings, specs),

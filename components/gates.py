@@ -16,6 +16,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components import trust
+
 READY_TIMEOUT_SECONDS = 120
 _POLL_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
@@ -90,11 +92,13 @@ class ReadinessProvider(_Gate):
     """Waits until the service's own readiness URL answers 200."""
 
     def _open(self, _old: Properties, new: Properties) -> None:
+        url = str(new["url"])
+        context = trust.context(str(new.get("ca", ""))) if url.startswith("https:") else None
         deadline = time.monotonic() + float(new["timeout"])
         last = "no answer"
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(str(new["url"]), timeout=2) as answer:  # noqa: S310 - our own http URL
+                with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - ours
                     if answer.status == _OK:
                         return
                     last = f"HTTP {answer.status}"
@@ -151,9 +155,10 @@ class Readiness(Resource, module="gates", name="Readiness"):
         url: str,
         container: pulumi.Input[str],
         container_name: str,
+        ca: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`container` is the container's id: a new one is a reason to ask again."""
+        """`container` is the container's id: a new one is a reason to ask again. `ca` vouches for an https URL."""
         super().__init__(
             ReadinessProvider(),
             name,
@@ -163,6 +168,7 @@ class Readiness(Resource, module="gates", name="Readiness"):
                 "container": container,
                 "container_name": container_name,
                 "timeout": READY_TIMEOUT_SECONDS,
+                **({"ca": ca} if url.startswith("https:") else {}),
             },
             opts,
         )

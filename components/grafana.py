@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.secret_key import SecretKey
 from components.service import Port, ServiceSpec
 from configs import grafana
 from versions import image
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     import pulumi
 
     from components.secrets import Secrets
+    from components.service import Before
     from settings import Settings
 
 NAME = "grafana"
+USER = "472:0"
 
 
 def spec(settings: Settings) -> ServiceSpec:
@@ -22,20 +25,40 @@ def spec(settings: Settings) -> ServiceSpec:
     return ServiceSpec(
         name=NAME,
         image=image(NAME),
-        user="472:0",
+        user=USER,
         command=(),
         environment=grafana.environment(settings),
         data=grafana.DATA,
-        files={},
+        files=grafana.files(settings),
         checker=(),
-        # The API's own health fails with its database.
-        health=("curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{grafana.PORT}/api/health"),
+        health=_health(settings),
         health_interval=settings.health_interval,
         ports=(Port(grafana.PORT, settings.port(NAME)),),
         ready_url=f"{settings.address(NAME)}/api/health",
         limits=settings.limit(NAME),
         tmp_mib=128,
         stop_seconds=30,
+    )
+
+
+def _health(settings: Settings) -> tuple[str, ...]:
+    # The API's own health fails with its database. A certificate is made out to no loopback; whether it is the right
+    # one is the readiness gate's business.
+    scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
+    return ("curl", flags, "-o", "/dev/null", f"{scheme}://127.0.0.1:{grafana.PORT}/api/health")
+
+
+def before(settings: Settings, secrets: Secrets, engine: str) -> Before:
+    """Return what takes the stored secrets along when the secret key changes; `engine` is docker:host."""
+    return lambda accepted: SecretKey(
+        key=secrets.secret_key,
+        stack=settings.stack,
+        container=accepted.container,
+        volume=accepted.volume,
+        image=accepted.image,
+        user=USER,
+        engine=engine,
+        opts=accepted.opts,
     )
 
 
@@ -48,4 +71,8 @@ def secret_files(secrets: Secrets) -> dict[str, pulumi.Output[str]]:
     }
     if secrets.smtp_password is not None:
         files[grafana.SMTP_PASSWORD_FILE] = secrets.smtp_password
+    if secrets.tls_key is not None:
+        files[grafana.KEY_FILE] = secrets.tls_key
+    if secrets.oauth_client_secret is not None:
+        files[grafana.OAUTH_SECRET_FILE] = secrets.oauth_client_secret
     return files

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from components import trust
 
 _TIMEOUT_SECONDS = 30
 
@@ -22,21 +26,24 @@ class GrafanaError(RuntimeError):
 
 @dataclass(frozen=True)
 class GrafanaApi:
-    """One Grafana, by `url` without a trailing slash and `auth` as `user:password` or a token."""
+    """One Grafana, by `url` and `auth` as `user:password` or a token; `ca` vouches for it where it speaks TLS."""
 
     url: str
     auth: str = field(repr=False)
+    ca: str = field(default="", repr=False)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON both ways
         """Return the JSON answer of `method path`; GrafanaError on any other answer than 2xx."""
         request = urllib.request.Request(  # noqa: S310 - the settings accept http and https only
-            f"{self.url}{path}",
+            f"{self.url.rstrip('/')}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": self._authorization(), "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(  # noqa: S310 - as above
+                request, timeout=_TIMEOUT_SECONDS, context=self._context()
+            ) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -55,7 +62,16 @@ class GrafanaApi:
                 return None
             raise
 
+    def _context(self) -> ssl.SSLContext | None:
+        return trust.context(self.ca) if self.url.startswith("https:") else None
+
     def _authorization(self) -> str:
         if ":" in self.auth:
             return "Basic " + base64.b64encode(self.auth.encode()).decode()
         return f"Bearer {self.auth}"
+
+
+def administrator(outputs: Mapping[str, str]) -> GrafanaApi:
+    """Return a stack's Grafana as its administrator sees it, from the stack's outputs."""
+    auth = f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}"
+    return GrafanaApi(outputs["grafanaUrl"], auth, outputs.get("grafanaCaCertificate", ""))

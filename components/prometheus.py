@@ -25,7 +25,7 @@ def spec(settings: Settings) -> ServiceSpec:
         command=prometheus.command(settings),
         environment={},
         data=prometheus.DATA,
-        files={prometheus.FILE: prometheus.render(settings), **rule_files},
+        files={**prometheus.files(settings), **rule_files},
         checker=("/bin/promtool", "check", "config", prometheus.FILE),
         health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/-/ready"),
         health_interval=settings.health_interval,

@@ -25,6 +25,8 @@ class Secrets:
     metrics_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
     smtp_password: pulumi.Output[str] | None
+    tls_key: pulumi.Output[str] | None
+    oauth_client_secret: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
 
 
@@ -35,13 +37,19 @@ def secrets(settings: Settings) -> Secrets:
         secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
         metrics_password=_generated("grafana-metrics-password"),
         files_key=_generated("files-key"),
-        smtp_password=None if settings.smtp_password is None else _secret(settings.smtp_password),
+        smtp_password=_configured(settings.smtp_password),
+        tls_key=_configured(settings.tls_key),
+        oauth_client_secret=_configured(settings.oauth_client_secret),
         demo_token=_generated("demo-token") if settings.demo else None,
     )
 
 
 def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
     return _generated(name) if configured is None else _secret(configured)
+
+
+def _configured(value: SecretStr | None) -> pulumi.Output[str] | None:
+    return None if value is None else _secret(value)
 
 
 def _secret(value: SecretStr) -> pulumi.Output[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 import pulumi
@@ -93,6 +93,8 @@ class Host:
     """Of the Docker host's loopback: where the engine sends what its containers print."""
     publish_reason: str = ""
     """Why ports are published on a `bind_address` that others reach."""
+    ca: str = ""
+    """Who vouches for a service that speaks TLS, as PEM; empty for whom this machine believes anyway."""
 
     def labels(self, service: str) -> dict[str, str]:
         """Return the labels of everything that belongs to `service`."""
@@ -102,6 +104,20 @@ class Host:
         """Return the label that says why `ports` can be reached from elsewhere; none where they cannot."""
         reached = self.publish_reason and any(not port.engine_only for port in ports)
         return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A service whose files and ports are accepted, and whose container is about to be made or replaced."""
+
+    container: str
+    image: pulumi.Output[str]
+    volume: pulumi.Output[str]
+    opts: pulumi.ResourceOptions
+
+
+Before = Callable[[Accepted], pulumi.Resource]
+"""Makes what has to be done last before the container is made or replaced."""
 
 
 class Service(pulumi.ComponentResource):
@@ -116,16 +132,20 @@ class Service(pulumi.ComponentResource):
     volume: docker.Volume | None
     container: docker.Container
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a service may have besides its specification
         self,
         spec: ServiceSpec,
         host: Host,
         *,
         secret_files: Mapping[str, pulumi.Input[str]] | None = None,
         built: docker.RemoteImage | None = None,
+        before: Before | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`secret_files` maps absolute paths below SECRETS to secret text; `built` is an image that no registry has."""
+        """`secret_files` maps absolute paths below SECRETS to secret text; `built` is an image that no registry has.
+
+        `before` is for a service with data.
+        """
         super().__init__("observability:index:Service", spec.name, None, opts)
         self.spec = spec
         own = host.labels(spec.name)
@@ -212,6 +232,10 @@ class Service(pulumi.ComponentResource):
             checker_output=checker_output,
             opts=pulumi.ResourceOptions(parent=self, depends_on=loaders),
         )
+        awaited: list[pulumi.Resource] = [preflight, *loaders]
+        if before is not None and self.volume is not None:
+            waits = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
+            awaited.append(before(Accepted(name, image.image_id, self.volume.name, waits)))
         self.container = docker.Container(
             spec.name,
             name=name,
@@ -253,7 +277,7 @@ class Service(pulumi.ComponentResource):
                 for k, v in (own | host.published_labels(spec.ports) | {labels.SPEC: spec.fingerprint()}).items()
             ],
             # Name and ports are fixed: the old one has to go first.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight, *loaders], delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=awaited, delete_before_replace=True),
         )
         self.ready = self.container
         if spec.ready_url:
@@ -263,6 +287,7 @@ class Service(pulumi.ComponentResource):
                 url=spec.ready_url,
                 container=self.container.id,
                 container_name=name,
+                ca=host.ca,
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"container": self.container.id})

@@ -1,4 +1,4 @@
-"""Grafana's configuration, as environment variables over its shipped defaults.
+"""Grafana's configuration: environment variables over its shipped defaults, and a file for what these cannot say.
 
 Secrets are never values here: Grafana's server reads them itself from files (`$__file{…}`).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from configs.paths import SECRETS
+from configs.paths import CONFIG, SECRETS
 from configs.prometheus import METRICS_USER
 
 if TYPE_CHECKING:
@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 DATA = "/var/lib/grafana"
 PORT = 3000
+FILE = f"{CONFIG}/grafana.ini"
 ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
 SECRET_KEY_FILE = f"{SECRETS}/secret-key"
 METRICS_PASSWORD_FILE = f"{SECRETS}/metrics-password"
 SMTP_PASSWORD_FILE = f"{SECRETS}/smtp-password"
+OAUTH_SECRET_FILE = f"{SECRETS}/oauth-client-secret"
+CERTIFICATE_FILE = f"{CONFIG}/tls.crt"
+KEY_FILE = f"{SECRETS}/tls.key"
 
 
 def _file(path: str) -> str:
     return f"$__file{{{path}}}"
+
+
+UNRESOLVED_SECRET_KEY = _file(SECRET_KEY_FILE)
+"""What Grafana takes for the secret key where the environment names the file, see `_ini`."""
 
 
 def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
@@ -34,11 +42,29 @@ def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
 _TOGGLES = ("jaegerEnableGrpcEndpoint",)
 
 
+def files(settings: Settings) -> dict[str, str]:
+    """Return Grafana's files by their path, none of them secret."""
+    found = {FILE: _ini()}
+    if settings.tls_certificate:
+        found[CERTIFICATE_FILE] = settings.tls_certificate
+    return found
+
+
+def _ini() -> str:
+    """Return grafana.ini: the one setting that must not be in the environment.
+
+    Grafana 12 reads `secret_key` from the environment anew, and raw, each time it encrypts: with `$__file{…}` there,
+    the public name of the file would be the key. In this file it is resolved once, when Grafana starts.
+    """
+    return f"[security]\nsecret_key = {UNRESOLVED_SECRET_KEY}\n"
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Return Grafana's environment: `GF_<SECTION>_<KEY>`, only keys that its shipped defaults know."""
     root_url = settings.root_url
     https = root_url.startswith("https://")
     values = {
+        "PATHS_CONFIG": FILE,
         "SERVER_ROOT_URL": root_url,
         "SERVER_ENABLE_GZIP": "true",
         # Readers and the writer do not lock each other out, and a first start takes two thirds of the time.
@@ -49,11 +75,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "AUTH_ANONYMOUS_ENABLED": "false",
         "SECURITY_ADMIN_USER": settings.grafana_admin_user,
         "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
-        "SECURITY_SECRET_KEY": _file(SECRET_KEY_FILE),
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
         # Grafana's hardening page: a content security policy always, and over HTTPS, which these need, strict cookies.
         "SECURITY_COOKIE_SECURE": _flag(https),
-        "SECURITY_COOKIE_SAMESITE": "strict" if https else "lax",
+        # Strict cookies do not come along when a sign-on provider sends somebody back.
+        "SECURITY_COOKIE_SAMESITE": "strict" if https and not settings.oauth else "lax",
         "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
         "SECURITY_STRICT_TRANSPORT_SECURITY": _flag(https),
@@ -85,6 +111,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "LOG_LEVEL": "warn",
         "SMTP_ENABLED": _flag(bool(settings.smtp_host)),
     }
+    if settings.tls_certificate:
+        values |= {"SERVER_PROTOCOL": "https", "SERVER_CERT_FILE": CERTIFICATE_FILE, "SERVER_CERT_KEY": KEY_FILE}
+    if settings.oauth:
+        values |= {f"AUTH_GENERIC_OAUTH_{key}": value for key, value in _oauth(settings).items()}
     if settings.smtp_host:
         values |= {
             "SMTP_HOST": settings.smtp_host,
@@ -95,3 +125,23 @@ def environment(settings: Settings) -> dict[str, str]:
         if settings.smtp_password is not None:
             values["SMTP_PASSWORD"] = _file(SMTP_PASSWORD_FILE)
     return {f"GF_{key}": value for key, value in values.items() if value}
+
+
+def _oauth(settings: Settings) -> dict[str, str]:
+    oauth = settings.oauth
+    return {
+        "ENABLED": "true",
+        "NAME": oauth.name,
+        "CLIENT_ID": oauth.client_id,
+        "CLIENT_SECRET": "" if settings.oauth_client_secret is None else _file(OAUTH_SECRET_FILE),
+        "AUTH_URL": oauth.auth_url,
+        "TOKEN_URL": oauth.token_url,
+        "API_URL": oauth.api_url,
+        "SCOPES": " ".join(oauth.scopes),
+        "ROLE_ATTRIBUTE_PATH": oauth.role_attribute_path,
+        "ROLE_ATTRIBUTE_STRICT": _flag(oauth.role_attribute_strict),
+        "ALLOWED_DOMAINS": " ".join(oauth.allowed_domains),
+        "ALLOW_SIGN_UP": _flag(oauth.allow_sign_up),
+        "AUTO_LOGIN": _flag(oauth.auto_login),
+        "USE_PKCE": _flag(oauth.use_pkce),
+    }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DATA = "/prometheus"
 FILE = f"{CONFIG}/prometheus.yml"
 RULES = f"{CONFIG}/rules"
+CA_FILE = f"{CONFIG}/grafana-ca.crt"
 LATE = "6h"
 METRICS_USER = "prometheus"
 """Who Prometheus is when it scrapes Grafana's own metrics."""
@@ -39,6 +40,11 @@ def command(settings: Settings) -> tuple[str, ...]:
     if settings.remote_write_receiver:
         flags.append("--web.enable-remote-write-receiver")
     return tuple(flags)
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """Return Prometheus's own files by their path, the rules left out."""
+    return {FILE: render(settings), **({CA_FILE: settings.tls_ca} if settings.tls_ca else {})}
 
 
 def render(settings: Settings) -> str:
@@ -75,18 +81,19 @@ def render(settings: Settings) -> str:
             },
             "rule_files": [f"{RULES}/*.yml"],
             "scrape_configs": [
-                *_own_jobs(),
+                *_own_jobs(settings),
                 *(_job(service) for service in applications(settings) if not service.otlp),
             ],
         },
     )
 
 
-def _own_jobs() -> list[dict[str, Any]]:
+def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
         _static("prometheus", "localhost:9090"),
         _static("grafana", "grafana:3000")
-        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}},
+        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}}
+        | (_grafana_tls(settings) if settings.tls_certificate else {}),
         _static("loki", "loki:3100"),
         _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
         _static("collector", f"collector:{COLLECTOR_METRICS_PORT}"),
@@ -95,6 +102,12 @@ def _own_jobs() -> list[dict[str, Any]]:
         _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")
         | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
     ]
+
+
+def _grafana_tls(settings: Settings) -> dict[str, Any]:
+    # The certificate is made out to the name by which Grafana is reached from outside.
+    tls = {"server_name": settings.access_host} | ({"ca_file": CA_FILE} if settings.tls_ca else {})
+    return {"scheme": "https", "tls_config": tls}
 
 
 def _static(name: str, target: str) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import adopted
 from dashboards import (
     application_performance,
     executive_slo_report,
@@ -19,8 +21,11 @@ from dashboards import (
     uids,
 )
 from dashboards.builder import check_unique
+from dashboards.errors import DashboardError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dashboards.builder import DashboardBuilder
     from settings import Settings
 
@@ -40,10 +45,49 @@ class DashboardFile:
     folder: str
     json: str
     """Compact: Pulumi keeps it twice in its state and sends it through two processes on every `up`."""
+    by_hand: bool = False
+    """Made in Grafana first, and adopted."""
+
+
+def folders() -> dict[str, str]:
+    """Return the title of every folder by its UID, the adopted ones too."""
+    return FOLDERS | {folder.uid: folder.title for folder in adopted.folders()}
 
 
 def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
-    """Return all dashboards.
+    """Return all dashboards; an adopted one takes the place of the one that is built with its UID.
+
+    Raises:
+        DashboardError: one cannot be built, two have the same uid, or an adopted one names no known folder.
+
+    """
+    ours = built(settings)
+    taken = {found.uid: found for found in adopted.dashboards()}
+    known = folders()
+    for uid, found in taken.items():
+        if found.folder and found.folder not in known:
+            raise DashboardError(
+                dashboard=uid, panel="", setting="FOLDER", value=found.folder, accepted=f"one of {', '.join(known)}"
+            )
+    replaced = {file.uid for file in ours} & set(taken)
+    return (
+        *(file for file in ours if file.uid not in taken),
+        *(
+            # What takes the place of a built one can be edited where that could.
+            DashboardFile(uid, found.folder, _compact(found.model | {"editable": settings.dashboards_editable}))
+            if uid in replaced
+            else DashboardFile(uid, found.folder, _compact(found.model), by_hand=True)
+            for uid, found in taken.items()
+        ),
+    )
+
+
+def _compact(model: Mapping[str, Any]) -> str:
+    return json.dumps(model, separators=(",", ":"), ensure_ascii=False)
+
+
+def built(settings: Settings) -> tuple[DashboardFile, ...]:
+    """Return the dashboards that are built here.
 
     Raises:
         DashboardError: one cannot be built, or two have the same uid.

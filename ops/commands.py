@@ -12,6 +12,9 @@ _COMMANDS = (
     "up",
     "preview",
     "diff",
+    "promote",
+    "pull",
+    "import",
     "plan",
     "render",
     "drift",
@@ -29,8 +32,13 @@ _COMMANDS = (
     "stress",
     "digests",
     "password",
+    "recover-password",
     "screenshots",
 )
+
+
+MODULES = {"recover-password": "recover_password", "import": "adopt"}
+"""Of commands whose names Python cannot say; every other's module has its name."""
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +46,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in _COMMANDS:
         print(f"usage: make {'|'.join(_COMMANDS)} [STACK=dev]", file=sys.stderr)
         return 2
-    command: Callable[[list[str]], int] = import_module(f"ops.{arguments[0]}").main
+    command: Callable[[list[str]], int] = import_module(f"ops.{MODULES.get(arguments[0], arguments[0])}").main
     try:
         return command(arguments[1:])
     except CannotGoOn as stop:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from components.grafana_api import GrafanaApi, GrafanaError
+from components.grafana_api import GrafanaApi, GrafanaError, administrator
 from dashboards import uids
 from ops import context, fault, pulumi, screenshots, stack_config
 from ops.bootstrap import ROOT, CannotGoOn
@@ -69,7 +69,7 @@ def main(_arguments: list[str]) -> int:
     gateway = fault.find()
     settings = stack_config.current()
     outputs = pulumi.outputs()
-    api = GrafanaApi(outputs["grafanaUrl"], f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}")
+    api = administrator(outputs)
     if settings.alert_webhook_url:
         raise CannotGoOn(
             f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager is told"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import docker
@@ -11,6 +10,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 import versions
+from components import engine
 from configs import labels
 from ops import context, stack_config
 from ops.bootstrap import CannotGoOn
@@ -22,14 +22,13 @@ SETTLE_SECONDS = 30
 
 def connect() -> DockerClient:
     """Return a client of the stack's engine (docker:host, DOCKER_HOST or the local one); CannotGoOn without it."""
-    host = stack_config.docker_host(context.stack()) or os.environ.get("DOCKER_HOST") or None
-    where = host or "unix:///var/run/docker.sock"
+    host = stack_config.docker_host(context.stack())
     try:
-        client = DockerClient(base_url=where, use_ssh_client=where.startswith("ssh://"), timeout=60)
+        client = engine.client(host)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
         msg = (
-            f"Docker does not answer at {where} ({_short(error)}). Install it (https://docs.docker.com/engine/install/),"
+            f"Docker does not answer at {engine.address(host)} ({_short(error)}). Install it (https://docs.docker.com/engine/install/),"
             " start it, and see that you may use it; or set docker:host. `make plan` and `make render` work without it."
         )
         raise CannotGoOn(msg) from None

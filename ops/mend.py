@@ -231,7 +231,7 @@ def _grafana(provider_urn: str) -> GrafanaApi:
     """Return the API as the provider in the state reaches it: a run that was killed may not have made outputs."""
     shown: Json = json.loads(pulumi.ask("stack", "export", "--show-secrets"))
     inputs: Json = next(r for r in shown["deployment"]["resources"] if r["urn"] == provider_urn)["inputs"]
-    return GrafanaApi(_plain(inputs["url"]), _plain(inputs["auth"]))
+    return GrafanaApi(_plain(inputs["url"]), _plain(inputs["auth"]), _plain(inputs.get("caCert", "")))
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - a text, or Pulumi's envelope around one

@@ -26,6 +26,7 @@ def files(settings: Settings) -> dict[str, str]:
         "jaeger/jaeger.yaml": jaeger.render(settings),
         "collector/collector.yaml": collector.render(settings),
         "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
+        "grafana/grafana.ini": grafana_config.files(settings)[grafana_config.FILE],
         "grafana/datasources.json": json.dumps(
             [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True
         )

@@ -25,7 +25,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 import versions
-from components.grafana_api import GrafanaApi
+from components.grafana_api import GrafanaApi, administrator
 from ops.bootstrap import ROOT
 from settings import CONTAINERS, DEFAULT_PORTS
 
@@ -209,8 +209,7 @@ class Sandbox:
 
     def grafana(self) -> GrafanaApi:
         """Return Grafana's API as its administrator."""
-        out = self.outputs()
-        return GrafanaApi(out["grafanaUrl"], f"{out['grafanaAdminUser']}:{out['grafanaAdminPassword']}")
+        return administrator(self.outputs())
 
     def refresh_and_up(self) -> None:
         """Look for drift, then put it back."""

@@ -10,9 +10,7 @@ import yaml
 
 from ops import context
 from ops.bootstrap import ROOT, CannotGoOn
-from settings import OPTIONAL_SECRETS, PROJECT, Settings, SettingsError, load
-
-STAND_IN = "https://stand-in-for-a-secret-0123456789/"  # some of them are URLs
+from settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
 
 
 def stacks(root: Path = ROOT) -> list[str]:
@@ -52,10 +50,9 @@ def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str
     return values | dict.fromkeys(missing, STAND_IN), secret | missing
 
 
-def docker_host(stack: str) -> str | None:
-    """Return `docker:host` of `stack`, None where it has none."""
-    host = _given(stack, ROOT).get("docker:host")
-    return str(host) if host else None
+def docker_host(stack: str) -> str:
+    """Return `docker:host` of `stack`, "" where it has none."""
+    return str(_given(stack, ROOT).get("docker:host") or "")
 
 
 def settings(stack: str, *, stand_in: bool = False) -> Settings:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import alerts
-from components.grafana_api import GrafanaApi, GrafanaError
+from components.grafana_api import GrafanaApi, GrafanaError, administrator
 from configs import labels
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
@@ -43,7 +43,7 @@ def main(_arguments: list[str]) -> int:
     client = engine.connect()
     pulumi.select()
     outputs = pulumi.outputs()
-    api = GrafanaApi(outputs["grafanaUrl"], f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}")
+    api = administrator(outputs)
     engine.settle(client)
     checks = [
         Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))

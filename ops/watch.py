@@ -12,7 +12,7 @@ from ops.bootstrap import ROOT, CannotGoOn
 from ops.console import say
 from ops.mend import take_over
 
-_WATCHED = ("dashboards", "rules", "configs")
+_WATCHED = ("adopted", "dashboards", "rules", "configs")
 _POLL_SECONDS = 0.3
 
 

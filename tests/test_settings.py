@@ -11,6 +11,7 @@ import yaml
 
 from configs import prometheus
 from settings import LabelNames, Settings, SettingsError, field_of, load, milliseconds, secret_keys
+from tests.pem import self_signed
 
 ROOT = Path(__file__).parent.parent
 STRONG = "a-long-enough-secret-0123"
@@ -146,14 +147,27 @@ def test_production_needs_strong_secrets() -> None:
     assert load("prod", weak | {"grafanaAdminPassword": STRONG}, frozenset(weak)).production
 
 
+CERTIFICATE, KEY = self_signed("127.0.0.1", "*.example.org")
+TLS = {"tlsCertificate": CERTIFICATE, "tlsKey": KEY}
+OAUTH = '{"clientId": "g", "authUrl": "https://id.example.org/a", "tokenUrl": "https://id.example.org/t"}'
+NEEDED = {
+    "smtpPassword": {"smtpHost": "mail:25"},
+    "tlsKey": {"tlsCertificate": CERTIFICATE},
+    "oauthClientSecret": {"oauth": OAUTH},
+}
+"""What some secrets are no use without."""
+
+
 @pytest.mark.parametrize("key", secret_keys())
 def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
-    value = "https://hooks.example.org/correct-horse-battery-staple"  # some of them are URLs
-    found = problems({key: value, "smtpHost": "mail:25", "portOffset": "x"})
+    # Some of them are URLs.
+    value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
+    others = NEEDED.get(key, {})
+    found = problems({key: value, **others, "portOffset": "x"})
     assert any("plain text" in f for f in found)
     assert value not in "".join(found)
-    assert all(value not in f for f in problems({key: "x\n" + value}, frozenset({key})))
-    settings = load("dev", {key: value, "smtpHost": "mail:25"}, frozenset({key}))
+    assert all(value not in f for f in problems({key: "x\n" + value[1:], **others}, frozenset({key})))
+    settings = load("dev", {key: value, **others}, frozenset({key}))
     assert value not in repr(settings)
     assert value not in str(settings)
 
@@ -167,6 +181,38 @@ def test_smtp_needs_its_password_and_its_host() -> None:
     assert "because alertEmail is set" in problems({"alertEmail": '["a@example.org"]'})[0]
     assert "smtpPassword" in problems({"smtpHost": "mail:25", "smtpUser": "me"})[0]
     assert "smtpHost" in problems({"smtpPassword": STRONG}, frozenset({"smtpPassword"}))[0]
+
+
+def test_a_certificate_is_tried_before_it_is_used() -> None:
+    secret = frozenset({"tlsKey"})
+    assert load("dev", TLS, secret).address("grafana") == "https://127.0.0.1:3000"
+    assert load("dev", TLS, secret).address("loki") == "http://127.0.0.1:3100"
+    assert load("dev", TLS | {"grafanaRootUrl": "https://grafana.example.org/"}, secret)
+    cases = {
+        "tlsKey: missing": {"tlsCertificate": CERTIFICATE},
+        "tlsCertificate: missing": {"tlsCaCertificate": CERTIFICATE},
+        "tlsCertificate: 'x'": TLS | {"tlsCertificate": "x"},
+        "tlsKey: (hidden); accepted: the key that": TLS | {"tlsKey": self_signed("127.0.0.1")[1]},
+        "tlsKey: (hidden); accepted: a private key as PEM": TLS | {"tlsKey": "x"},
+    }
+    for wanted, given in cases.items():
+        assert problems(given, secret)[0].startswith(wanted), wanted
+    (found,) = problems(TLS | {"accessHost": "grafana.internal"}, secret)
+    assert "made out to *.example.org, 127.0.0.1; accepted: one that is made out to grafana.internal too" in found
+    (found,) = problems(TLS | {"grafanaRootUrl": "https://a.b.example.org/"}, secret)
+    assert "a.b.example.org" in found
+    old = dict(zip(("tlsCertificate", "tlsKey"), self_signed("127.0.0.1", days=0), strict=True))
+    assert "accepted: one that is valid now" in problems(old, secret)[0]
+
+
+def test_single_sign_on_is_whole_or_not_there() -> None:
+    assert not load("dev", {"oauth": "{}"}).oauth
+    assert load("dev", {"oauth": OAUTH}).oauth
+    assert "clientId, authUrl and tokenUrl together" in problems({"oauth": '{"clientId": "x"}'})[0]
+    assert "no such field" in problems({"oauth": '{"clientSecret": "x"}'})[0]
+    assert problems({"oauth": OAUTH[:-1] + ', "usePkce": false}'})[0].startswith("oauthClientSecret: missing")
+    secret = frozenset({"oauthClientSecret"})
+    assert problems({"oauthClientSecret": STRONG}, secret)[0].startswith("oauth: {}")
 
 
 def test_settings_are_frozen() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from ops import stack_config
 from ops.bootstrap import ROOT, CannotGoOn
 from ops.mocked import Registered
-from settings import PROJECT
+from settings import PROJECT, STAND_IN
 
 _ENTRY = "ops/mocked.py"
 _RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception)?: ?(?P<said>.*)$")
@@ -85,7 +85,7 @@ def _environment(folder: Path, stack: str, version: str) -> Environment:
         if isinstance(settings.get(key), dict):
             # Another ciphertext, another stand-in: so what it reaches is seen to change.
             told = hashlib.sha256(json.dumps(settings[key]).encode()).hexdigest()[:10]
-            values[key] = stack_config.STAND_IN.replace("0123456789", told)
+            values[key] = STAND_IN.replace("0123456789", told)
     done = subprocess.run(
         [sys.executable, "-m", "ops.mocked"],
         cwd=folder,

@@ -101,7 +101,7 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
         if "name" not in i
     }
     assert set(labels) == {
-        "prometheus-config", "loki-config", "jaeger-config", "collector-config",
+        "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
         "prometheus-secrets", "grafana-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
     }  # fmt: skip
@@ -118,9 +118,13 @@ def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:
 
 def test_grafana_reads_its_secrets_from_files(program: Program) -> None:
     environment = dict(e.split("=", 1) for e in services(program)["grafana"]["envs"])
+    assert "GF_SECURITY_SECRET_KEY" not in environment, "there, the file's name would be the key"
+    (ini,) = (u["content"] for u in loader(program, "grafana-config")["uploads"] if u["file"].endswith("grafana.ini"))
+    assert environment["GF_PATHS_CONFIG"].endswith("/grafana.ini")
+    environment["secret_key"] = ini.rsplit(" = ", 1)[1].strip()
     for key in (
         "GF_SECURITY_ADMIN_PASSWORD",
-        "GF_SECURITY_SECRET_KEY",
+        "secret_key",
         "GF_SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY",
         "GF_METRICS_BASIC_AUTH_PASSWORD",
     ):

@@ -107,33 +107,6 @@ def test_grafana_is_quiet_and_closed(settings: Settings, key: str, value: str) -
     assert grafana.environment(settings)[key] == value
 
 
-def test_https_turns_on_what_only_works_with_it() -> None:
-    plain, secure = (grafana.environment(load("dev", {"grafanaRootUrl": u})) for u in ("http://g/", "https://g/"))
-    for key in ("GF_SECURITY_COOKIE_SECURE", "GF_SECURITY_STRICT_TRANSPORT_SECURITY"):
-        assert (plain[key], secure[key]) == ("false", "true")
-    assert (plain["GF_SECURITY_COOKIE_SAMESITE"], secure["GF_SECURITY_COOKIE_SAMESITE"]) == ("lax", "strict")
-    assert secure["GF_AUTH_LOGIN_COOKIE_NAME"].startswith("__Host-")
-
-
-def test_smtp_and_switches_reach_grafana() -> None:
-    raw = {
-        "smtpHost": "mail:587",
-        "smtpUser": "me",
-        "smtpPassword": "a-mail-password",
-        "smtpFrom": "grafana@example.org",
-        "smtpStartTls": "MandatoryStartTLS",
-        "grafanaPublicDashboards": "true",
-        "grafanaFeatureToggles": '["one", "two"]',
-    }
-    environment = grafana.environment(load("dev", raw, frozenset({"smtpPassword"})))
-    assert environment["GF_SMTP_HOST"] == "mail:587"
-    assert environment["GF_SMTP_PASSWORD"] == "$__file{/run/observability/smtp-password}"
-    assert environment["GF_SMTP_STARTTLS_POLICY"] == "MandatoryStartTLS"
-    assert environment["GF_PUBLIC_DASHBOARDS_ENABLED"] == "true"
-    assert environment["GF_FEATURE_TOGGLES_ENABLE"] == "jaegerEnableGrpcEndpoint,one,two"
-    assert "a-mail-password" not in str(environment)
-
-
 def test_data_sources_are_as_promised(settings: Settings) -> None:
     by_uid = {d.uid: d.json_data for d in datasources(settings)}
     prom: Any = by_uid["prometheus"]

@@ -21,7 +21,7 @@ import versions
 from alerts import runbooks
 from configs.datasources import datasources
 from dashboards import fields, palette, queries, style, uids
-from dashboards.catalogue import dashboards
+from dashboards.catalogue import built as dashboards
 from rules.watched import watched
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""One adopted dashboard a module."""

@@ -1,0 +1,96 @@
+"""What the program shows to Grafana: a token of a service account of its own, not the administrator's password.
+
+The open-source edition knows three roles for a service account, and folders, data sources, alerts and preferences
+together need the highest, Admin of the organisation. It still cannot do what a Grafana administrator can: see or change
+users, passwords, other organisations, or Grafana's settings.
+
+The token ends after LIFETIME_DAYS. `up` renews it when fewer than RENEW_DAYS are left, or when Grafana refuses it; the
+tokens before it are deleted. In between nothing about it is a change.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from components.grafana_api import GrafanaApi, GrafanaError
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+Properties = dict[str, Any]
+
+ACCOUNT: Final = "pulumi"
+ROLE: Final = "Admin"
+LIFETIME_DAYS: Final = 90
+RENEW_DAYS: Final = 30
+_DAY_SECONDS: Final = 86_400
+_REFUSED: Final = (401, 403)
+
+
+class AccessProvider(ResourceProvider):
+    """Makes the service account and its token, as the administrator."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: Properties) -> CreateResult:
+        """Make the account, or take the one that is there, and a token; no other token of the account remains."""
+        return CreateResult(id_=ACCOUNT, outs=self._token(props))
+
+    def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
+        """A token that is due, or refused, is a change. The administrator's password is none."""
+        due = float(old.get("expires") or 0) - time.time() < RENEW_DAYS * _DAY_SECONDS
+        return DiffResult(changes=due or self._refused(old, new), replaces=[], stables=[])
+
+    def update(self, _id: str, _old: Properties, new: Properties) -> UpdateResult:
+        """Make a new token; the one before is refused from now on."""
+        return UpdateResult(outs=self._token(new))
+
+    @staticmethod
+    def _token(props: Properties) -> Properties:
+        api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props["ca"]))
+        found = api.request("GET", f"/api/serviceaccounts/search?perpage=1000&query={ACCOUNT}")["serviceAccounts"]
+        account = next((a for a in found if a["name"] == ACCOUNT), None)
+        if account is None:
+            account = api.request("POST", "/api/serviceaccounts", {"name": ACCOUNT, "role": ROLE})
+        path = f"/api/serviceaccounts/{account['id']}"
+        if account.get("role") != ROLE or account.get("isDisabled"):
+            api.request("PATCH", path, {"name": ACCOUNT, "role": ROLE, "isDisabled": False})
+        before = api.request("GET", f"{path}/tokens")
+        now, lifetime = int(time.time()), LIFETIME_DAYS * _DAY_SECONDS
+        names = {token["name"] for token in before}
+        name = next(n for n in (f"up-{now}", *(f"up-{now}-{i}" for i in range(1, 99))) if n not in names)
+        made = api.request("POST", f"{path}/tokens", {"name": name, "secondsToLive": lifetime})
+        for token in before:
+            api.request("DELETE", f"{path}/tokens/{token['id']}")
+        # Without the administrator's password: the next renewal gets it anew.
+        return {"url": props["url"], "ca": props["ca"], "token": made["key"], "expires": now + lifetime}
+
+    @staticmethod
+    def _refused(old: Properties, new: Properties) -> bool:
+        try:
+            GrafanaApi(str(new["url"]), str(old["token"]), str(new["ca"])).request("GET", "/api/org")
+        except GrafanaError as error:
+            return error.status in _REFUSED
+        return False
+
+
+class Access(Resource, module="grafana", name="Access"):
+    """The service account's token, a secret."""
+
+    token: pulumi.Output[str]
+
+    def __init__(self, settings: Settings, *, auth: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+        """`auth` is the administrator's."""
+        props: Properties = {
+            "url": settings.address("grafana"),
+            "ca": settings.tls_ca,
+            "auth": pulumi.Output.secret(auth),
+            "token": None,
+            "expires": None,
+        }
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["token"]))
+        super().__init__(AccessProvider(), "access", props, opts)

@@ -1,0 +1,116 @@
+"""TLS and single sign-on as Grafana has them, and that everything which speaks to Grafana follows."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ops.sandbox import Sandbox
+from tests.e2e.conftest import wait_for, wait_healthy
+from tests.pem import self_signed
+
+OAUTH = {
+    "name": "Example",
+    "clientId": "grafana",
+    "authUrl": "https://id.example.org/authorize",
+    "tokenUrl": "https://id.example.org/token",
+    "apiUrl": "https://id.example.org/userinfo",
+    "roleAttributePath": "contains(groups, 'sre') && 'Admin' || 'Viewer'",
+    "allowedDomains": ["example.org", "example.com"],
+}
+SECRET = "a-client-secret-of-nobody"
+
+
+def set_secret(stack: Sandbox, key: str, value: str) -> None:
+    done = stack.pulumi("config", "set", "--secret", key, "--", value)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def secured(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
+    stack = make_real("e2e-tls")
+    assert stack.pulumi("stack", "init").returncode == 0
+    certificate, key = self_signed("127.0.0.1")
+    stack.configure(tlsCertificate=certificate, tlsCaCertificate=certificate, oauth=OAUTH)
+    set_secret(stack, "tlsKey", key)
+    set_secret(stack, "oauthClientSecret", SECRET)
+    stack.up()
+    yield stack
+    stack.sweep()
+
+
+def get(stack: Sandbox, path: str) -> http.client.HTTPResponse:
+    """Ask without following anywhere, and believing the stack's own authority only."""
+    context = ssl.create_default_context(cadata=stack.outputs()["grafanaCaCertificate"])
+    connection = http.client.HTTPSConnection(
+        urlsplit(stack.outputs()["grafanaUrl"]).netloc, context=context, timeout=10
+    )
+    connection.request("GET", path)
+    return connection.getresponse()
+
+
+def test_everything_follows_to_https(secured: Sandbox) -> None:
+    assert secured.outputs()["grafanaUrl"].startswith("https://127.0.0.1:")
+    wait_healthy(secured)
+    secured.expect_no_changes()
+    done = secured.run("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    query = "/api/datasources/proxy/uid/prometheus/api/v1/query?query=up{job='grafana'}"
+    wait_for(lambda: secured.grafana().request("GET", query)["data"]["result"][0]["value"][1] == "1", 60)
+
+
+def test_nobody_is_let_in_who_cannot_tell_the_certificate(secured: Sandbox) -> None:
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib.request.urlopen(secured.outputs()["grafanaUrl"], timeout=5)
+    with pytest.raises((urllib.error.URLError, OSError)) as refused:
+        urllib.request.urlopen(secured.url("grafana"), timeout=5)
+    assert "400" in str(refused.value), "no plain HTTP"
+
+
+def test_the_settings_are_in_grafana(secured: Sandbox) -> None:
+    found = secured.grafana().request("GET", "/api/admin/settings")
+    assert found["server"]["protocol"] == "https"
+    assert found["server"]["root_url"] == secured.outputs()["grafanaUrl"] + "/"
+    security = found["security"]
+    assert (security["cookie_secure"], security["cookie_samesite"]) == ("true", "lax")
+    assert security["strict_transport_security"] == "true"
+    oauth = found["auth.generic_oauth"]
+    assert {k: oauth[k] for k in ("enabled", "name", "client_id", "auth_url", "token_url", "api_url")} == {
+        "enabled": "true", "name": "Example", "client_id": "grafana", "auth_url": OAUTH["authUrl"],
+        "token_url": OAUTH["tokenUrl"], "api_url": OAUTH["apiUrl"],
+    }  # fmt: skip
+    assert oauth["role_attribute_path"] == OAUTH["roleAttributePath"]
+    assert oauth["allowed_domains"] == "example.org example.com"
+    assert oauth["use_pkce"] == "true"
+
+
+def test_the_sign_on_button_leads_to_the_provider(secured: Sandbox) -> None:
+    assert '"generic_oauth":{"icon":"signin","name":"Example"}' in get(secured, "/login").read().decode()
+    answer = get(secured, "/login/generic_oauth")
+    assert answer.status == 302
+    assert answer.headers["Strict-Transport-Security"]
+    where = urlsplit(answer.headers["Location"])
+    assert f"{where.scheme}://{where.netloc}{where.path}" == OAUTH["authUrl"]
+    asked = parse_qs(where.query)
+    assert asked["client_id"] == ["grafana"]
+    assert asked["redirect_uri"] == [secured.outputs()["grafanaUrl"] + "/login/generic_oauth"]
+    assert asked["scope"] == ["openid profile email"]
+    assert asked["code_challenge_method"] == ["S256"]
+    for cookie in answer.headers.get_all("Set-Cookie") or ():
+        assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")), cookie.partition("=")[0]
+
+
+def test_the_key_and_the_secret_are_nowhere_to_be_read(secured: Sandbox) -> None:
+    inspected = json.dumps(secured.container("grafana").attrs)
+    exported = secured.pulumi("stack", "export").stdout
+    for text in (inspected, exported):
+        assert "PRIVATE KEY" not in text
+        assert SECRET not in text
+    assert "*********" in str(secured.grafana().request("GET", "/api/admin/settings")["auth.generic_oauth"])
