@@ -138,7 +138,7 @@ def test_building_scales_linearly() -> None:
         return sum(entry.callcount for entry in profile.getstats())
 
     calls(1)  # imports
-    assert calls(20) <= 10 * calls(2)
+    assert calls(20) <= 10.1 * calls(2)  # what the garbage collector calls back comes when it comes
 
 
 # Panel types
