@@ -6,6 +6,7 @@ refused, or gets no answer, is sent again, as the OpenTelemetry libraries do; on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -18,6 +19,8 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from ops import otlp
+from ops.sandbox import Sandbox
+from ops.waiting import until
 
 Json = dict[str, Any]
 
@@ -44,8 +47,8 @@ _CLIENT: Final = {"kind": 3}
 class Sent:
     """What was acknowledged: the requests whose spans, and those whose lines were; `total` is the newest count told.
 
-    `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent more than once,
-    `given_up` requests whose batch nobody took.
+    It was told `points` times. `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent
+    more than once, `given_up` requests whose batch nobody took.
     """
 
     began: float
@@ -53,6 +56,7 @@ class Sent:
     traces: set[str] = field(default_factory=set)
     lines: int = 0
     total: int = 0
+    points: int = 0
     again: int = 0
     given_up: int = 0
     late_seconds: float = 0.0
@@ -142,7 +146,8 @@ class Traffic:
     def _tell(self) -> None:
         made = self._made
         taken, _ = self._push("metrics", {GATEWAY: [_counter(made, self.sent.began)]})
-        self.sent.total = made if taken else self.sent.total
+        if taken:
+            self.sent.total, self.sent.points = made, self.sent.points + 1
 
 
 def spans(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
@@ -189,6 +194,11 @@ class Backends:
     loki: str
     prometheus: str
 
+    @classmethod
+    def of(cls, stack: Sandbox) -> Backends:
+        """Return those of a stack."""
+        return cls(stack.url("jaeger"), stack.url("loki"), stack.url("prometheus"))
+
     def traces(self, sent: Sent, *, limit: int = _MOST_TRACES) -> set[str]:
         """Return which of the traces sent Jaeger has, each with all its spans."""
         found: dict[str, set[str]] = {}
@@ -217,8 +227,27 @@ class Backends:
 
     def total(self, sent: Sent) -> int:
         """Return the newest count that Prometheus has."""
-        expr = f"max(max_over_time({COUNTER}_total[{_range(sent)}]))"
-        return int(_value(_get(f"{self.prometheus}/api/v1/query", query=expr)))
+        return int(self.value(f"max(max_over_time({COUNTER}_total[{_range(sent)}]))"))
+
+    def points(self, sent: Sent) -> int:
+        """Return how many times Prometheus was told the count."""
+        return int(self.value(f"max(count_over_time({COUNTER}_total[{_range(sent)}]))"))
+
+    def value(self, expr: str, *, at: float | None = None) -> float:
+        """Return Prometheus' answer to a query that gives one number, 0 where it gives none; `at` seconds of 1970."""
+        asked = {"query": expr} | ({} if at is None else {"time": at})
+        return _value(_get(f"{self.prometheus}/api/v1/query", **asked))
+
+    def takes(self, service: str, since: float) -> bool:
+        """Tell whether a store has something of this traffic that was made after `since`, seconds since 1970."""
+        with contextlib.suppress(OSError):
+            if service == "jaeger":
+                asked = {"service": GATEWAY, "start": int(since * 1e6), "end": int(time.time() * 1e6), "limit": 1}
+                return bool(_get(f"{self.jaeger}/api/traces", **asked)["data"])
+            if service == "loki":
+                return self.written(GATEWAY, f"{max(int(time.time() - since), 1)}s") > 0
+            return self.value(f"max(timestamp({COUNTER}_total))") > since
+        return False
 
     def longest_gap(self, job: str, since: float) -> float:
         """Return the longest time in seconds, since then, without a good scrape of a job."""
@@ -226,6 +255,68 @@ class Backends:
         (row,) = _get(f"{self.prometheus}/api/v1/query", query=expr)["data"]["result"]
         good = [float(at) for at, value in row["values"] if value == "1"]
         return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was acknowledged while something happened, and how much of it is not in the stores: a count by signal.
+
+    `waited` is how many seconds after the last request all of it was there, infinity when it never was.
+    """
+
+    sent: Sent
+    lost: Mapping[str, int]
+    waited: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is lost."""
+        return not any(self.lost.values())
+
+    def __str__(self) -> str:
+        """Return both numbers of each signal."""
+        sent = {
+            "traces": len(self.sent.traces),
+            "lines": self.sent.lines,
+            "counter": self.sent.total,
+            "points": self.sent.points,
+        }
+        if self.whole:
+            return "nothing: " + ", ".join(f"{count:,} {what}" for what, count in sent.items() if what in self.lost)
+        return ", ".join(f"{lost:,} of {sent[what]:,} {what}" for what, lost in self.lost.items() if lost)
+
+
+def counted(stack: Sandbox, rate: int, happens: Callable[[], object], *, patience: float = 300.0) -> Counted:
+    """Send `rate` requests a second while something `happens`, and look for each in the stores afterwards.
+
+    What is not there `patience` seconds after the last one is lost.
+    """
+    sending = Traffic(stack.url("otlpHttp"), rate)
+    sending.start()
+    try:
+        happens()
+    finally:
+        sent = sending.stop()
+    where = Backends.of(stack)
+
+    def missing() -> dict[str, int] | None:
+        with contextlib.suppress(OSError):
+            return {
+                "lines": max(sent.lines - where.lines(sent), 0),
+                "counter": max(sent.total - where.total(sent), 0),
+                "points": max(sent.points - where.points(sent), 0),
+                "traces": len(sent.traces - where.traces(sent)),
+            }
+        return None
+
+    def arrived() -> bool:
+        found = missing()
+        return found is not None and not any(found.values())
+
+    waited = until(arrived, patience, every=1)
+    lost = missing()
+    nothing = {"lines": sent.lines, "counter": sent.total, "points": sent.points, "traces": len(sent.traces)}
+    return Counted(sent, nothing if lost is None else lost, waited)
 
 
 def _range(sent: Sent) -> str:
