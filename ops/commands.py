@@ -24,6 +24,7 @@ _COMMANDS = (
     "test",
     "bench",
     "stress",
+    "faults",
     "digests",
     "password",
     "screenshots",

@@ -232,9 +232,14 @@ class Killed:
         return self.serves + 2 * seconds(Settings(stack="staging").scrape_interval)
 
     @property
+    def back(self) -> bool:
+        """Whether it came back in time."""
+        return self.gap <= self.bound < float("inf")
+
+    @property
     def kept(self) -> bool:
-        """Whether it lost nothing, and came back."""
-        return self.counted.whole and self.gap <= self.bound < float("inf")
+        """Whether it came back and lost nothing."""
+        return self.back and self.counted.whole
 
 
 def _kills(stack: Sandbox) -> bool:
@@ -259,24 +264,20 @@ def _kills(stack: Sandbox) -> bool:
 def kill(stack: Sandbox, service: str, rate_: int) -> Killed:
     """Kill a service under load as the kernel would, and wait until it is back."""
     say(f"kill -9 of {service} …")
-    began, serves, healthy = time.time(), float("inf"), float("inf")
+    began = time.time()
 
-    def happens() -> None:
-        nonlocal serves, healthy
+    def again() -> bool:
+        return bool(stack.container(service).attrs["RestartCount"] > before["RestartCount"])
+
+    with traffic.counted(stack, rate_) as counted:
         time.sleep(AROUND_SECONDS)
         before = stack.container(service).attrs
         os.kill(before["State"]["Pid"], signal.SIGKILL)
         killed = time.monotonic()
-
-        def again() -> bool:
-            return bool(stack.container(service).attrs["RestartCount"] > before["RestartCount"])
-
         serves = until(lambda: again() and stack.serves(service), _BACK_SECONDS)
         late = time.monotonic() - killed
         healthy = late + until(lambda: again() and stack.healthy(service), _BACK_SECONDS)
         time.sleep(AROUND_SECONDS)
-
-    counted = traffic.counted(stack, rate_, happens)
     return Killed(serves, healthy, Backends.of(stack).longest_gap(service, began), counted)
 
 

@@ -10,9 +10,10 @@ import contextlib
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import SimpleQueue
@@ -220,10 +221,21 @@ class Backends:
         """Return how many lines Loki has."""
         return self.written(f"{GATEWAY}|{MODEL}", _range(sent))
 
-    def written(self, services: str, window: str = "72h") -> int:
-        """Return how many lines of the services, a regular expression, Loki has of a time until now."""
+    def found(self, traces: Sequence[str]) -> int:
+        """Return how many of these traces Jaeger has, whenever they are said to have been."""
+        return sum(1 for trace in traces if self._has(trace))
+
+    def _has(self, trace: str) -> bool:
+        try:
+            return bool(_get(f"{self.jaeger}/api/traces/{trace}")["data"])
+        except urllib.error.HTTPError as error:  # 404: it has not
+            error.close()
+            return False
+
+    def written(self, services: str, window: str = "72h", *, at: float | None = None) -> int:
+        """Return how many lines of the services, a regular expression, Loki has of a time until now, or `at`."""
         expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
-        return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr)))
+        return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr, **_at(at))))
 
     def total(self, sent: Sent) -> int:
         """Return the newest count that Prometheus has."""
@@ -235,8 +247,19 @@ class Backends:
 
     def value(self, expr: str, *, at: float | None = None) -> float:
         """Return Prometheus' answer to a query that gives one number, 0 where it gives none; `at` seconds of 1970."""
-        asked = {"query": expr} | ({} if at is None else {"time": at})
-        return _value(_get(f"{self.prometheus}/api/v1/query", **asked))
+        return _value(_get(f"{self.prometheus}/api/v1/query", query=expr, **_at(at)))
+
+    def lost(self, sent: Sent) -> dict[str, int]:
+        """Return how much of each signal is not here; all of what a store has that does not answer."""
+
+        def left(count: int, found: Callable[[Sent], int]) -> int:
+            with contextlib.suppress(OSError):
+                return max(count - found(sent), 0)
+            return count
+
+        finders = (lambda s: len(self.traces(s)), self.lines, self.total, self.points)
+        signals = _signals(sent).items()
+        return {what: left(count, find) for (what, count), find in zip(signals, finders, strict=True)}
 
     def takes(self, service: str, since: float) -> bool:
         """Tell whether a store has something of this traffic that was made after `since`, seconds since 1970."""
@@ -257,7 +280,7 @@ class Backends:
         return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counted:
     """What was acknowledged while something happened, and how much of it is not in the stores: a count by signal.
 
@@ -265,8 +288,8 @@ class Counted:
     """
 
     sent: Sent
-    lost: Mapping[str, int]
-    waited: float
+    lost: Mapping[str, int] = field(default_factory=dict)
+    waited: float = float("inf")
 
     @property
     def whole(self) -> bool:
@@ -274,53 +297,46 @@ class Counted:
         return not any(self.lost.values())
 
     def __str__(self) -> str:
-        """Return both numbers of each signal."""
-        sent = {
-            "traces": len(self.sent.traces),
-            "lines": self.sent.lines,
-            "counter": self.sent.total,
-            "points": self.sent.points,
-        }
-        if self.whole:
-            return "nothing: " + ", ".join(f"{count:,} {what}" for what, count in sent.items() if what in self.lost)
-        return ", ".join(f"{lost:,} of {sent[what]:,} {what}" for what, lost in self.lost.items() if lost)
+        """Return both numbers of each signal that lost something, or of all."""
+        lost = {what: count for what, count in self.lost.items() if count}
+        if lost:
+            return ", ".join(f"{count:,} of {_signals(self.sent)[what]:,} {what}" for what, count in lost.items())
+        return "nothing of " + ", ".join(f"{count:,} {what}" for what, count in _signals(self.sent).items())
 
 
-def counted(stack: Sandbox, rate: int, happens: Callable[[], object], *, patience: float = 300.0) -> Counted:
-    """Send `rate` requests a second while something `happens`, and look for each in the stores afterwards.
+@contextlib.contextmanager
+def counted(stack: Sandbox, rate: int, *, patience: float = 300.0) -> Iterator[Counted]:
+    """Send `rate` requests a second during the block, then look for each in the stores: what it yields is filled then.
 
     What is not there `patience` seconds after the last one is lost.
     """
     sending = Traffic(stack.url("otlpHttp"), rate)
+    counts = Counted(sending.sent)
     sending.start()
     try:
-        happens()
+        yield counts
     finally:
-        sent = sending.stop()
+        sending.stop()
     where = Backends.of(stack)
 
-    def missing() -> dict[str, int] | None:
-        with contextlib.suppress(OSError):
-            return {
-                "lines": max(sent.lines - where.lines(sent), 0),
-                "counter": max(sent.total - where.total(sent), 0),
-                "points": max(sent.points - where.points(sent), 0),
-                "traces": len(sent.traces - where.traces(sent)),
-            }
-        return None
-
     def arrived() -> bool:
-        found = missing()
-        return found is not None and not any(found.values())
+        counts.lost = where.lost(counts.sent)
+        return counts.whole
 
-    waited = until(arrived, patience, every=1)
-    lost = missing()
-    nothing = {"lines": sent.lines, "counter": sent.total, "points": sent.points, "traces": len(sent.traces)}
-    return Counted(sent, nothing if lost is None else lost, waited)
+    counts.lost = _signals(counts.sent)
+    counts.waited = until(arrived, patience, every=1)
+
+
+def _signals(sent: Sent) -> dict[str, int]:
+    return {"traces": len(sent.traces), "lines": sent.lines, "requests counted": sent.total, "points": sent.points}
 
 
 def _range(sent: Sent) -> str:
     return f"{int(time.time() - sent.began) + 60}s"
+
+
+def _at(at: float | None) -> dict[str, float]:
+    return {} if at is None else {"time": at}
 
 
 def _value(answer: Json) -> float:
