@@ -220,6 +220,7 @@ def _of_output(settings: Settings) -> dict[str, Any]:
 def _waiting() -> dict[str, Any]:
     """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
     return {
+        "timeout": "30s",  # Jaeger writes every span of a batch to disk before it answers
         "sending_queue": {
             "storage": "file_storage",
             "sizer": "bytes",
