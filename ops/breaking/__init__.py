@@ -16,7 +16,7 @@ RATE = 20
 """Requests a second while something breaks: light, each looked for by its ID afterwards."""
 AROUND_SECONDS = 15.0
 """Of traffic before a fault, and after its end."""
-SETTLE_SECONDS = 45.0
+SETTLE_SECONDS = 30.0
 """Until a new stack has been scraped, its rules and its alerts evaluated."""
 _SHORT = 220
 

@@ -26,7 +26,7 @@ from ops.waiting import until
 
 DISK_BYTES: Final = 4 * 1024**3
 """More than the stack's alert wants to be free."""
-FULL_SECONDS: Final = 420.0
+FULL_SECONDS: Final = 300.0
 """How long the disk stays full: the time after which somebody has to have been told."""
 BACK_SECONDS: Final = 300.0
 OWNERS: Final = {"grafana": "472:0", "prometheus": "65534:65534", "loki": "10001:10001", "jaeger": "10001:10001"}

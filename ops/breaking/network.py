@@ -22,7 +22,7 @@ from ops.waiting import until
 
 CUT_SECONDS: Final = 60.0
 _BACK_SECONDS: Final = 180.0
-_LOUD_SECONDS: Final = 150.0
+_LOUD_SECONDS: Final = 120.0
 """Of looking on after the repair: what is pending may still fire."""
 _OURS: Final = "Grafana cannot query {}"
 

@@ -20,8 +20,10 @@ class Run:
 
     @property
     def sentence(self) -> str:
-        """What the person who did not get through reads: all that is not a mended lock or a pulled image."""
-        return "\n".join(line for line in self.said.strip().splitlines() if not line.startswith("mended: "))
+        """What the person who did not get through reads: all but what was made ready on the way."""
+        return "\n".join(
+            line for line in self.said.strip().splitlines() if not line.startswith(("mended:", "installing"))
+        )
 
 
 def at_once(stack: Sandbox, apart: float = 0.0) -> tuple[Run, Run]:
