@@ -227,7 +227,13 @@ def _waiting() -> dict[str, Any]:
             "queue_size": QUEUE_BYTES,
             "num_consumers": 2,
             # At the backend's door: what is in a batch is still in the queue until the backend has it.
-            "batch": {"flush_timeout": "200ms", "sizer": "items", "min_size": 2_000, "max_size": 8_000},
+            # In bytes, as the backends' limits are: what is over them would be refused for good.
+            "batch": {
+                "flush_timeout": "200ms",
+                "sizer": "bytes",
+                "min_size": otelcol.PUSH_BYTES // 8,
+                "max_size": otelcol.PUSH_BYTES // 2,
+            },
         },
         "retry_on_failure": {
             "enabled": True,

@@ -21,7 +21,8 @@ from types import MappingProxyType
 from typing import Final
 
 from components.grafana_api import GrafanaError
-from ops.breaking import Outcome, missed, restarts, settle
+from ops import traffic
+from ops.breaking import AROUND_SECONDS, RATE, Outcome, after, missed, restarts, settle
 from ops.breaking.alarms import watched
 from ops.console import say, table
 from ops.sandbox import Sandbox
@@ -41,7 +42,11 @@ _LARGE: Final = 24 * _MEBIBYTE
 _BOMB_MEBIBYTES: Final = 2_000
 _RARE: Final = 50
 """One in so many is a large one, or an archive."""
+FORGED: Final = b"\x93\xa1a\xdd\x7f\xff\xff\xff"
+"""A fluentd forward that says it has two billion entries. The collector 0.152 makes room for all of them at once, and
+has no setting against it: whoever reaches `containerLogs`, which is this host alone, can kill it."""
 _JSON: Final = {"Content-Type": "application/json"}
+_BACK_SECONDS: Final = 60.0
 _LOCKED_SECONDS: Final = 400.0
 
 PORTS: Final = tuple(name for name in DEFAULT_PORTS if name not in DEMO_PORTS)
@@ -165,17 +170,19 @@ def _outward(port: str, chance: random.Random) -> Iterator[Bad]:
 
 def _bodies(port: str, chance: random.Random) -> Iterator[Bad]:
     body = chance.choice((
-        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 1}]}]}]}',
-        b'{"streams": [{"stream": {"a": 1}, "values": [["x"]]}]}',
         b'{"queries": [' + b"[" * 20_000,
         b"{" * 1_000,
         b'{"a": "\xff\xfe"',
-        b"null",
         b'"' + b"\\u0000" * 500,
     ))  # fmt: skip
     path = chance.choice(INTAKES[port])
-    refuse = port in {"otlpHttp", "loki"} and body != b"null"
-    yield Bad(port, "json", http(path, _JSON, method="POST", body=body), refuse=refuse)
+    yield Bad(port, "json", http(path, _JSON, method="POST", body=body), refuse=port in {"otlpHttp", "loki"})
+    shape = chance.choice((
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 1}]}]}]}',
+        b'{"streams": [{"stream": {"a": 1}, "values": [["x"]]}]}',
+        b"null",
+    ))  # fmt: skip
+    yield Bad(port, "shape", http(path, _JSON, method="POST", body=shape))
     yield Bad(port, "too short", http(path, _JSON, method="POST", body=body, length=10**10))
 
 
@@ -192,7 +199,7 @@ def _binary(port: str, chance: random.Random) -> Iterator[Bad]:
         b"\xdb\xff\xff\xff\xff" + noise,  # a text of 4 GiB
         b"\xc6\xff\xff\xff\xff" + noise,  # as many bytes
         b"\x91" * 50_000,  # an array in an array in …
-        b"\x93\xa1a\xdd\x7f\xff\xff\xff" + noise,  # a forward of two billion entries
+        b"\x93\xa1a\xdd\x00\x00\xff\xff" + noise,  # a forward of 65,535 entries; more are FORGED's
         b"\x94\xa1a\x01\x81\xa1b\xdf\xff\xff\xff\xff" + noise,  # an entry of four billion fields
     )))  # fmt: skip
 
@@ -325,6 +332,25 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
                 "the administrator is let in again": locked <= _LOCKED_SECONDS,
             }
         ),
+    )
+
+
+def forged(stack: Sandbox, _after: ExitStack) -> Outcome:
+    """Send the one message that the collector has no defence against, under light load."""
+    settle(stack)
+    with watched(stack) as alarms, traffic.counted(stack, RATE) as counted:
+        time.sleep(AROUND_SECONDS)
+        before = restarts(stack)["collector"]
+        asyncio.run(_send(DEFAULT_PORTS["containerLogs"] + stack.offset, Bad("containerLogs", "message", FORGED)))
+        died = until(lambda: restarts(stack)["collector"] > before, ANSWER_SECONDS) <= ANSWER_SECONDS
+        well = until(lambda: stack.serves("collector"), _BACK_SECONDS)
+        time.sleep(AROUND_SECONDS)
+    return Outcome(
+        f"{len(FORGED)} bytes to the port for containers' output, which say that two billion lines follow",
+        f"{counted}",
+        f"the collector {'dies of it, and serves again' if died else 'lives, and serves'} after {after(well)}",
+        alarms.told() or "no alert",
+        missed({"it comes back by itself": well <= _BACK_SECONDS, "what was acknowledged is there": counted.whole}),
     )
 
 

@@ -62,7 +62,18 @@ def test_a_wrong_clock_moves_every_time_and_nothing_else() -> None:
 @pytest.mark.parametrize("port", storm.PORTS)
 def test_every_port_gets_every_kind(port: str) -> None:
     some = list(itertools.islice(storm.bad_requests(port), 400))
-    kinds = {"malformed", "method", "outward", "json", "too short", "protobuf", "message", "oversized", "archive"}
+    kinds = {
+        "malformed",
+        "method",
+        "outward",
+        "json",
+        "shape",
+        "too short",
+        "protobuf",
+        "message",
+        "oversized",
+        "archive",
+    }
     assert {bad.kind for bad in some} >= kinds
     assert ("credentials" in {bad.kind for bad in some}) is (port == "grafana")
     assert all(bad.port == port and bad.payload for bad in some)
