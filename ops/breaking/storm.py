@@ -44,7 +44,8 @@ _RARE: Final = 50
 """One in so many is a large one, or an archive."""
 FORGED: Final = b"\x93\xa1a\xdd\x7f\xff\xff\xff"
 """A fluentd forward that says it has two billion entries. The collector 0.152 makes room for all of them at once, and
-has no setting against it: whoever reaches `containerLogs`, which is this host alone, can kill it."""
+has no setting against it: whoever reaches `containerLogs`, which is this host alone, can kill it with a few."""
+FORGERIES: Final = 50
 _JSON: Final = {"Content-Type": "application/json"}
 _BACK_SECONDS: Final = 60.0
 _LOCKED_SECONDS: Final = 400.0
@@ -199,7 +200,7 @@ def _binary(port: str, chance: random.Random) -> Iterator[Bad]:
         b"\xdb\xff\xff\xff\xff" + noise,  # a text of 4 GiB
         b"\xc6\xff\xff\xff\xff" + noise,  # as many bytes
         b"\x91" * 50_000,  # an array in an array in …
-        b"\x93\xa1a\xdd\x00\x00\xff\xff" + noise,  # a forward of 65,535 entries; more are FORGED's
+        b"\x93\xa1a\xdd\x00\x00\xff\xff" + noise,  # a forward of 65,535 entries; FORGED says more
         b"\x94\xa1a\x01\x81\xa1b\xdf\xff\xff\xff\xff" + noise,  # an entry of four billion fields
     )))  # fmt: skip
 
@@ -335,18 +336,24 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
     )
 
 
+async def _forge(port: int) -> None:
+    """Send FORGED often, with something that is no line after it."""
+    bad = Bad("containerLogs", "message", FORGED + b"\xff" * 1_000)
+    await asyncio.gather(*(_send(port, bad) for _ in range(FORGERIES)))
+
+
 def forged(stack: Sandbox, _after: ExitStack) -> Outcome:
     """Send the one message that the collector has no defence against, under light load."""
     settle(stack)
     with watched(stack) as alarms, traffic.counted(stack, RATE) as counted:
         time.sleep(AROUND_SECONDS)
         before = restarts(stack)["collector"]
-        asyncio.run(_send(DEFAULT_PORTS["containerLogs"] + stack.offset, Bad("containerLogs", "message", FORGED)))
+        asyncio.run(_forge(DEFAULT_PORTS["containerLogs"] + stack.offset))
         died = until(lambda: restarts(stack)["collector"] > before, ANSWER_SECONDS) <= ANSWER_SECONDS
         well = until(lambda: stack.serves("collector"), _BACK_SECONDS)
         time.sleep(AROUND_SECONDS)
     return Outcome(
-        f"{len(FORGED)} bytes to the port for containers' output, which say that two billion lines follow",
+        f"{FORGERIES} messages to the port for containers' output that say two billion lines follow",
         f"{counted}",
         f"the collector {'dies of it, and serves again' if died else 'lives, and serves'} after {after(well)}",
         alarms.told() or "no alert",
