@@ -87,7 +87,7 @@ def _schema(_database: Path) -> int:
 def _table(database: Path) -> int:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
         ((page,), (size,)) = (
-            opened.execute("SELECT rootpage FROM sqlite_master WHERE name = 'dashboard'").fetchone(),
+            opened.execute("SELECT rootpage FROM sqlite_master WHERE name = 'alert_rule'").fetchone(),
             opened.execute("PRAGMA page_size").fetchone(),
         )
     return int((page - 1) * size)
@@ -101,7 +101,7 @@ def _text(database: Path) -> int:
 PLACES: Final[dict[str, tuple[str, Callable[[Path], int]]]] = {
     "header": ("the file's header", _header),
     "schema": ("the page of the schema", _schema),
-    "table": ("the page of a table", _table),
+    "table": ("the page of its alert rules", _table),
     "text": ("the text of a dashboard", _text),
 }
 
@@ -145,6 +145,7 @@ def _whole(stack: Sandbox) -> bool:
     """Tell whether Grafana serves what the program made and what was made by hand, and takes something new."""
     try:
         stack.grafana().request("GET", f"/api/dashboards/uid/{uids.SLO_OVERVIEW}")
+        stack.grafana().request("GET", "/api/v1/provisioning/alert-rules")
         stack.grafana().request("POST", "/api/annotations", {"text": "whole?", "tags": ["faults"]})
     except (GrafanaError, OSError, KeyError):
         return False
