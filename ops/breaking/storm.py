@@ -321,7 +321,8 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
     most = max(uses, key=lambda name: uses[name].memory / (uses[name].limit_memory or 1))
     return Outcome(
         f"{COUNT:,} bad requests over {len(PORTS)} ports in {took:.0f} s",
-        f"nobody was let in; most memory: {most} {uses[most].memory:.0f} of {uses[most].limit_memory:.0f} MiB",
+        f"died: {died or 'nothing'}; let in: {len(answers.holes) or 'nobody'}; most memory: {most}"
+        f" {uses[most].memory:.0f} of {uses[most].limit_memory:.0f} MiB",
         f"healthy all along; the administrator, locked out by wrong passwords, is let in after {locked:.0f} s",
         alarms.told() or "no alert",
         missed(
