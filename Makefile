@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m ops
 
 .DEFAULT_GOAL := help
-.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress digests screenshots clean
+.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults digests screenshots clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench: ## Measure speed, as ratios in one run
 
 stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=1000 FOR=5m
 	@$(OPS) stress "$(RATE)" "$(FOR)"
+
+faults: ## Break a stack of its own in every way there is, with figures: ONLY=disk-prometheus
+	@$(OPS) faults "$(ONLY)"
 
 digests: ## Fill in the images' digests from the registry
 	@$(OPS) digests

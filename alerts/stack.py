@@ -13,7 +13,7 @@ from alerts import words
 from alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
 from dashboards import uids
 from rules import containers
-from settings import SERVICES
+from settings import SERVICES, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,9 @@ MEMORY_SHARE: Final = 0.9
 QUEUE_SHARE: Final = 0.25
 RESTARTS: Final = 2
 """One is a deployment; the engine's own restarts of what keeps dying are many."""
+STORED_SECONDS: Final = 120
+STORED_SCRAPES: Final = 4
+"""How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
 MISSED: Final = 3
 ERRORS: Final = 5
 
@@ -103,6 +106,22 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         condition=f"$errors > {ERRORS}",
         summary=f"{words.count('errors')} queries of Grafana got a 5xx in the last {_SINCE}.",
         panel=SERVICES_PANEL,
+    )
+    yield Alert(
+        kind="metrics-not-stored",
+        title="Prometheus stores nothing",
+        severity="page",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"age": 'time() - max(timestamp(up{job="prometheus"}))'},
+        condition=f"$age > {max(STORED_SECONDS, STORED_SCRAPES * seconds(settings.scrape_interval)):g}",
+        summary=(
+            f"The newest sample that Prometheus has is {words.count('age')} seconds old: it answers and cannot write,"
+            " as on a full disk. Alerts on metrics keep their last state, unseeing."
+        ),
+        panel=TARGETS_PANEL,
+        # Back after minutes, its newest sample is as old until the first scrape.
+        pending="1m",
     )
     yield Alert(
         kind="rules-failing",

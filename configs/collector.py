@@ -33,6 +33,8 @@ DATA: Final = "/var/lib/otelcol"
 FILE: Final = f"{CONFIG}/collector.yaml"
 QUEUE_BYTES: Final = 256 * 1024 * 1024
 """What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
+SPAN_TEXT_BYTES: Final = 16 * 1024
+"""What is kept of one attribute of a span."""
 CONTAINER: Final = "container"
 """The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
 
@@ -70,7 +72,7 @@ def render(settings: Settings) -> str:
             "service": {
                 "extensions": ["health_check", "file_storage"],
                 "pipelines": {
-                    "traces": _pipeline(["otlp"], [], ["otlp_grpc/jaeger", "service_graph"]),
+                    "traces": _pipeline(["otlp"], ["transform/long"], ["otlp_grpc/jaeger", "service_graph"]),
                     "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
                     "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
                     "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
@@ -101,6 +103,7 @@ def render(settings: Settings) -> str:
             "receivers": receivers,
             "processors": {
                 "memory_limiter": otelcol.MEMORY_LIMITER,
+                "transform/long": _shortened(),
                 "transform/measured": _of_containers(settings),
                 "transform/output": _of_output(settings),
                 "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
@@ -163,6 +166,33 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     return receivers
 
 
+def _shortened() -> dict[str, Any]:
+    """Cut texts that Jaeger could not store.
+
+    It looks spans up by keys of name and value, of at most 65,000 bytes: one longer is refused, with the batch that it
+    is in, and tried again for ever.
+    """
+    name, text = 500, SPAN_TEXT_BYTES
+    return {
+        "error_mode": "ignore",
+        "trace_statements": [
+            {
+                "context": context,
+                "statements": [
+                    f"truncate_all({context}.attributes, {text})",
+                    f'delete_matching_keys({context}.attributes, "^.{{{name}}}")',
+                    *(
+                        [f"set(span.name, Substring(span.name, 0, {name})) where Len(span.name) > {name}"]
+                        if context == "span"
+                        else []
+                    ),
+                ],
+            }
+            for context in ("resource", "span", "spanevent")
+        ],
+    }
+
+
 def _of_containers(settings: Settings) -> dict[str, Any]:
     """Name every container by `container`, `service` and `stack`, and take away what only makes more series."""
     own = f'resource.attributes["{labels.STACK}"] == "{settings.stack}"'
@@ -220,13 +250,20 @@ def _of_output(settings: Settings) -> dict[str, Any]:
 def _waiting() -> dict[str, Any]:
     """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
     return {
+        "timeout": "30s",  # Jaeger writes every span of a batch to disk before it answers
         "sending_queue": {
             "storage": "file_storage",
             "sizer": "bytes",
             "queue_size": QUEUE_BYTES,
             "num_consumers": 2,
             # At the backend's door: what is in a batch is still in the queue until the backend has it.
-            "batch": {"flush_timeout": "200ms", "sizer": "items", "min_size": 2_000, "max_size": 8_000},
+            # In bytes, as the backends' limits are: what is over them would be refused for good.
+            "batch": {
+                "flush_timeout": "200ms",
+                "sizer": "bytes",
+                "min_size": otelcol.PUSH_BYTES // 8,
+                "max_size": otelcol.PUSH_BYTES // 2,
+            },
         },
         "retry_on_failure": {
             "enabled": True,

@@ -30,7 +30,8 @@ def render(settings: Settings) -> str:
                 "pipelines": {
                     "traces": {
                         "receivers": ["otlp"],
-                        "processors": ["memory_limiter", "batch"],
+                        # No batches: what is answered as taken is on disk, and until then in the collector's queue.
+                        "processors": ["memory_limiter"],
                         "exporters": ["jaeger_storage_exporter", "span_metrics"],
                     },
                     "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
@@ -71,10 +72,7 @@ def render(settings: Settings) -> str:
                 },
             },
             "receivers": {"otlp": otelcol.OTLP},
-            "processors": {
-                "memory_limiter": otelcol.MEMORY_LIMITER,
-                "batch": {},
-            },
+            "processors": {"memory_limiter": otelcol.MEMORY_LIMITER},
             "connectors": {
                 "span_metrics": {
                     "exemplars": {"enabled": True},

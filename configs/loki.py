@@ -15,6 +15,7 @@ DATA = "/loki"
 FILE = f"{CONFIG}/loki.yaml"
 PORT = 3100
 GRPC_PORT = 9095
+PUSH_BYTES = 8 * 1024 * 1024
 INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
 """What of a sender's resource is a label; the rest is structured metadata."""
 
@@ -69,7 +70,12 @@ def render(settings: Settings) -> str:
                 "retention_enabled": True,
                 "delete_request_store": "filesystem",
             },
-            "distributor": {"otlp_config": {"default_resource_attributes_as_index_labels": INDEXED}},
+            "distributor": {
+                "otlp_config": {"default_resource_attributes_as_index_labels": INDEXED},
+                # One push, packed and unpacked. By default a small archive may unpack to 5 GB, and ends in an OOM kill.
+                "max_recv_msg_size": PUSH_BYTES,
+                "max_decompressed_size": 2 * PUSH_BYTES,
+            },
             "limits_config": {
                 "retention_period": f"{hours}h",
                 "allow_structured_metadata": True,

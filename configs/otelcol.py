@@ -6,7 +6,14 @@ from typing import Any, Final
 
 ALL: Final = "0.0.0.0"  # noqa: S104 - inside its own container; what is published is the settings' business
 
-OTLP: Final[dict[str, Any]] = {"protocols": {"grpc": {"endpoint": f"{ALL}:4317"}, "http": {"endpoint": f"{ALL}:4318"}}}
+PUSH_BYTES: Final = 4 * 1024 * 1024
+"""The most that one push may hold, unpacked: what gRPC takes by default. A few larger ones at once fill the memory."""
+OTLP: Final[dict[str, Any]] = {
+    "protocols": {
+        "grpc": {"endpoint": f"{ALL}:4317", "max_recv_msg_size_mib": PUSH_BYTES // 1024**2},
+        "http": {"endpoint": f"{ALL}:4318", "max_request_body_size": PUSH_BYTES},
+    }
+}
 MEMORY_LIMITER: Final[dict[str, Any]] = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
 """Refuses what comes in, for a moment, before the container's limit is reached."""
 

@@ -30,6 +30,7 @@ _COMMANDS = (
     "test",
     "bench",
     "stress",
+    "faults",
     "digests",
     "password",
     "recover-password",

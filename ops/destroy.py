@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ops import context, engine, pulumi
+from ops import context, engine, pulumi, turn
 from ops.bootstrap import CannotGoOn
 from ops.console import say
 from ops.mend import take_over
@@ -25,6 +25,7 @@ def main(_arguments: list[str]) -> int:
     if given != name:
         msg = f"'{given}' is not '{name}': nothing was removed"
         raise CannotGoOn(msg)
-    take_over(client)
-    # With its preview: that is where a protected volume refuses, before anything else is gone.
-    return pulumi.run("destroy", "--yes", "--stack", name)
+    with turn.taken():
+        take_over(client)
+        # With its preview: that is where a protected volume refuses, before anything else is gone.
+        return pulumi.run("destroy", "--yes", "--stack", name)

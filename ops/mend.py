@@ -30,7 +30,7 @@ from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
 from configs import labels
-from ops import context, engine, pulumi, stack_config, swap, volumes
+from ops import context, engine, pulumi, stack_config, swap, turn, volumes
 from ops.bootstrap import CannotGoOn
 from ops.console import say
 from ops.frozen import release
@@ -119,8 +119,7 @@ def _locks() -> list[str]:
             )
             raise CannotGoOn(msg)
         if _alive(pid):
-            msg = f"stack '{context.stack()}' is being changed by process {pid} on this machine: wait until it is done"
-            raise CannotGoOn(msg)
+            raise CannotGoOn(turn.being_changed(pid))
         path.unlink(missing_ok=True)
         done.append(f"removed the lock of process {pid}, which is gone")
     return done

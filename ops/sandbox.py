@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,10 +27,19 @@ from docker.models.containers import Container
 
 import versions
 from components.grafana_api import GrafanaApi, administrator
+from ops import engine as docker_engine
 from ops.bootstrap import ROOT
 from settings import CONTAINERS, DEFAULT_PORTS
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
+_READY = {
+    "grafana": ("grafana", "api/health"),
+    "prometheus": ("prometheus", "-/ready"),
+    "loki": ("loki", "ready"),
+    "jaeger": ("jaeger", ""),
+    "collector": ("collector", ""),
+}
+"""Where each service says that it serves: its key in DEFAULT_PORTS, and the path."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -192,6 +202,19 @@ class Sandbox:
     def container(self, service: str) -> Container:
         """Return the container of a service, as it is now."""
         return self.docker.containers.get(f"observability-{self.name}-{service}")
+
+    def serves(self, service: str) -> bool:
+        """Tell whether a service answers, now, where it says that it is ready."""
+        port, path = _READY[service]
+        try:
+            with urllib.request.urlopen(f"{self.url(port)}/{path}", timeout=2):  # noqa: S310 - the stack's own
+                return True
+        except OSError:
+            return False
+
+    def healthy(self, service: str) -> bool:
+        """Tell whether the engine calls a service's container healthy."""
+        return docker_engine.health(self.container(service)) == "healthy"
 
     def ids(self) -> dict[str, str]:
         """Return the container id of each service."""

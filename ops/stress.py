@@ -11,7 +11,6 @@ import statistics
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +21,12 @@ import docker
 from docker.models.containers import Container
 
 from demo.load import DAY, rate
-from ops import engine as docker_engine
 from ops import otlp, traffic
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.sandbox import Sandbox, missing
-from ops.traffic import LINES, SPANS, Backends, Sent, Traffic
+from ops.traffic import LINES, SPANS, Backends, Counted, Sent, Traffic
+from ops.waiting import until
 from settings import CONTAINERS, SERVICES, Settings, seconds
 
 RATE: Final = 1_000
@@ -45,14 +44,6 @@ _ARRIVE_SECONDS: Final = 300.0
 _BACK_SECONDS: Final = 120.0
 _EVERY_SECONDS: Final = 5.0
 _MEBIBYTE: Final = 1024 * 1024
-_READY: Final = {
-    "grafana": ("grafana", "api/health"),
-    "prometheus": ("prometheus", "-/ready"),
-    "loki": ("loki", "ready"),
-    "jaeger": ("jaeger", ""),
-    "collector": ("collector", ""),
-}
-"""Where each service says that it serves: its key in DEFAULT_PORTS, and the path."""
 
 
 @dataclass
@@ -114,11 +105,6 @@ def _asked(rate_: str, duration: str) -> tuple[int, float]:
     return int(rate_ or RATE), length
 
 
-def backends(stack: Sandbox) -> Backends:
-    """Return where the stack's stores are asked."""
-    return Backends(stack.url("jaeger"), stack.url("loki"), stack.url("prometheus"))
-
-
 @contextmanager
 def measured(stack: Sandbox) -> Iterator[dict[str, Use]]:
     """Measure what each container uses until the end."""
@@ -171,7 +157,7 @@ def _load(stack: Sandbox, rate_: int, length: float) -> bool:
         _tell_for(length, stack, sending.sent)
         sent = sending.stop()
     say("counting …")
-    where = backends(stack)
+    where = Backends.of(stack)
     waited = _arrive(lambda: where.lines(sent) >= sent.lines and where.total(sent) >= sent.total)
     traces = where.traces(sent)
     made = sent.total
@@ -202,19 +188,12 @@ def _tell_for(length: float, stack: Sandbox, sent: Sent) -> None:
 
 
 def _health(stack: Sandbox) -> str:
-    bad = [s for s in CONTAINERS if docker_engine.health(stack.container(s)) != "healthy"]
+    bad = [s for s in CONTAINERS if not stack.healthy(s)]
     return f"not healthy: {', '.join(bad)}" if bad else "all healthy"
 
 
 def _count(what: str, sent: int, arrived: int) -> tuple[str, str, str, str]:
     return (what, f"{sent:,}", f"{arrived:,}", f"{max(sent - arrived, 0):,}")
-
-
-def _arrive(arrived: Callable[[], bool]) -> float:
-    began = time.monotonic()
-    while not arrived() and time.monotonic() - began < _ARRIVE_SECONDS:
-        time.sleep(1)
-    return time.monotonic() - began
 
 
 def disk(stack: Sandbox) -> dict[str, float]:
@@ -238,54 +217,72 @@ def _day(before: dict[str, float], after: dict[str, float], requests: int) -> No
     )
 
 
+@dataclass(frozen=True)
+class Killed:
+    """What a kill did: seconds until the service served and was healthy, and without its metrics, and what was lost."""
+
+    serves: float
+    healthy: float
+    gap: float
+    counted: Counted
+
+    @property
+    def bound(self) -> float:
+        """The longest `gap` that is no loss: the time to come back, and a scrape on either side."""
+        return self.serves + 2 * seconds(Settings(stack="staging").scrape_interval)
+
+    @property
+    def back(self) -> bool:
+        """Whether it came back in time."""
+        return self.gap <= self.bound < float("inf")
+
+    @property
+    def kept(self) -> bool:
+        """Whether it came back and lost nothing."""
+        return self.back and self.counted.whole
+
+
 def _kills(stack: Sandbox) -> bool:
     """Kill each service once under load; show what was lost, in counts and in seconds."""
-    rows, whole = [], True
-    for service in SERVICES:
-        row, kept = kill(stack, service, KILL_RATE)
-        rows.append(row)
-        whole &= kept
-    columns = ("killed", "serves again after", "healthy after", "traces", "log lines", "counter", "sent again",
-               "longest without its metrics")  # fmt: skip
+    killed = {service: kill(stack, service, KILL_RATE) for service in SERVICES}
+    rows = [
+        (
+            service,
+            f"{k.serves:.1f} s",
+            f"{k.healthy:.1f} s",
+            f"{k.counted}",
+            f"{k.counted.sent.again}, {k.counted.sent.given_up} given up",
+            f"{k.gap:.0f} s of at most {k.bound:.0f}" + ("" if k.gap <= k.bound else ": MISSED"),
+        )
+        for service, k in killed.items()
+    ]
+    columns = ("killed", "serves again after", "healthy after", "lost", "sent again", "longest without its metrics")
     table(f"kill -9 under {KILL_RATE} requests a second: acknowledged and lost", columns, rows)
-    return whole
+    return all(k.kept for k in killed.values())
 
 
-def kill(stack: Sandbox, service: str, rate_: int) -> tuple[tuple[str, ...], bool]:
-    """Kill a service under load; return its row of the report, and whether all that was acknowledged is there."""
+def kill(stack: Sandbox, service: str, rate_: int) -> Killed:
+    """Kill a service under load as the kernel would, and wait until it is back."""
     say(f"kill -9 of {service} …")
-    sending = Traffic(stack.url("otlpHttp"), rate_)
-    sending.start()
-    time.sleep(AROUND_SECONDS)
-    killed, asked = time.time(), stack.container(service)
-    os.kill(asked.attrs["State"]["Pid"], signal.SIGKILL)
-    began = time.monotonic()
-    port, path = _READY[service]
-    before = asked.attrs["RestartCount"]
-    serves = _until(
-        lambda: stack.container(service).attrs["RestartCount"] > before and _answers(f"{stack.url(port)}/{path}"), began
-    )
-    healthy = _until(lambda: _back(stack.container(service), before), began)
-    time.sleep(AROUND_SECONDS)
-    sent = sending.stop()
-    where = backends(stack)
-    _arrive(lambda: where.lines(sent) >= sent.lines and where.total(sent) >= sent.total)
-    _arrive(lambda: sent.traces <= where.traces(sent))
-    traces, lines, total = where.traces(sent), where.lines(sent), where.total(sent)
-    lost = (len(sent.traces - traces), max(sent.lines - lines, 0), max(sent.total - total, 0))
-    gap = where.longest_gap(service, killed - AROUND_SECONDS)
-    bound = serves + 2 * seconds(Settings(stack="staging").scrape_interval)
-    row = (
-        service,
-        f"{serves:.1f} s",
-        f"{healthy:.1f} s",
-        f"{len(sent.traces):,}, {lost[0]} lost",
-        f"{sent.lines:,}, {lost[1]} lost",
-        f"{sent.total:,}, {lost[2]} lost",
-        f"{sent.again}, {sent.given_up} given up",
-        f"{gap:.0f} s of at most {bound:.0f}" + ("" if gap <= bound else ": MISSED"),
-    )
-    return row, not any(lost) and gap <= bound
+    began = time.time()
+
+    def again() -> bool:
+        return bool(stack.container(service).attrs["RestartCount"] > before["RestartCount"])
+
+    with traffic.counted(stack, rate_) as counted:
+        time.sleep(AROUND_SECONDS)
+        before = stack.container(service).attrs
+        os.kill(before["State"]["Pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        serves = until(lambda: again() and stack.serves(service), _BACK_SECONDS)
+        late = time.monotonic() - killed
+        healthy = late + until(lambda: again() and stack.healthy(service), _BACK_SECONDS)
+        time.sleep(AROUND_SECONDS)
+    return Killed(serves, healthy, Backends.of(stack).longest_gap(service, began), counted)
+
+
+def _arrive(arrived: Callable[[], object]) -> float:
+    return until(arrived, _ARRIVE_SECONDS, every=1)
 
 
 def _retention(stack: Sandbox) -> bool:
@@ -297,7 +294,7 @@ def _retention(stack: Sandbox) -> bool:
         '"retention_enabled": True, "compaction_interval": "10s", "retention_delete_delay": "10s",',
     )
     stack.up()
-    endpoint, where = stack.url("otlpHttp"), backends(stack)
+    endpoint, where = stack.url("otlpHttp"), Backends.of(stack)
     began = time.time()
     old = str(time.time_ns() - int(26 * 3600 * 1e9))
     batch = [otlp.new_trace() for _ in range(_OLD)]
@@ -308,7 +305,7 @@ def _retention(stack: Sandbox) -> bool:
     _arrive(lambda: len(where.traces(sent)) == _OLD and where.written(_AGED) == where.written(_FRESH) == _OLD)
     kept = (len(where.traces(sent)), where.written(_AGED), where.written(_FRESH))
     stack.container("loki").restart(timeout=60)  # what is in memory becomes chunks, which are what is deleted
-    _arrive(lambda: _answers(f"{stack.url('loki')}/ready"))
+    _arrive(lambda: stack.serves("loki"))
     gone_lines = _arrive(lambda: not where.written(_AGED))
     _arrive(lambda: not where.traces(sent))
     gone_traces = time.time() - began
@@ -323,23 +320,3 @@ def _retention(stack: Sandbox) -> bool:
         ],
     )
     return kept == (_OLD, _OLD, _OLD) and left == (0, 0, _OLD)
-
-
-def _back(container: Container, restarts: int) -> bool:
-    return container.attrs["RestartCount"] > restarts and docker_engine.health(container) == "healthy"
-
-
-def _until(done: Callable[[], bool], began: float) -> float:
-    while not done():
-        if time.monotonic() - began > _BACK_SECONDS:
-            return float("inf")
-        time.sleep(0.1)
-    return time.monotonic() - began
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - the stack's own
-            return True
-    except OSError:
-        return False

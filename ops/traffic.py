@@ -6,18 +6,22 @@ refused, or gets no answer, is sent again, as the OpenTelemetry libraries do; on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, Final
 
 from ops import otlp
+from ops.sandbox import Sandbox
+from ops.waiting import until
 
 Json = dict[str, Any]
 
@@ -44,8 +48,8 @@ _CLIENT: Final = {"kind": 3}
 class Sent:
     """What was acknowledged: the requests whose spans, and those whose lines were; `total` is the newest count told.
 
-    `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent more than once,
-    `given_up` requests whose batch nobody took.
+    It was told `points` times. `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent
+    more than once, `given_up` requests whose batch nobody took.
     """
 
     began: float
@@ -53,6 +57,7 @@ class Sent:
     traces: set[str] = field(default_factory=set)
     lines: int = 0
     total: int = 0
+    points: int = 0
     again: int = 0
     given_up: int = 0
     late_seconds: float = 0.0
@@ -142,7 +147,8 @@ class Traffic:
     def _tell(self) -> None:
         made = self._made
         taken, _ = self._push("metrics", {GATEWAY: [_counter(made, self.sent.began)]})
-        self.sent.total = made if taken else self.sent.total
+        if taken:
+            self.sent.total, self.sent.points = made, self.sent.points + 1
 
 
 def spans(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
@@ -189,6 +195,11 @@ class Backends:
     loki: str
     prometheus: str
 
+    @classmethod
+    def of(cls, stack: Sandbox) -> Backends:
+        """Return those of a stack."""
+        return cls(stack.url("jaeger"), stack.url("loki"), stack.url("prometheus"))
+
     def traces(self, sent: Sent, *, limit: int = _MOST_TRACES) -> set[str]:
         """Return which of the traces sent Jaeger has, each with all its spans."""
         found: dict[str, set[str]] = {}
@@ -210,15 +221,56 @@ class Backends:
         """Return how many lines Loki has."""
         return self.written(f"{GATEWAY}|{MODEL}", _range(sent))
 
-    def written(self, services: str, window: str = "72h") -> int:
-        """Return how many lines of the services, a regular expression, Loki has of a time until now."""
+    def found(self, traces: Sequence[str]) -> int:
+        """Return how many of these traces Jaeger has, whenever they are said to have been."""
+        return sum(1 for trace in traces if self._has(trace))
+
+    def _has(self, trace: str) -> bool:
+        try:
+            return bool(_get(f"{self.jaeger}/api/traces/{trace}")["data"])
+        except urllib.error.HTTPError as error:  # 404: it has not
+            error.close()
+            return False
+
+    def written(self, services: str, window: str = "72h", *, at: float | None = None) -> int:
+        """Return how many lines of the services, a regular expression, Loki has of a time until now, or `at`."""
         expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
-        return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr)))
+        return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr, **_at(at))))
 
     def total(self, sent: Sent) -> int:
         """Return the newest count that Prometheus has."""
-        expr = f"max(max_over_time({COUNTER}_total[{_range(sent)}]))"
-        return int(_value(_get(f"{self.prometheus}/api/v1/query", query=expr)))
+        return int(self.value(f"max(max_over_time({COUNTER}_total[{_range(sent)}]))"))
+
+    def points(self, sent: Sent) -> int:
+        """Return how many times Prometheus was told the count."""
+        return int(self.value(f"max(count_over_time({COUNTER}_total[{_range(sent)}]))"))
+
+    def value(self, expr: str, *, at: float | None = None) -> float:
+        """Return Prometheus' answer to a query that gives one number, 0 where it gives none; `at` seconds of 1970."""
+        return _value(_get(f"{self.prometheus}/api/v1/query", query=expr, **_at(at)))
+
+    def lost(self, sent: Sent) -> dict[str, int]:
+        """Return how much of each signal is not here; all of what a store has that does not answer."""
+
+        def left(count: int, found: Callable[[Sent], int]) -> int:
+            with contextlib.suppress(OSError):
+                return max(count - found(sent), 0)
+            return count
+
+        finders = (lambda s: len(self.traces(s)), self.lines, self.total, self.points)
+        signals = _signals(sent).items()
+        return {what: left(count, find) for (what, count), find in zip(signals, finders, strict=True)}
+
+    def takes(self, service: str, since: float) -> bool:
+        """Tell whether a store has something of this traffic that was made after `since`, seconds since 1970."""
+        with contextlib.suppress(OSError):
+            if service == "jaeger":
+                asked = {"service": GATEWAY, "start": int(since * 1e6), "end": int(time.time() * 1e6), "limit": 1}
+                return bool(_get(f"{self.jaeger}/api/traces", **asked)["data"])
+            if service == "loki":
+                return self.written(GATEWAY, f"{max(int(time.time() - since), 1)}s") > 0
+            return self.value(f"max(timestamp({COUNTER}_total))") > since
+        return False
 
     def longest_gap(self, job: str, since: float) -> float:
         """Return the longest time in seconds, since then, without a good scrape of a job."""
@@ -228,8 +280,63 @@ class Backends:
         return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
 
 
+@dataclass
+class Counted:
+    """What was acknowledged while something happened, and how much of it is not in the stores: a count by signal.
+
+    `waited` is how many seconds after the last request all of it was there, infinity when it never was.
+    """
+
+    sent: Sent
+    lost: Mapping[str, int] = field(default_factory=dict)
+    waited: float = float("inf")
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is lost."""
+        return not any(self.lost.values())
+
+    def __str__(self) -> str:
+        """Return both numbers of each signal that lost something, or of all."""
+        lost = {what: count for what, count in self.lost.items() if count}
+        if lost:
+            return ", ".join(f"{count:,} of {_signals(self.sent)[what]:,} {what}" for what, count in lost.items())
+        return "nothing of " + ", ".join(f"{count:,} {what}" for what, count in _signals(self.sent).items())
+
+
+@contextlib.contextmanager
+def counted(stack: Sandbox, rate: int, *, patience: float = 300.0) -> Iterator[Counted]:
+    """Send `rate` requests a second during the block, then look for each in the stores: what it yields is filled then.
+
+    What is not there `patience` seconds after the last one is lost.
+    """
+    sending = Traffic(stack.url("otlpHttp"), rate)
+    counts = Counted(sending.sent)
+    sending.start()
+    try:
+        yield counts
+    finally:
+        sending.stop()
+    where = Backends.of(stack)
+
+    def arrived() -> bool:
+        counts.lost = where.lost(counts.sent)
+        return counts.whole
+
+    counts.lost = _signals(counts.sent)
+    counts.waited = until(arrived, patience, every=1)
+
+
+def _signals(sent: Sent) -> dict[str, int]:
+    return {"traces": len(sent.traces), "lines": sent.lines, "requests counted": sent.total, "points": sent.points}
+
+
 def _range(sent: Sent) -> str:
     return f"{int(time.time() - sent.began) + 60}s"
+
+
+def _at(at: float | None) -> dict[str, float]:
+    return {} if at is None else {"time": at}
 
 
 def _value(answer: Json) -> float:

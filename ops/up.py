@@ -5,7 +5,7 @@ from __future__ import annotations
 from docker import DockerClient
 
 from components.gates import answers
-from ops import context, engine, policies, pulumi, stack_config
+from ops import context, engine, policies, pulumi, stack_config, turn
 from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import take_over
@@ -16,12 +16,13 @@ def main(_arguments: list[str]) -> int:
     settings = stack_config.current()
     client = engine.connect()
     engine.pull(client, settings)
-    take_over(client)
-    ports(client)
-    pulumi.plugins()
-    # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
-    checked = policies.arguments(settings) if settings.production else ()
-    code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *checked)
+    with turn.taken():
+        take_over(client)
+        ports(client)
+        pulumi.plugins()
+        # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
+        checked = policies.arguments(settings) if settings.production else ()
+        code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *checked)
     if code:
         say(
             "`make up` stopped; the reason is above. What ran before still runs, and another `make up` goes on from"

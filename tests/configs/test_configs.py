@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import rules
-from configs import explore, grafana, jaeger, loki, prometheus
+from configs import collector, explore, grafana, jaeger, loki, prometheus
 from configs.correlations import CORRELATIONS
 from configs.datasources import REQUEST_ID_IN_LINE, TRACE_ID_IN_LINE, datasources
 from settings import Settings, load
@@ -72,6 +72,26 @@ def test_loki_keeps_logs_and_forgets_them_in_time(settings: Settings) -> None:
     assert document["limits_config"]["allow_structured_metadata"] is True
     ceiling = int(document["ingester"]["wal"]["replay_memory_ceiling"].removesuffix("MB"))
     assert ceiling == settings.limit("loki").memory * 3 // 4
+
+
+def test_what_the_collector_hands_on_is_small_enough_for_whoever_takes_it(settings: Settings) -> None:
+    """Too large for the backend would be refused for good; for the memory, it would kill."""
+    given = yaml.safe_load(collector.render(settings))
+    jaeger_takes = yaml.safe_load(jaeger.render(settings))["receivers"]["otlp"]["protocols"]["grpc"]
+    loki_takes = yaml.safe_load(loki.render(settings))["distributor"]
+    for name, exporter in given["exporters"].items():
+        batch = exporter["sending_queue"]["batch"]
+        assert batch["sizer"] == "bytes", name
+        assert batch["max_size"] < jaeger_takes["max_recv_msg_size_mib"] * 1024**2, name
+        assert batch["max_size"] < loki_takes["max_recv_msg_size"] <= loki_takes["max_decompressed_size"], name
+    received = given["receivers"]["otlp"]["protocols"]
+    assert received["http"]["max_request_body_size"] == received["grpc"]["max_recv_msg_size_mib"] * 1024**2
+
+
+def test_nothing_is_answered_as_taken_before_it_is_on_disk(settings: Settings) -> None:
+    document = yaml.safe_load(jaeger.render(settings))
+    assert document["service"]["pipelines"]["traces"]["processors"] == ["memory_limiter"]
+    assert "queue" not in document["exporters"]["jaeger_storage_exporter"]
 
 
 def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:

@@ -58,17 +58,18 @@ def keep(page: Page, name: str) -> None:
 
 
 def send(real: Sandbox) -> str:
-    """Send a request with a trace ID of its own through the gateway; return the ID once its spans and lines are there."""
+    """Send a request with a trace ID of its own through the gateway; return it once its spans and lines are there."""
     trace = new_trace()
     hops.answered(real.url("demo")).send(trace)
     api = real.grafana()
     jaeger, loki = (f"/api/datasources/proxy/uid/{uid}" for uid in (uids.DATASOURCE_JAEGER, uids.DATASOURCE_LOKI))
     query = urllib.parse.quote(f'{{service_name=~"inference-.*"}} |= `{trace}`')
-    wait_for(
-        lambda: (
-            len(((api.find(f"{jaeger}/api/traces/{trace}") or {}).get("data") or [{"spans": []}])[0]["spans"]) >= SPANS
-        )
-    )
+
+    def spans() -> int:
+        found = (api.find(f"{jaeger}/api/traces/{trace}") or {}).get("data") or [{"spans": []}]
+        return len(found[0]["spans"])
+
+    wait_for(lambda: spans() >= SPANS)
     wait_for(lambda: api.request("GET", f"{loki}/loki/api/v1/query_range?query={query}")["data"]["result"])
     return trace
 
