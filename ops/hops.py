@@ -33,6 +33,8 @@ PATIENCE_SECONDS = 60
 PIXELS = 64
 """Of a picture that the demo's model reads."""
 _POLL_SECONDS = 0.5
+_AT_ONCE = 5
+"""Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, others' beside it."""
 _RANGE = {"from": "now-15m", "to": "now"}
 
 
@@ -181,7 +183,8 @@ def _by_exemplar(
             if not spans:
                 raise HopError(json.dumps(destination).replace(explore.VALUE, trace), "no such trace")
             return expr, f"exemplar {trace[:8]}…, {len(spans)} spans"
-    another()
+    for _ in range(_AT_ONCE):
+        another()
     raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
 
 
