@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.service import Port, ServiceSpec
-from configs import collector
+from configs import collector, otelcol
 from configs.paths import COLLECTOR_FORWARD_PORT, COLLECTOR_HEALTH_PORT
 from versions import image
 
@@ -22,7 +22,7 @@ def spec(settings: Settings) -> ServiceSpec:
         image=image(NAME),
         user="10001:10001",
         command=collector.command(),
-        environment={},
+        environment=otelcol.environment(settings.limit(NAME)),
         data=collector.DATA,
         files={collector.FILE: collector.render(settings)},
         checker=("/otelcol-contrib", "validate", *collector.command()),

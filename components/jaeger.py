@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.service import Port, ServiceSpec
-from configs import jaeger
+from configs import jaeger, otelcol
 from configs.paths import JAEGER_HEALTH_PORT
 from versions import image
 
@@ -23,7 +23,7 @@ def spec(settings: Settings) -> ServiceSpec:
         image=image(NAME),
         user="10001:10001",
         command=jaeger.command(),
-        environment={},
+        environment=otelcol.environment(settings.limit(NAME)),
         data=jaeger.DATA,
         files={jaeger.FILE: jaeger.render(settings)},
         checker=(_BINARY, "validate", *jaeger.command()),

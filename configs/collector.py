@@ -33,6 +33,8 @@ DATA: Final = "/var/lib/otelcol"
 FILE: Final = f"{CONFIG}/collector.yaml"
 QUEUE_BYTES: Final = 256 * 1024 * 1024
 """What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
+JAEGER_AT_ONCE, JAEGER_BATCH_BYTES = 4, 256 * 1024
+"""Small batches, several at once: Jaeger writes the spans of each one after another."""
 SPAN_TEXT_BYTES: Final = 16 * 1024
 """What is kept of one attribute of a span."""
 CONTAINER: Final = "container"
@@ -118,7 +120,11 @@ def render(settings: Settings) -> str:
                 }
             },
             "exporters": {
-                "otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": {"insecure": True}, **_waiting()},
+                "otlp_grpc/jaeger": {
+                    "endpoint": "jaeger:4317",
+                    "tls": {"insecure": True},
+                    **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
+                },
                 "otlp_http/prometheus": {"endpoint": "http://prometheus:9090/api/v1/otlp", **_waiting()},
                 "otlp_http/loki": {"endpoint": "http://loki:3100/otlp", **_waiting()},
             },
@@ -247,7 +253,7 @@ def _of_output(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _waiting() -> dict[str, Any]:
+def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str, Any]:
     """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
     return {
         "timeout": "30s",  # Jaeger writes every span of a batch to disk before it answers
@@ -255,14 +261,14 @@ def _waiting() -> dict[str, Any]:
             "storage": "file_storage",
             "sizer": "bytes",
             "queue_size": QUEUE_BYTES,
-            "num_consumers": 2,
+            "num_consumers": at_once,
             # At the backend's door: what is in a batch is still in the queue until the backend has it.
             # In bytes, as the backends' limits are: what is over them would be refused for good.
             "batch": {
                 "flush_timeout": "200ms",
                 "sizer": "bytes",
-                "min_size": otelcol.PUSH_BYTES // 8,
-                "max_size": otelcol.PUSH_BYTES // 2,
+                "min_size": batch // 4,
+                "max_size": batch,
             },
         },
         "retry_on_failure": {

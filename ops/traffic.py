@@ -37,8 +37,8 @@ _METRICS_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 120.0
 """How long a batch is tried; the OpenTelemetry libraries give up earlier."""
-_WINDOW_SECONDS: Final = 1.0
-_MOST_TRACES: Final = 20_000
+_WINDOW_SECONDS: Final = 0.25
+_MOST_TRACES: Final = 2_000
 """In one window, more than are ever sent in one."""
 
 _CLIENT: Final = {"kind": 3}
