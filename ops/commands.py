@@ -31,6 +31,7 @@ _COMMANDS = (
     "bench",
     "stress",
     "faults",
+    "settings",
     "digests",
     "password",
     "recover-password",
