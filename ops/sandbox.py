@@ -5,6 +5,7 @@ For the end-to-end tests and the benchmark: neither ever touches a stack that so
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -243,8 +244,9 @@ class Sandbox:
     def sweep(self) -> None:
         """Remove whatever carries this stack's name on the Docker host."""
         prefix = f"observability-{self.name}"
-        for container in self.docker.containers.list(all=True, filters={"name": prefix}):
-            container.remove(force=True)
+        for container in self.docker.containers.list(all=True, filters={"name": prefix}, ignore_removed=True):
+            with contextlib.suppress(docker.errors.NotFound):  # an errand's, gone in between
+                container.remove(force=True)
         for volume in self.docker.volumes.list(filters={"name": prefix}):
             volume.remove(force=True)
         for network in self.docker.networks.list(names=[prefix]):
