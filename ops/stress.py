@@ -290,6 +290,11 @@ def _arrive(arrived: Callable[[], object]) -> float:
     return until(arrived, _ARRIVE_SECONDS, every=1)
 
 
+def _restart(stack: Sandbox) -> None:
+    stack.container("loki").restart(timeout=60)
+    _arrive(lambda: stack.serves("loki"))
+
+
 def _retention(stack: Sandbox) -> bool:
     """Show that what is too old goes: traces by the store's own clock, lines that are pushed as a day old."""
     stack.configure(jaegerRetention=TRACES_KEPT, lokiRetention="24h")
@@ -309,9 +314,9 @@ def _retention(stack: Sandbox) -> bool:
     otlp.push(endpoint, "records", {_AGED: aged, _FRESH: [otlp.record(f"new, {n}") for n in range(_OLD)]})
     _arrive(lambda: len(where.traces(sent)) == _OLD and where.written(_AGED) == where.written(_FRESH) == _OLD)
     kept = (len(where.traces(sent)), where.written(_AGED), where.written(_FRESH))
-    stack.container("loki").restart(timeout=60)  # what is in memory becomes chunks, which are what is deleted
-    _arrive(lambda: stack.serves("loki"))
-    gone_lines = _arrive(lambda: not where.written(_AGED))
+    _restart(stack)  # what is in memory becomes chunks, which are what is deleted
+    gone_lines = _arrive(where.chunks_deleted)
+    _restart(stack)  # and what it remembers of them goes
     _arrive(lambda: not where.traces(sent))
     gone_traces = time.time() - began
     left = (len(where.traces(sent)), where.written(_AGED), where.written(_FRESH))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -41,6 +42,7 @@ _WINDOW_SECONDS: Final = 0.25
 _MOST_TRACES: Final = 2_000
 """In one window, more than are ever sent in one."""
 
+_DELETED: Final = re.compile(r'sweeper_chunk_deleted_duration_seconds_count\{.*status="success".*\} (\d+)')
 _CLIENT: Final = {"kind": 3}
 
 
@@ -236,6 +238,12 @@ class Backends:
         """Return how many lines of the services, a regular expression, Loki has of a time until now, or `at`."""
         expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
         return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr, **_at(at))))
+
+    def chunks_deleted(self) -> int:
+        """Return how many chunks Loki says that it has deleted since it started."""
+        with urllib.request.urlopen(f"{self.loki}/metrics", timeout=60) as answer:  # noqa: S310 - ours
+            found = _DELETED.findall(answer.read().decode())
+        return sum(int(count) for count in found)
 
     def total(self, sent: Sent) -> int:
         """Return the newest count that Prometheus has."""
