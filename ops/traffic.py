@@ -230,8 +230,7 @@ class Backends:
     def _has(self, trace: str) -> bool:
         try:
             return bool(_get(f"{self.jaeger}/api/traces/{trace}")["data"])
-        except urllib.error.HTTPError as error:  # 404: it has not
-            error.close()
+        except urllib.error.HTTPError:  # 404: it has not
             return False
 
     def written(self, services: str, window: str = "72h", *, at: float | None = None) -> int:
@@ -353,6 +352,11 @@ def _value(answer: Json) -> float:
 
 
 def _get(url: str, **asked: object) -> Json:
-    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
-        found: Json = json.load(answer)
+    try:
+        with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
+            found: Json = json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            error.msg += f": {error.read(500).decode(errors='replace')}"  # what the store says is wrong
+        raise
     return found

@@ -153,8 +153,7 @@ def _whole(stack: Sandbox) -> bool:
 
 
 def _from_nothing(stack: Sandbox) -> None:
-    """Do what docs/operations says: forget the database, and let the program make all of its content again."""
+    """Do what docs/operations says: throw the database away, and let the program make all of its content again."""
     stack.container("grafana").remove(force=True)
     stack.docker.volumes.get(f"observability-{stack.name}-grafana-data").remove(force=True)
-    stack.up()  # an empty Grafana, which the state thinks is full
-    stack.refresh_and_up()
+    stack.up()
