@@ -159,9 +159,9 @@ class Sandbox:
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
-    def up(self) -> str:
-        """Run `make up`; AssertionError with all it said when it fails."""
-        done = self.run("up")
+    def up(self, *, refresh: bool = False) -> str:
+        """Run `make up`, with REFRESH=1 where asked; AssertionError with all it said when it fails."""
+        done = self.run("up", *(["refresh"] if refresh else []))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -234,12 +234,6 @@ class Sandbox:
     def grafana(self) -> GrafanaApi:
         """Return Grafana's API as its administrator."""
         return administrator(self.outputs())
-
-    def refresh_and_up(self) -> None:
-        """Look for drift, then put it back."""
-        done = self.pulumi("refresh", "--yes", "--skip-preview")
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.up()
 
     def sweep(self) -> None:
         """Remove whatever carries this stack's name on the Docker host."""

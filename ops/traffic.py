@@ -256,6 +256,12 @@ class Backends:
         """Return Prometheus' answer to a query that gives one number, 0 where it gives none; `at` seconds of 1970."""
         return _value(_get(f"{self.prometheus}/api/v1/query", query=expr, **_at(at)))
 
+    def scrapes(self, at: float) -> dict[tuple[str, float], int]:
+        """Return how many samples came with each scrape of the hour before `at`, by target and seconds since 1970."""
+        expr = f"scrape_samples_scraped[1h] @ {at:.0f}"
+        rows = _get(f"{self.prometheus}/api/v1/query", query=expr)["data"]["result"]
+        return {(row["metric"]["instance"], when): int(count) for row in rows for when, count in row["values"]}
+
     def lost(self, sent: Sent) -> dict[str, int]:
         """Return how much of each signal is not here; all of what a store has that does not answer."""
 
