@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -80,8 +81,10 @@ def _engine() -> tuple[DockerClient | None, str]:
 
 
 # Below the ports that Linux hands to outgoing connections (from 32768): up there a port can be taken at any moment.
-# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart).
-_OFFSETS = iter(range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30))
+# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart), in an order of each process's
+# own, so that two runs hardly do: a stack that is coming up holds none of its ports yet.
+_STEPS = range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30)
+_OFFSETS = iter(random.sample(_STEPS, len(_STEPS)))
 
 
 def free_offset() -> int:
