@@ -16,7 +16,7 @@ import subprocess
 import sys
 import urllib.request
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def _engine() -> tuple[DockerClient | None, str]:
 # that two runs at once do not meet: a port is free until its stack is up, minutes after it was given.
 _ALL = range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30)
 _FIRST = secrets.randbelow(len(_ALL))
-_OFFSETS = iter((*_ALL[_FIRST:], *_ALL[:_FIRST]))
+_OFFSETS: Iterator[int] = iter((*_ALL[_FIRST:], *_ALL[:_FIRST]))
 
 
 def free_offset() -> int:
