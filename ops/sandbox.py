@@ -9,13 +9,14 @@ import contextlib
 import gc
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ def _engine() -> tuple[DockerClient | None, str]:
 
 
 # Below the ports that Linux hands to outgoing connections (from 32768): up there a port can be taken at any moment.
-# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart).
-_OFFSETS = iter(range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30))
+# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart). From where the lot falls, so
+# that two runs at once do not meet: a port is free until its stack is up, minutes after it was given.
+_ALL = range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30)
+_FIRST = secrets.randbelow(len(_ALL))
+_OFFSETS: Iterator[int] = iter((*_ALL[_FIRST:], *_ALL[:_FIRST]))
 
 
 def free_offset() -> int:
