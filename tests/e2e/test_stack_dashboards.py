@@ -42,6 +42,7 @@ MOST_SAMPLES = {
     "runbooks": 0,
     "service-detail": 100_000,
     "logs": 0,
+    "incident": 100_000,
 }
 """What all queries of a dashboard may read when it is opened, with one service and the stack's three watched."""
 PAPER = ("A4", "Letter")
@@ -108,7 +109,7 @@ def test_the_preferences_are_put_back(real: Sandbox) -> None:
     real.grafana().request("PATCH", "/api/org/preferences", {"homeDashboardUID": ""})
     drift = real.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert drift.returncode != 0, "a refresh must see the edit"
-    real.refresh_and_up()
+    real.up(refresh=True)
     assert real.grafana().request("GET", "/api/org/preferences")["homeDashboardUID"] == "home"
     real.expect_no_changes()
 

@@ -116,7 +116,7 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
     assert done.returncode == DRIFTED, done.stdout + done.stderr
     assert "### What runs is not what the state believes" in report.read_text()
     assert "logs" in report.read_text()
-    real.refresh_and_up()
+    real.up(refresh=True)
 
     undo = real.edit("dashboards/logs.py", 'title="Errors, newest first"', 'title="Errors"')
     try:
