@@ -63,7 +63,7 @@ def newer(real: Sandbox) -> Iterator[None]:
 def interrupt(process: subprocess.Popen[bytes]) -> int:
     """Press Ctrl-C, and return what it ends with."""
     os.killpg(process.pid, signal.SIGINT)
-    return process.wait(timeout=60)
+    return process.wait(timeout=180)
 
 
 def test_up_says_where_to_look(real: Sandbox) -> None:
@@ -101,8 +101,8 @@ def counted(real: Sandbox) -> dict[bool, float]:
 def test_faults_break_the_demo(real: Sandbox) -> None:
     token = readme.works(real, "pulumi stack output demoToken --show-secrets").strip()
     assert token == real.outputs()["demoToken"]
-    assert "errors" in readme.works(real, "make fault KIND=errors FOR=5m", FOR="1s")
-    assert readme.works(real, "make fault KIND=saturation FOR=5m", FOR="1s")
+    assert "half of the answers are 500" in readme.works(real, "make fault KIND=errors FOR=5m", FOR="1s")
+    assert "refuses with 503" in readme.works(real, "make fault KIND=saturation FOR=5m", FOR="1s")
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
@@ -183,7 +183,8 @@ def test_another_version_is_taken(real: Sandbox) -> None:
     readme.works(real, "make upgrade COMPONENT=loki TO=3.7.9")
     readme.works(real, "make upgrade COMPONENT=jaeger TO=2.20.1")
     for service, tag in NEWER.items():
-        assert str(real.container(service).attrs["Config"]["Image"]).startswith(f"{image(service).name}:{tag}")
+        runs = real.container(service).attrs["Image"]
+        assert runs == real.docker.images.get(f"{image(service).name}:{tag}").id
     readme.works(real, "make down")
     readme.works(real, "make up")
     wait_healthy(real)
