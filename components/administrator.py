@@ -49,10 +49,13 @@ class AdministratorProvider(ResourceProvider):
         return DiffResult(changes=changed, replaces=[], stables=[])
 
     def update(self, _id: str, old: Properties, new: Properties) -> UpdateResult:
-        """Change what differs, as whoever Grafana lets in: the one from the state, else the configured one."""
-        before = {**new, "user": old["user"], "password": old["password"]}
+        """Change what differs, as whoever Grafana lets in: the configured one, else the one from the state."""
+        # Each refusal counts: after five within five minutes Grafana refuses the right password too. So nothing is
+        # tried twice, and the configured one first: `make recover-password` was run after refusals enough.
         half = {**new, "user": old["user"]}
-        known = next((p for p in (before, half, new) if p["password"] and self._let_in(p)), None)
+        before = {**half, "password": old["password"]}
+        tried = [half, before] if new["user"] == old["user"] else [half, before, new]
+        known = next((p for p in tried if p["password"] and self._let_in(p)), None)
         if known is None:
             self._lost(new)
         if known["password"] != new["password"]:
@@ -85,6 +88,8 @@ class AdministratorProvider(ResourceProvider):
         msg = (
             f"Grafana at {props['url']} does not let {props['user']} in with the configured password, nor with the one"
             " that the state knows: somebody else changed it. `make recover-password` gives Grafana the configured one."
+            " (After five wrong passwords within five minutes Grafana refuses the right one too, for as long: if there"
+            " were so many, wait first.)"
         )
         raise GateClosedError(msg)
 

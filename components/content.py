@@ -97,7 +97,8 @@ class Content(pulumi.ComponentResource):
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                folder=folders[dashboard.folder].uid,
+                # One that was made by hand may lie outside of every folder, and comes in as it is.
+                folder=folders[dashboard.folder].uid if dashboard.folder else None,
                 # Of one that was made by hand it would be a change, and another version.
                 overwrite=None if dashboard.by_hand else True,
                 opts=opts_for(provider, *sources.values()),

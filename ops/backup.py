@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 from docker import DockerClient
 from docker.models.containers import Container
 
-from components.grafana_api import GrafanaApi
+from components.grafana_api import administrator
 from configs import labels
 from ops import archive, context, counts, engine, mend, pulumi, sealed, stack_config, volumes
 from ops.bootstrap import ROOT, CannotGoOn
@@ -63,7 +63,7 @@ def take(folder: Path, lock: sealed.Lock | None = None) -> tuple[Path, archive.M
     settings = stack_config.current()
     client = engine.connect()
     pulumi.select()
-    api = grafana(pulumi.outputs())
+    api = administrator(pulumi.outputs())
     mend.backups(client)
     containers = _running(client)
     now = datetime.now(UTC)
@@ -87,11 +87,6 @@ def take(folder: Path, lock: sealed.Lock | None = None) -> tuple[Path, archive.M
             }
             manifest = archive.finish(writer, **known)
     return path, manifest
-
-
-def grafana(outputs: dict[str, str]) -> GrafanaApi:
-    """Return the stack's Grafana as its administrator."""
-    return GrafanaApi(outputs["grafanaUrl"], f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}")
 
 
 def _copy(writer: archive.Writer, workshop: volumes.Workshop, containers: Sequence[Container]) -> float:

@@ -31,5 +31,8 @@ def main(_arguments: list[str]) -> int:
         output = done.output if isinstance(done.output, bytes) else b"".join(done.output)
         msg = f"Grafana's own command failed: {output.decode(errors='replace').strip()[-500:]}"
         raise CannotGoOn(msg)
-    say("Grafana's administrator has the configured password again: `make password` shows it. Then `make up`.")
+    say(
+        "Grafana's administrator has the configured password again: `make password` shows it. Then `make up`. If five"
+        " wrong ones were tried within the last five minutes, Grafana refuses this one too until they are over."
+    )
     return 0

@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> int:
     take_over(client)
     pulumi.plugins()
     before = pulumi.exported()
-    api = GrafanaApi(settings.address("grafana"), f"{wanted['grafanaAdminUser']}:{wanted['grafanaAdminPassword']}")
+    auth = f"{wanted['grafanaAdminUser']}:{wanted['grafanaAdminPassword']}"
+    api = GrafanaApi(settings.address("grafana"), auth, settings.tls_ca)
     try:
         with swap.swapping(
             client, settings, SERVICES, state=before, files=[f"Pulumi.{settings.stack}.yaml"]

@@ -239,6 +239,12 @@ class Backends:
         expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
         return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr, **_at(at))))
 
+    def flush(self) -> None:
+        """Have Loki write what it holds in memory as chunks."""
+        request = urllib.request.Request(f"{self.loki}/flush", method="POST")  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310 - ours
+            pass
+
     def chunks_deleted(self) -> int:
         """Return how many chunks Loki says that it has deleted since it started."""
         with urllib.request.urlopen(f"{self.loki}/metrics", timeout=60) as answer:  # noqa: S310 - ours

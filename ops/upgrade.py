@@ -15,6 +15,7 @@ import docker.errors
 from docker import DockerClient
 
 import versions
+from components.grafana_api import administrator
 from ops import archive, backup, context, counts, engine, mend, pulumi, restore, stack_config, swap, verify
 from ops.bootstrap import ROOT, CannotGoOn
 from ops.console import say
@@ -110,7 +111,7 @@ def _try(settings: Settings, manifest: archive.Manifest) -> str:
     if pulumi.run("up", "--yes", "--skip-preview", "--stack", settings.stack):
         return "`pulumi up` failed, as above"
     try:
-        api = backup.grafana(pulumi.outputs())
+        api = administrator(pulumi.outputs())
         verdicts = counts.proven(api, manifest.counts, settings, manifest.at, SERVICES)
     except CannotGoOn as stop:
         return str(stop)
@@ -133,7 +134,7 @@ def _go_back(client: DockerClient, settings: Settings, component: str, path: Pat
     if pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack()):
         msg = f"the old version does not come up either; what it said is above. The data is in {path}: {again}"
         raise CannotGoOn(msg)
-    verdicts = counts.proven(backup.grafana(pulumi.outputs()), manifest.counts, settings, manifest.at, SERVICES)
+    verdicts = counts.proven(administrator(pulumi.outputs()), manifest.counts, settings, manifest.at, SERVICES)
     restore.show(verdicts, manifest)
     if not all(v.passed for v in verdicts):
         msg = f"the old version is back, but does not hold all that it held: {again}"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.grafana_api import GrafanaApi
+from components.grafana_api import GrafanaApi, administrator
 from ops import pulumi, screenshots
 
 Models = tuple[dict[str, Any], dict[str, Any]]
@@ -25,9 +25,8 @@ def take(changed: Mapping[str, Models], folder: Path) -> dict[str, tuple[str, st
     folder.mkdir(parents=True, exist_ok=True)
     pulumi.select()
     outputs = pulumi.outputs()
-    auth = f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}"
     found: dict[str, tuple[str, str]] = {}
-    with _lent(GrafanaApi(outputs["grafanaUrl"], auth)) as upload, screenshots.open_browser() as browser:
+    with _lent(administrator(outputs)) as upload, screenshots.open_browser() as browser:
         page = screenshots.sign_in(browser, outputs)
         for uid, models in changed.items():
             files = [folder / f"{uid}-{name}.png" for name in _NAMES]

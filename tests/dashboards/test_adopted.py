@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 import adopted
 from dashboards.catalogue import DashboardFile, built, dashboards
 from dashboards.errors import DashboardError
-from ops import pull
+from ops import pull, stack_config
 from settings import Settings
 
 Json = dict[str, Any]
@@ -106,6 +108,22 @@ def test_an_adopted_dashboard_takes_the_place_of_a_built_one(
         (found,) = (f for f in dashboards(settings_of(stack)) if f.uid == "home")
         assert json.loads(found.json) == MODEL | {"uid": "home", "editable": editable}
         assert not found.by_hand
+
+
+_RUN = f"""
+import adopted, runpy
+adopted.dashboards = lambda: (adopted.Dashboard("by-hand", "", {MODEL!r}),)
+runpy.run_module("ops.mocked", run_name="__main__")
+"""
+
+
+def test_the_program_takes_one_that_lies_in_no_folder() -> None:
+    values, secret = stack_config.filled("dev")
+    given = json.dumps({"stack": "dev", "raw": values, "secret": sorted(secret)})
+    done = subprocess.run([sys.executable, "-c", _RUN], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (found,) = (r for r in json.loads(done.stdout) if r["name"] == "by-hand")
+    assert "folder" not in found["inputs"]
 
 
 def test_a_folder_that_nobody_knows_is_refused(

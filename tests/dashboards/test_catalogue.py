@@ -12,6 +12,7 @@ from dashboards import uids
 from dashboards.builder import DashboardBuilder
 from dashboards.catalogue import FOLDERS, dashboards, files
 from dashboards.errors import DashboardError
+from tests.e2e.test_stack_dashboards import MOST_SAMPLES
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_PULUMI = """
@@ -45,6 +46,11 @@ def test_where_each_dashboard_lives() -> None:
         "home": ("infrastructure", "Home"),
         "runbooks": ("infrastructure", "Runbooks"),
     }
+
+
+def test_every_dashboard_has_a_bound_on_what_it_reads() -> None:
+    """The slow test that measures it runs before releases only: too late to learn that a dashboard has none."""
+    assert set(MOST_SAMPLES) == {d.uid for d in dashboards(settings.load("dev", {}))}
 
 
 def test_file_and_content_agree() -> None:

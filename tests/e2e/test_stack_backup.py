@@ -205,6 +205,7 @@ def test_what_cannot_be_restored_touches_nothing(
     (tmp_path / "a.tar").write_bytes(raw)
     before = filled.ids()
     done = filled.run("restore", str(tmp_path / "a.tar"), DECRYPT=str(file), YES=filled.name)
+    print(done.stderr)
     assert done.returncode == 1
     assert "othing was touched" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

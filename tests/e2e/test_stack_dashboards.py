@@ -42,6 +42,7 @@ MOST_SAMPLES = {
     "runbooks": 0,
     "service-detail": 100_000,
     "logs": 0,
+    "incident": 100_000,
 }
 """What all queries of a dashboard may read when it is opened, with one service and the stack's three watched."""
 PAPER = ("A4", "Letter")

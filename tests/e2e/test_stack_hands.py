@@ -102,6 +102,7 @@ def test_an_edit_comes_back_as_code(real: Sandbox, uid: str) -> None:
     before = versions(real, uid)
     done = real.run("pull", uid)
     assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
     built = json.loads(
         adopted(
             real,

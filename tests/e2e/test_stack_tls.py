@@ -107,6 +107,17 @@ def test_the_sign_on_button_leads_to_the_provider(secured: Sandbox) -> None:
         assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")), cookie.partition("=")[0]
 
 
+def test_a_backup_is_taken_counted_and_restored(secured: Sandbox) -> None:
+    done = secured.run("backup")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made,) = (secured.folder / "backups").glob("*.tar")
+    done = secured.run("restore", str(made), YES=secured.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" yes ") >= 10
+    assert " NO " not in done.stdout
+    secured.expect_no_changes()
+
+
 def test_the_key_and_the_secret_are_nowhere_to_be_read(secured: Sandbox) -> None:
     inspected = json.dumps(secured.container("grafana").attrs)
     exported = secured.pulumi("stack", "export").stdout
