@@ -11,8 +11,8 @@ OPS = STACK=$(STACK) $(PYTHON) -m ops
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
-up: ## Bring the stack up, or bring it up to date
-	@$(OPS) up
+up: ## Bring the stack up, or bring it up to date; REFRESH=1 puts back what was changed elsewhere too
+	@$(OPS) up $(if $(REFRESH),refresh)
 
 password: ## Print Grafana's administrator password
 	@$(OPS) password

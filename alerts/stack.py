@@ -1,7 +1,8 @@
 """The alerts about the stack itself: blind, full, rejecting, restarting; and the one that always fires.
 
 What they cannot see. There is no exporter for the host: the free space is that of the file system with Jaeger's data,
-which is that of all volumes unless somebody mounted another one. A container that dies before Prometheus has scraped
+which is that of all volumes unless somebody mounted another one, and of another one it is seen that it is full only by
+what its owner prints. A container that dies before Prometheus has scraped
 it is a target that is down, no restart.
 """
 
@@ -44,10 +45,15 @@ RESTARTS: Final = 2
 STORED_SECONDS: Final = 120
 STORED_SCRAPES: Final = 4
 """How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
+REPAIRED_SECONDS: Final = 3_600
+"""How long after its start a repair is told: it is counted once, at the start."""
 MISSED: Final = 3
 ERRORS: Final = 5
 
 _SINCE: Final = "10m"
+_NO_ROOM: Final = "(?i)no space left on device|disk is full|SIGBUS"
+"""What Prometheus and the collector, Grafana's SQLite, and Jaeger, whose files are mapped, print on a full disk."""
+_NO_ROOM_SINCE: Final = "5m"
 _FREE: Final = "jaeger_storage_badger_value_log_bytes_available"
 _STORED: Final = tuple(
     f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
@@ -124,6 +130,23 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         pending="1m",
     )
     yield Alert(
+        kind="metrics-repaired",
+        title="Prometheus dropped damaged metrics",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "repairs": 'sum(prometheus_tsdb_wal_corruptions_total{job="prometheus"})',
+            "age": 'time() - max(process_start_time_seconds{job="prometheus"})',
+        },
+        condition=f"$repairs > 0 && $age < {REPAIRED_SECONDS}",
+        summary=(
+            f"Prometheus started {words.count('age')} seconds ago, found its write-ahead log damaged, and dropped what"
+            " stood there after the damage: up to the last two or three hours."
+        ),
+        panel=TARGETS_PANEL,
+    )
+    yield Alert(
         kind="rules-failing",
         title="Prometheus: recording rules fail",
         severity="page",
@@ -173,6 +196,22 @@ def _full(settings: Settings) -> Iterator[Alert]:
         panel=SPACE_PANEL,
         pending="5m",
     )
+    for name in SERVICES:
+        if name == "loki":  # whose own lines are refused then, and that is an alert
+            continue
+        lines = f'sum(count_over_time({{service_name="{name}"}} |~ "{_NO_ROOM}" [{_NO_ROOM_SINCE}]))'
+        yield Alert(
+            kind="disk-full",
+            title=f"{name}: no room on its disk",
+            severity="page",
+            service=name,
+            owner=settings.owner,
+            queries={"lines": f"{lines} or vector(0)"},
+            condition="$lines > 0",
+            summary=f"{name} printed {words.count('lines')} times in {_NO_ROOM_SINCE} that its disk is full.",
+            panel=SPACE_PANEL,
+            datasource=uids.DATASOURCE_LOKI,
+        )
     yield Alert(
         kind="disk-filling",
         title="The Docker host's disk is filling",

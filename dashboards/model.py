@@ -18,6 +18,8 @@ class Transformation(TypedDict):
     id: str
     options: Mapping[str, object]
     disabled: NotRequired[bool]
+    ref_id: NotRequired[str]
+    """Only what this query brought."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, Final, Literal, ParamSpec
 
-from dashboards import fields, palette, sdk, targets
+from dashboards import fields, palette, sdk, targets, transform
 from dashboards.errors import refuse
 from dashboards.layout import Box
 from dashboards.model import AnyQuery, PanelSpec, Query, Thresholds, Transformation
@@ -26,6 +26,7 @@ class Traits:
         query: what a bare string means; None for a type that has no query.
         needs_unit: whether it shows numbers.
         color: by threshold, by series, or not at all.
+        speechless: whether Grafana drops what it would say without data; a line of the answer says it then.
 
     """
 
@@ -34,6 +35,7 @@ class Traits:
     query: QueryDefaults | None = PROMQL
     needs_unit: bool = True
     color: Literal["thresholds", "series", "none"] = "thresholds"
+    speechless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,16 @@ class Panel:
         panel.time_from = spec.time_from or None
         panel.interval = spec.interval or None
         panel.max_data_points = spec.max_data_points
-        panel.transformations = [_transformation(step) for step in spec.transformations] or None
+        steps = [*spec.transformations]
         queries: tuple[AnyQuery, ...] = ()
         if self.traits.query is not None:
             queries = targets.resolve(spec.query, self.traits.query)
+            if self.traits.speechless and spec.no_value:
+                queries += (targets.missing(queries, spec.no_value),)
+                steps.append(transform.labels_to_fields(of=targets.MISSING))
             panel.targets = [targets.target(query) for query in queries]
             panel.datasource = targets.panel_datasource(queries)
+        panel.transformations = [_transformation(step) for step in steps] or None
         if panel.options is None:
             panel.options = {}
         self._configure_fields(panel, queries)
@@ -184,4 +190,5 @@ def _transformation(step: Transformation) -> sdk.dashboard.DataTransformerConfig
         id_val=step["id"],
         disabled=step.get("disabled"),
         options=dict(step.get("options", {})),
+        filter_val=sdk.dashboard.MatcherConfig("byRefId", step["ref_id"]) if "ref_id" in step else None,
     )

@@ -197,7 +197,7 @@ def table(
     return builder
 
 
-@panel_type(Traits(width=24, height=10, query=_LOGQL, needs_unit=False, color="none"))
+@panel_type(Traits(width=24, height=10, query=_LOGQL, needs_unit=False, color="none", speechless=True))
 def logs(  # noqa: PLR0913 - keyword-only, each optional
     spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,

@@ -37,6 +37,7 @@ NEVER: Final = seconds("3650d")
 """A budget that lasts longer than this is not burning."""
 MANY_FAIL: Final = 0.01
 """From this share of failed calls on the service map marks who was called."""
+NOTHING_FAILED: Final = "Nothing failed in this time range."
 FULL_COVERAGE: Final = 0.99
 """From here on the window counts as full of data."""
 
@@ -209,8 +210,12 @@ def in_range(selector: str, *, at: str = "") -> str:
 
 
 def failed_requests(settings: Settings, count: int) -> str:
-    """Return the `count` endpoints with most failed requests in the time range."""
-    return f"topk({count}, {in_range(failing(settings, SERVICE))} > 0)"
+    """Return the `count` endpoints with most failed requests in the time range; one row that says so where none failed.
+
+    A table without rows says nothing, whatever its panel would say without data.
+    """
+    failed = f"topk({count}, {in_range(failing(settings, SERVICE))} > 0)"
+    return f'{failed} or label_replace(vector(0) unless on () {failed}, "endpoint", "{NOTHING_FAILED}", "", "")'
 
 
 def failed_share(settings: Settings) -> str:

@@ -401,7 +401,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
             Override(name="Failed requests", width=150),
             Override(name="Share failing", unit="percentunit", decimals=2, width=140),
         ],
-        no_value="Nothing failed in this time range.",
+        no_value=queries.NOTHING_FAILED,
         description=style.describe(
             f"The {ENDPOINTS} endpoints with most failed requests in the dashboard's time range.",
             "begin with the first line: open its service (the name is a link), see which status code it is, and read "

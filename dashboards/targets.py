@@ -1,5 +1,6 @@
 """From queries to what the SDK sends: data sources, ref ids, and the query class Jaeger lacks."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -16,6 +17,9 @@ DATASOURCE_TYPES: Final = {
 MIXED: Final = sdk.common.DataSourceRef("datasource", "-- Mixed --")
 
 _JAEGER_KINDS: Final = {"search": "search", "dependencies": "dependencyGraph"}
+
+MISSING: Final = "missing"
+"""Ref of the query that says in a line what a panel has no data of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,29 @@ def target(query: AnyQuery) -> sdk.Dataquery:
         hide=query.hide or None,
         datasource=ref,
         editor_mode=sdk.prometheus.QueryEditorMode.CODE,
+    )
+
+
+def missing(queries: Sequence[AnyQuery], text: str) -> Query:
+    """Return a query whose one answer is a line that says `text`, when the panel's only LogQL query finds none.
+
+    Raises:
+        SettingError: it is not one LogQL query, or LogQL would read something into the text.
+
+    """
+    (query, *others) = queries
+    if others or not isinstance(query, Query) or query.datasource_uid != uids.DATASOURCE_LOKI:
+        refuse("query", queries, f"one LogQL query, where a panel says '{text}' without data")
+    if "$" in text:
+        refuse("no_value", text, "text without $")
+    # Counting fails at the first line that a parser could not read.
+    found = f'sum(count_over_time({query.expr} | __error__="" [$__range])) > 0'
+    line = f'label_replace(vector(0) unless on () ({found}), "line", {json.dumps(text, ensure_ascii=False)}, "", "")'
+    return Query(
+        f'label_replace({line}, "level", "info", "", "")',
+        datasource_uid=query.datasource_uid,
+        instant=True,
+        ref_id=MISSING,
     )
 
 

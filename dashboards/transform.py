@@ -37,9 +37,10 @@ def limit(rows: int) -> Transformation:
     return {"id": "limit", "options": {"limitField": str(rows)}}
 
 
-def labels_to_fields() -> Transformation:
-    """Turn each label into a column."""
-    return {"id": "labelsToFields", "options": {"mode": "columns"}}
+def labels_to_fields(*, of: str = "") -> Transformation:
+    """Turn each label into a column, in the answer of one query where `of` names its ref."""
+    step: Transformation = {"id": "labelsToFields", "options": {"mode": "columns"}}
+    return step | {"ref_id": of} if of else step
 
 
 def with_value(*fields: str) -> Transformation:

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     if not parts:
         say(f"stack '{context.stack()}' has not drifted")
         return 0
-    report = "\n\n".join([f"Stack `{context.stack()}` has drifted; `make up` puts it back.", *parts]) + "\n"
+    report = "\n\n".join([f"Stack `{context.stack()}` has drifted; `make up REFRESH=1` puts it back.", *parts]) + "\n"
     if arguments:
         Path(arguments[0]).write_text(report, encoding="utf-8")
     say(f"stack '{context.stack()}' has drifted")

@@ -38,6 +38,7 @@ from ops.sandbox import Sandbox
 from settings import SERVICES
 
 STACK: Final = "faults"
+"""The start of their names: one for each scenario, so that two can be played beside each other."""
 _WHOLE_SECONDS: Final = 120.0
 _SHORT: Final = 300
 SCENARIOS: Final[dict[str, Scenario]] = {
@@ -90,7 +91,7 @@ def choose(only: str) -> dict[str, Scenario]:
 def play(name: str, scenario: Scenario) -> Outcome:
     """Play one scenario on a stack of its own, which has to be whole and unchanged afterwards."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, ExitStack() as after:
-        stack = Sandbox.make(Path(folder) / "stack", STACK, engine=docker.from_env(), base="staging")
+        stack = Sandbox.make(Path(folder) / "stack", f"{STACK}-{name}", engine=docker.from_env(), base="staging")
         stack.configure(portOffset=stack.offset)
         try:
             outcome = scenario(stack, after)

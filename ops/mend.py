@@ -12,6 +12,7 @@ exist but are not in the state. Each is undone here just so far that the next `u
 | a pending folder, data source, …     | removed from Grafana, where it was made moments ago              |
 | a container the state only half knows| removed from the Docker host and from the state                  |
 | a container that is gone or stopped  | forgotten by the state, so that `up` makes or starts it          |
+| a volume that is gone                | forgotten by the state with all that was in it: `up` makes both  |
 | containers that a backup paused      | go on                                                            |
 | half of a restore                    | undone: the data and the state from before it come back          |
 """
@@ -91,10 +92,12 @@ def mend(client: DockerClient) -> list[str]:
         _remove_container(client, str(resource["id"]))
         done.append(f"removed container {_name(resource)}, whose start had failed")
     gone = [r for r in resources if r["type"] == _CONTAINER and r not in broken and _is_down(client, r)]
-    if broken or dirty:
-        urns = {r["urn"] for r in broken}
+    lost = _lost(client, resources)
+    done += [f"noticed that volume {_name(r)} is gone, with what was in it" for r in lost if r["type"] == _VOLUME]
+    if broken or dirty or lost:
+        urns = {r["urn"] for r in (*broken, *lost)}
         deployment["pending_operations"] = []
-        deployment["resources"] = [without(r, urns) for r in resources if r not in broken]
+        deployment["resources"] = [without(r, urns) for r in resources if r["urn"] not in urns]
         pulumi.ask("stack", "import", "--force", given=json.dumps(state))
     if gone:
         targets = [part for r in gone for part in ("--target", str(r["urn"]))]
@@ -249,6 +252,13 @@ def _is_down(client: DockerClient, resource: Json) -> bool:
     except docker.errors.NotFound:
         return True
     return bool(must_run) and container.status not in {"running", "restarting"}
+
+
+def _lost(client: DockerClient, resources: list[Json]) -> list[Json]:
+    """Return the volumes that the Docker host has no more, and what went with them: all of Grafana's content."""
+    there = {volume.name for volume in client.volumes.list()}
+    urns = {r["urn"] for r in resources if r["type"] == _VOLUME and r["id"] not in there}
+    return [r for r in resources if r["urn"] in urns or r.get("deletedWith") in urns]
 
 
 def _name(resource: Json) -> str:

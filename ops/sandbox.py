@@ -9,14 +9,14 @@ import contextlib
 import gc
 import json
 import os
-import secrets
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,10 @@ def _engine() -> tuple[DockerClient | None, str]:
 
 
 # Below the ports that Linux hands to outgoing connections (from 32768): up there a port can be taken at any moment.
-# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart). From where the lot falls, so
-# that two runs at once do not meet: a port is free until its stack is up, minutes after it was given.
-_ALL = range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30)
-_FIRST = secrets.randbelow(len(_ALL))
-_OFFSETS: Iterator[int] = iter((*_ALL[_FIRST:], *_ALL[:_FIRST]))
+# By 30, so that no two stacks of a run meet (Grafana's and Loki's ports are 100 apart), in an order of each process's
+# own, so that two runs hardly do: a stack that is coming up holds none of its ports yet.
+_STEPS = range(4_000, 32_768 - max(DEFAULT_PORTS.values()), 30)
+_OFFSETS = iter(random.sample(_STEPS, len(_STEPS)))
 
 
 def free_offset() -> int:
@@ -165,9 +164,9 @@ class Sandbox:
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
-    def up(self) -> str:
-        """Run `make up`; AssertionError with all it said when it fails."""
-        done = self.run("up")
+    def up(self, *, refresh: bool = False) -> str:
+        """Run `make up`, with REFRESH=1 where asked; AssertionError with all it said when it fails."""
+        done = self.run("up", *(["refresh"] if refresh else []))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -243,12 +242,6 @@ class Sandbox:
     def grafana(self) -> GrafanaApi:
         """Return Grafana's API as its administrator."""
         return administrator(self.outputs())
-
-    def refresh_and_up(self) -> None:
-        """Look for drift, then put it back."""
-        done = self.pulumi("refresh", "--yes", "--skip-preview")
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.up()
 
     def sweep(self) -> None:
         """Remove whatever carries this stack's name on the Docker host."""

@@ -230,14 +230,19 @@ class Backends:
     def _has(self, trace: str) -> bool:
         try:
             return bool(_get(f"{self.jaeger}/api/traces/{trace}")["data"])
-        except urllib.error.HTTPError as error:  # 404: it has not
-            error.close()
+        except urllib.error.HTTPError:  # 404: it has not
             return False
 
     def written(self, services: str, window: str = "72h", *, at: float | None = None) -> int:
         """Return how many lines of the services, a regular expression, Loki has of a time until now, or `at`."""
         expr = f'sum(count_over_time({{service_name=~"{services}"}}[{window}]))'
         return int(_value(_get(f"{self.loki}/loki/api/v1/query", query=expr, **_at(at))))
+
+    def flush(self) -> None:
+        """Have Loki write what it holds in memory as chunks."""
+        request = urllib.request.Request(f"{self.loki}/flush", method="POST")  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310 - ours
+            pass
 
     def chunks_deleted(self) -> int:
         """Return how many chunks Loki says that it has deleted since it started."""
@@ -256,6 +261,12 @@ class Backends:
     def value(self, expr: str, *, at: float | None = None) -> float:
         """Return Prometheus' answer to a query that gives one number, 0 where it gives none; `at` seconds of 1970."""
         return _value(_get(f"{self.prometheus}/api/v1/query", query=expr, **_at(at)))
+
+    def scrapes(self, at: float) -> dict[tuple[str, float], int]:
+        """Return how many samples came with each scrape of the hour before `at`, by target and seconds since 1970."""
+        expr = f"scrape_samples_scraped[1h] @ {at:.0f}"
+        rows = _get(f"{self.prometheus}/api/v1/query", query=expr)["data"]["result"]
+        return {(row["metric"]["instance"], when): int(count) for row in rows for when, count in row["values"]}
 
     def lost(self, sent: Sent) -> dict[str, int]:
         """Return how much of each signal is not here; all of what a store has that does not answer."""
@@ -353,6 +364,11 @@ def _value(answer: Json) -> float:
 
 
 def _get(url: str, **asked: object) -> Json:
-    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
-        found: Json = json.load(answer)
+    try:
+        with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
+            found: Json = json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            error.msg += f": {error.read(500).decode(errors='replace')}"  # what the store says is wrong
+        raise
     return found

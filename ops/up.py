@@ -1,6 +1,11 @@
-"""`make up`: everything that is missing, then `pulumi up`, then a table of where to look."""
+"""`make up`: everything that is missing, then `pulumi up`, then a table of where to look.
+
+`REFRESH=1` then looks for what somebody, or something, else has changed, and puts that back too.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 from docker import DockerClient
 
@@ -10,9 +15,11 @@ from ops.bootstrap import CannotGoOn
 from ops.console import say, table
 from ops.mend import take_over
 
+REFRESH: Final = "refresh"
 
-def main(_arguments: list[str]) -> int:
-    """Bring the chosen stack up, or up to date; a second run changes nothing."""
+
+def main(arguments: list[str]) -> int:
+    """Bring the chosen stack up, or up to date; a second run changes nothing. `arguments` may be REFRESH."""
     settings = stack_config.current()
     client = engine.connect()
     engine.pull(client, settings)
@@ -22,7 +29,9 @@ def main(_arguments: list[str]) -> int:
         pulumi.plugins()
         # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
         checked = policies.arguments(settings) if settings.production else ()
-        code = pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *checked)
+        code = _up(*checked)
+        if not code and REFRESH in arguments:  # only now: what is to be looked at has to be there
+            code = _up("--refresh", *checked)
     if code:
         say(
             "`make up` stopped; the reason is above. What ran before still runs, and another `make up` goes on from"
@@ -31,6 +40,10 @@ def main(_arguments: list[str]) -> int:
         return code
     show_outputs()
     return 0
+
+
+def _up(*options: str) -> int:
+    return pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *options)
 
 
 def ports(client: DockerClient) -> None:

@@ -14,6 +14,7 @@ from components.grafana_api import GrafanaApi, GrafanaError, administrator
 from configs import labels
 from configs.correlations import CORRELATIONS
 from configs.datasources import datasources
+from dashboards import targets
 from dashboards.catalogue import dashboards
 from ops import context, engine, hops, pulumi, stack_config
 from ops.console import say, table
@@ -187,5 +188,6 @@ def check_panel(api: GrafanaApi, part: str, panel: Json, values: Mapping[str, st
     errors = [f"{ref}: {r['error']}" for ref, r in results.items() if r.get("error")]
     if errors or not results:
         return Check(part, name, passed=False, detail="; ".join(errors) or json.dumps(answer)[:200])
-    rows = sum(hops.rows_of(frame) for r in results.values() for frame in r.get("frames", ()))
+    shown = (r for ref, r in results.items() if ref != targets.MISSING)
+    rows = sum(hops.rows_of(frame) for r in shown for frame in r.get("frames", ()))
     return Check(part, name, passed=True, detail=f"{rows} values" if rows else "no data")

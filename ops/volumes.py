@@ -10,6 +10,7 @@ import io
 import os
 import shlex
 import socket
+import struct
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import IO, Final, cast
 import docker.errors
 import docker.types
 import psutil
+import requests
 from docker import DockerClient
 from docker.models.containers import Container
 
@@ -43,6 +45,11 @@ OWNER: Final = f"{PROJECT}.owner"
 """The label that tells whose a workshop is: host and process."""
 _CAPABILITIES: Final = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 """Files of five users are read, and written again with their owners and modes."""
+
+
+_HEADER: Final = struct.Struct(">BxxxL")
+"""Before each piece of a process's output: its stream, its length."""
+_STDERR: Final = 2
 
 
 def data_volume(settings: Settings, service: str) -> str:
@@ -188,10 +195,19 @@ class Workshop:
         api = self.client.api
         run = api.exec_create(self.container.id, list(command))["Id"]
         said = b""
-        for out, err in api.exec_start(run, stream=True, demux=True):
-            said += err or b""
-            if out:
-                yield out
+        # The client's own `exec_start` asks for an upgrade and then reads past the answer's buffer: what the engine
+        # sent together with its headers, as it does on a busy machine, would be lost.
+        url = f"{api.base_url}/v{api.api_version}/exec/{run}/start"
+        with api.post(url, json={"Detach": False, "Tty": False}, stream=True, timeout=None) as answer:
+            try:
+                answer.raise_for_status()
+            except requests.HTTPError as error:
+                docker.errors.create_api_error_from_http_exception(error)
+            for stream, data in _frames(cast("IO[bytes]", answer.raw)):
+                if stream == _STDERR:
+                    said += data
+                else:
+                    yield data
         code = api.exec_inspect(run)["ExitCode"]
         if code not in accepted:
             msg = (
@@ -281,6 +297,16 @@ def _entry(line: str) -> Entry:
         mtime=int(mtime),
         identity=(int(size), int(mtime), int(ctime), int(inode)),
     )
+
+
+def _frames(answer: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield what a process printed, and to which stream, as the engine multiplexes it; CannotGoOn if it ends early."""
+    while header := answer.read(_HEADER.size):
+        stream, size = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, -1)
+        data = answer.read(size) if size >= 0 else b""
+        if len(data) != size:
+            raise CannotGoOn("the Docker engine's answer ended in the middle: try again")
+        yield stream, data
 
 
 def _chunks(chunks: Iterator[bytes]) -> IO[bytes]:

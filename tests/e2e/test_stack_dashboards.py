@@ -109,7 +109,7 @@ def test_the_preferences_are_put_back(real: Sandbox) -> None:
     real.grafana().request("PATCH", "/api/org/preferences", {"homeDashboardUID": ""})
     drift = real.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert drift.returncode != 0, "a refresh must see the edit"
-    real.refresh_and_up()
+    real.up(refresh=True)
     assert real.grafana().request("GET", "/api/org/preferences")["homeDashboardUID"] == "home"
     real.expect_no_changes()
 

@@ -50,28 +50,28 @@ def test_a_text_too_long_for_jaeger_stops_no_other_trace(real: Sandbox) -> None:
 
 def test_prometheus_comes_back_with_what_was_before_a_flipped_byte(real: Sandbox) -> None:
     where, at = Backends.of(real), time.time()
-    scraped = f"sum(sum_over_time(scrape_samples_scraped[1h] @ {at:.0f}))"
-    before = wait_for(lambda: where.value(scraped))
+    before = wait_for(lambda: where.scrapes(at))
     real.container("prometheus").kill()
     segment = max((damage.data(real, "prometheus") / "wal").glob("0*"))
     damage.flip(segment, segment.stat().st_size // 2)
     real.container("prometheus").start()
     wait_for(lambda: real.serves("prometheus"))
-    left = where.value(scraped)
-    sys.stdout.write(f"\n{left:.0f} of {before:.0f} samples are left\n")
-    assert 0 < left < before
+    left = where.scrapes(at)
+    sys.stdout.write(f"\n{sum(left.values())} of {sum(before.values())} samples are left\n")
+    assert left
+    assert left.items() < before.items()
     wait_for(lambda: where.value('max(timestamp(up{job="prometheus"}))') > at)
 
 
-def test_a_database_that_is_none_is_said_to_be_none(real: Sandbox) -> None:
+def test_a_database_that_is_none_is_said_to_be_none_and_made_anew_by_one_command(real: Sandbox) -> None:
     real.container("grafana").stop()
     database = damage.data(real, "grafana") / "grafana.db"
+    damage.fold(database)
     damage.flip(database, 3)
     began = int(time.time())
     real.container("grafana").start()
     wait_for(lambda: "file is not a database" in real.container("grafana").logs(since=began).decode(), 30)
-    real.container("grafana").stop()
-    damage.flip(database, 3)
-    real.container("grafana").start()
+    damage.from_nothing(real)
     wait_healthy(real)
     assert real.grafana().request("GET", "/api/dashboards/uid/slo-overview")
+    real.expect_no_changes()

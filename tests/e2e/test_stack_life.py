@@ -181,7 +181,7 @@ def test_hand_edits_are_put_back(real: Sandbox) -> None:
     )
     drift = real.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert drift.returncode != 0, "a refresh must see the edits"
-    real.refresh_and_up()
+    real.up(refresh=True)
     assert api.request("GET", "/api/dashboards/uid/slo-overview")["dashboard"]["title"] == original
     assert api.request("GET", "/api/datasources/uid/prometheus")["jsonData"]["httpMethod"] == "POST"
     rows = api.request("GET", "/api/datasources/correlations")["correlations"]
@@ -196,7 +196,7 @@ def test_deletions_by_hand_are_put_back_once(real: Sandbox) -> None:
     api.request("DELETE", f"/api/datasources/uid/loki/correlations/{first['uid']}")
     api.request("DELETE", "/api/datasources/uid/jaeger")  # source of two, target of one
     api.request("DELETE", "/api/dashboards/uid/infrastructure-health")
-    real.refresh_and_up()
+    real.up(refresh=True)
     rows = api.request("GET", "/api/datasources/correlations")["correlations"]
     ways = sorted((c["sourceUID"], c["targetUID"], c["label"]) for c in rows)
     assert ways == sorted((c.source, c.target, c.label) for c in CORRELATIONS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import threading
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from ops.diffing.restarts import MEASURED
 from ops.drift import DRIFTED
 from ops.sandbox import Sandbox
 from tests.e2e.conftest import slow, wait_healthy
+from tests.repository import begin
 
 READY = {
     "grafana": ("grafana", "/api/health"),
@@ -32,16 +32,10 @@ READY = {
 @pytest.fixture(scope="module")
 def real(make_real: Callable[[str], Sandbox]) -> Iterator[Sandbox]:
     stack = make_real("e2e-review")
-    for arguments in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message=base")):
-        git(stack, *arguments)
+    begin(stack.folder)
     stack.up()
     yield stack
     stack.sweep()
-
-
-def git(stack: Sandbox, *arguments: str) -> None:
-    config = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *config, *arguments], cwd=stack.folder, check=True, capture_output=True)
 
 
 def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
@@ -122,7 +116,7 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
     assert done.returncode == DRIFTED, done.stdout + done.stderr
     assert "### What runs is not what the state believes" in report.read_text()
     assert "logs" in report.read_text()
-    real.refresh_and_up()
+    real.up(refresh=True)
 
     undo = real.edit("dashboards/logs.py", 'title="Errors, newest first"', 'title="Errors"')
     try:

@@ -13,21 +13,14 @@ import pytest
 
 from ops.bootstrap import ROOT
 from ops.sandbox import LEFT_OUT
-
-
-def git(folder: Path, *arguments: str) -> str:
-    config = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", *config, *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+from tests.repository import begin, git
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("diff") / "project"
     shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=base")
+    begin(folder)
     return folder
 
 

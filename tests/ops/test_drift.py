@@ -33,7 +33,7 @@ def test_drift_of_either_kind_is_reported(answers: Answers, tmp_path: Path) -> N
     answers["refresh"] = (drift.DRIFTED, "~ container loki: memory ``` 1\nerror: no changes were expected")
     assert main(["drift", str(tmp_path / "r.md")]) == drift.DRIFTED
     assert (tmp_path / "r.md").read_text() == (
-        "Stack `dev` has drifted; `make up` puts it back.\n\n"
+        "Stack `dev` has drifted; `make up REFRESH=1` puts it back.\n\n"
         "### What runs is not what the state believes\n\n"
         "````\n~ container loki: memory ``` 1\nerror: no changes were expected\n````\n"
     )

@@ -8,8 +8,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from docker import DockerClient
 
 from ops import mend, transplant
 from ops.bootstrap import CannotGoOn
@@ -101,6 +104,25 @@ def test_a_half_written_state_is_taken_from_its_copy(locks: Path, tmp_path: Path
     with pytest.raises(CannotGoOn, match="damaged and so is its copy"):
         mend.unlock()
     assert locks.exists()
+
+
+def test_with_a_volume_goes_what_was_in_it() -> None:
+    class Volumes:
+        name = "kept-data"
+
+        def list(self) -> list[Volumes]:
+            return [self]
+
+    volume = {"type": "docker:index/volume:Volume"}
+    state = [
+        volume | {"urn": "kept", "id": "kept-data"},
+        volume | {"urn": "gone", "id": "gone-data"},
+        {"type": "grafana:oss/folder:Folder", "urn": "in-kept", "id": "1", "deletedWith": "kept"},
+        {"type": "grafana:oss/folder:Folder", "urn": "in-gone", "id": "2", "deletedWith": "gone"},
+        {"type": "pulumi:providers:grafana", "urn": "provider", "id": "3"},
+    ]
+    client = cast("DockerClient", SimpleNamespace(volumes=Volumes()))
+    assert [r["urn"] for r in mend._lost(client, state)] == ["gone", "in-gone"]
 
 
 def test_references_to_what_left_the_state_leave_with_it() -> None:
