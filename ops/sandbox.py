@@ -156,11 +156,11 @@ class Sandbox:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def pulumi(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the Pulumi CLI itself."""
+    def pulumi(self, *arguments: str, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the Pulumi CLI itself; `given` is its standard input."""
         return subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
-            cwd=self.folder, env=self.environment | environment,
+            cwd=self.folder, env=self.environment | environment, input=given,
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
@@ -188,6 +188,11 @@ class Sandbox:
             if value is not None:
                 document["config"][f"observability:{key}"] = value
         path.write_text(yaml.safe_dump(document))
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Configure a secret, as somebody does who leaves it in no list of processes."""
+        done = self.pulumi("config", "set", "--secret", key, given=value)
+        assert done.returncode == 0, done.stderr
 
     def edit(self, file: str, old: str, new: str) -> Callable[[], None]:
         """Replace text in a file of the copy; returns what puts it back."""

@@ -92,11 +92,6 @@ def let_in(real: Sandbox, auth: str) -> bool:
     return True
 
 
-def set_secret(real: Sandbox, key: str, value: str) -> None:
-    done = real.pulumi("config", "set", "--secret", key, value)
-    assert done.returncode == 0, done.stderr
-
-
 def evaluations(real: Sandbox) -> dict[str, tuple[str, str]]:
     """Return each alert's health and the time of its last evaluation."""
     groups = real.grafana().request("GET", "/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
@@ -234,7 +229,7 @@ def test_another_secret_key_takes_what_is_stored_along(real: Sandbox) -> None:
     assert wrapped_by(real, SECRET_KEYS[0]), "not by the name of the file"
     before = real.ids()
     SECRET_KEYS.append(secrets.token_hex(16))
-    set_secret(real, "grafanaSecretKey", SECRET_KEYS[-1])
+    real.set_secret("grafanaSecretKey", SECRET_KEYS[-1])
     started = time.time()
     print(real.up(), f"another secret key: {time.time() - started:.1f} s")
     assert real.changed(before) == {"grafana"}
@@ -269,7 +264,7 @@ def test_a_stack_from_before_is_taken_along_too(real: Sandbox) -> None:
 def test_another_password_lets_in_and_the_old_does_not(real: Sandbox) -> None:
     old, before, own = real.outputs()["grafanaAdminPassword"], real.ids(), token(real)
     new = secrets.token_hex(12)
-    set_secret(real, "grafanaAdminPassword", new)
+    real.set_secret("grafanaAdminPassword", new)
     started = time.time()
     print(real.up(), f"another password: {time.time() - started:.1f} s")
     assert let_in(real, f"admin:{new}")
@@ -289,7 +284,7 @@ def test_a_half_rotation_is_finished(real: Sandbox) -> None:
     new = secrets.token_hex(12)
     old = real.outputs()["grafanaAdminPassword"]
     real.grafana().request("PUT", "/api/user/password", {"oldPassword": old, "newPassword": new})
-    set_secret(real, "grafanaAdminPassword", new)
+    real.set_secret("grafanaAdminPassword", new)
     real.up()
     assert let_in(real, f"admin:{new}")
     real.expect_no_changes()
@@ -300,7 +295,7 @@ def test_a_lost_password_has_a_way_back(real: Sandbox) -> None:
     lost = secrets.token_hex(12)
     real.grafana().request("PUT", "/api/user/password", {"oldPassword": configured, "newPassword": lost})
     new = secrets.token_hex(12)
-    set_secret(real, "grafanaAdminPassword", new)
+    real.set_secret("grafanaAdminPassword", new)
     done = real.run("up")
     assert done.returncode != 0
     assert "make recover-password" in done.stdout + done.stderr
@@ -340,7 +335,7 @@ def test_another_mail_password_is_used(real: Sandbox) -> None:
 
     old, new = secrets.token_hex(12), secrets.token_hex(12)
     real.configure(smtpHost=f"observability-{real.name}-mail:25", smtpUser="me", smtpStartTls="NoStartTLS")
-    set_secret(real, "smtpPassword", old)
+    real.set_secret("smtpPassword", old)
     mail = server(old)
     try:
         real.up()
@@ -349,7 +344,7 @@ def test_another_mail_password_is_used(real: Sandbox) -> None:
         mail = server(new)
         assert "535" in refusal(), "the old is refused"
         before = real.ids()
-        set_secret(real, "smtpPassword", new)
+        real.set_secret("smtpPassword", new)
         print(real.up())
         assert refusal() == ""
         assert real.changed(before) == {"grafana"}
