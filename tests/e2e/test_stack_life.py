@@ -255,7 +255,7 @@ def test_production_refuses_to_lose_data(make_real: Callable[..., Sandbox]) -> N
     prod = make_real("e2e-prod", base="prod")
     prod.pulumi("stack", "init")
     for key in ("grafanaAdminPassword", "grafanaSecretKey"):
-        prod.pulumi("config", "set", "--secret", key, f"a-strong-secret-for-{key}")
+        prod.set_secret(key, f"a-strong-secret-for-{key}")
     prod.up()
     for done in (prod.pulumi("destroy", "--yes"), prod.run("destroy", YES=prod.name)):
         assert done.returncode != 0

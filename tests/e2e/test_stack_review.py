@@ -96,8 +96,7 @@ def test_production_is_asked_for_protection(real: Sandbox) -> None:
     real.configure(production=True, grafanaAdminPassword=None)
     try:
         for key in ("grafanaAdminPassword", "grafanaSecretKey"):
-            done = real.pulumi("config", "set", "--secret", key, "a-secret-of-more-than-16-characters")
-            assert done.returncode == 0, done.stderr
+            real.set_secret(key, "a-secret-of-more-than-16-characters")
         done = real.run("preview")
         assert done.returncode != 0
         assert "is not protected: production needs protectData" in done.stdout

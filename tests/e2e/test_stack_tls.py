@@ -28,19 +28,14 @@ OAUTH = {
 SECRET = "a-client-secret-of-nobody"
 
 
-def set_secret(stack: Sandbox, key: str, value: str) -> None:
-    done = stack.pulumi("config", "set", "--secret", key, "--", value)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module")
 def secured(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
     stack = make_real("e2e-tls")
     assert stack.pulumi("stack", "init").returncode == 0
     certificate, key = self_signed("127.0.0.1")
     stack.configure(tlsCertificate=certificate, tlsCaCertificate=certificate, oauth=OAUTH)
-    set_secret(stack, "tlsKey", key)
-    set_secret(stack, "oauthClientSecret", SECRET)
+    stack.set_secret("tlsKey", key)
+    stack.set_secret("oauthClientSecret", SECRET)
     stack.up()
     yield stack
     stack.sweep()
