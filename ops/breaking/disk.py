@@ -127,7 +127,7 @@ def _fill(stack: Sandbox, service: str, disk: SmallDisk) -> Outcome:
 def _kept(service: str, lost: Mapping[str, int]) -> dict[str, bool]:
     """Return the promise about what was acknowledged.
 
-    Prometheus cannot keep the whole of it: it answers 200 to OTLP whether or not it could write, at least up to 3.17
+    Prometheus cannot keep the whole of it: it answers 200 to OTLP whether or not it could write, in 3.16.0
     (`ConsumeMetrics` of its write_otlp_handler.go returns before its `Commit`). So the collector lets go of metrics.
     """
     if service != "prometheus":
