@@ -34,7 +34,8 @@ COUNTER: Final = "stress_requests"
 _TICK_SECONDS: Final = 0.1
 _SENDERS: Final = 3
 """At once for each signal, so that one slow answer holds nothing up."""
-_METRICS_SECONDS: Final = 5.0
+METRICS_SECONDS: Final = 5.0
+"""Between two points of the counter."""
 _PAUSE_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 120.0
 """How long a batch is tried; the OpenTelemetry libraries give up earlier."""
@@ -143,7 +144,7 @@ class Traffic:
         return False, tries
 
     def _count(self) -> None:
-        while not self._over.wait(_METRICS_SECONDS):
+        while not self._over.wait(METRICS_SECONDS):
             self._tell()
 
     def _tell(self) -> None:

@@ -78,7 +78,8 @@ def started(stack: Copy, command: str, output: Path, **values: str) -> subproces
     """Start a command of the README that goes on until it is interrupted, in a process group of its own."""
     with output.open("wb") as file:
         return subprocess.Popen(
-            ["bash", "-c", f"exec {line(command, **values)}"],
+            # Where the tests themselves run in the background, Ctrl-C is ignored, by all that they start too.
+            ["env", "--default-signal=INT", "bash", "-c", f"exec {line(command, **values)}"],
             cwd=stack.folder, env=_environment(stack) | {"PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL,
             stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from configs.correlations import CORRELATIONS
 from ops.sandbox import PASSPHRASE, Sandbox
 from settings import CONTAINERS, ENGINE_FILTER
+from tests import readme
 from tests.e2e.conftest import wait_for, wait_healthy
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def test_hand_edits_are_put_back(real: Sandbox) -> None:
     )
     drift = real.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert drift.returncode != 0, "a refresh must see the edits"
-    real.up(refresh=True)
+    readme.works(real, "make up REFRESH=1")
     assert api.request("GET", "/api/dashboards/uid/slo-overview")["dashboard"]["title"] == original
     assert api.request("GET", "/api/datasources/uid/prometheus")["jsonData"]["httpMethod"] == "POST"
     rows = api.request("GET", "/api/datasources/correlations")["correlations"]
