@@ -191,8 +191,11 @@ def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str,
     for service in api.request("GET", f"{_PROXY}/jaeger/api/services")["data"] or ():
         asked = urlencode({"service": service, "start": begin * 10**6, "end": at * 10**6, "limit": TRACES})
         for trace in api.request("GET", f"{_PROXY}/jaeger/api/traces?{asked}")["data"] or ():
-            began[trace["traceID"]] = min(span["startTime"] for span in trace["spans"]) // 10**6
-            spans[trace["traceID"]] = len(trace["spans"])
+            # A trace that began before it goes on after it, and a span arrives when it has ended.
+            ended = [s["startTime"] for s in trace["spans"] if s["startTime"] + s["duration"] <= at * 10**6]
+            if ended:
+                began[trace["traceID"]] = min(ended) // 10**6
+                spans[trace["traceID"]] = len(ended)
     for what, of_trace in (("traces", dict.fromkeys(began, 1)), ("spans", spans)):
         counts: Counts = {}
         for trace, number in of_trace.items():

@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -41,14 +42,16 @@ def secured(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
     stack.sweep()
 
 
-def get(stack: Sandbox, path: str) -> http.client.HTTPResponse:
-    """Ask without following anywhere, and believing the stack's own authority only."""
-    context = ssl.create_default_context(cadata=stack.outputs()["grafanaCaCertificate"])
-    connection = http.client.HTTPSConnection(
-        urlsplit(stack.outputs()["grafanaUrl"]).netloc, context=context, timeout=10
-    )
-    connection.request("GET", path)
-    return connection.getresponse()
+def get(stack: Sandbox, path: str) -> tuple[http.client.HTTPResponse, str]:
+    """Ask without following anywhere, and believing the stack's own authority only; return the answer and its text."""
+    outputs = stack.outputs()
+    context = ssl.create_default_context(cadata=outputs["grafanaCaCertificate"])
+    with closing(
+        http.client.HTTPSConnection(urlsplit(outputs["grafanaUrl"]).netloc, context=context, timeout=10)
+    ) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
 
 
 def test_everything_follows_to_https(secured: Sandbox) -> None:
@@ -87,8 +90,8 @@ def test_the_settings_are_in_grafana(secured: Sandbox) -> None:
 
 
 def test_the_sign_on_button_leads_to_the_provider(secured: Sandbox) -> None:
-    assert '"generic_oauth":{"icon":"signin","name":"Example"}' in get(secured, "/login").read().decode()
-    answer = get(secured, "/login/generic_oauth")
+    assert '"generic_oauth":{"icon":"signin","name":"Example"}' in get(secured, "/login")[1]
+    answer, _ = get(secured, "/login/generic_oauth")
     assert answer.status == 302
     assert answer.headers["Strict-Transport-Security"]
     where = urlsplit(answer.headers["Location"])

@@ -59,3 +59,25 @@ def test_what_expired_since_is_not_asked_for(dev: Settings) -> None:
 def test_what_has_no_time_never_expires(dev: Settings) -> None:
     assert verdicts({"low": {"0": 3}, "high": {"0": 3}}, {"0": 3}, dev, "grafana") == ["3 3 yes"]
     assert verdicts({"low": {"0": 3}, "high": {"0": 3}}, {}, dev, "grafana") == ["3 0 NO"]
+
+
+class Jaeger:
+    """One trace that began before NOW and goes on after it: the spans that have ended so far."""
+
+    def __init__(self, *spans: tuple[float, float]) -> None:
+        self.spans = [
+            {"startTime": int((NOW + began) * 10**6), "duration": int((ended - began) * 10**6)}
+            for began, ended in spans
+        ]
+
+    def request(self, _method: str, path: str) -> Any:  # noqa: ANN401 - JSON
+        return {"data": ["shop"] if path.endswith("/services") else [{"traceID": "1", "spans": self.spans}]}
+
+
+def test_what_a_trace_gets_after_the_moment_is_not_counted(dev: Settings) -> None:
+    early, later = (-60, -50), [(-55, 1), (-70, 40), (2, 3)]
+    for spans in ([early], [early, *later]):
+        found = counts.measure(Jaeger(*spans), dev, int(NOW), ["jaeger"])  # type: ignore[arg-type]
+        assert [(m.what, sum(m.low.values())) for m in found] == [("traces", 1), ("spans", 1)]
+        assert len({*found[0].low, *found[1].low}) == 1
+    assert all(m.low == {} for m in counts.measure(Jaeger(*later), dev, int(NOW), ["jaeger"]))  # type: ignore[arg-type]
