@@ -35,6 +35,8 @@ PIXELS = 64
 _POLL_SECONDS = 0.5
 _AT_ONCE = 5
 """Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, others' beside it."""
+_CROWDED: Final = 100
+"""Requests sent without one being the newest: the service is too busy to wait for that."""
 _RANGE = {"from": "now-15m", "to": "now"}
 
 
@@ -175,14 +177,21 @@ def _steps(api: GrafanaApi, canary: Canary, settings: Settings, trace: str) -> I
 def _by_exemplar(
     ask: Ask, source: Mapping[str, Any], expr: str, sent: Sequence[str], another: Callable[[], None]
 ) -> tuple[str, str]:
-    """Find one of the requests sent: a bucket keeps only the newest exemplar, and others send requests too."""
+    """Find one of the requests sent: a bucket keeps only the newest exemplar, and others send requests too.
+
+    Where others' are always newer, a busy service is asked for one of theirs.
+    """
     frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
-        for trace in set(sent) & set(_column(frames, destination["name"])):
+        there = _column(frames, destination["name"])
+        own = [trace for trace in there if trace in sent]
+        others = there if len(sent) > _CROWDED else []
+        for trace in (own or others)[-1:]:
             spans = _column(_followed(ask, destination, trace), "spanID")
             if not spans:
                 raise HopError(json.dumps(destination).replace(explore.VALUE, trace), "no such trace")
-            return expr, f"exemplar {trace[:8]}…, {len(spans)} spans"
+            whose = "" if own else f"; another's, newer than all {len(sent)} of ours"
+            return expr, f"exemplar {trace[:8]}…, {len(spans)} spans{whose}"
     for _ in range(_AT_ONCE):
         another()
     raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
