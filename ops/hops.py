@@ -35,7 +35,7 @@ PIXELS = 64
 _POLL_SECONDS = 0.5
 _AT_ONCE = 5
 """Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, others' beside it."""
-_CROWDED: Final = 100
+_CROWDED = 100
 """Requests sent without one being the newest: the service is too busy to wait for that."""
 _RANGE = {"from": "now-15m", "to": "now"}
 
