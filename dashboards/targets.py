@@ -146,7 +146,8 @@ def missing(queries: Sequence[AnyQuery], text: str) -> Query:
         refuse("no_value", text, "text without $")
     # Counting fails at the first line that a parser could not read.
     found = f'sum(count_over_time({query.expr} | __error__="" [$__range])) > 0'
-    line = f'label_replace(vector(0) unless on () ({found}), "line", {json.dumps(text, ensure_ascii=False)}, "", "")'
+    # The first column of text is the line: `body` comes before `level`.
+    line = f'label_replace(vector(0) unless on () ({found}), "body", {json.dumps(text, ensure_ascii=False)}, "", "")'
     return Query(
         f'label_replace({line}, "level", "info", "", "")',
         datasource_uid=query.datasource_uid,

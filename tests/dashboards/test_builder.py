@@ -681,7 +681,7 @@ def test_a_log_panel_says_in_a_line_what_it_has_no_data_of() -> None:
     assert (lines["expr"], lines["queryType"]) == ('{a="b"} | json', "range")
     assert said["expr"] == (
         'label_replace(label_replace(vector(0) unless on () (sum(count_over_time({a="b"} | json | __error__=""'
-        ' [$__range])) > 0), "line", "No \\"error\\" was written.", "", ""), "level", "info", "", "")'
+        ' [$__range])) > 0), "body", "No \\"error\\" was written.", "", ""), "level", "info", "", "")'
     )
     assert said["queryType"] == "instant"
     (step,) = panel["transformations"]
