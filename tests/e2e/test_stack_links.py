@@ -87,11 +87,11 @@ def line_of(real: Sandbox, page: Page, trace: str) -> None:
     page.get_by_text('"predicted"').first.click()
 
 
-def on_the_trace(page: Page, trace: str) -> None:
-    """See the spans of this trace, of both services."""
+def on_the_trace(page: Page, trace: str, *texts: str) -> None:
+    """See the spans of this trace: those with these texts."""
     page.get_by_text("Service & Operation").wait_for()
     expect(page.get_by_role("button", name=trace).first).to_be_visible(timeout=PATIENCE_MS)
-    for text in (GATEWAY, "predict batch"):
+    for text in texts:
         expect(page.get_by_role("switch", name=re.compile(text)).first).to_be_visible(timeout=PATIENCE_MS)
 
 
@@ -117,7 +117,7 @@ def test_the_dot_on_the_graph_leads_to_its_trace(real: Sandbox, page: Page) -> N
     with page.context.expect_page() as opened:
         link.click()
     explored = opened.value
-    on_the_trace(explored, trace.group())
+    on_the_trace(explored, trace.group(), GATEWAY)  # whichever request it was: not all of them reach the model
     keep(explored, "2-its-trace")
     explored.close()
 
@@ -139,7 +139,7 @@ def test_the_line_leads_to_its_trace(real: Sandbox, page: Page) -> None:
     line_of(real, page, trace)
     keep(page, "5-what-a-line-leads-to")
     page.get_by_role("link", name="Open the trace").first.click()
-    on_the_trace(page, trace)
+    on_the_trace(page, trace, GATEWAY, "predict batch")
     keep(page, "6-the-trace-of-the-line")
 
 
@@ -196,7 +196,7 @@ def test_what_up_changed_is_marked_once(real: Sandbox) -> None:
 @slow
 def test_no_panel_is_empty_while_the_demo_has_an_outage(real: Sandbox) -> None:
     """Errors, so that panels of errors have some; the alert's history comes with the page that follows."""
-    fault.Gateway(real.url("demo"), real.outputs()["demoToken"]).inject("errors", 1_800, share=1)
+    fault.Gateway(real.url("demo"), real.outputs()["demoToken"]).inject("errors", 1_800, share=0.7)
 
     def empty() -> list[str]:
         done = real.run("verify")
