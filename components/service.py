@@ -268,7 +268,8 @@ class Service(pulumi.ComponentResource):
             ),
             log_driver="fluentd",
             log_opts=_log_options(host),
-            restart="unless-stopped",
+            # "unless-stopped" is not enough: an engine that was killed stops what still ran, and takes that for a person's.
+            restart="always",
             stop_timeout=spec.stop_seconds,
             # Without it the provider kills at once, and what was not flushed is lost.
             destroy_grace_seconds=spec.stop_seconds,

@@ -54,7 +54,7 @@ def test_every_container_is_hardened(program: Program, settings: Settings) -> No
         assert container["logOpts"]["fluentd-address"] == f"127.0.0.1:{settings.port('containerLogs')}"
         assert container["logOpts"]["fluentd-async"] == "true", "a collector that is away holds nobody up"
         assert {"cache-max-size": "10m", "cache-max-file": "3"}.items() <= container["logOpts"].items()
-        assert container["restart"] == "unless-stopped"
+        assert container["restart"] == "always"
         assert container["destroyGraceSeconds"] >= 10
         assert container["stopTimeout"] == container["destroyGraceSeconds"]
         assert container["healthcheck"]["tests"][0] == "CMD"
