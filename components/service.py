@@ -268,7 +268,7 @@ class Service(pulumi.ComponentResource):
             ),
             log_driver="fluentd",
             log_opts=_log_options(host),
-            # "unless-stopped" is not enough: an engine that was killed stops what still ran, and takes that for a person's.
+            # An engine that was killed stops what still ran, and "unless-stopped" takes that for a person's doing.
             restart="always",
             stop_timeout=spec.stop_seconds,
             # Without it the provider kills at once, and what was not flushed is lost.
