@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -100,8 +101,9 @@ def serving(real: Sandbox, language: str, application: Application) -> Iterator[
     try:
         yield
     finally:
-        os.killpg(process.pid, 15)
+        os.killpg(process.pid, signal.SIGKILL)  # Node's instrumentation catches the polite one, and the server stays
         process.wait(timeout=30)
+        print((application.folder / "log").read_text(errors="replace")[-2_000:])
 
 
 @slow
