@@ -24,6 +24,8 @@ from tests.e2e.conftest import slow, wait_for
 
 APPLICATIONS = Path(__file__).parent / "applications"
 AGENT = "io/opentelemetry/javaagent/opentelemetry-javaagent/2.21.0/opentelemetry-javaagent-2.21.0.jar"
+PYTHON_AGENT = ("opentelemetry-distro==0.65b0", "opentelemetry-exporter-otlp==1.44.0")
+"""Pinned: in the hours of a release its instrumentations are only partly on an index."""
 MAVEN = os.environ.get("MAVEN_CENTRAL", "https://repo1.maven.org/maven2")
 ROUTES = {"python": "/hello/<name>", "node": "/hello/:name", "java": "/hello/"}
 WITH_LINES = {"python", "java"}
@@ -52,8 +54,10 @@ def real(make_real: Callable[[str], Sandbox]) -> Iterator[Sandbox]:
 def python(folder: Path) -> Application:
     venv = folder / "venv"
     run(folder, sys.executable, "-m", "venv", str(venv))
-    run(folder, f"{venv}/bin/pip", "install", "-q", "flask", "opentelemetry-distro", "opentelemetry-exporter-otlp")
+    pip = f"{venv}/bin/pip"
+    run(folder, pip, "install", "-q", "flask", *PYTHON_AGENT)
     run(folder, f"{venv}/bin/opentelemetry-bootstrap", "-a", "install", path=f"{venv}/bin")
+    run(folder, pip, "show", "opentelemetry-instrumentation-flask")  # bootstrap is silent about what it did not install
     command = readme.line(
         "OTEL_SEMCONV_STABILITY_OPT_IN=http opentelemetry-instrument --logs_exporter otlp python app.py"
     )
