@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ import pyrage
 from ops.bootstrap import CannotGoOn
 
 MINIMUM_PASSPHRASE: Final = 12
+_TRIES: Final = 60
+_PAUSE_SECONDS: Final = 1.0
+_REFUSED: Final = "Excessive work"
 _PUBLIC: Final = ("age1", "ssh-ed25519 ", "ssh-rsa ")
 _PRIVATE: Final = ("AGE-SECRET-KEY-", "-----BEGIN OPENSSH PRIVATE KEY-----")
 
@@ -50,12 +54,7 @@ class Opener:
         if not self.passphrase:
             msg = "the archive is encrypted by a passphrase: DECRYPT=<file that holds it>; there is a key in there"
             raise CannotGoOn(msg)
-        try:
-            opened = pyrage.passphrase.decrypt(key, self.passphrase)
-        except pyrage.DecryptError:
-            msg = "the passphrase does not open the archive. Nothing was touched."
-            raise CannotGoOn(msg) from None
-        return [pyrage.x25519.Identity.from_str(opened.decode())]
+        return [pyrage.x25519.Identity.from_str(_opened(key, self.passphrase).decode())]
 
 
 def lock(given: str) -> Lock | None:
@@ -133,6 +132,29 @@ def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]
         if told is not None and not isinstance(broken, KeyboardInterrupt):
             msg = f"the archive cannot be decrypted: another key, or damaged ({told}). Nothing was touched."
             raise CannotGoOn(msg if mode == "w" else f"the archive could not be encrypted: {told}") from None
+
+
+def _opened(key: bytes, passphrase: str) -> bytes:
+    """Decrypt a `key.age`; CannotGoOn for another passphrase.
+
+    age makes the passphrase as hard to try as this machine is fast, and refuses what takes 16 times as long as it
+    expects: on a machine that was quiet then and is busy now, the right one too. So it is asked again.
+    """
+    for _ in range(_TRIES):
+        try:
+            opened: bytes = pyrage.passphrase.decrypt(key, passphrase)
+        except pyrage.DecryptError as error:
+            if _REFUSED not in str(error):
+                msg = "the passphrase does not open the archive. Nothing was touched."
+                raise CannotGoOn(msg) from None
+        else:
+            return opened
+        time.sleep(_PAUSE_SECONDS)
+    msg = (
+        "the passphrase was not tried: this machine is too busy, or too slow, for the work that the archive's asks for."
+        " Try again when it is quiet. Nothing was touched."
+    )
+    raise CannotGoOn(msg)
 
 
 def _recipient(line: str) -> Any:  # noqa: ANN401 - one of age's kinds

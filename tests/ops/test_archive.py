@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import shutil
@@ -227,6 +228,33 @@ def test_an_interrupted_backup_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_that_is_too_busy_for_a_passphrase_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def text(of: bytes) -> str:
+        return base64.b64encode(of).decode().rstrip("=")
+
+    monkeypatch.setattr(sealed, "_PAUSE_SECONDS", 0)
+    header = f"age-encryption.org/v1\n-> scrypt {text(b's' * 16)} 30\n{text(b'x' * 32)}\n--- {text(b'm' * 32)}\n"
+    with pytest.raises(CannotGoOn, match="was not tried: this machine is too busy, or too slow"):
+        sealed.Opener(passphrase=PASSPHRASE).unlock(header.encode() + bytes(33))
+
+
+def test_a_passphrase_is_tried_until_the_machine_is_quiet(
+    with_passphrase: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = ["Excessive work parameter for passphrase."] * 3
+    right: Callable[[bytes, str], bytes] = pyrage.passphrase.decrypt
+
+    def decrypt(key: bytes, passphrase: str) -> bytes:
+        if busy:
+            raise pyrage.DecryptError(busy.pop())
+        return right(key, passphrase)
+
+    monkeypatch.setattr(sealed, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt)
+    archive.verify(with_passphrase, sealed.Opener(passphrase=PASSPHRASE))
+    assert not busy
 
 
 def test_a_passphrase_opens_and_another_does_not(with_passphrase: Path, tmp_path: Path) -> None:
