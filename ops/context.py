@@ -37,6 +37,7 @@ def file_backend() -> Path | None:
 def environment() -> dict[str, str]:
     """Return the environment for the Pulumi CLI: backend, passphrase, and the virtual environment first on PATH."""
     env = dict(os.environ)
+    env["PULUMI_STACK"] = stack()  # whichever another command in this folder selects meanwhile
     env["PULUMI_BACKEND_URL"] = backend_url()
     env["PULUMI_SKIP_UPDATE_CHECK"] = "true"
     env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = env.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "false")

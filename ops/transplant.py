@@ -48,10 +48,10 @@ def opened(state: str, stack: str, passphrase: str | None) -> Json:
 
         ask("stack", "init", former)
         try:
-            ask("stack", "import", given=state)
+            ask("stack", "import", "--stack", former, given=state)
             if former != stack:
-                ask("stack", "rename", stack)
-            shown: Json = json.loads(ask("stack", "export", "--show-secrets"))
+                ask("stack", "rename", "--stack", former, stack)
+            shown: Json = json.loads(ask("stack", "export", "--stack", stack, "--show-secrets"))
         except CannotGoOn as stop:
             msg = (
                 f"the passphrase does not open the secrets of the archive's stack '{former}': put the one it was backed"

@@ -195,10 +195,16 @@ def test_plain_pulumi_works_too(real: Sandbox) -> None:
     whole = readme.line("pulumi install && pulumi up")
     install, up = whole.split(" && ")
     assert up == readme.line("pulumi up")
+    venv = real.folder / ".venv"
+    shared = venv.readlink()
+    venv.unlink()  # a fresh clone has none
     done = subprocess.run(
         install.split(), cwd=real.folder, env=real.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 or "plugin" in done.stdout + done.stderr, done.stderr
+    assert list(venv.glob("lib/python3*/site-packages/pulumiverse_grafana")), done.stdout
+    shutil.rmtree(venv)
+    venv.symlink_to(shared)
     assert real.pulumi(*up.split()[1:], "--yes", "--skip-preview", "--expect-no-changes").returncode == 0
 
 
@@ -223,9 +229,10 @@ def test_settings_are_set_as_shown(real: Sandbox) -> None:
 def test_destroy_leaves_nothing_and_prod_refuses(real: Sandbox) -> None:
     real.configure(protectData=True)
     readme.works(real, "make up")
-    refused = real.pulumi(*readme.line("pulumi destroy").split()[1:], "--yes", "--skip-preview")
+    refused = real.pulumi(*readme.line("pulumi destroy").split()[1:], "--yes")
     assert refused.returncode
     assert "protect" in refused.stdout + refused.stderr
+    real.expect_no_changes()
     real.configure(protectData=None)
     readme.works(real, "make up")
     readme.works(real, "make destroy", env={"YES": real.name})

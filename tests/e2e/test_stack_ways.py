@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -87,6 +88,16 @@ def test_a_correlation_that_is_already_there_is_brought_in(real: Sandbox) -> Non
     state = json.loads(real.pulumi("stack", "export").stdout)["deployment"]["resources"]
     assert sorted(r["id"] for r in state if r["type"].endswith("grafana:Correlation")) == before
     real.expect_no_changes()
+
+
+def test_another_stack_may_be_selected(real: Sandbox) -> None:
+    """By a person's PULUMI_STACK, or by a command in another terminal that uses the same folder."""
+    elsewhere = subprocess.run(
+        ["pulumi", "stack", "init", "other"], cwd=real.folder, env=real.environment, check=False, capture_output=True
+    )
+    assert elsewhere.returncode == 0, elsewhere.stderr  # and selected
+    done = real.run("password", PULUMI_STACK="other")
+    assert done.stdout.strip() == real.outputs()["grafanaAdminPassword"], done.stderr
 
 
 def test_a_saved_dashboard_is_applied_by_watch(real: Sandbox) -> None:
