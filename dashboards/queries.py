@@ -305,6 +305,15 @@ def _named(expr: str, **labels: str) -> str:
 # One service
 
 
+def no_trace(column: str, text: str) -> str:
+    """Return one row that says `text` in `column` when no span of the service came in within the time range.
+
+    Jaeger's answer is a table without rows then, which says nothing, whatever its panel would say without data.
+    """
+    came = f"present_over_time({select(service_graph.SPANS, SERVICE)}[$__range])"
+    return f'label_replace(vector(0) unless on () {came}, "{column}", "{text}", "", "")'
+
+
 def by_status() -> str:
     """Return requests per second, by status."""
     return f"sum by (status) ({select(series.REQUESTS, SERVICE)})"

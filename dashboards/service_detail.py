@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, queries, style, uids
+from dashboards import logs, queries, style, transform, uids
 from dashboards.model import JaegerQuery, Legend, Link, Override, Query
+from dashboards.targets import MISSING
 from rules import containers, series
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ TRACES: Final = 20
 NO_CONTAINER: Final = (
     "No data: no container on this Docker host carries the service's name as its compose service or container name."
 )
+COLUMNS: Final = {"traceID": "Trace ID", "traceName": "Trace name", "startTime": "Start time", "duration": "Duration"}
+"""What Jaeger's data source calls the columns of a search, by names that a transformation loses."""
+NO_TRACE: Final = "No trace of this service came in within this time range."
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -185,12 +189,16 @@ def _evidence(db: DashboardBuilder) -> None:
     db.add_row("What exactly happened?", panel_id=104)
     db.add_table_panel(
         title="Its slowest traces",
-        query=JaegerQuery.search("$service", limit=TRACES),
+        query=[
+            JaegerQuery.search("$service", limit=TRACES),
+            Query(queries.no_trace("traceName", NO_TRACE), instant=True, format="table", ref_id=MISSING),
+        ],
+        transformations=[transform.merge(), transform.organize(rename=COLUMNS, exclude=["Time", "Value"])],
         unit="µs",
         sort_by="Duration",
         descending=True,
         overrides=[Override(name="Start time", unit="dateTimeAsIso", width=180)],
-        no_value="No data: no trace of this service came in within this time range.",
+        no_value=NO_TRACE,
         description=style.describe(
             f"The last {TRACES} traces that the service took part in, slowest on top.",
             "open the slowest (its ID is a link): the longest span is where the time went.",

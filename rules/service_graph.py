@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from configs.datasources import SPAN_CALLS
 from rules.slo import RecordingRule, RuleGroup, to_yaml
 from rules.windows import BASE_WINDOW
 
@@ -18,6 +19,8 @@ CALLS: Final = "service_graph:requests:rate5m"
 """Calls per second, by `client` and `server`."""
 FAILED: Final = "service_graph:errors:rate5m"
 """Those of them that failed; 0 where none did."""
+SPANS: Final = "service:spans:sum"
+"""Spans that Jaeger has counted, by `service`; not there for one of which none came in for 15 minutes."""
 
 
 def render(settings: Settings) -> dict[str, str]:
@@ -26,5 +29,10 @@ def render(settings: Settings) -> dict[str, str]:
         f"sum by (client, server) (rate(traces_service_graph_request_{what}[{BASE_WINDOW}]))"
         for what in ("total", "failed_total")
     )
-    rules = (RecordingRule(CALLS, calls, {}), RecordingRule(FAILED, f"{failed} or 0 * {calls}", {}))
+    spans = f'sum by (service) (label_replace({SPAN_CALLS}, "service", "$1", "service_name", "(.*)"))'
+    rules = (
+        RecordingRule(CALLS, calls, {}),
+        RecordingRule(FAILED, f"{failed} or 0 * {calls}", {}),
+        RecordingRule(SPANS, spans, {}),
+    )
     return {"service-graph.yml": to_yaml(RuleGroup("service-graph", settings.rule_interval, rules))}
