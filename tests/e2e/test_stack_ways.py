@@ -82,7 +82,9 @@ def test_a_correlation_that_is_already_there_is_brought_in(real: Sandbox) -> Non
     urns = [r["urn"] for r in state if r["type"].endswith("grafana:Correlation")]
     assert len(urns) == len(before) == 4
     for urn in urns:
-        assert real.pulumi("state", "delete", urn, "--yes").returncode == 0
+        # The mark of the deployment comes after everything else, and depends on it.
+        done = real.pulumi("state", "delete", urn, "--target-dependents", "--yes")
+        assert done.returncode == 0, done.stderr
     real.up()
     assert rows() == before
     state = json.loads(real.pulumi("stack", "export").stdout)["deployment"]["resources"]
