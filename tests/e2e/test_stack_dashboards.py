@@ -17,8 +17,10 @@ import pytest
 
 import versions
 from components.grafana_api import GrafanaApi
+from dashboards import uids
 from dashboards.catalogue import dashboards
-from ops import verify
+from dashboards.targets import MISSING
+from ops import hops, verify
 from ops.sandbox import Sandbox
 from settings import SERVICES as SCRAPED
 from settings import Settings, load, milliseconds
@@ -170,6 +172,27 @@ def test_the_services_expose_what_the_dashboards_read(real: Sandbox, settings: S
         content = {"images": images, "metrics": live}
         OWN_METRICS.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     report(f"{len(read)} metrics of the services' own are read, all exposed; {sum(map(len, live.values()))} in all")
+
+
+def without_data(real: Sandbox, service: str) -> dict[str, str]:
+    """Return what the lines of the service's page say that stand for lines or traces that are missing, by panel."""
+    model = real.grafana().request("GET", f"/api/dashboards/uid/{uids.SERVICE_DETAIL}")["dashboard"]
+    values = verify.variables(model) | {"service": service}
+    said: dict[str, str] = {}
+    for panel in verify.panels(model):
+        queries = [verify.interpolate(t, values) for t in panel.get("targets") or () if t["refId"] == MISSING]
+        if not queries:
+            continue
+        answer = real.grafana().request("POST", "/api/ds/query", {"queries": queries, "from": "now-5m", "to": "now"})
+        frames = [f for f in answer["results"][MISSING]["frames"] if hops.rows_of(f)]
+        said[panel["title"]] = json.dumps(frames)
+        assert not frames or panel["fieldConfig"]["defaults"]["noValue"] in said[panel["title"]]
+    return {title: text for title, text in said.items() if text != "[]"}
+
+
+def test_what_a_service_does_not_send_is_said(real: Sandbox) -> None:
+    assert without_data(real, SERVICE).keys() == {"Its slowest traces", "Its errors, newest first"}
+    assert "Its slowest traces" not in without_data(real, "grafana")
 
 
 def seconds_of(text: str) -> float:
