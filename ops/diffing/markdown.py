@@ -17,6 +17,11 @@ SECTIONS: Final = (
     *content.KINDS, rules.SECTION, files.SECTION, containers.SECTION, "Other resources",
 )  # fmt: skip
 """In the order in which they are told of."""
+FOLLOWING: Final = (rules.SECTION, files.SECTION)
+"""What mostly follows from the settings and promises above it."""
+_OPEN: Final = 5
+"""Changes of those that are shown unfolded."""
+_CLOSED: Final = "</details>"
 _INLINE: Final = 60
 """Characters that fit beside what they are about."""
 _LONGEST: Final = 400
@@ -48,10 +53,18 @@ def markdown(difference: Difference, base: str, pictures: Mapping[str, tuple[str
     for section in SECTIONS:
         lines = _section(section, difference)
         if lines:
-            parts += [f"### {section}", "\n".join(lines)]
+            parts += [f"### {section}", *_folded(section, lines)]
     if pictures:
         parts += ["### Pictures", *(_pictures(uid, *files) for uid, files in pictures.items())]
     return _fitting("\n\n".join(parts) + "\n")
+
+
+def _folded(section: str, lines: list[str]) -> list[str]:
+    """Fold many changes that follow from others: what a reviewer reads first is what somebody decided."""
+    bullets = sum(line.startswith("- ") for line in lines)
+    if section not in FOLLOWING or bullets <= _OPEN:
+        return ["\n".join(lines)]
+    return [f"<details><summary>{section}: {bullets} kinds of change</summary>", "\n".join(lines), _CLOSED]
 
 
 def fenced(language: str, lines: list[str]) -> list[str]:
@@ -73,7 +86,8 @@ def _fitting(whole: str) -> str:
         fences += line.lstrip().startswith("```")
         if size > LONGEST_COMMENT - _LONGEST and not fences % 2:
             break
-    return "\n".join(kept) + "\n\nand more than a comment holds\n"
+    open_ = sum(line.startswith("<details>") for line in kept) > kept.count(_CLOSED)
+    return "\n".join([*kept, *(["", _CLOSED] if open_ else [])]) + "\n\nand more than a comment holds\n"
 
 
 def _restarts(restarts: Mapping[Restart, tuple[str, ...]]) -> str:

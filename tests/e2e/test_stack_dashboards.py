@@ -191,7 +191,7 @@ def without_data(real: Sandbox, service: str) -> dict[str, str]:
 
 
 def test_what_a_service_does_not_send_is_said(real: Sandbox) -> None:
-    assert without_data(real, SERVICE).keys() == {"Its slowest traces", "Its errors, newest first"}
+    assert {"Its slowest traces", "Its errors, newest first"} <= without_data(real, SERVICE).keys()
     assert "Its slowest traces" not in without_data(real, "grafana")
 
 

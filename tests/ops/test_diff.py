@@ -239,7 +239,7 @@ def file(before: Program, part: str, old: str, new: str, service: str = "prometh
         upload["content"] = upload["content"].replace(old, new, 1)
 
     def label(inputs: dict[str, Any]) -> None:
-        inputs["labels"][-1]["value"] = "another"
+        inputs["labels"][-1]["value"] += "0"
 
     name = f"observability-staging-{service}-config"
     return edited(edited(before, f"{name}-loader", edit), name, label, ":Volume")
@@ -258,6 +258,17 @@ def test_a_rule_shows_its_expression(before: Program) -> None:
     assert "### Recording rules\n\n- `" in told
     assert " → `2 * max by (service, model, version)" in told
     assert "Configuration files" not in told
+
+
+def test_many_rules_are_folded_under_what_was_decided(before: Program) -> None:
+    after = before
+    for group in ("slo-grafana", "slo-loki"):
+        for window in ("5m", "30m", "1h", "2h"):
+            rule = f"record: slo:error_budget:burn_rate{window}\n    expr: "
+            after = file(after, group, rule, f"{rule}2 * ")
+    told = said(before, after)
+    assert "### Recording rules\n\n<details><summary>Recording rules: 8 kinds of change</summary>\n\n- `" in told
+    assert told.count("<details>") == told.count("\n\n</details>") == 1
 
 
 def test_a_configuration_file_is_told_of_by_its_keys(before: Program) -> None:
@@ -294,7 +305,7 @@ def test_an_image_and_what_starts_again_for_it(before: Program) -> None:
 
     def container(inputs: dict[str, Any]) -> None:
         inputs["image"] = "sha256:grafana/loki:3.8.0"
-        inputs["labels"][-1]["value"] = "another"
+        inputs["labels"][-1]["value"] += "0"
 
     told = said(before, edited(edited(before, "loki-image", image), "loki", container, ":Container"))
     away = f"about {MEASURED['loki']:.0f} s, as measured; at most 60 s of it to stop"
