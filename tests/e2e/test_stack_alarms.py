@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,10 +41,11 @@ AT_ONCE = {
     "The Docker host's disk is filling",
     "Prometheus: metrics reach their size limit",
     "Loki rejects log lines",
+    "Grafana's data sources answer with errors",
     *(f"{service}: container is near its memory limit" for service in CONTAINERS),
 }
 AFTER_FAULTS = {"loki: container keeps restarting", "jaeger: not scraped", "span-metrics: not scraped"}
-WITHOUT_LOKI = {"Grafana cannot query loki", "Grafana's data sources answer with errors"}
+WITHOUT_LOKI = {"Grafana cannot query loki"}
 BLIND = "Grafana cannot query prometheus"
 PAGES = {"Prometheus: recording rules fail", "The Docker host's disk is nearly full", BLIND}
 
@@ -107,6 +109,10 @@ def test_what_is_wrong_fires(real: Sandbox) -> None:
     past = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
     with pytest.raises(GrafanaError, match="400"):
         loki.request("POST", "/loki/api/v1/push", {"streams": [past]})
+    in_time = f"query={urllib.parse.quote('count_over_time(up[1h:10ms])')}&timeout=0.02"
+    for _ in range(10):
+        with pytest.raises(GrafanaError, match="503"):
+            real.grafana().request("GET", f"/api/datasources/proxy/uid/prometheus/api/v1/query?{in_time}")
     until(real, AT_ONCE, 420)
 
 
@@ -121,10 +127,6 @@ def test_what_does_not_run_is_told(real: Sandbox) -> None:
 
 def test_a_missing_loki_is_told(real: Sandbox) -> None:
     real.container("loki").stop()
-    api = real.grafana()
-    for _ in range(10):
-        with pytest.raises(GrafanaError):
-            api.request("GET", "/api/datasources/proxy/uid/loki/loki/api/v1/labels")
     until(real, WITHOUT_LOKI, 300)
     real.container("loki").start()
     wait_for(lambda: "Grafana cannot query loki" not in firing(real), 300)
