@@ -36,7 +36,9 @@ QUEUE_BYTES: Final = 256 * 1024 * 1024
 JAEGER_AT_ONCE, JAEGER_BATCH_BYTES = 4, 256 * 1024
 """Small batches, several at once: Jaeger writes the spans of each one after another."""
 SPAN_TEXT_BYTES: Final = 16 * 1024
-"""What is kept of one attribute of a span."""
+"""What is kept of one text of a span."""
+SPAN_NAME_BYTES, SPAN_ATTRIBUTES = 500, 256
+"""What is kept of its name, and of many attributes that are long together; OpenTelemetry's own limit is 128."""
 CONTAINER: Final = "container"
 """The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
 
@@ -175,28 +177,55 @@ def _receivers(settings: Settings) -> dict[str, Any]:
 def _shortened() -> dict[str, Any]:
     """Cut texts that Jaeger could not store.
 
-    It looks spans up by keys of name and value, of at most 65,000 bytes: one longer is refused, with the batch that it
-    is in, and tried again for ever.
+    It looks spans up by keys of service, name and value, of at most 65,000 bytes: one longer is refused, with the batch
+    that it is in, and tried again for ever. What it makes such keys of: `traces_to_jaegerproto.go` of its translator.
     """
-    name, text = 500, SPAN_TEXT_BYTES
+    texts = {
+        "resource": (),
+        "scope": ("scope.name", "scope.version"),
+        "span": ("span.status.message", "span.trace_state"),
+        "spanevent": ("spanevent.name",),
+    }
+    names = {"resource": ('resource.attributes["service.name"]',), "span": ("span.name",)}
     return {
         "error_mode": "ignore",
         "trace_statements": [
             {
                 "context": context,
                 "statements": [
-                    f"truncate_all({context}.attributes, {text})",
-                    f'delete_matching_keys({context}.attributes, "^.{{{name}}}")',
-                    *(
-                        [f"set(span.name, Substring(span.name, 0, {name})) where Len(span.name) > {name}"]
-                        if context == "span"
-                        else []
-                    ),
+                    *_cut_attributes(f"{context}.attributes"),
+                    *(line for text in others for line in _cut(text, SPAN_TEXT_BYTES)),
+                    *(line for name in names.get(context, ()) for line in _cut(name, SPAN_NAME_BYTES)),
                 ],
             }
-            for context in ("resource", "span", "spanevent")
+            for context, others in texts.items()
         ],
     }
+
+
+def _cut(text: str, most: int) -> list[str]:
+    # By way of the one function that does not cut through a character: half a one is no label of a metric.
+    cache = f"{text.partition('.')[0]}.cache"
+    long = f"where IsString({text}) and Len({text}) > {most}"
+    return [
+        f'set({cache}["text"], {text}) {long}',
+        f"truncate_all({cache}, {most}) {long}",
+        f'set({text}, {cache}["text"]) {long}',
+    ]
+
+
+def _cut_attributes(attributes: str) -> list[str]:
+    cut = f"truncate_all({attributes}, {SPAN_TEXT_BYTES})"
+    # Only texts are cut: lists, maps and bytes that are too long become texts first, each element one.
+    long = f"where Len(String({attributes})) > {3 * SPAN_TEXT_BYTES}"
+    return [
+        cut,
+        f"set({attributes}, ParseJSON(String({attributes}))) {long}",
+        f"flatten({attributes}) {long}",
+        f"limit({attributes}, {SPAN_ATTRIBUTES}, []) {long}",
+        f"{cut} {long}",
+        f'delete_matching_keys({attributes}, "^.{{{SPAN_NAME_BYTES}}}")',
+    ]
 
 
 def _of_containers(settings: Settings) -> dict[str, Any]:

@@ -74,13 +74,18 @@ def push(endpoint: str, what: str, by_service: Mapping[str, Sequence[Json]]) -> 
         }
         for service, given in by_service.items()
     ]
+    post(f"{endpoint}/v1/{path}", {outer: rows})
+
+
+def post(url: str, body: Json) -> None:
+    """Push a whole body of OTLP. Raises OSError (HTTPError among them) unless all of it is accepted."""
     request = urllib.request.Request(  # noqa: S310 - the stack's own address
-        f"{endpoint}/v1/{path}", json.dumps({outer: rows}).encode(), headers={"Content-Type": "application/json"}
+        url, json.dumps(body).encode(), headers={"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
         refused = json.loads(answer.read() or "{}").get("partialSuccess") or {}
     if any(value for key, value in refused.items() if key.startswith("rejected")):
-        msg = f"{endpoint}: some {what} were refused: {refused}"
+        msg = f"{url}: some of it was refused: {refused}"
         raise OSError(msg)
 
 

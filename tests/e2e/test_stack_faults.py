@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import time
+from typing import Any
+
+import pytest
 
 from ops import otlp
 from ops.breaking import damage, restarts, storm, twice
@@ -14,7 +18,6 @@ from tests.e2e.conftest import wait_for, wait_healthy
 
 COUNT = 1_600
 """Bad requests: every kind of them to every port."""
-LONG = "x" * 100_000
 
 
 def test_of_two_at_once_one_gets_through_and_the_other_reads_one_sentence(real: Sandbox) -> None:
@@ -37,15 +40,53 @@ def test_bad_requests_let_nobody_in_and_kill_nothing(real: Sandbox) -> None:
     assert not [name for name in CONTAINERS if real.container(name).attrs["State"]["OOMKilled"]]
 
 
-def test_a_text_too_long_for_jaeger_stops_no_other_trace(real: Sandbox) -> None:
+def spans_with(long: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return traces of one span, by their ID, as scope spans, each with a text of this length in another place."""
+
+    def attributes(**one: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+        return [{"key": "k", "value": one}]
+
+    key = [{"key": long, "value": {"stringValue": "v"}}]
+    listed = {"arrayValue": {"values": [{"stringValue": long}] * 2}}
+    mapped = {"kvlistValue": {"values": attributes(stringValue=long)}}
+    encoded = base64.b64encode(long.encode()).decode()
+    event = {"timeUnixNano": str(time.time_ns())}
+    places: list[dict[str, Any]] = [
+        {"name": long},
+        {"status": {"code": 2, "message": long}},
+        {"traceState": f"a={long}"},
+        {"events": [event | {"name": long}]},
+        {"events": [event | {"name": "e", "attributes": [*attributes(stringValue=long), *key]}]},
+        *({"attributes": given} for given in (key, attributes(stringValue=long), attributes(**listed))),
+        *({"attributes": given} for given in (attributes(**mapped), attributes(bytesValue=encoded))),
+    ]
+    scopes = [{"name": long}, {"name": "s", "version": long}]
+    made = []
+    for place, scope in [*((place, {}) for place in places), *(({}, scope) for scope in scopes)]:
+        trace = otlp.new_trace()
+        span = otlp.span(trace, otlp.new_span(), name="n") | place
+        made.append((trace, {"scope": scope, "spans": [span]}))
+    return made
+
+
+@pytest.mark.parametrize("long", ["x" * 100_000, "xé" * 50_000, "x" + "é" * 50_000], ids=["ascii", "odd", "even"])
+def test_a_text_too_long_for_jaeger_stops_no_other_trace(real: Sandbox, long: str) -> None:
     endpoint, where = real.url("otlpHttp"), Backends.of(real)
-    said = {"key": LONG, "value": {"stringValue": "x"}}, {"key": "long", "value": {"stringValue": LONG}}
-    event = {"name": LONG, "timeUnixNano": str(time.time_ns()), "attributes": list(said)}
-    poison, good = otlp.new_trace(), otlp.new_trace()
-    span = otlp.span(poison, otlp.new_span(), name=LONG) | {"attributes": list(said), "events": [event]}
-    otlp.push(endpoint, "spans", {"poison": [span]})
-    otlp.push(endpoint, "spans", {"good": [otlp.span(good, otlp.new_span(), name="after it")]})
-    wait_for(lambda: where.found([poison, good]) == 2, 30)
+    made = spans_with(long)
+    for _, scoped in made:
+        otlp.post(f"{endpoint}/v1/traces", {"resourceSpans": [{"scopeSpans": [scoped]}]})
+    for resource in (
+        [{"key": long, "value": {"stringValue": "v"}}],
+        [{"key": "service.name", "value": {"stringValue": long}}],
+    ):
+        trace = otlp.new_trace()
+        span = otlp.span(trace, otlp.new_span(), name="n")
+        made.append((trace, {}))
+        otlp.post(
+            f"{endpoint}/v1/traces",
+            {"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": [span]}]}]},
+        )
+    wait_for(lambda: where.found([trace for trace, _ in made]) == len(made))
 
 
 def test_prometheus_comes_back_with_what_was_before_a_flipped_byte(real: Sandbox) -> None:
