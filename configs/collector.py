@@ -181,26 +181,35 @@ def _shortened() -> dict[str, Any]:
     that it is in, and tried again for ever. What it makes such keys of: `traces_to_jaegerproto.go` of its translator.
     """
     texts = {
-        "resource": (),
-        "scope": ("scope.name", "scope.version"),
-        "span": ("span.status.message", "span.trace_state"),
-        "spanevent": ("spanevent.name",),
+        "resource": {'resource.attributes["service.name"]': SPAN_NAME_BYTES},
+        "scope": {"scope.name": SPAN_TEXT_BYTES, "scope.version": SPAN_TEXT_BYTES},
+        "span": {
+            "span.name": SPAN_NAME_BYTES,
+            "span.status.message": SPAN_TEXT_BYTES,
+            "span.trace_state": SPAN_TEXT_BYTES,
+        },
+        "spanevent": {"spanevent.name": SPAN_TEXT_BYTES},
     }
-    names = {"resource": ('resource.attributes["service.name"]',), "span": ("span.name",)}
-    return {
-        "error_mode": "ignore",
-        "trace_statements": [
-            {
-                "context": context,
-                "statements": [
-                    *_cut_attributes(f"{context}.attributes"),
-                    *(line for text in others for line in _cut(text, SPAN_TEXT_BYTES)),
-                    *(line for name in names.get(context, ()) for line in _cut(name, SPAN_NAME_BYTES)),
-                ],
-            }
-            for context, others in texts.items()
-        ],
-    }
+    groups: list[dict[str, Any]] = []
+    for context, others in texts.items():
+        attributes = f"{context}.attributes"
+        cut = [
+            f"truncate_all({attributes}, {SPAN_TEXT_BYTES})",
+            f'delete_matching_keys({attributes}, "^.{{{SPAN_NAME_BYTES}}}")',
+        ]
+        # Only texts are cut: lists, maps and bytes that are too long become texts first, each element one.
+        unfolded = [
+            f"set({attributes}, ParseJSON(String({attributes})))",
+            f"flatten({attributes})",
+            f"limit({attributes}, {SPAN_ATTRIBUTES}, [])",
+        ]
+        long = f"Len(String({attributes})) > {3 * SPAN_TEXT_BYTES}"
+        rest = [line for text, most in others.items() for line in _cut(text, most)]
+        groups += [
+            {"context": context, "statements": [*cut, *rest]},
+            {"context": context, "conditions": [long], "statements": [*unfolded, *cut]},
+        ]
+    return {"error_mode": "ignore", "trace_statements": groups}
 
 
 def _cut(text: str, most: int) -> list[str]:
@@ -211,20 +220,6 @@ def _cut(text: str, most: int) -> list[str]:
         f'set({cache}["text"], {text}) {long}',
         f"truncate_all({cache}, {most}) {long}",
         f'set({text}, {cache}["text"]) {long}',
-    ]
-
-
-def _cut_attributes(attributes: str) -> list[str]:
-    cut = f"truncate_all({attributes}, {SPAN_TEXT_BYTES})"
-    # Only texts are cut: lists, maps and bytes that are too long become texts first, each element one.
-    long = f"where Len(String({attributes})) > {3 * SPAN_TEXT_BYTES}"
-    return [
-        cut,
-        f"set({attributes}, ParseJSON(String({attributes}))) {long}",
-        f"flatten({attributes}) {long}",
-        f"limit({attributes}, {SPAN_ATTRIBUTES}, []) {long}",
-        f"{cut} {long}",
-        f'delete_matching_keys({attributes}, "^.{{{SPAN_NAME_BYTES}}}")',
     ]
 
 

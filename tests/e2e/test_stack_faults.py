@@ -40,8 +40,8 @@ def test_bad_requests_let_nobody_in_and_kill_nothing(real: Sandbox) -> None:
     assert not [name for name in CONTAINERS if real.container(name).attrs["State"]["OOMKilled"]]
 
 
-def spans_with(long: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return traces of one span, by their ID, as scope spans, each with a text of this length in another place."""
+def traces_with(long: str) -> dict[str, dict[str, Any]]:
+    """Return traces of one span, as OTLP by their ID, each with a text of this length in another place."""
 
     def attributes(**one: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
         return [{"key": "k", "value": one}]
@@ -51,42 +51,38 @@ def spans_with(long: str) -> list[tuple[str, dict[str, Any]]]:
     mapped = {"kvlistValue": {"values": attributes(stringValue=long)}}
     encoded = base64.b64encode(long.encode()).decode()
     event = {"timeUnixNano": str(time.time_ns())}
-    places: list[dict[str, Any]] = [
-        {"name": long},
-        {"status": {"code": 2, "message": long}},
-        {"traceState": f"a={long}"},
-        {"events": [event | {"name": long}]},
-        {"events": [event | {"name": "e", "attributes": [*attributes(stringValue=long), *key]}]},
-        *({"attributes": given} for given in (key, attributes(stringValue=long), attributes(**listed))),
-        *({"attributes": given} for given in (attributes(**mapped), attributes(bytesValue=encoded))),
-    ]
-    scopes = [{"name": long}, {"name": "s", "version": long}]
-    made = []
-    for place, scope in [*((place, {}) for place in places), *(({}, scope) for scope in scopes)]:
+    places: dict[str, list[dict[str, Any]]] = {
+        "span": [
+            {"name": long},
+            {"status": {"code": 2, "message": long}},
+            {"traceState": f"a={long}"},
+            {"events": [event | {"name": long}]},
+            {"events": [event | {"name": "e", "attributes": [*attributes(stringValue=long), *key]}]},
+            *({"attributes": given} for given in (key, attributes(stringValue=long), attributes(**listed))),
+            *({"attributes": given} for given in (attributes(**mapped), attributes(bytesValue=encoded))),
+        ],
+        "scope": [{"name": long}, {"name": "s", "version": long}],
+        "resource": [
+            {"attributes": key},
+            {"attributes": [{"key": "service.name", "value": {"stringValue": long}}]},
+        ],
+    }
+    made = {}
+    for where, given in ((where, given) for where, every in places.items() for given in every):
         trace = otlp.new_trace()
-        span = otlp.span(trace, otlp.new_span(), name="n") | place
-        made.append((trace, {"scope": scope, "spans": [span]}))
+        parts: dict[str, dict[str, Any]] = {"span": {}, "scope": {}, "resource": {}} | {where: given}
+        span = otlp.span(trace, otlp.new_span(), name="n") | parts["span"]
+        scoped = {"scope": parts["scope"], "spans": [span]}
+        made[trace] = {"resourceSpans": [{"resource": parts["resource"], "scopeSpans": [scoped]}]}
     return made
 
 
 @pytest.mark.parametrize("long", ["x" * 100_000, "xé" * 50_000, "x" + "é" * 50_000], ids=["ascii", "odd", "even"])
 def test_a_text_too_long_for_jaeger_stops_no_other_trace(real: Sandbox, long: str) -> None:
-    endpoint, where = real.url("otlpHttp"), Backends.of(real)
-    made = spans_with(long)
-    for _, scoped in made:
-        otlp.post(f"{endpoint}/v1/traces", {"resourceSpans": [{"scopeSpans": [scoped]}]})
-    for resource in (
-        [{"key": long, "value": {"stringValue": "v"}}],
-        [{"key": "service.name", "value": {"stringValue": long}}],
-    ):
-        trace = otlp.new_trace()
-        span = otlp.span(trace, otlp.new_span(), name="n")
-        made.append((trace, {}))
-        otlp.post(
-            f"{endpoint}/v1/traces",
-            {"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": [span]}]}]},
-        )
-    wait_for(lambda: where.found([trace for trace, _ in made]) == len(made))
+    where, made = Backends.of(real), traces_with(long)
+    for body in made.values():
+        otlp.post(f"{real.url('otlpHttp')}/v1/traces", body)
+    wait_for(lambda: where.found(list(made)) == len(made))
 
 
 def test_prometheus_comes_back_with_what_was_before_a_flipped_byte(real: Sandbox) -> None:
