@@ -1,9 +1,9 @@
-# Every command is one line here and one module under ops/. STACK chooses the environment: dev, staging, prod.
+# Every command is one line here and one module under cli/ or lab/. STACK chooses the environment: dev, staging, prod.
 STACK ?= dev
 OUT ?= build/render
 BASE ?= main
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-OPS = STACK=$(STACK) $(PYTHON) -m ops
+OPS = STACK=$(STACK) $(PYTHON) -m cli
 
 .DEFAULT_GOAL := help
 .PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots clean

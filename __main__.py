@@ -5,8 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
-import configuration
-from components import collector, engine_filter, grafana, jaeger, loki, prometheus
+from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
 from components.access import Access
 from components.administrator import Administrator
 from components.content import Content
@@ -14,8 +13,9 @@ from components.demo import Demo
 from components.deployment import Deployment
 from components.secrets import secrets
 from components.service import Host, Service
-from configs import labels
-from configs.prometheus import METRICS_PASSWORD_FILE
+from observability import configuration
+from observability.configs.prometheus import METRICS_PASSWORD_FILE
+from observability.names import labels
 
 settings = configuration.read()
 secret = secrets(settings)
@@ -50,7 +50,7 @@ services = [
     Service(loki.spec(settings), host),
     Service(jaeger.spec(settings), host),
 ]
-asked = [Service(engine_filter.spec(settings), host)] if settings.docker_socket else []
+asked = [Service(socket_proxy.spec(settings), host)] if settings.docker_socket else []
 collecting = Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
 services += [*asked, collecting]
 if secret.demo_token is not None:

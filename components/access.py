@@ -19,7 +19,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 from components.grafana_api import GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 Properties = dict[str, Any]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from components.gates import GateClosedError
+from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 Properties = dict[str, Any]
 
@@ -91,7 +91,7 @@ class AdministratorProvider(ResourceProvider):
             " (After five wrong passwords within five minutes Grafana refuses the right one too, for as long: if there"
             " were so many, wait first.)"
         )
-        raise GateClosedError(msg)
+        raise CheckFailedError(msg)
 
 
 class Administrator(Resource, module="grafana", name="Administrator"):

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumiverse_grafana import alerting
 
-from alerts import groups, messages, routing
-from alerts.links import told
-from dashboards import uids
+from observability.alerts import groups, messages, routing
+from observability.alerts.links import told
+from observability.names import uids
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from alerts.model import Alert, AlertGroup
-    from settings import Settings
+    from observability.alerts.model import Alert, AlertGroup
+    from observability.settings import Settings
 
 with warnings.catch_warnings():
     # Loaded at its first use, the module warns of its own deprecated names, none of which is used here.

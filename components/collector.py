@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.service import Port, ServiceSpec
-from configs import collector, otelcol
-from configs.paths import COLLECTOR_FORWARD_PORT, COLLECTOR_HEALTH_PORT
-from versions import image
+from observability.configs import collector, otelcol
+from observability.names.paths import COLLECTOR_FORWARD_PORT, COLLECTOR_HEALTH_PORT
+from observability.versions import image
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 NAME = "collector"
 

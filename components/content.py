@@ -11,14 +11,14 @@ from pulumiverse_grafana import Provider, oss
 import adopted
 from components.alerting import Alerting
 from components.correlations import Correlation
-from configs.correlations import CORRELATIONS
-from configs.datasources import datasources
-from dashboards import uids
 from dashboards.catalogue import FOLDERS, dashboards
+from observability.configs.correlations import CORRELATIONS
+from observability.configs.datasources import datasources
+from observability.names import uids
 
 if TYPE_CHECKING:
     from components.service import Service
-    from settings import Settings
+    from observability.settings import Settings
 
 
 class Content(pulumi.ComponentResource):

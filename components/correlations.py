@@ -16,7 +16,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 from components.grafana_api import GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
-    from configs.correlations import CorrelationSpec
+    from observability.configs.correlations import CorrelationSpec
 
 Properties = dict[str, Any]
 

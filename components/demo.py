@@ -11,14 +11,14 @@ import pulumi
 import pulumi_docker as docker
 
 from components.service import Host, Port, Service, ServiceSpec
-from configs.paths import SECRETS
-from settings import DEMO, milliseconds
-from versions import Image, image
+from observability.names.paths import SECRETS
+from observability.settings import DEMO, milliseconds
+from observability.versions import Image, image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from settings import Settings
+    from observability.settings import Settings
 
 CONTEXT: Final = "demo"
 """Folder of the Dockerfile, from the project's."""

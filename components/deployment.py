@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-import alerts
-from alerts.links import told
 from components.files import digest
 from components.grafana_api import GrafanaApi
 from dashboards.catalogue import dashboards
-from dashboards.uids import DEPLOYMENT_TAG as TAG
+from observability import alerts
+from observability.alerts.links import told
+from observability.names.uids import DEPLOYMENT_TAG as TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from components.service import ServiceSpec
-    from settings import Settings
+    from observability.settings import Settings
 
 _FIRST: Final = "first deployment"
 _FACTS: Final = "facts"

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_docker as docker
 
-from components.errand import errand
-from configs.labels import CONTENT
+from components.run_once import run_once
+from observability.names.labels import CONTENT
 
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
@@ -64,7 +64,7 @@ class FileVolume(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        self.checked = errand(
+        self.checked = run_once(
             f"{prefix}-{name}-loader",
             image=image,
             command=checker,

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from components.secret_key import SecretKey
 from components.service import Port, ServiceSpec
-from configs import grafana
-from versions import image
+from observability.configs import grafana
+from observability.versions import image
 
 if TYPE_CHECKING:
     import pulumi
 
     from components.secrets import Secrets
     from components.service import Before
-    from settings import Settings
+    from observability.settings import Settings
 
 NAME = "grafana"
 USER = "472:0"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import trust
+from components import tls
 
 _TIMEOUT_SECONDS = 30
 
@@ -63,7 +63,7 @@ class GrafanaApi:
             raise
 
     def _context(self) -> ssl.SSLContext | None:
-        return trust.context(self.ca) if self.url.startswith("https:") else None
+        return tls.context(self.ca) if self.url.startswith("https:") else None
 
     def _authorization(self) -> str:
         if ":" in self.auth:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.service import Port, ServiceSpec
-from configs import jaeger, otelcol
-from configs.paths import JAEGER_HEALTH_PORT
-from versions import image
+from observability.configs import jaeger, otelcol
+from observability.names.paths import JAEGER_HEALTH_PORT
+from observability.versions import image
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 NAME = "jaeger"
 _BINARY = "/cmd/jaeger/jaeger-linux"

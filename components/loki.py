@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.service import Port, ServiceSpec
-from configs import loki
-from versions import image
+from observability.configs import loki
+from observability.versions import image
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 NAME = "loki"
 

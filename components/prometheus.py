@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import rules
 from components.service import Port, ServiceSpec
-from configs import prometheus
-from versions import image
+from observability import rules
+from observability.configs import prometheus
+from observability.versions import image
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 NAME = "prometheus"
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.gates import GateClosedError
-from configs import labels
-from configs.grafana import DATA, UNRESOLVED_SECRET_KEY
+from components.checks import CheckFailedError
+from observability.configs.grafana import DATA, UNRESOLVED_SECRET_KEY
+from observability.names import labels
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -34,7 +34,7 @@ _STOP_SECONDS: Final = 30
 
 
 class SecretKeyProvider(ResourceProvider):
-    """Takes the stored secrets along to another key; GateClosedError, with everything as it was, when it cannot."""
+    """Takes the stored secrets along to another key; CheckFailedError, with everything as it was, when it cannot."""
 
     serialize_as_secret_always = False
 
@@ -83,7 +83,7 @@ class SecretKeyProvider(ResourceProvider):
                 f"Grafana is left as it is: {error}. Give grafanaSecretKey the value it had when these secrets were"
                 " stored, run `up`, and change it then."
             )
-            raise GateClosedError(msg) from None
+            raise CheckFailedError(msg) from None
         finally:
             helper.remove(force=True)
             client.close()
@@ -131,7 +131,7 @@ def _rename(helper: Container) -> None:
     said = helper.wait(timeout=60)
     if said["StatusCode"]:
         msg = f"Grafana's database could not be put in place: {helper.logs().decode(errors='replace').strip()}"
-        raise GateClosedError(msg)
+        raise CheckFailedError(msg)
 
 
 class SecretKey(Resource, module="grafana", name="SecretKey"):

@@ -11,7 +11,7 @@ import pulumi_random as random
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from settings import Settings
+    from observability.settings import Settings
 
 _LENGTH = 32
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, field
 import pulumi
 import pulumi_docker as docker
 
-from components.errand import errand
+from components.checks import Preflight, Readiness
 from components.files import FileVolume
-from components.gates import Preflight, Readiness
-from configs import labels
-from configs.paths import CONFIG, SECRETS
-from settings import Limits
-from versions import Image
+from components.run_once import run_once
+from observability.names import labels
+from observability.names.paths import CONFIG, SECRETS
+from observability.settings import Limits
+from observability.versions import Image
 
 LOOPBACK = "127.0.0.1"
 ROOT = "0:0"
@@ -165,7 +165,7 @@ class Service(pulumi.ComponentResource):
                 if spec.owner_image != spec.image:
                     owner_image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
                 loaders.append(
-                    errand(
+                    run_once(
                         f"{name}-owner",
                         image=owner_image.image_id,
                         command=("chown", spec.user, spec.data),
@@ -181,7 +181,7 @@ class Service(pulumi.ComponentResource):
             socket = docker.ContainerVolumeArgs(
                 host_path=spec.socket.host, container_path=spec.socket.inside, read_only=True
             )
-            owner = errand(
+            owner = run_once(
                 f"{name}-socket",
                 image=_image(f"{spec.name}-socket-image", spec.socket.group_image, self).image_id,
                 command=("stat", "-c", "%g", spec.socket.inside),

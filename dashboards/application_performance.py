@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import queries, style, uids
+from dashboards import queries, style
 from dashboards.model import Override, Query
-from rules import series
-from rules.watched import watched
+from observability.names import series, uids
+from observability.watched import watched
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 ENDPOINTS: Final = 10
 

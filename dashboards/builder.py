@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Literal, Self, TypeVar, Unpack
 
-from dashboards import palette, panels, sdk, uids, variables
+from dashboards import palette, panels, sdk, variables
 from dashboards.errors import DashboardError, SettingError, refuse
 from dashboards.layout import Flow
 from dashboards.model import Legend, PanelOptions, PanelSpec, Query, QueryInput
 from dashboards.panel import Panel
+from observability.names import uids
 
 __all__ = ["DashboardBuilder", "DashboardError", "check_unique"]
 

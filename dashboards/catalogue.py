@@ -18,16 +18,16 @@ from dashboards import (
     service_detail,
     slo_overview,
     stack_health,
-    uids,
 )
 from dashboards.builder import check_unique
 from dashboards.errors import DashboardError
+from observability.names import uids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 FOLDERS: Final[dict[str, str]] = {
     uids.FOLDER_ML_PLATFORM: "ML Platform",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, report_queries, style, tables, transform, uids
+from dashboards import palette, queries, report_queries, style, tables, transform
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
-from rules import series
-from rules.windows import BUDGET_LOW
+from observability.names import series, uids
+from observability.rules.windows import BUDGET_LOW
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from dashboards.model import Mappings
-    from settings import Settings
+    from observability.settings import Settings
 
 INCIDENTS: Final = 5
 WEEKS: Final = {"Last 7 days": "", "The 7 before": "7d", "2 weeks before": "14d", "3 weeks before": "21d"}

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from dashboards import palette, queries, stack_queries, style, tables, uids
+from dashboards import palette, queries, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Override, Query, Thresholds, ValueText
-from rules import containers, series
-from rules.watched import watched
-from rules.windows import BASE_WINDOW
+from observability.names import series, uids
+from observability.rules import containers
+from observability.rules.windows import BASE_WINDOW
+from observability.watched import watched
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 QUESTIONS: Final = {
     uids.SLO_OVERVIEW: "Is every promise kept, which error budget burns, and since when?",

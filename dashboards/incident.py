@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, queries, style, uids
+from dashboards import logs, queries, style
 from dashboards.model import Override, Query
-from rules import series
+from observability.names import series, uids
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 HEIGHT: Final = 7
 """Of each graph: five of them fit on a screen, one under another."""

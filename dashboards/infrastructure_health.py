@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import queries, style, uids
+from dashboards import queries, style
 from dashboards.model import Query
-from rules import containers
+from observability.names import uids
+from observability.rules import containers
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 HEIGHT: Final = 9
 MEGABYTES: Final = "suffix: MB/s"

@@ -10,7 +10,7 @@ from dashboards.model import Query
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from dashboards.model import Link
-    from settings import Settings
+    from observability.settings import Settings
 
 
 def add_share_of_limit(  # noqa: PLR0913 - what differs from one such graph to the next

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, style, uids
+from dashboards import palette, style
 from dashboards.model import Legend, Override, Query
+from observability.names import uids
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 CHOSEN: Final = '{service_name=~"$service", from!="state-history"}'
 """Lines of the chosen services. The history of alerts is in Loki too, and has every word for trouble in every line."""

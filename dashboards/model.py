@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
-from dashboards import palette, uids
+from dashboards import palette
+from observability.names import uids
 
 
 class Transformation(TypedDict):
@@ -29,7 +30,7 @@ class Query:
     Args:
         expr: PromQL for a Prometheus data source, LogQL for a Loki one.
         legend: name of the series, `{{label}}` inserts a label; "" leaves it to Grafana.
-        datasource_uid: one of `dashboards.uids.DATASOURCE_*`, or "$variable" together with `datasource_type`.
+        datasource_uid: one of `observability.names.uids.DATASOURCE_*`, or "$variable" together with `datasource_type`.
         instant: only the value at the end of the time range, one sample a series.
         exemplar: also fetch exemplars (Prometheus only).
         format: shape of the answer (Prometheus only).

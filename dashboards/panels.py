@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from dashboards import fields, palette, sdk, uids
+from dashboards import fields, palette, sdk
 from dashboards.errors import refuse
 from dashboards.model import JaegerQuery, Legend, PanelSpec
 from dashboards.panel import SdkPanelBuilder, Traits, panel_type
 from dashboards.targets import QueryDefaults
+from observability.names import uids
 
 __all__ = [
     "alert_list",

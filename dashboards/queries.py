@@ -9,14 +9,15 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from dashboards import palette
-from rules import containers, models, series, service_graph
-from rules.watched import watched
-from rules.windows import BASE_WINDOW, BURN_ALERTS
-from settings import CONTAINERS as STACK
-from settings import seconds
+from observability.names import series
+from observability.rules import containers, models, service_graph
+from observability.rules.windows import BASE_WINDOW, BURN_ALERTS
+from observability.settings import CONTAINERS as STACK
+from observability.settings import seconds
+from observability.watched import watched
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 SERVICE_VARIABLE: Final = "service"
 SERVICE: Final = f'service=~"${SERVICE_VARIABLE}"'

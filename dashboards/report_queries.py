@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
-from rules import series
-from rules.windows import BASE_WINDOW
-from settings import seconds
+from observability.names import series
+from observability.rules.windows import BASE_WINDOW
+from observability.settings import seconds
 
 BLOCK: Final = "6h"
 """What the report counts as one incident: all that went wrong within one such part of a day."""

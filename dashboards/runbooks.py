@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from alerts import runbooks
-from dashboards import style, uids
+from dashboards import style
 from dashboards.builder import DashboardBuilder
+from observability import runbooks
+from observability.names import uids
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 LINES_PER_CELL: Final = 1.6
 FEWEST_CELLS: Final = 6

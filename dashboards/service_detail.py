@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, queries, style, transform, uids
+from dashboards import logs, queries, style, transform
 from dashboards.model import JaegerQuery, Legend, Link, Override, Query
 from dashboards.targets import MISSING
-from rules import containers, series
+from observability.names import series, uids
+from observability.rules import containers
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 TRACES: Final = 20
 NO_CONTAINER: Final = (

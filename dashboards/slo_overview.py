@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style, tables, uids
+from dashboards import palette, queries, style, tables
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
-from rules import series
-from rules.watched import watched
-from rules.windows import AVAILABILITY_WINDOW, BURN_ALERTS, BURN_WINDOWS, CONSUMED_WINDOWS, LATENCY_WINDOW
-from settings import AvailabilitySlo, LatencySlo, seconds
+from observability.names import series, uids
+from observability.rules.windows import AVAILABILITY_WINDOW, BURN_ALERTS, BURN_WINDOWS, CONSUMED_WINDOWS, LATENCY_WINDOW
+from observability.settings import AvailabilitySlo, LatencySlo, seconds
+from observability.watched import watched
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""

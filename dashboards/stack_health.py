@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from configs.collector import QUEUE_BYTES
-from dashboards import palette, stack_queries, style, tables, uids
+from dashboards import palette, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
-from rules import containers
+from observability.configs.collector import QUEUE_BYTES
+from observability.names import uids
+from observability.rules import containers
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
-    from settings import Settings
+    from observability.settings import Settings
 
 GROUPS: Final = 8
 """Groups of rules that are shown: the slowest."""

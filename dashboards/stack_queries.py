@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dashboards.queries import OWN_CONTAINERS, select
-from rules import containers
-from settings import SERVICES, seconds
+from observability.rules import containers
+from observability.settings import SERVICES, seconds
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from observability.settings import Settings
 
 OWN: Final = f'job=~"{"|".join(SERVICES)}"'
 PROMETHEUS: Final = 'job="prometheus"'

@@ -6,18 +6,19 @@ import math
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from dashboards import palette, queries, uids
+from dashboards import palette, queries
 from dashboards.builder import DashboardBuilder
 from dashboards.model import Legend, Link, Override, Query, Thresholds, ValueText
-from rules.watched import STACK, watched
-from rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
-from settings import SERVICES, milliseconds
+from observability.names import uids
+from observability.rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
+from observability.settings import SERVICES, milliseconds
+from observability.watched import STACK, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dashboards.model import Mappings
-    from settings import Settings
+    from observability.settings import Settings
 
 TITLES: Final = {
     uids.HOME: "Home",

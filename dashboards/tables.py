@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, transform, uids
+from dashboards import palette, queries, transform
 from dashboards.model import Query, ValueText
+from observability.names import uids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

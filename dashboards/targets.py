@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from dashboards import sdk, uids
+from dashboards import sdk
 from dashboards.errors import refuse
 from dashboards.model import AnyQuery, JaegerQuery, Query, QueryInput
+from observability.names import uids
 
 DATASOURCE_TYPES: Final = {
     uids.DATASOURCE_PROMETHEUS: "prometheus",

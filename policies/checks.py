@@ -6,8 +6,8 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-from configs.labels import CONTENT, PUBLISHED_BECAUSE
-from configs.paths import SECRETS
+from observability.names.labels import CONTENT, PUBLISHED_BECAUSE
+from observability.names.paths import SECRETS
 from policies.resource import Resource, texts
 
 CONTAINER: Final = "docker:index/container:Container"

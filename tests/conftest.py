@@ -12,9 +12,9 @@ from functools import cache
 
 import pytest
 
-from ops import mocked, stack_config
-from ops.bootstrap import ROOT
-from settings import Settings
+from cli import mocked, stack_config
+from cli.bootstrap import ROOT
+from observability.settings import Settings
 
 STACKS = ("dev", "staging", "prod")
 
@@ -25,7 +25,7 @@ def _program(stack: str) -> tuple[mocked.Registered, ...]:
     # A process of its own: Pulumi's runtime keeps global state, and leaves event loops behind.
     given = json.dumps({"stack": stack, "raw": values, "secret": sorted(secret)})
     done = subprocess.run(
-        [sys.executable, "-m", "ops.mocked"], input=given, capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-m", "cli.mocked"], input=given, capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     return tuple(mocked.Registered(**r) for r in json.loads(done.stdout))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from ops.bootstrap import ROOT
+from cli.bootstrap import ROOT
 
 README: Final = ROOT / "README.md"
 _STARTS: Final = ("make ", "pulumi ", "E2E_SLOW=1 ", "opentelemetry-instrument ", "java ", "node ", "OTEL_SEMCONV")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.bootstrap import ROOT
-from ops.sandbox import LEFT_OUT
+from cli.bootstrap import ROOT
+from lab.sandbox import LEFT_OUT
 from tests import readme
 from tests.repository import begin
 

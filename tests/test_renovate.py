@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import versions
-from ops.bootstrap import ROOT
+from cli.bootstrap import ROOT
+from observability import versions
 
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
 

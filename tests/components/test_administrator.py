@@ -11,7 +11,7 @@ from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.access import AccessProvider
 from components.administrator import AdministratorProvider
-from components.gates import GateClosedError
+from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi, GrafanaError
 
 Json = dict[str, Any]
@@ -129,7 +129,7 @@ def test_a_password_that_nobody_knows_leads_to_the_way_back(grafana: Grafana) ->
         lambda: AdministratorProvider().create(PROPS),
         lambda: AdministratorProvider().update("", PROPS, PROPS | {"password": "new"}),
     ):
-        with pytest.raises(GateClosedError, match="make recover-password") as refused:
+        with pytest.raises(CheckFailedError, match="make recover-password") as refused:
             call()
         assert "old" not in str(refused.value).split()
     assert grafana.refused == 1 + 2, "nothing is tried twice"

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from alerts import groups, messages, routing
+from cli import stack_config
+from cli.bootstrap import ROOT
+from cli.mocked import Registered
 from components.alerting import CONDITION, EXPRESSIONS
-from ops import stack_config
-from ops.bootstrap import ROOT
-from ops.mocked import Registered
-from settings import Settings
+from observability.alerts import groups, messages, routing
+from observability.settings import Settings
 
 SLACK = "https://slack.example.org/services/T/B/hidden"
 TOLD = {
@@ -35,7 +35,7 @@ def told() -> tuple[Registered, ...]:
     secret |= {"alertSlackUrl", "alertPagerdutyKey"}
     given = json.dumps({"stack": "dev", "raw": values | TOLD, "secret": sorted(secret)})
     done = subprocess.run(
-        [sys.executable, "-m", "ops.mocked"], input=given, capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-m", "cli.mocked"], input=given, capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     return tuple(Registered(**r) for r in json.loads(done.stdout))

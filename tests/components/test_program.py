@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cli.mocked import Registered
 from components.service import Host, Port
-from ops.mocked import Registered
-from settings import DEMO, Settings
+from observability.settings import DEMO, Settings
 
 Program = tuple[Registered, ...]
 SOCKET = "/var/run/docker.sock"

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from components import collector, engine_filter, grafana, jaeger, loki, prometheus
+from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
 from components.files import digest
 from components.service import _cores
-from settings import Limits, Settings
-from versions import Image
+from observability.settings import Limits, Settings
+from observability.versions import Image
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
     assert replace(pushed, owner_image=other).fingerprint() == pushed.fingerprint(), (
         "who runs an errand is not the service"
     )
-    asking = engine_filter.spec(settings_of("dev"))
+    asking = socket_proxy.spec(settings_of("dev"))
     assert asking.socket is not None
     by_another = replace(asking, socket=replace(asking.socket, group_image=other))
     assert by_another.fingerprint() == asking.fingerprint()
 
 
-@pytest.mark.parametrize("module", [collector, engine_filter, grafana, jaeger, loki, prometheus])
+@pytest.mark.parametrize("module", [collector, socket_proxy, grafana, jaeger, loki, prometheus])
 def test_specs_are_the_same_every_time(module: object, settings_of: Callable[[str], Settings]) -> None:
     first, second = (module.spec(settings_of("prod")) for _ in range(2))  # type: ignore[attr-defined]
     assert first == second

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adopted
+from cli import pull, stack_config
 from dashboards.catalogue import DashboardFile, built, dashboards
 from dashboards.errors import DashboardError
-from ops import pull, stack_config
-from settings import Settings
+from observability.settings import Settings
 
 Json = dict[str, Any]
 MODEL: Json = {
@@ -113,7 +113,7 @@ def test_an_adopted_dashboard_takes_the_place_of_a_built_one(
 _RUN = f"""
 import adopted, runpy
 adopted.dashboards = lambda: (adopted.Dashboard("by-hand", "", {MODEL!r}),)
-runpy.run_module("ops.mocked", run_name="__main__")
+runpy.run_module("cli.mocked", run_name="__main__")
 """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import dashboards
-from dashboards import palette, panels, transform, uids
+from dashboards import palette, panels, transform
 from dashboards.builder import DashboardBuilder, check_unique
 from dashboards.errors import DashboardError
 from dashboards.model import (
@@ -28,6 +28,7 @@ from dashboards.model import (
 )
 from dashboards.panel import SdkPanelBuilder, Traits, panel_type
 from dashboards.sdk import PLUGIN_VERSION, dashboard_builders
+from observability.names import uids
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = """

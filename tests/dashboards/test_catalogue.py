@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-import settings
-from dashboards import uids
 from dashboards.builder import DashboardBuilder
 from dashboards.catalogue import FOLDERS, dashboards, files
 from dashboards.errors import DashboardError
+from observability import settings
+from observability.names import uids
 from tests.e2e.test_stack_dashboards import MOST_SAMPLES
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_PULUMI = """
 import sys
-import settings
+from observability import settings
 from dashboards.catalogue import dashboards
 dashboards(settings.load("test", {}))
 assert not [name for name in sys.modules if name.partition(".")[0].startswith("pulumi")]

@@ -15,14 +15,12 @@ import promql_parser as promql
 import pytest
 import yaml
 
-import rules
-import settings
-import versions
-from alerts import runbooks
-from configs.datasources import datasources
-from dashboards import fields, palette, queries, style, uids
+from dashboards import fields, palette, queries, style
 from dashboards.catalogue import built as dashboards
-from rules.watched import watched
+from observability import rules, runbooks, settings, versions
+from observability.configs.datasources import datasources
+from observability.names import uids
+from observability.watched import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

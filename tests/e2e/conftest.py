@@ -11,9 +11,9 @@ import docker
 import pytest
 from docker import DockerClient
 
-from ops import engine as docker_engine
-from ops.sandbox import Sandbox, missing
-from settings import CONTAINERS
+from cli import engine as docker_engine
+from lab.sandbox import Sandbox, missing
+from observability.settings import CONTAINERS
 
 slow = pytest.mark.skipif(
     not os.environ.get("E2E_SLOW"), reason="takes more than ten minutes: run with E2E_SLOW=1 before a release"

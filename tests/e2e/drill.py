@@ -21,10 +21,10 @@ from typing import Any
 
 from docker import DockerClient
 
-from ops import otlp
-from ops.sandbox import Sandbox
-from rules import series
-from versions import image
+from lab import otlp
+from lab.sandbox import Sandbox
+from observability.names import series
+from observability.versions import image
 
 HOUR = 3600
 DAY = 24 * HOUR

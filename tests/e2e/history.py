@@ -13,13 +13,13 @@ from pathlib import Path
 
 import yaml
 
-import rules
 from components.grafana_api import GrafanaApi
-from ops.sandbox import Sandbox
-from rules import series
-from settings import Settings, Slo, seconds
+from lab.sandbox import Sandbox
+from observability import rules
+from observability.names import series
+from observability.settings import Settings, Slo, seconds
+from observability.versions import image
 from tests.e2e.conftest import wait_for
-from versions import image
 
 STEP = 300
 DAY = 86_400

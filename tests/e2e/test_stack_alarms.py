@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
-from alerts.routing import WEEK
 from components.grafana_api import GrafanaApi, GrafanaError
-from ops.sandbox import Sandbox
-from settings import CONTAINERS
+from lab.sandbox import Sandbox
+from observability.alerts.routing import WEEK
+from observability.settings import CONTAINERS
 from tests.e2e.conftest import slow, wait_for
 from tests.e2e.drill import Inbox, gateway
 
@@ -61,7 +61,7 @@ def inbox(engine: DockerClient) -> Iterator[Inbox]:
 def real(make_real: Callable[..., Sandbox], inbox: Inbox) -> Sandbox:
     real = make_real("e2e-alarms")
     for old, new in MOVED.items():
-        real.edit("alerts/stack.py", old, new)
+        real.edit("observability/alerts/stack.py", old, new)
     real.configure(
         ruleInterval="15s",
         services=[{

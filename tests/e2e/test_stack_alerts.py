@@ -24,11 +24,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from docker import DockerClient
 
-from ops.sandbox import Sandbox
-from ops.screenshots import open_browser, sign_in, take
-from ops.verify import panels
-from rules.windows import BURN_ALERTS
-from settings import seconds
+from cli.verify import panels
+from lab.sandbox import Sandbox
+from lab.screenshots import open_browser, sign_in, take
+from observability.rules.windows import BURN_ALERTS
+from observability.settings import seconds
 from tests.e2e.conftest import slow, wait_for
 from tests.e2e.drill import Inbox, Shop, gateway, give_a_past
 

@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 import pytest
 
+from cli import archive
 from components.grafana_api import GrafanaApi, GrafanaError
-from ops import archive, otlp
-from ops.sandbox import Sandbox
-from settings import CONTAINERS, SERVICES
+from lab import otlp
+from lab.sandbox import Sandbox
+from observability.settings import CONTAINERS, SERVICES
 from tests.e2e.conftest import slow, wait_for, wait_healthy
 
 PASSPHRASE = "of-the-archive-0123456789"
@@ -251,9 +252,9 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
 
 
 def test_the_manifest_says_what_is_in_it(taken: tuple[Path, Path, int]) -> None:
-    from ops import sealed  # noqa: PLC0415 - only here
+    from cli import encryption  # noqa: PLC0415 - only here
 
-    manifest, texts = archive.verify(taken[0], sealed.opener(str(taken[1])))
+    manifest, texts = archive.verify(taken[0], encryption.opener(str(taken[1])))
     assert set(texts) == {archive.STATE, archive.PASSPHRASE, "pulumi/Pulumi.e2e-backup.yaml"}
     assert set(manifest.images) == set(SERVICES)
     assert manifest.paused_seconds < 30

@@ -15,10 +15,10 @@ import pytest
 from docker import DockerClient
 from docker.errors import NotFound
 
-from configs import labels
-from ops import mend
-from ops.sandbox import Sandbox
-from settings import CONTAINERS
+from cli import repair
+from lab.sandbox import Sandbox
+from observability.names import labels
+from observability.settings import CONTAINERS
 from tests.e2e.conftest import wait_for
 
 MOMENTS = (2, 14, 28, 45, 56)
@@ -75,7 +75,7 @@ def test_a_volume_that_a_killed_run_left_goes_and_one_of_data_stays(engine: Dock
         engine.volumes.create(name, labels=own)
         pending = {"type": "creating", "resource": {"type": "docker:index/volume:Volume", "inputs": {"name": name}}}
         try:
-            mend._operation(engine, pending, known)
+            repair._operation(engine, pending, known)
             return name in {volume.name for volume in engine.volumes.list(filters={"name": name})}
         finally:
             with contextlib.suppress(NotFound):
@@ -133,7 +133,7 @@ def test_a_wrong_image_tag_changes_nothing(real: Sandbox) -> None:
 
 def test_a_broken_configuration_never_reaches_the_service(real: Sandbox) -> None:
     before = real.ids()
-    undo = real.edit("configs/prometheus.py", '"rule_files":', '"nonsense": 1, "rule_files":')
+    undo = real.edit("observability/configs/prometheus.py", '"rule_files":', '"nonsense": 1, "rule_files":')
     done = real.run("up")
     assert done.returncode != 0
     assert "prometheus is left as it is: its own checker refuses its configuration" in done.stdout
@@ -191,8 +191,8 @@ def test_bad_settings_stop_the_plain_program_too(real: Sandbox) -> None:
 
 
 def test_a_service_that_never_gets_ready_is_named_and_mended(real: Sandbox) -> None:
-    undo_config = real.edit("configs/loki.py", '"http_listen_port": PORT', '"http_listen_port": PORT + 1')
-    undo_wait = real.edit("components/gates.py", "READY_TIMEOUT_SECONDS = 120", "READY_TIMEOUT_SECONDS = 5")
+    undo_config = real.edit("observability/configs/loki.py", '"http_listen_port": PORT', '"http_listen_port": PORT + 1')
+    undo_wait = real.edit("components/checks.py", "READY_TIMEOUT_SECONDS = 120", "READY_TIMEOUT_SECONDS = 5")
     done = real.run("up")
     assert done.returncode != 0
     assert "loki was not ready after 5 s" in done.stdout

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ops import otlp
-from ops.sandbox import Sandbox
-from settings import CONTAINERS
+from lab import otlp
+from lab.sandbox import Sandbox
+from observability.settings import CONTAINERS
 from tests.e2e.conftest import wait_for, wait_healthy
 
 MEBIBYTE = 1024 * 1024

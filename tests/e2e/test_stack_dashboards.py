@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-import versions
+from cli import link_check, verify
 from components.grafana_api import GrafanaApi
-from dashboards import uids
 from dashboards.catalogue import dashboards
 from dashboards.targets import MISSING
-from ops import hops, verify
-from ops.sandbox import Sandbox
-from settings import SERVICES as SCRAPED
-from settings import Settings, load, milliseconds
+from lab.sandbox import Sandbox
+from observability import versions
+from observability.names import uids
+from observability.settings import SERVICES as SCRAPED
+from observability.settings import Settings, load, milliseconds
 from tests.e2e import history
 from tests.e2e.conftest import slow, wait_for, wait_healthy
 
@@ -184,7 +184,7 @@ def without_data(real: Sandbox, service: str) -> dict[str, str]:
         if not queries:
             continue
         answer = real.grafana().request("POST", "/api/ds/query", {"queries": queries, "from": "now-5m", "to": "now"})
-        frames = [f for f in answer["results"][MISSING].get("frames", ()) if hops.rows_of(f)]
+        frames = [f for f in answer["results"][MISSING].get("frames", ()) if link_check.rows_of(f)]
         said[panel["title"]] = json.dumps(frames)
         assert not frames or panel["fieldConfig"]["defaults"]["noValue"] in said[panel["title"]]
     return {title: text for title, text in said.items() if text != "[]"}
@@ -238,7 +238,7 @@ def test_opening_a_dashboard_costs_a_bounded_number_of_samples(real: Sandbox, se
 def test_the_report_prints_on_one_page(real: Sandbox, tmp_path: Path, paper: str) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
-    from ops import screenshots  # noqa: PLC0415 - needs Playwright
+    from lab import screenshots  # noqa: PLC0415 - needs Playwright
 
     file = tmp_path / f"{paper}.pdf"
     screenshots.print_report(real.outputs(), file, paper=paper)
@@ -251,7 +251,7 @@ def test_the_report_tells_the_incident_of_the_alert_history(real: Sandbox) -> No
     """In one row: the page that Loki remembers, and what Prometheus recorded of the same six hours."""
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
-    from ops import screenshots  # noqa: PLC0415 - needs Playwright
+    from lab import screenshots  # noqa: PLC0415 - needs Playwright
 
     with screenshots.open_browser() as browser:
         page = screenshots.sign_in(browser, real.outputs())

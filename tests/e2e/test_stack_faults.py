@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ops import otlp
-from ops.breaking import damage, restarts, storm, twice
-from ops.sandbox import Sandbox
-from ops.traffic import Backends
-from settings import CONTAINERS
+from lab import otlp
+from lab.fault_injection import abuse, concurrent_up, corruption, restarts
+from lab.load_generator import Backends
+from lab.sandbox import Sandbox
+from observability.settings import CONTAINERS
 from tests.e2e.conftest import wait_for, wait_healthy
 
 COUNT = 1_600
@@ -22,7 +22,7 @@ COUNT = 1_600
 
 def test_of_two_at_once_one_gets_through_and_the_other_reads_one_sentence(real: Sandbox) -> None:
     real.configure(healthInterval="9s")
-    runs = twice.at_once(real)
+    runs = concurrent_up.at_once(real)
     (refused,) = [run for run in runs if run.code]
     assert refused.sentence.startswith(f"stack '{real.name}' is being changed by process ")
     assert "\n" not in refused.sentence
@@ -32,7 +32,7 @@ def test_of_two_at_once_one_gets_through_and_the_other_reads_one_sentence(real: 
 def test_bad_requests_let_nobody_in_and_kill_nothing(real: Sandbox) -> None:
     wait_healthy(real)
     before = restarts(real)
-    answers = storm.storm(real, COUNT)
+    answers = abuse.storm(real, COUNT)
     sys.stdout.write(f"\n{ {port: dict(found) for port, found in answers.by_port.items()} }\n")
     assert answers.holes == []
     wait_healthy(real)
@@ -89,8 +89,8 @@ def test_prometheus_comes_back_with_what_was_before_a_flipped_byte(real: Sandbox
     where, at = Backends.of(real), time.time()
     before = wait_for(lambda: where.scrapes(at))
     real.container("prometheus").kill()
-    segment = max((damage.data(real, "prometheus") / "wal").glob("0*"))
-    damage.flip(segment, segment.stat().st_size // 2)
+    segment = max((corruption.data(real, "prometheus") / "wal").glob("0*"))
+    corruption.flip(segment, segment.stat().st_size // 2)
     real.container("prometheus").start()
     wait_for(lambda: real.serves("prometheus"))
     left = where.scrapes(at)
@@ -102,13 +102,13 @@ def test_prometheus_comes_back_with_what_was_before_a_flipped_byte(real: Sandbox
 
 def test_a_database_that_is_none_is_said_to_be_none_and_made_anew_by_one_command(real: Sandbox) -> None:
     real.container("grafana").stop()
-    database = damage.data(real, "grafana") / "grafana.db"
-    damage.fold(database)
-    damage.flip(database, 3)
+    database = corruption.data(real, "grafana") / "grafana.db"
+    corruption.fold(database)
+    corruption.flip(database, 3)
     began = int(time.time())
     real.container("grafana").start()
     wait_for(lambda: "file is not a database" in real.container("grafana").logs(since=began).decode(), 30)
-    damage.from_nothing(real)
+    corruption.from_nothing(real)
     wait_healthy(real)
     assert real.grafana().request("GET", "/api/dashboards/uid/slo-overview")
     real.expect_no_changes()

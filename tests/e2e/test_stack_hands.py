@@ -12,7 +12,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from ops.sandbox import Sandbox, free_offset
+from lab.sandbox import Sandbox, free_offset
 from tests.e2e.conftest import wait_healthy
 
 Json = dict[str, Any]
@@ -106,7 +106,7 @@ def test_an_edit_comes_back_as_code(real: Sandbox, uid: str) -> None:
     built = json.loads(
         adopted(
             real,
-            "import settings; from dashboards.catalogue import dashboards;"
+            "from observability import settings; from dashboards.catalogue import dashboards;"
             "s = settings.load('x', {'dashboardsEditable': 'true'});"
             f"print(next(f.json for f in dashboards(s) if f.uid == {uid!r}))",
         )

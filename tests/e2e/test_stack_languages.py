@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboards import uids
-from ops.sandbox import Sandbox
+from lab.sandbox import Sandbox
+from observability.names import uids
 from tests import readme
 from tests.e2e.conftest import slow, wait_for
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import docker.errors
 import pytest
 
-from configs.correlations import CORRELATIONS
-from ops.sandbox import PASSPHRASE, Sandbox
-from settings import CONTAINERS, ENGINE_FILTER
+from lab.sandbox import PASSPHRASE, Sandbox
+from observability.configs.correlations import CORRELATIONS
+from observability.settings import CONTAINERS, ENGINE_FILTER
 from tests import readme
 from tests.e2e.conftest import wait_for, wait_healthy
 
@@ -107,7 +107,7 @@ def test_the_password_opens_grafana_and_nothing_else_does(real: Sandbox) -> None
 def test_an_edited_rule_replaces_prometheus_only_and_keeps_its_data(real: Sandbox) -> None:
     before = real.ids()
     oldest = first_sample(real)
-    undo = real.edit("rules/slo.py", '"1e-09"', '"2e-09"')
+    undo = real.edit("observability/rules/slo.py", '"1e-09"', '"2e-09"')
     real.up()
     assert real.changed(before) == {"prometheus"}
     assert wait_for(lambda: first_sample(real)) == oldest
@@ -133,7 +133,7 @@ def test_an_edited_health_check_reaches_the_container(real: Sandbox) -> None:
 def test_another_image_replaces_its_container_and_keeps_its_data(real: Sandbox) -> None:
     import io  # noqa: PLC0415 - only here
 
-    from versions import image  # noqa: PLC0415
+    from observability.versions import image  # noqa: PLC0415
 
     pinned = image("prometheus")
     tag = f"{pinned.tag}-e2e"

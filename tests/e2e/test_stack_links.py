@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from configs import explore
-from dashboards import queries, uids
+from cli import fault, link_check
+from cli.bootstrap import ROOT
+from dashboards import queries
 from dashboards.catalogue import dashboards
-from ops import fault, hops, screenshots
-from ops.bootstrap import ROOT
-from ops.otlp import new_trace
-from ops.sandbox import Sandbox
-from settings import DEMO, load
+from lab import screenshots
+from lab.otlp import new_trace
+from lab.sandbox import Sandbox
+from observability import explore
+from observability.names import uids
+from observability.settings import DEMO, load
 from tests.e2e.conftest import slow, wait_for
 
 GATEWAY, MODEL = DEMO[:2]
@@ -62,7 +64,7 @@ def keep(page: Page, name: str) -> None:
 def send(real: Sandbox) -> str:
     """Send a request with a trace ID of its own through the gateway; return it once its spans and lines are there."""
     trace = new_trace()
-    hops.answered(real.url("demo")).send(trace)
+    link_check.answered(real.url("demo")).send(trace)
     api = real.grafana()
     jaeger, loki = (f"/api/datasources/proxy/uid/{uid}" for uid in (uids.DATASOURCE_JAEGER, uids.DATASOURCE_LOKI))
     query = urllib.parse.quote(f'{{service_name=~"inference-.*"}} |= `{trace}`')

@@ -16,10 +16,10 @@ import pyrage
 import pytest
 
 from components.grafana_api import GrafanaApi
-from ops.sandbox import Sandbox, free_offset
+from lab.sandbox import Sandbox, free_offset
+from observability.versions import image
 from tests import pem, readme
 from tests.e2e.conftest import slow, wait_for, wait_healthy
-from versions import image
 
 NEWER = {"loki": "3.7.9", "jaeger": "2.20.1"}
 """What the README upgrades to: here the pinned ones under these names."""

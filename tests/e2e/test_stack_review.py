@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.diffing.restarts import MEASURED
-from ops.drift import DRIFTED
-from ops.sandbox import Sandbox
+from cli.diffing.restarts import MEASURED
+from cli.drift import DRIFTED
+from lab.sandbox import Sandbox
 from tests.e2e.conftest import slow, wait_healthy
 from tests.repository import begin
 

@@ -15,12 +15,12 @@ from typing import Any
 import docker.errors
 import pytest
 
+from cli.state_migration import without
 from components.access import RENEW_DAYS
 from components.data_keys import rewrap
 from components.grafana_api import GrafanaApi, GrafanaError
-from configs.grafana import DATA, UNRESOLVED_SECRET_KEY
-from ops.sandbox import Sandbox
-from ops.transplant import without
+from lab.sandbox import Sandbox
+from observability.configs.grafana import DATA, UNRESOLVED_SECRET_KEY
 from tests.e2e.conftest import wait_for
 
 Json = dict[str, Any]
@@ -244,7 +244,11 @@ def test_another_secret_key_takes_what_is_stored_along(real: Sandbox) -> None:
 def test_a_stack_from_before_is_taken_along_too(real: Sandbox) -> None:
     """Its data keys were wrapped by the name of the secret key's file."""
     undo = [
-        real.edit("configs/grafana.py", '"PATHS_CONFIG": FILE,', '"SECURITY_SECRET_KEY": _file(SECRET_KEY_FILE),'),
+        real.edit(
+            "observability/configs/grafana.py",
+            '"PATHS_CONFIG": FILE,',
+            '"SECURITY_SECRET_KEY": _file(SECRET_KEY_FILE),',
+        ),
         real.edit("components/secret_key.py", 'new=str(props["key"])', "new=UNRESOLVED_SECRET_KEY"),
         real.edit("components/secret_key.py", "known=[*known,", 'known=[str(props["key"]), *known,'),
     ]

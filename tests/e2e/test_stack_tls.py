@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ops.sandbox import Sandbox
+from lab.sandbox import Sandbox
 from tests.e2e.conftest import wait_for, wait_healthy
 from tests.pem import self_signed
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.sandbox import Sandbox
-from settings import SERVICES
+from lab.sandbox import Sandbox
+from observability.settings import SERVICES
+from observability.versions import image
 from tests.e2e.conftest import slow, wait_healthy
-from versions import image
 
 BROKEN = {  # what each does: ends at once, never answers, refuses its flags, loses its data
     "grafana": 'ENTRYPOINT ["/bin/sh", "-c", "exit 1"]',

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.sandbox import Sandbox
+from lab.sandbox import Sandbox
 from tests.e2e.conftest import wait_for
 
 FRESH = int(os.environ.get("E2E_FRESH", "2"))

@@ -8,11 +8,11 @@ from typing import Any
 import pulumi_policy.proxy
 import pytest
 
-from ops import policies
-from ops.mocked import Registered
+from cli import policies
+from cli.mocked import Registered
+from observability.settings import Settings
 from policies import checks
 from policies.resource import UNKNOWN, Hidden, Resource, texts
-from settings import Settings
 
 LABELS = [{"label": "observability.service", "value": "loki"}]
 GOOD: dict[str, Any] = {

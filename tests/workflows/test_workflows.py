@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.bootstrap import ROOT
-from ops.commands import _COMMANDS
-from ops.stack_config import stacks
+from cli.bootstrap import ROOT
+from cli.commands import _COMMANDS
+from cli.stack_config import stacks
 
 FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))

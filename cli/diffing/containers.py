@@ -1,0 +1,136 @@
+"""Images, data volumes, and how containers are run."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cli.diffing.files import loader_of
+from cli.diffing.model import Change, Facts, code, differences, flatten
+from cli.mocked import Registered
+from observability.names import labels
+
+IMAGES: Final = "Images"
+SECTION: Final = "Containers"
+DATA: Final = "Data"
+_ELSEWHERE: Final = frozenset({"image", "labels", "volumes"})
+"""Of a container: told of as image, as restart, and as files or data."""
+
+
+def serving(resources: list[Registered]) -> dict[str, Registered]:
+    """Return the containers that keep running, by name."""
+    return {
+        r.name: r
+        for r in resources
+        if r.type.endswith("container:Container") and r.inputs.get("mustRun", True) and r.inputs.get("start", True)
+    }
+
+
+def is_data(resource: Registered) -> bool:
+    """Say whether `resource` is a volume that outlives its containers."""
+    return resource.type.endswith("volume:Volume") and labels.CONTENT not in label_values(resource)
+
+
+def label_values(resource: Registered) -> dict[str, str]:
+    """Return the labels of a container or volume."""
+    return {label["label"]: label["value"] for label in resource.inputs.get("labels") or ()}
+
+
+def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
+    """Return what differs in images, data volumes, and the containers that serve."""
+    found = _images(before, after)
+    old_data, new_data = ({r.name: r.inputs for r in side if is_data(r)} for side in (before, after))
+    found += [Change(DATA, code(name), "removed, and what is in it") for name in sorted({*old_data} - {*new_data})]
+    for name, inputs in new_data.items():
+        if name not in old_data:
+            found.append(Change(DATA, code(name), "added, empty"))
+        elif old_data[name].get("name") != inputs.get("name"):
+            was, now = str(old_data[name].get("name")), str(inputs.get("name"))
+            found.append(Change(DATA, code(name), "another volume, empty", was, now))
+    old, new = ({n: _facts(r.inputs) for n, r in serving(side).items()} for side in (before, after))
+    for name in new:
+        if name in old:
+            found += differences(SECTION, code(name), old[name], new[name])
+    return found
+
+
+def _images(before: list[Registered], after: list[Registered]) -> list[Change]:
+    old, new = _references(before), _references(after)
+    found: list[Change] = []
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was != now and was is not None and now is not None and "build" in was and "build" in now:
+            found.append(Change(IMAGES, code(name), "built anew", None, None))
+            found += differences(IMAGES, code(name), _base(was), _base(now))
+        elif was != now:
+            found.append(Change(IMAGES, code(name), "", (was or {}).get("name"), (now or {}).get("name")))
+    return found
+
+
+def _references(resources: list[Registered]) -> dict[str, dict[str, Any]]:
+    """Return each image by what runs it; several that are the same image are one."""
+    found: dict[str, dict[str, Any]] = {}
+    for r in resources:
+        if r.type.endswith("remoteImage:RemoteImage"):
+            name = r.name.removesuffix("-image")
+            found[name] = {k: v for k, v in r.inputs.items() if k in {"name", "build"}}
+    return found
+
+
+def _base(image: dict[str, Any]) -> Facts:
+    return flatten(image["build"])
+
+
+def _facts(inputs: dict[str, Any]) -> Facts:
+    plain = {k: v for k, v in inputs.items() if k not in _ELSEWHERE and k != "envs"}
+    plain["env"] = dict(given.split("=", 1) for given in inputs.get("envs") or ())
+    # In which volume files and data are is told of elsewhere; where they are seen is told here.
+    plain["mount"] = {v["containerPath"]: "read-only" if v.get("readOnly") else "writable" for v in inputs["volumes"]}
+    plain["label"] = {
+        given["label"]: given["value"] for given in inputs.get("labels") or () if given["label"] != labels.SPEC
+    }
+    return flatten(plain)
+
+
+def others(before: list[Registered], after: list[Registered]) -> list[Change]:
+    """Return what differs in every resource that no other part of the comparison tells of."""
+    old, new = (_rest(side) for side in (before, after))
+    found: list[Change] = []
+    for name in (*new, *(name for name in old if name not in new)):
+        if name not in old or name not in new:
+            found.append(Change("Other resources", code(name), "added" if name in new else "removed"))
+        else:
+            found += differences("Other resources", code(name), old[name], new[name])
+    return found
+
+
+_TOLD: Final = (
+    "observability:",  # components have no inputs of their own
+    "pulumi-python:dynamic/gates:",  # follow from the containers
+    "pulumi-python:dynamic/grafana:Deployment",  # follows from everything
+    "grafana:oss/dashboard:",
+    "grafana:alerting/ruleGroup:",
+    "docker:index/remoteImage:",
+    *("grafana:oss/dataSource:", "pulumi-python:dynamic/grafana:Correlation"),
+    *("grafana:alerting/contactPoint:", "grafana:alerting/notificationPolicy:", "grafana:alerting/muteTiming:"),
+    "grafana:alerting/messageTemplate:",
+)
+
+
+def _rest(resources: list[Registered]) -> dict[str, Facts]:
+    found: dict[str, Facts] = {}
+    running = serving(resources)
+    for r in resources:
+        if r.type.startswith(_TOLD) or (r.type.endswith("container:Container") and r.name in running):
+            continue
+        hidden = {"__provider"}
+        plain: dict[str, Any] = {}
+        if r.type.endswith("volume:Volume"):
+            hidden |= {"name", "labels"}
+            plain["label"] = {k: v for k, v in label_values(r).items() if k != labels.CONTENT}
+        elif r.type.endswith("container:Container"):
+            hidden |= {"image", "volumes"} | ({"uploads"} if loader_of(r) else set())
+            if loader_of(r):  # what is in the files is told of as files
+                plain["mode"] = {u["file"]: u.get("permissions", "") for u in r.inputs["uploads"]}
+        plain |= {k: v for k, v in r.inputs.items() if k not in hidden}
+        found[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten(plain)
+    return found

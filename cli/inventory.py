@@ -1,0 +1,218 @@
+"""What the stores hold, counted by themselves, so that a restored one can be held against what was backed up.
+
+Everything is counted up to a moment `at` that lies far enough back for everything of that time to have arrived. A
+backup counts before it copies and again afterwards: the copy lies between the two, and most often they are equal.
+Metrics and logs are counted hour by hour over a day, so that of an old archive what has not expired can be compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from cli.bootstrap import UserError
+from components.grafana_api import GrafanaApi, GrafanaError
+from observability.settings import Settings, seconds
+
+SETTLED_SECONDS: Final = 30
+"""Two scrapes at the longest usual interval: nothing that has a time before that is still on its way."""
+WINDOW_SECONDS: Final = 24 * 3_600
+TRACES: Final = 1_000
+"""Of each service, the newest: Jaeger counts traces only by handing them out."""
+_HOUR: Final = 3_600
+_PATIENCE_SECONDS: Final = 60
+_PROXY: Final = "/api/datasources/proxy/uid"
+
+Json = dict[str, Any]
+Counts = dict[str, int]
+"""A number by when it begins, in seconds since 1970; `0` where time has nothing to do with it."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How much of `what` the `store` holds: at least `low`, at most `high`, by time."""
+
+    store: str
+    what: str
+    low: Counts
+    high: Counts
+
+    def document(self) -> Json:
+        """Return this as JSON."""
+        return {"store": self.store, "what": self.what, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the comparison; what has expired since is in neither number."""
+
+    store: str
+    what: str
+    expected: str
+    found: str
+    passed: bool
+
+
+def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] = ()) -> list[Measure]:
+    """Count what the stores (all, where none is named) hold up to `at`; UserError when one does not answer."""
+    found = []
+    for store, asked in _STORES.items():
+        if stores and store not in stores:
+            continue
+        try:
+            found += [Measure(store, what, counts, counts) for what, counts in asked(api, settings, at)]
+        except (GrafanaError, KeyError, TypeError, ValueError) as error:
+            msg = f"{store} does not say how much it holds: {error}"
+            raise UserError(msg) from None
+    return found
+
+
+def between(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
+    """Return what a copy taken between two countings holds."""
+    later = {(m.store, m.what): m for m in after}
+    return [_join(m, later[m.store, m.what]) for m in before]
+
+
+def _join(before: Measure, after: Measure) -> Measure:
+    keys = [*before.low, *(k for k in after.low if k not in before.low)]
+    pairs = {k: sorted((before.low.get(k, 0), after.low.get(k, 0))) for k in keys}
+    return Measure(before.store, before.what, {k: p[0] for k, p in pairs.items()}, {k: p[1] for k, p in pairs.items()})
+
+
+def compare(
+    expected: Sequence[Mapping[str, Any]], found: Sequence[Measure], settings: Settings, now: float
+) -> list[Verdict]:
+    """Hold what was found against what an archive says, leaving out what has expired in the meantime."""
+    by_name = {(m.store, m.what): m for m in found}
+    kept = {
+        "prometheus": seconds(settings.prometheus_retention),
+        "loki": seconds(settings.loki_retention),
+        "jaeger": seconds(settings.jaeger_retention),
+    }
+    verdicts = []
+    for given in expected:
+        store, what = str(given["store"]), str(given["what"])
+        if (store, what) not in by_name:
+            continue
+        oldest = now - kept[store] if store in kept else 0
+        times = [k for k in given["low"] if k == "0" or int(k) >= oldest]
+        seen = by_name[store, what].low
+        low, high, here = (sum(c.get(k, 0) for k in times) for c in (given["low"], given["high"], seen))
+        passed = all(given["low"].get(k, 0) <= seen.get(k, 0) <= given["high"].get(k, 0) for k in times)
+        expired = len(given["low"]) - len(times)
+        verdicts.append(
+            Verdict(
+                store,
+                what,
+                (f"{low:,}" if low == high else f"{low:,} to {high:,}")
+                + (f" ({expired} h expired)" if expired else ""),
+                f"{here:,}",
+                passed,
+            )
+        )
+    return verdicts
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str, str]]:
+    """Return the verdicts as a table's rows."""
+    return [(v.store, v.what, v.expected, v.found, "yes" if v.passed else "NO") for v in verdicts]
+
+
+def proven(
+    api: GrafanaApi, expected: Sequence[Mapping[str, Any]], settings: Settings, at: int, stores: Sequence[str]
+) -> list[Verdict]:
+    """Count until everything is there, for as long as a store that has just started may need."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            verdicts = compare(expected, measure(api, settings, at, stores), settings, time.time())
+        except UserError:
+            if time.monotonic() > until:
+                raise
+        else:
+            if all(v.passed for v in verdicts) or time.monotonic() > until:
+                return verdicts
+        time.sleep(1)
+
+
+def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+    found: Json = {
+        "dashboards": api.request("GET", "/api/search?type=dash-db&limit=5000"),
+        "folders": api.request("GET", "/api/folders?limit=1000"),
+        "data sources": api.request("GET", "/api/datasources"),
+        "users": api.request("GET", "/api/users?perpage=1000"),
+        "alert rules": api.request("GET", "/api/v1/provisioning/alert-rules"),
+        "contact points": api.request("GET", "/api/v1/provisioning/contact-points"),
+        "annotations": api.request("GET", f"/api/annotations?limit=10000&type=annotation&from=1&to={at * 1000}"),
+    }
+    for what, things in found.items():
+        yield what, {"0": len(things)}
+
+
+def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+    # Of the functions over a range, this keeps the names, without which series would be told apart no more.
+    query = 'count(last_over_time({__name__=~".+"}[1h]))'
+    samples: Counts = {}
+    series: Counts = {}
+    for begin, asked in _hours(query, at):
+        found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{asked}&stats=all")["data"]
+        if found["result"]:
+            samples[begin] = int(found["stats"]["samples"]["totalQueryableSamples"])
+            series[begin] = int(found["result"][0]["value"][1])
+    yield "samples", samples
+    yield "series, hour by hour", series
+
+
+def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+    every = '{service_name=~".+"}'
+    lines: Counts = {}
+    for begin, asked in _hours(
+        f"sum(count_over_time({every}[1h]))", at
+    ):  # one by one: Loki aligns the steps of a range
+        found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{asked}")["data"]
+        if found["result"]:
+            lines[begin] = int(found["result"][0]["value"][1])
+    yield "lines", lines
+    first = at - WINDOW_SECONDS
+    asked = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
+    yield (
+        "streams",
+        {str(first): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{asked}").get("data") or ())},
+    )
+
+
+def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+    begin = at - int(seconds(settings.jaeger_retention))
+    began: dict[str, int] = {}
+    spans: dict[str, int] = {}
+    for service in api.request("GET", f"{_PROXY}/jaeger/api/services")["data"] or ():
+        asked = urlencode({"service": service, "start": begin * 10**6, "end": at * 10**6, "limit": TRACES})
+        for trace in api.request("GET", f"{_PROXY}/jaeger/api/traces?{asked}")["data"] or ():
+            # A trace that began before it goes on after it, and a span arrives when it has ended.
+            ended = [s["startTime"] for s in trace["spans"] if s["startTime"] + s["duration"] <= at * 10**6]
+            if ended:
+                began[trace["traceID"]] = min(ended) // 10**6
+                spans[trace["traceID"]] = len(ended)
+    for what, of_trace in (("traces", dict.fromkeys(began, 1)), ("spans", spans)):
+        counts: Counts = {}
+        for trace, number in of_trace.items():
+            hour = str(began[trace] // _HOUR * _HOUR)
+            counts[hour] = counts.get(hour, 0) + number
+        yield what, counts
+
+
+def _hours(query: str, at: int) -> Iterator[tuple[str, str]]:
+    """Yield each hour before `at`: when it begins, and a query over it as a URL's parameters."""
+    for end in range(at - WINDOW_SECONDS + _HOUR, at + 1, _HOUR):
+        yield str(end - _HOUR), urlencode({"query": query, "time": end})
+
+
+_STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {
+    "grafana": _grafana,
+    "prometheus": _prometheus,
+    "loki": _loki,
+    "jaeger": _jaeger,
+}

@@ -1,0 +1,83 @@
+"""`make plan`: what the program would create, as a tree with the settings that matter. Needs nothing but Python."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from rich.tree import Tree
+
+from cli import context, mocked, stack_config
+from cli.console import say, show
+from observability.settings import CONTAINERS
+
+
+def main(_arguments: list[str]) -> int:
+    """Print the plan of the chosen stack."""
+    stack = context.stack()
+    stack_config.current(stand_in=True)
+    values, secret = stack_config.filled(stack)
+    resources = mocked.run(stack, values, secret)
+    show(_tree(stack, resources))
+    counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
+    say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
+    for key in sorted(secret - stack_config.raw(stack)[1]):
+        say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
+    return 0
+
+
+def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
+    tree = Tree(f"stack '{stack}'")
+    for service in CONTAINERS:
+        branch = tree.add(service)
+        for r in resources:
+            if r.name == service and r.type.endswith(":Container"):
+                for line in _container(r.inputs):
+                    branch.add(line)
+            elif r.type.endswith(":Volume") and f"{service}-" in r.name:
+                branch.add(f"volume {r.inputs.get('name') or r.name + '-…'}")
+    content = tree.add("Grafana's content")
+    kinds: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
+        ("folders", "oss/folder:Folder", lambda i: f"{i['uid']}: {i['title']}"),
+        ("data sources", "oss/dataSource:DataSource", lambda i: f"{i['uid']}: {i['url']}"),
+        ("correlations", "Correlation", lambda i: f"{i['source']} → {i['target']}: {i['label']}"),
+        ("dashboards", "oss/dashboard:Dashboard", _dashboard),
+        ("alerts", "alerting/ruleGroup:RuleGroup", _alerts),
+        ("who is told", "alerting/contactPoint:ContactPoint", _contact),
+    )
+    for title, token, describe in kinds:
+        branch = content.add(title)
+        for r in resources:
+            if r.type.endswith(token):
+                branch.add(describe(r.inputs))
+    return tree
+
+
+def _container(inputs: dict[str, Any]) -> list[str]:
+    ports = [f"{p['ip']}:{int(p['external'])} → {int(p['internal'])}" for p in inputs.get("ports", ())]
+    return [
+        f"image {str(inputs['image']).removeprefix('sha256:')}",
+        (
+            f"container {inputs['name']}: user {inputs['user']}, read-only root,"
+            f" {int(inputs['memory'])} MiB, {inputs['cpus']} cores"
+        ),
+        *(f"port {p}" for p in ports),
+    ]
+
+
+def _alerts(inputs: dict[str, Any]) -> str:
+    every = f"every {int(inputs['intervalSeconds'])} s"
+    return f"{inputs['name']} in {inputs['folderUid']}: {len(inputs['rules'])} alerts, {every}"
+
+
+def _contact(inputs: dict[str, Any]) -> str:
+    return f"{inputs['name']}: {', '.join(sorted(k for k, v in inputs.items() if isinstance(v, list)))}"
+
+
+def _dashboard(inputs: dict[str, Any]) -> str:
+    model = json.loads(inputs["configJson"])
+    panels = [p for p in model["panels"] if p["type"] != "row"]
+    nested = [p for row in model["panels"] for p in row.get("panels") or ()]
+    return f"{model['uid']} in {inputs['folder']}: {model['title']}, {len(panels) + len(nested)} panels"

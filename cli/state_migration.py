@@ -1,0 +1,144 @@
+"""A stack's state, moved: to another name, another passphrase, another host, or onto data of another moment.
+
+Grafana's database and the state belong together: IDs of correlations, the administrator's password, the key that
+encrypts what Grafana stores. So a restore takes both from the archive. What the state knows of the Docker host is left
+out: the next `up` makes it anew, and takes the data volumes as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from cli import context, pulumi, stack_config
+from cli.bootstrap import UserError
+from observability.configs import grafana
+from observability.settings import PROJECT
+
+Json = dict[str, Any]
+
+_OF_THE_HOST: Final = ("docker:", "pulumi-python:dynamic/gates:")
+_SECRET: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one
+_GENERATED: Final = {
+    "grafanaAdminPassword": "grafana-admin-password",
+    "grafanaSecretKey": "grafana-secret-key",
+}
+"""The settings that Grafana's database depends on, and what generates them where they are not configured."""
+
+
+def opened(state: str, stack: str, passphrase: str | None) -> Json:
+    """Return an archive's state under the name `stack`, its secrets in the open; UserError for another passphrase.
+
+    Only in memory: the throw-away backend that Pulumi reads it in keeps them encrypted.
+    """
+    former = _stack_of(json.loads(state))
+    with tempfile.TemporaryDirectory() as given:
+        folder = Path(given)
+        (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
+        (folder / "backend").mkdir(mode=0o700)
+        environment = context.environment() | {"PULUMI_BACKEND_URL": f"file://{folder / 'backend'}"}
+        if passphrase is not None:
+            environment |= {"PULUMI_CONFIG_PASSPHRASE": passphrase}
+            environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+
+        def ask(*arguments: str, given: str | None = None) -> str:
+            return pulumi.ask(*arguments, given=given, folder=folder, environment=environment)
+
+        ask("stack", "init", former)
+        try:
+            ask("stack", "import", "--stack", former, given=state)
+            if former != stack:
+                ask("stack", "rename", "--stack", former, stack)
+            shown: Json = json.loads(ask("stack", "export", "--stack", stack, "--show-secrets"))
+        except UserError as stop:
+            msg = (
+                f"the passphrase does not open the secrets of the archive's stack '{former}': put the one it was backed"
+                f" up with into PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE. Nothing was touched."
+                f" ({stop})"
+            )
+            raise UserError(msg) from None
+    return shown
+
+
+def rootless(state: Json) -> Json:
+    """Return a state without what it knows of the Docker host, and without what was under way."""
+    deployment: Json = dict(state["deployment"])
+    resources: list[Json] = deployment.get("resources") or []
+    gone = {str(r["urn"]) for r in resources if str(r["type"]).startswith(_OF_THE_HOST)}
+    deployment["resources"] = [without(r, gone) for r in resources if r["urn"] not in gone]
+    deployment["pending_operations"] = []
+    return state | {"deployment": deployment}
+
+
+def without(resource: Json, urns: set[str]) -> Json:
+    """Return `resource` without references to the resources that left the state."""
+    kept = dict(resource)
+    if kept.get("deletedWith") in urns:
+        del kept["deletedWith"]
+    if "dependencies" in kept:
+        kept["dependencies"] = [u for u in kept["dependencies"] if u not in urns]
+    if "propertyDependencies" in kept:
+        kept["propertyDependencies"] = {
+            key: [u for u in values or [] if u not in urns] for key, values in kept["propertyDependencies"].items()
+        }
+    return kept
+
+
+def secrets(state: Json) -> dict[str, str]:
+    """Return what Grafana's database depends on, by setting, from a state whose secrets are in the open."""
+    resources: list[Json] = state["deployment"].get("resources") or []
+    found: dict[str, str] = {}
+    for resource in resources:
+        for upload in _plain((resource.get("inputs") or {}).get("uploads")) or ():
+            if upload["file"] == grafana.SECRET_KEY_FILE:
+                found["grafanaSecretKey"] = str(_plain(upload["content"]))
+        outputs: Json = resource.get("outputs") or {}
+        if resource["type"] == "pulumi:pulumi:Stack" and "grafanaAdminPassword" in outputs:
+            found["grafanaAdminPassword"] = str(_plain(outputs["grafanaAdminPassword"]))
+            found["grafanaAdminUser"] = str(_plain(outputs["grafanaAdminUser"]))
+    if len(found) != len(_GENERATED) + 1:
+        msg = "the archive's state does not say what its Grafana was encrypted with. Nothing was touched."
+        raise UserError(msg)
+    return found
+
+
+def adopt(state: Json, wanted: dict[str, str]) -> list[str]:
+    """Make the chosen stack's next `up` use these secrets; return the settings that were written for it.
+
+    What the state generates needs nothing. What is configured otherwise is configured anew, over standard input.
+    """
+    generated = {
+        str(r["urn"]).rsplit("::", 1)[-1]: str(_plain(r["outputs"]["result"]))
+        for r in state["deployment"].get("resources") or ()
+        if str(r["type"]).endswith(":RandomPassword")
+    }
+    _, secret = stack_config.raw(context.stack())
+    written = []
+    for setting, name in _GENERATED.items():
+        now = pulumi.ask("config", "get", setting).strip() if setting in secret else generated.get(name)
+        if now != wanted[setting]:
+            pulumi.ask("config", "set", "--secret", setting, given=wanted[setting])
+            written.append(setting)
+    return written
+
+
+def install(state: Json, *, like: Json) -> None:
+    """Make this the chosen stack's state, with its secrets encrypted as those of `like`, the stack's own."""
+    deployment: Json = state["deployment"] | {"secrets_providers": like["deployment"]["secrets_providers"]}
+    pulumi.ask("stack", "import", "--force", given=json.dumps(state | {"deployment": deployment}))
+
+
+def _stack_of(state: Json) -> str:
+    for resource in state["deployment"].get("resources") or ():
+        return str(resource["urn"]).split(":")[2]
+    msg = "the archive's state is empty. Nothing was touched."
+    raise UserError(msg)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a value out of Pulumi's envelope around a secret."""
+    if isinstance(value, dict) and _SECRET in value:
+        return json.loads(value["plaintext"])
+    return value

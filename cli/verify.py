@@ -1,0 +1,193 @@
+"""`make verify`: asks the running stack, part by part, whether it works. A table, and exit code 1 on any failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from cli import context, engine, link_check, pulumi, stack_config
+from cli.console import say, table
+from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from dashboards import targets
+from dashboards.catalogue import dashboards
+from observability import alerts
+from observability.configs.correlations import CORRELATIONS
+from observability.configs.datasources import datasources
+from observability.names import labels
+from observability.settings import DEMO, Settings
+from observability.watched import watched
+
+Json = dict[str, Any]
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
+_NO_QUERY = {"row", "text", "dashlist", "alertlist", "news"}
+_RANGE = {"from": "now-1h", "to": "now"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was asked: `detail` is what came back."""
+
+    part: str
+    name: str
+    passed: bool
+    detail: str
+
+
+def main(_arguments: list[str]) -> int:
+    """Check everything and print what was found."""
+    settings = stack_config.current()
+    client = engine.connect()
+    pulumi.select()
+    outputs = pulumi.outputs()
+    api = administrator(outputs)
+    engine.settle(client)
+    checks = [
+        Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))
+        for c in engine.containers(client)
+    ]
+    missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
+    checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
+    checks += [check_datasource(api, spec.uid) for spec in datasources(settings)]
+    checks += check_correlations(api)
+    for dashboard in dashboards(settings):
+        checks += check_dashboard(api, dashboard.uid, settings)
+    checks += check_alerts(api, settings)
+    canary = link_check.answered(outputs["gatewayUrl"]) if settings.demo else link_check.pushed(outputs["otlpEndpoint"])
+    checks += check_links(api, canary, settings)
+    table(
+        f"stack '{context.stack()}'",
+        ("part", "name", "works", "what came back"),
+        [(c.part, c.name, "yes" if c.passed else "NO", c.detail) for c in checks],
+    )
+    failed = [c for c in checks if not c.passed]
+    empty = [c for c in checks if c.passed and c.part.startswith("panel") and c.detail.startswith("no data")]
+    say(f"{len(checks) - len(failed)} of {len(checks)} work; {len(empty)} panels have no data yet")
+    return 1 if failed else 0
+
+
+def check_datasource(api: GrafanaApi, uid: str) -> Check:
+    """Ask the data source's own health check."""
+    try:
+        said = api.request("GET", f"/api/datasources/uid/{uid}/health")
+    except GrafanaError as error:
+        return Check("data source", uid, passed=False, detail=str(error))
+    return Check("data source", uid, said.get("status") == "OK", str(said.get("message", "")))
+
+
+def check_correlations(api: GrafanaApi) -> list[Check]:
+    """See that every correlation is there, once, and leads from and to data sources that exist."""
+    found: list[Json] = (api.find("/api/datasources/correlations") or {}).get("correlations", [])
+    checks = []
+    for spec in CORRELATIONS:
+        rows = [
+            r
+            for r in found
+            if (r["sourceUID"], r["targetUID"], r.get("label")) == (spec.source, spec.target, spec.label)
+        ]
+        checks.append(
+            Check("correlation", spec.name, len(rows) == 1, f"{spec.source} → {spec.target}, {len(rows)} found")
+        )
+    return checks
+
+
+def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
+    """See that every group of alerts is there and that none of its rules fails."""
+    found = {
+        g["name"]: g["rules"] for g in api.request("GET", "/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
+    }
+    checks = []
+    for group in alerts.groups(settings):
+        rules: list[Json] = found.get(group.name, [])
+        broken = [f"{r['name']}: {r.get('lastError', '')}" for r in rules if r["health"] == "error"]
+        firing = sum(r["state"] == "firing" for r in rules)
+        said = "; ".join(broken) or f"{len(rules)} of {len(group.alerts)} alerts, {firing} firing"
+        checks.append(Check("alerts", group.name, len(rules) == len(group.alerts) and not broken, said))
+    return checks
+
+
+def check_links(api: GrafanaApi, canary: link_check.Canary, settings: Settings) -> list[Check]:
+    """Follow one request from signal to signal."""
+    return [
+        Check(
+            "link",
+            hop.name,
+            hop.passed,
+            f"{hop.said}, after {hop.seconds:.1f} s" if hop.passed else f"{hop.said}: {hop.tried}",
+        )
+        for hop in link_check.walk(api, canary, settings)
+    ]
+
+
+def check_dashboard(api: GrafanaApi, uid: str, settings: Settings) -> list[Check]:
+    """Query every panel of a dashboard through Grafana, as its page would."""
+    found: Json | None = api.find(f"/api/dashboards/uid/{uid}")
+    if found is None:
+        return [Check("dashboard", uid, passed=False, detail="not in Grafana")]
+    model: Json = found["dashboard"]
+    values = variables(model, {"service": next((s.name for s in watched(settings)), ".+")})
+    return [
+        check_panel(api, f"panel of {uid}", panel, values)
+        for panel in panels(model)
+        if panel["type"] not in _NO_QUERY and panel.get("targets")
+    ]
+
+
+def panels(model: Json) -> Iterator[Json]:
+    """Yield the panels of a dashboard, those inside collapsed rows too."""
+    for panel in model.get("panels", ()):
+        yield panel
+        yield from panel.get("panels") or ()
+
+
+def variables(model: Json, first: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return a value for each of a dashboard's variables: everything where "All" is offered, else the first of them."""
+    values = {}
+    for variable in model.get("templating", {}).get("list", ()):
+        current = (variable.get("current") or {}).get("value")
+        if variable.get("includeAll"):
+            value = variable.get("allValue") or ".*"
+        elif isinstance(current, list):
+            value = "|".join(current)
+        elif variable["type"] == "query":
+            value = current or first.get(variable["name"], ".+")
+        else:
+            value = current or variable.get("query") or ""
+        values[variable["name"]] = str(value)
+    return values
+
+
+def interpolate(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON both ways
+    """Replace `$name` and `${name}` in every text of a query; Grafana's own `$__…` are left to Grafana."""
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda m: values.get(m.group(1) or m.group(2), m.group(0)), value)
+    if isinstance(value, list):
+        return [interpolate(v, values) for v in value]
+    if isinstance(value, dict):
+        return {k: interpolate(v, values) for k, v in value.items()}
+    return value
+
+
+def check_panel(api: GrafanaApi, part: str, panel: Json, values: Mapping[str, str]) -> Check:
+    """Run a panel's queries; it works when none answers with an error."""
+    queries = [
+        interpolate(t, values)
+        | {"datasource": t.get("datasource") or panel.get("datasource"), "maxDataPoints": 200, "intervalMs": 15000}
+        for t in panel["targets"]
+    ]
+    name = str(panel.get("title"))
+    try:
+        answer = api.request("POST", "/api/ds/query", {"queries": queries, **_RANGE})
+    except GrafanaError as error:
+        return Check(part, name, passed=False, detail=str(error))
+    results: dict[str, Json] = answer["results"]
+    errors = [f"{ref}: {r['error']}" for ref, r in results.items() if r.get("error")]
+    if errors or not results:
+        return Check(part, name, passed=False, detail="; ".join(errors) or json.dumps(answer)[:200])
+    shown = (r for ref, r in results.items() if ref != targets.MISSING)
+    rows = sum(link_check.rows_of(frame) for r in shown for frame in r.get("frames", ()))
+    return Check(part, name, passed=True, detail=f"{rows} values" if rows else "no data")

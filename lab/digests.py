@@ -1,0 +1,35 @@
+"""`make digests`: asks the registry for the digest of every pinned tag and writes it into versions.toml."""
+
+from __future__ import annotations
+
+import re
+
+import docker.errors
+
+from cli import engine
+from cli.bootstrap import UserError
+from cli.console import say, table
+from observability import versions
+
+
+def main(_arguments: list[str]) -> int:
+    """Fill in the digests; nothing is written unless the registry answered for every image."""
+    client = engine.connect()
+    found: dict[str, str] = {}
+    for service, image in versions.images().items():
+        reference = f"{image.name}:{image.tag}"
+        try:
+            found[service] = client.images.get_registry_data(reference).id
+        except docker.errors.APIError as error:
+            msg = (
+                f"the registry does not tell the digest of {reference} ({error.explanation});"
+                " versions.toml is as it was"
+            )
+            raise UserError(msg) from None
+    text = versions.FILE.read_text(encoding="utf-8")
+    for service, digest in found.items():
+        text = re.sub(rf'(\[images\.{service}\][^\[]*?digest = )"[^"]*"', rf'\1"{digest}"', text)
+    versions.FILE.write_text(text, encoding="utf-8")
+    table("digests", ("image", "digest"), list(found.items()))
+    say("written to versions.toml")
+    return 0

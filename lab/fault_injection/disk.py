@@ -1,0 +1,155 @@
+"""A full disk under one service's data, and room on it again.
+
+The disk is a file system of its own in a sparse file, handed to Docker as the service's data volume before `up` makes
+one (the program takes a data volume as it is). Filling it is one `fallocate`, which takes no room on the real disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.console import say
+from cli.waiting import until
+from components.grafana_api import GrafanaError
+from lab import load_generator
+from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, Scenario, after, missed, restarts, said, settle
+from lab.fault_injection.alarms import watched
+from lab.load_generator import Backends
+from lab.sandbox import Sandbox
+
+DISK_BYTES: Final = 4 * 1024**3
+"""More than the stack's alert wants to be free."""
+FULL_SECONDS: Final = 300.0
+"""How long the disk stays full: the time after which somebody has to have been told."""
+BACK_SECONDS: Final = 300.0
+OWNERS: Final = {"grafana": "472:0", "prometheus": "65534:65534", "loki": "10001:10001", "jaeger": "10001:10001"}
+"""Whose data it is, by the service's user."""
+_FILLING: Final = "filled-by-make-faults"
+_CHUNK: Final = b"\0" * 4096
+_POINTS_AROUND: Final = 3
+"""Points more that may be lost: between two looks."""
+_FULL: Final = r"(?i)no space left|disk is full|disk full|ENOSPC|SIGBUS|throttl"
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A file system of DISK_BYTES at `path`."""
+
+    path: Path
+
+    @classmethod
+    def make(cls, folder: Path, owner: str, after_: ExitStack) -> SmallDisk:
+        """Make and mount one whose root belongs to `owner` (uid:gid); it goes when the stack is gone."""
+        image, path = folder / "disk.img", folder / "disk"
+        path.mkdir()
+        with image.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        _run("mkfs.ext4", "-q", "-m", "0", "-E", f"root_owner={owner}", str(image))
+        _run("mount", "-o", "loop", str(image), str(path))
+        after_.callback(_run, "umount", str(path))
+        (path / "lost+found").rmdir()  # an image's own files and owner are copied to an empty volume only
+        return cls(path)
+
+    def fill(self) -> None:
+        """Leave no room at all."""
+        with (self.path / _FILLING).open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            found = os.statvfs(self.path)
+            if free := found.f_bavail * found.f_frsize:
+                with contextlib.suppress(OSError):
+                    os.posix_fallocate(file.fileno(), file.tell(), free)
+            while True:
+                file.write(_CHUNK)
+
+    def clear(self) -> None:
+        """Make room again."""
+        (self.path / _FILLING).unlink()
+
+
+def of(service: str) -> Scenario:
+    """Return the scenario of this service's disk."""
+
+    def scenario(stack: Sandbox, after_: ExitStack) -> Outcome:
+        disk = SmallDisk.make(stack.folder.parent, OWNERS[service], after_)
+        stack.docker.volumes.create(
+            f"observability-{stack.name}-{service}-data",
+            driver="local",
+            driver_opts={"type": "none", "o": "bind", "device": str(disk.path)},
+        )
+        return _fill(stack, service, disk)
+
+    return scenario
+
+
+def _fill(stack: Sandbox, service: str, disk: SmallDisk) -> Outcome:
+    settle(stack)
+    began, before, stored = time.time(), restarts(stack)[service], 0
+    with watched(stack) as alarms, load_generator.counted(stack, RATE) as counted:
+        time.sleep(AROUND_SECONDS)
+        disk.fill()
+        full = alarms.now()
+        say(f"  {service}'s disk is full …")
+        while alarms.now() - full < FULL_SECONDS:
+            time.sleep(AROUND_SECONDS)
+            stored += takes(stack, service, time.time() - AROUND_SECONDS / 2)
+            disk.fill()  # what it deletes itself is no room
+        told = alarms.told(full)
+        disk.clear()
+        freed = time.time()
+        say(f"  there is room again; until now: {told or 'no alert'}")
+        well = until(lambda: stack.serves(service) and takes(stack, service, freed), BACK_SECONDS, every=1)
+        time.sleep(AROUND_SECONDS)
+    died = restarts(stack)[service] - before
+    gap = Backends.of(stack).longest_gap(service, began)
+    return Outcome(
+        f"{service}'s disk full for {FULL_SECONDS:.0f} s",
+        f"{counted}; {gap:.0f} s of its own metrics",
+        f"{after(well)} after there was room, by itself" + (f", {died} restarts" if died else ""),
+        f"{told or 'no alert'}; log: {said(stack, service, _FULL, began) or 'nothing'};"
+        f" stored meanwhile: {'some' if stored else 'nothing'}",
+        missed(
+            {
+                "it comes back by itself": well <= BACK_SECONDS,
+                **_kept(service, counted.lost),
+                "somebody is told while it is full": told,
+            }
+        ),
+    )
+
+
+def _kept(service: str, lost: Mapping[str, int]) -> dict[str, bool]:
+    """Return the promise about what was acknowledged.
+
+    Prometheus cannot keep the whole of it: it answers 200 to OTLP whether or not it could write, in 3.16.0
+    (`ConsumeMetrics` of its write_otlp_handler.go returns before its `Commit`). So the collector lets go of metrics.
+    """
+    if service != "prometheus":
+        return {"what was acknowledged is there": not any(lost.values())}
+    pushed = FULL_SECONDS / load_generator.METRICS_SECONDS + _POINTS_AROUND
+    others = {what: count for what, count in lost.items() if what != "points"}
+    return {
+        "what was acknowledged is there, but metrics pushed while it was full": not any(others.values())
+        and lost.get("points", 0) <= pushed
+    }
+
+
+def takes(stack: Sandbox, service: str, since: float) -> bool:
+    """Tell whether a service has stored something since then."""
+    if service != "grafana":
+        return Backends.of(stack).takes(service, since)
+    try:
+        stack.grafana().request("POST", "/api/annotations", {"text": "is there room?", "tags": ["faults"]})
+    except GrafanaError:
+        return False
+    return True
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - ours

@@ -1,0 +1,1 @@
+"""What computes: settings in; configuration files, recording rules and alerts out. Without Pulumi."""

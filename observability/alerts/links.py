@@ -1,0 +1,62 @@
+"""Where an alert leads: its panel, its runbook, its service's page, and the logs and traces of that time.
+
+The times are relative to now, right for who looks while it fires. Messages are read later, so they replace RANGE_FROM
+and RANGE_TO by the times of the incident (`observability.alerts.messages`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from observability import explore, runbooks
+from observability.names import uids
+
+if TYPE_CHECKING:
+    from observability.alerts.model import Alert
+    from observability.settings import Settings
+
+RANGE_FROM: Final = "now-1h"
+RANGE_TO: Final = "now"
+
+
+def told(alert: Alert, settings: Settings) -> dict[str, str]:
+    """Return everything that the alert tells besides its labels."""
+    root = settings.root_url
+    return {
+        "summary": alert.summary,
+        "runbook_url": alert.runbook or runbooks.url(alert.kind, settings),
+        # Grafana's own link to the panel, and its marks on the panel's graph.
+        "__dashboardUid__": alert.panel.uid,
+        "__panelId__": str(alert.panel.panel_id),
+        "panel_url": panel(alert, root),
+        "service_url": page(alert.service, root),
+        "logs_url": logs(alert.service, root),
+        "traces_url": traces(alert.service, root),
+    }
+
+
+def panel(alert: Alert, root: str) -> str:
+    """Return the address of the alert's panel alone, in its dashboard."""
+    chosen = {f"var-{name}": value for name, value in alert.panel.variables.items()}
+    asked = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{alert.panel.uid}?{urlencode(asked)}"
+
+
+def page(service: str, root: str) -> str:
+    """Return the address of the service's page: its signals, containers, traces, errors and neighbours."""
+    asked = {"var-service": service, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{uids.SERVICE_DETAIL}?{urlencode(asked)}"
+
+
+def logs(service: str, root: str) -> str:
+    """Return the address of the service's log lines."""
+    query = {"expr": f"{{service_name={json.dumps(service)}}}", "queryType": "range"}
+    return explore.address(root, uids.DATASOURCE_LOKI, query, start=RANGE_FROM)
+
+
+def traces(service: str, root: str) -> str:
+    """Return the address of the service's traces."""
+    query = {"queryType": "search", "service": service, "limit": 20}
+    return explore.address(root, uids.DATASOURCE_JAEGER, query, start=RANGE_FROM)

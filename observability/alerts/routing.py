@@ -1,0 +1,102 @@
+"""Who hears of what, and when: pure, from the settings.
+
+A page goes to everything that is configured; a ticket to everything but PagerDuty, later and in bundles; the dead man's
+switch to the webhook, again and again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from observability.alerts.model import Severity
+    from observability.settings import QuietHours, Settings
+
+Channel = Literal["pagerduty", "slack", "webhook", "email"]
+
+NOBODY: Final = "nobody"
+"""A policy needs a contact point; nothing is ever sent to this one: see `routes`."""
+QUIET_HOURS: Final = "ticket-quiet-hours"
+ALWAYS: Final = "always"
+WEEK: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_CHANNELS: Final[dict[Severity, tuple[Channel, ...]]] = {
+    "page": ("pagerduty", "slack", "webhook", "email"),
+    "ticket": ("slack", "webhook", "email"),
+    "watchdog": ("webhook",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Alerts with this `severity` (None: any other) go to `contact` at this pace; `muted` names a time interval."""
+
+    severity: Severity | None
+    contact: str
+    wait: str
+    interval: str
+    repeat: str
+    muted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A time interval as Grafana takes it; empty fields mean always."""
+
+    start: str = ""
+    end: str = ""
+    weekdays: tuple[str, ...] = ()
+    timezone: str = "UTC"
+
+
+def channels(severity: Severity, settings: Settings) -> tuple[Channel, ...]:
+    """Return how an alert of this severity is sent, as far as it is configured."""
+    configured = {
+        "pagerduty": settings.alert_pagerduty_key is not None,
+        "slack": settings.alert_slack_url is not None,
+        "webhook": bool(settings.webhook),
+        "email": bool(settings.alert_email),
+    }
+    return tuple(channel for channel in _CHANNELS[severity] if configured[channel])
+
+
+def contacts(settings: Settings) -> dict[Severity, tuple[Channel, ...]]:
+    """Return the contact points there are, named after their severities, and what each sends by."""
+    found = {severity: channels(severity, settings) for severity in _CHANNELS}
+    return {severity: sent for severity, sent in found.items() if sent}
+
+
+def routes(settings: Settings) -> tuple[Route, ...]:
+    """Return the policies in order; the first that matches decides.
+
+    Where nobody is configured to hear of something it is muted for good; Grafana shows it all the same. Grafana's own
+    default contact point will not do: it mails to a made-up address, and is gone once nothing names it.
+    """
+    known = contacts(settings)
+
+    def to(severity: Severity | None, contact: Severity, wait: str, interval: str, repeat: str) -> Route:
+        if contact not in known:
+            return Route(severity, NOBODY, wait, interval, repeat, ALWAYS)
+        quiet = QUIET_HOURS if contact == "ticket" and intervals(settings.ticket_quiet_hours) else ""
+        return Route(severity, contact, wait, interval, repeat, quiet)
+
+    return (
+        to("page", "page", "10s", "1m", "1h"),
+        to("watchdog", "watchdog", "0s", "1m", "5m"),
+        to("ticket", "ticket", "5m", "15m", "1d"),
+        to(None, "ticket", "5m", "15m", "1d"),
+    )
+
+
+def intervals(quiet: QuietHours) -> tuple[Interval, ...]:
+    """Return when tickets wait; an interval cannot cross midnight, so that one is two."""
+    found = []
+    if quiet.start is not None and quiet.end is not None:
+        spans = ((quiet.start, quiet.end),)
+        if quiet.start > quiet.end:
+            spans = ((quiet.start, "24:00"), *((("00:00", quiet.end),) if quiet.end > "00:00" else ()))
+        found += [Interval(start, end, timezone=quiet.timezone) for start, end in spans]
+    if quiet.weekdays:
+        found.append(Interval(weekdays=quiet.weekdays, timezone=quiet.timezone))
+    return tuple(found)

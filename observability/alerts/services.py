@@ -1,0 +1,226 @@
+"""The alerts of one watched service: its budgets burn, are nearly gone, or nothing is known of it any more.
+
+One outage is one page: the pairs of windows of a severity are one alert, which fires while any of them holds.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, Literal
+
+from dashboards import queries
+from observability.alerts import template_helpers as helpers
+from observability.alerts.model import Alert, AlertGroup, PanelRef
+from observability.names import series, uids
+from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, BURN_ALERTS, canonical
+from observability.settings import AvailabilitySlo, LatencySlo, seconds
+from observability.watched import STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from observability.settings import Settings, Slo, WatchedService
+
+STEP_SECONDS: Final = 10
+"""Grafana evaluates at multiples of this."""
+TICKET_SECONDS: Final = 60
+BUDGET_PANEL: Final = 4
+BURN_PANEL: Final = 8
+REQUESTS_PANEL: Final = 10
+ENOUGH_COVERAGE: Final = 0.1
+"""Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
+
+_KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
+    "page": ("slo-burning-fast", "error budget burns fast"),
+    "ticket": ("slo-burning-slowly", "error budget burns slowly"),
+}
+
+
+def of_service(service: WatchedService, settings: Settings) -> Iterator[AlertGroup]:
+    """Yield the alerts of one service: pages as soon as they can be known, tickets at leisure."""
+    for name, severity, every in (
+        (f"slo-{service.name}", "page", evaluation_seconds(settings)),
+        (f"slo-{service.name}-tickets", "ticket", TICKET_SECONDS),
+    ):
+        if found := tuple(alert for alert in _alerts(service, settings) if alert.severity == severity):
+            yield AlertGroup(name, uids.FOLDER_ML_PLATFORM, every, found)
+
+
+def evaluation_seconds(settings: Settings) -> int:
+    """Return half the recording rules' interval, in the 10-second steps that Grafana has.
+
+    A page may be late by two evaluations of those rules. One of the two can pass before the burn rate is recorded; the
+    scrape before it and Grafana's own turn after it have to share the other.
+    """
+    return max(int(seconds(settings.rule_interval) / 2) // STEP_SECONDS * STEP_SECONDS, STEP_SECONDS)
+
+
+def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
+    for name, slo in service.promises.items():
+        if slo.alerting:
+            promise = _Promise(service, name, slo, slo.owner or settings.owner)
+            yield from (promise.burning(severity) for severity in _KINDS)
+            yield promise.nearly_gone()
+    # The stack's own services are targets of the stack's own alert.
+    if service not in STACK:
+        yield from _absence(service, service.owner or settings.owner)
+
+
+class _Promise:
+    """The alerts of one SLO."""
+
+    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str) -> None:
+        self.service, self.name, self.slo, self.owner = service.name, name, slo, owner
+        self.labels = {"service": service.name, "slo": name}
+
+    def burning(self, severity: Literal["page", "ticket"]) -> Alert:
+        """Return the alert on any pair of windows of this severity."""
+        pairs = {f"over_{a.long}": a for a in BURN_ALERTS if a.severity == severity}
+        kind, what = _KINDS[severity]
+        rates = ", ".join(
+            f"{helpers.times(name)} over {a.long} and {a.short} (limit {a.factor:g})" for name, a in pairs.items()
+        )
+        return self._alert(
+            kind=kind,
+            title=f"{self.service} {self.name}: {what}",
+            severity=severity,
+            queries={
+                **{name: _both(self.labels, a.long, a.short) for name, a in pairs.items()},
+                "failing": self._read(queries.of_slo(series.error_ratio(BASE_WINDOW))),
+                "left": self._read(queries.of_slo(series.BUDGET_REMAINING)),
+            },
+            condition=" || ".join(f"${name} >= {a.factor:g}" for name, a in pairs.items()),
+            summary=(
+                f"{helpers.share('failing')} of the last 5 minutes' requests {self._bad}."
+                f" Times faster than the error budget allows: {rates}."
+                f" {helpers.share('left')} of the {canonical(self.slo.window)} budget is left."
+            ),
+            panel_id=BURN_PANEL,
+        )
+
+    def nearly_gone(self) -> Alert:
+        """Return the alert on what is left."""
+        return self._alert(
+            kind="slo-budget-nearly-gone",
+            title=f"{self.service} {self.name}: error budget nearly gone",
+            severity="ticket",
+            queries={
+                "left": self._read(queries.of_slo(series.BUDGET_REMAINING)),
+                "coverage": self._read(queries.of_slo(series.COVERAGE)),
+            },
+            condition=f"$left < {BUDGET_LOW:g} && $coverage >= {ENOUGH_COVERAGE:g}",
+            summary=(
+                f"{helpers.share('left')} of the {canonical(self.slo.window)} error budget"
+                f" is left (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
+                f" {helpers.share('coverage')} of its time."
+            ),
+            panel_id=BUDGET_PANEL,
+        )
+
+    @property
+    def _bad(self) -> str:
+        if isinstance(self.slo, LatencySlo):
+            return f"took longer than {self.slo.threshold}"
+        return "failed" if isinstance(self.slo, AvailabilitySlo) else "were not good"
+
+    def _read(self, query: str) -> str:
+        """Return what a panel asks, for this SLO alone."""
+        return query.replace(queries.SERVICE, _equals(self.labels))
+
+    def _alert(  # noqa: PLR0913 - what the three differ in
+        self,
+        *,
+        kind: str,
+        title: str,
+        severity: Literal["page", "ticket"],
+        queries: Mapping[str, str],
+        condition: str,
+        summary: str,
+        panel_id: int,
+    ) -> Alert:
+        return Alert(
+            kind=kind,
+            title=title,
+            severity=severity,
+            service=self.service,
+            owner=self.owner,
+            slo=self.name,
+            queries=queries,
+            condition=condition,
+            summary=summary,
+            panel=PanelRef(uids.SLO_OVERVIEW, panel_id, {"service": self.service}),
+            runbook=self.slo.runbook,
+        )
+
+
+def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
+    """Yield what says that a service's numbers are not there, which its error ratios cannot.
+
+    Scraped, it is gone when no target answers; pushed, when its series end. A service that answers while nothing
+    matches its selector would look like one without traffic, for ever.
+    """
+    name = service.name
+    panel = PanelRef(uids.SLO_OVERVIEW, REQUESTS_PANEL, {"service": name})
+    counted = f"count({queries.select(series.REQUESTS, _equals({'service': name}))}) or vector(0)"
+    scraped = bool(service.targets or service.dns or service.http_sd)
+    targets = queries.select("up", _equals({"job": name}))
+    yield Alert(
+        kind="service-gone",
+        title=f"{name}: gone",
+        severity="page",
+        service=name,
+        owner=owner,
+        queries={"there": f"sum({targets}) or vector(0)" if scraped else counted},
+        condition="$there < 1",
+        summary=(
+            f"Prometheus reaches none of {name}'s targets."
+            if scraped
+            else f"{name} sends no request counters any more: there is not one series of them."
+        ),
+        panel=panel,
+        pending="2m",
+    )
+    if not scraped:
+        return
+    yield Alert(
+        kind="service-uncounted",
+        title=f"{name}: answers, but no requests are counted",
+        severity="ticket",
+        service=name,
+        owner=owner,
+        queries={"series": counted, "there": f"sum({targets}) or vector(0)"},
+        condition="$series < 1 && $there >= 1",
+        summary=(
+            f"{helpers.count('there')} of {name}'s targets answer, yet no series matches"
+            f" {_escaped(service.matchers)}: its SLOs see no traffic and look perfect."
+        ),
+        panel=panel,
+        pending="15m",
+    )
+    yield Alert(
+        kind="target-down",
+        title=f"{name}: a target is down",
+        severity="ticket",
+        service=name,
+        owner=owner,
+        queries={"down": f"count({targets} == 0) or vector(0)", "there": f"sum({targets}) or vector(0)"},
+        condition="$down >= 1 && $there >= 1",
+        summary=(f"{helpers.count('down')} of {name}'s targets do not answer; {helpers.count('there')} still do."),
+        panel=panel,
+        pending="5m",
+    )
+
+
+def _both(labels: Mapping[str, str], long: str, short: str) -> str:
+    """Return the lower of two burn rates: it reaches a limit when both do."""
+    names = f"{series.burn_rate(long)}|{series.burn_rate(short)}"
+    return f'min by (service, slo) ({{__name__=~"{names}", {_equals(labels)}}})'
+
+
+def _equals(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+
+
+def _escaped(text: str) -> str:
+    """Return `text` so that it stands for itself in a Go template."""
+    return text.replace("{{", '{{ "{{" }}')

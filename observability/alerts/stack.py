@@ -1,0 +1,347 @@
+"""The alerts about the stack itself: blind, full, rejecting, restarting; and the one that always fires.
+
+What they cannot see. There is no exporter for the host: the free space is that of the file system with Jaeger's data,
+which is that of all volumes unless somebody mounted another one, and of another one it is seen that it is full only by
+what its owner prints. A container that dies before Prometheus has scraped
+it is a target that is down, no restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from observability.alerts import template_helpers as helpers
+from observability.alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
+from observability.names import uids
+from observability.rules import containers
+from observability.settings import SERVICES, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from observability.settings import Settings
+
+INTERVAL_SECONDS: Final = 60
+JOBS: Final = {name: name for name in SERVICES} | {"span-metrics": "jaeger"}
+"""Prometheus' jobs over the stack itself, and the service behind each."""
+
+SERVICES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 1)
+TARGETS_PANEL: Final = PanelRef(uids.STACK_HEALTH, 2)
+RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 3)
+REFUSED_PANEL: Final = PanelRef(uids.STACK_HEALTH, 4)
+MEMORY_PANEL: Final = PanelRef(uids.STACK_HEALTH, 7)
+SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, 8)
+WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, 17)
+
+GIBIBYTE: Final = 1024**3
+FREE_BYTES: Final = 2 * GIBIBYTE
+"""Prometheus is not safe on a full disk, and a compaction needs room for a copy of its blocks."""
+AHEAD_DAYS: Final = 3
+SIZE_SHARE: Final = 0.9
+MEMORY_SHARE: Final = 0.9
+QUEUE_SHARE: Final = 0.25
+RESTARTS: Final = 2
+"""One is a deployment; the engine's own restarts of what keeps dying are many."""
+STORED_SECONDS: Final = 120
+STORED_SCRAPES: Final = 4
+"""How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
+REPAIRED_SECONDS: Final = 3_600
+"""How long after its start a repair is told: it is counted once, at the start."""
+MISSED: Final = 3
+ERRORS: Final = 5
+
+_SINCE: Final = "10m"
+_NO_ROOM: Final = "(?i)no space left on device|disk is full|SIGBUS"
+"""What Prometheus and the collector, Grafana's SQLite, and Jaeger, whose files are mapped, print on a full disk."""
+_NO_ROOM_SINCE: Final = "5m"
+_FREE: Final = "jaeger_storage_badger_value_log_bytes_available"
+_STORED: Final = tuple(
+    f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
+    for what in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
+)
+_SPANS_LOST: Final = (
+    "otelcol_receiver_refused_spans",
+    "otelcol_receiver_failed_spans",
+    "otelcol_exporter_send_failed_spans",
+    "otelcol_processor_memory_limiter_refused_spans",
+)
+
+
+def group(settings: Settings) -> AlertGroup:
+    """Return every alert about the stack."""
+    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_containers(settings))
+    return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
+
+
+def _blind(settings: Settings) -> Iterator[Alert]:
+    """Yield what keeps the other alerts from seeing, or from being heard."""
+    yield Alert(
+        kind="watchdog",
+        title="Watchdog: alerts get through",
+        severity="watchdog",
+        service="grafana",
+        owner=settings.owner,
+        queries={"one": "vector(1)"},
+        condition="$one >= 1",
+        summary="Fires always. When its messages stop, Prometheus, Grafana or the way to you is broken.",
+        panel=SERVICES_PANEL,
+        missing=FALLS_SILENT,
+    )
+    for datasource, severity in ((uids.DATASOURCE_PROMETHEUS, "page"), (uids.DATASOURCE_LOKI, "ticket")):
+        yield Alert(
+            kind="queries-failing",
+            title=f"Grafana cannot query {datasource}",
+            severity="page" if severity == "page" else "ticket",
+            service=datasource,
+            owner=settings.owner,
+            queries={"one": "vector(1)"},
+            condition="$one < 1",
+            summary=f"Grafana gets no answer from {datasource}: alerts that ask it keep their last state, unseeing.",
+            panel=SERVICES_PANEL,
+            missing=FIRES,
+            pending="1m",
+            datasource=datasource,
+        )
+    yield Alert(
+        kind="queries-failing",
+        title="Grafana's data sources answer with errors",
+        severity="ticket",
+        service="grafana",
+        owner=settings.owner,
+        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}')},
+        condition=f"$errors > {ERRORS}",
+        summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_SINCE}.",
+        panel=SERVICES_PANEL,
+    )
+    yield Alert(
+        kind="metrics-not-stored",
+        title="Prometheus stores nothing",
+        severity="page",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"age": 'time() - max(timestamp(up{job="prometheus"}))'},
+        condition=f"$age > {max(STORED_SECONDS, STORED_SCRAPES * seconds(settings.scrape_interval)):g}",
+        summary=(
+            f"The newest sample that Prometheus has is {helpers.count('age')} seconds old: it answers and cannot write,"
+            " as on a full disk. Alerts on metrics keep their last state, unseeing."
+        ),
+        panel=TARGETS_PANEL,
+        # Back after minutes, its newest sample is as old until the first scrape.
+        pending="1m",
+    )
+    yield Alert(
+        kind="metrics-repaired",
+        title="Prometheus dropped damaged metrics",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "repairs": 'sum(prometheus_tsdb_wal_corruptions_total{job="prometheus"})',
+            "age": 'time() - max(process_start_time_seconds{job="prometheus"})',
+        },
+        condition=f"$repairs > 0 && $age < {REPAIRED_SECONDS}",
+        summary=(
+            f"Prometheus started {helpers.count('age')} seconds ago, found its write-ahead log damaged, and dropped"
+            " what stood there after the damage: up to the last two or three hours."
+        ),
+        panel=TARGETS_PANEL,
+    )
+    yield Alert(
+        kind="rules-failing",
+        title="Prometheus: recording rules fail",
+        severity="page",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "failed": _count('prometheus_rule_evaluation_failures_total{job="prometheus"}'),
+            "missed": _count('prometheus_rule_group_iterations_missed_total{job="prometheus"}'),
+        },
+        condition=f"$failed > 0 || $missed >= {MISSED}",
+        summary=(
+            f"In the last {_SINCE} {helpers.count('failed')} evaluations of recording rules failed and"
+            f" {helpers.count('missed')} did not run in time: the SLO alerts read old numbers, or none."
+        ),
+        panel=RULES_PANEL,
+        pending="2m",
+    )
+    for job, service in JOBS.items():
+        yield Alert(
+            kind="target-down",
+            title=f"{job}: not scraped",
+            severity="ticket",
+            service=service,
+            owner=settings.owner,
+            queries={"up": f'min(up{{job="{job}"}}) or vector(0)'},
+            condition="$up < 1",
+            summary=f"Prometheus gets no metrics from {job}: it does not run, or does not answer.",
+            panel=TARGETS_PANEL,
+            pending="2m",
+        )
+
+
+def _full(settings: Settings) -> Iterator[Alert]:
+    """Yield what runs out of room."""
+    yield Alert(
+        kind="disk-nearly-full",
+        title="The Docker host's disk is nearly full",
+        severity="page",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"free": f"min({_FREE})"},
+        condition=f"$free < {FREE_BYTES}",
+        summary=(
+            f"{helpers.size('free')} are free where the volumes are"
+            f" (limit {FREE_BYTES // GIBIBYTE} GiB). Prometheus loses data on a full disk."
+        ),
+        panel=SPACE_PANEL,
+        pending="5m",
+    )
+    for name in SERVICES:
+        if name == "loki":  # whose own lines are refused then, and that is an alert
+            continue
+        # Grafana prints a query that failed: this one has the words in it.
+        said = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
+        lines = f"sum(count_over_time({said} [{_NO_ROOM_SINCE}]))"
+        yield Alert(
+            kind="disk-full",
+            title=f"{name}: no room on its disk",
+            severity="page",
+            service=name,
+            owner=settings.owner,
+            queries={"lines": f"{lines} or vector(0)"},
+            condition="$lines > 0",
+            summary=f"{name} printed {helpers.count('lines')} times in {_NO_ROOM_SINCE} that its disk is full.",
+            panel=SPACE_PANEL,
+            datasource=uids.DATASOURCE_LOKI,
+        )
+    yield Alert(
+        kind="disk-filling",
+        title="The Docker host's disk is filling",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"free": f"min({_FREE})", "ahead": f"min(predict_linear({_FREE}[6h], {AHEAD_DAYS * 86_400}))"},
+        condition="$ahead <= 0",
+        summary=(
+            f"{helpers.size('free')} are free where the volumes are; as it fills since 6 hours, none"
+            f" will be in {AHEAD_DAYS} days."
+        ),
+        panel=SPACE_PANEL,
+        pending="1h",
+    )
+    yield Alert(
+        kind="metrics-size-limit",
+        title="Prometheus: metrics reach their size limit",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={
+            "used": " + ".join(f"sum({size})" for size in _STORED),
+            "ahead": " + ".join(f"sum(predict_linear({size}[1d], {AHEAD_DAYS * 86_400}))" for size in _STORED),
+            "limit": 'max(prometheus_tsdb_retention_limit_bytes{job="prometheus"})',
+        },
+        condition=f"$limit > 0 && ($used > {SIZE_SHARE:g} * $limit || $ahead > $limit)",
+        summary=(
+            f"Metrics take {helpers.size('used')} of {helpers.size('limit')}"
+            f" (prometheusRetentionSize); in {AHEAD_DAYS} days it will be {helpers.size('ahead')}."
+            f" At the limit the oldest days go, before prometheusRetention ({settings.prometheus_retention}) is over."
+        ),
+        panel=SPACE_PANEL,
+        pending="2h",
+    )
+
+
+def _rejecting(settings: Settings) -> Iterator[Alert]:
+    """Yield who throws data away."""
+    pushes = 'loki_request_duration_seconds_count{job="loki", route=~".*push.*|otlp.*", status_code=~"4..|5.."}'
+    yield Alert(
+        kind="loki-rejecting",
+        title="Loki rejects log lines",
+        severity="ticket",
+        service="loki",
+        owner=settings.owner,
+        queries={"lines": _count('loki_discarded_samples_total{job="loki"}'), "pushes": _count(pushes)},
+        condition="$lines + $pushes > 0",
+        summary=(
+            f"In the last {_SINCE} Loki discarded {helpers.count('lines')} lines and refused"
+            f" {helpers.count('pushes')} pushes."
+        ),
+        panel=REFUSED_PANEL,
+    )
+    lost = " + ".join(_count(f'{{__name__=~"{name}(_total)?", job="jaeger"}}') for name in _SPANS_LOST)
+    yield Alert(
+        kind="jaeger-dropping",
+        title="Jaeger drops spans",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"spans": lost},
+        condition="$spans > 0",
+        summary=f"{helpers.count('spans')} spans were refused or not stored in the last {_SINCE}.",
+        panel=REFUSED_PANEL,
+    )
+
+    for backend in ("prometheus", "loki", "jaeger"):
+        size, capacity = (
+            f'max(otelcol_exporter_queue_{what}{{job="collector", exporter=~".*/{backend}"}})'
+            for what in ("size", "capacity")
+        )
+        yield Alert(
+            kind="collector-waiting",
+            title=f"The collector holds back what is for {backend}",
+            severity="ticket",
+            service="collector",
+            owner=settings.owner,
+            queries={"waiting": size, "room": capacity},
+            condition=f"$waiting > {QUEUE_SHARE:g} * $room",
+            summary=(
+                f"{helpers.size('waiting')} wait on the collector's disk for {backend}, of {helpers.size('room')}."
+                " Nothing is lost yet; at the limit senders are refused."
+            ),
+            panel=WAITING_PANEL,
+            pending="5m",
+        )
+
+
+def _containers(settings: Settings) -> Iterator[Alert]:
+    """Yield what ails a container."""
+    for name in SERVICES:
+        started = f'changes(process_start_time_seconds{{job="{name}"}}[30m])'
+        if name in containers.COLLECTORS:  # an OpenTelemetry collector tells how long it has been running
+            started = f'resets({{__name__=~"otelcol_process_uptime(_seconds)?(_total)?", job="{name}"}}[30m])'
+        yield Alert(
+            kind="container-restarting",
+            title=f"{name}: container keeps restarting",
+            severity="ticket",
+            service=name,
+            owner=settings.owner,
+            queries={"restarts": f"max({started})"},
+            condition=f"$restarts >= {RESTARTS}",
+            summary=f"{name} started {helpers.count('restarts')} times in the last 30 minutes.",
+            panel=SERVICES_PANEL,
+        )
+    for name in settings.containers:
+        used, limit = (
+            f'max({metric}{{container="{name}"}})' for metric in (containers.MEMORY, containers.MEMORY_LIMIT)
+        )
+        yield Alert(
+            kind="container-memory",
+            title=f"{name}: container is near its memory limit",
+            severity="ticket",
+            service=name,
+            owner=settings.owner,
+            queries={"used": used, "limit": limit},
+            condition=f"$used > {MEMORY_SHARE:g} * $limit",
+            summary=(
+                f"{name} uses {helpers.size('used')} of its"
+                f" {helpers.size('limit')} of memory. At the limit the engine kills it."
+            ),
+            panel=MEMORY_PANEL,
+            pending="5m",
+        )
+
+
+def _count(counter: str) -> str:
+    """Return by how much a counter grew, its birth included: what goes wrong for the first time is born with it."""
+    born = f"(sum({counter} unless {counter} offset {_SINCE}) or vector(0))"
+    return f"((sum(increase({counter}[{_SINCE}])) or vector(0)) + {born})"

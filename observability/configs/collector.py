@@ -1,0 +1,305 @@
+"""The collector's configuration: everything that is pushed comes in here, and waits on disk for a backend that is down.
+
+```
+applications  ── OTLP ──────────────► traces   ──► Jaeger
+                                        └─ service graph ─┐
+                                      metrics ────────────┼──► Prometheus
+engine filter ── containers' use ─────────────────────────┤
+/proc         ── the host's use ──────────────────────────┘
+Docker engine ── containers' output ► logs     ──► Loki
+```
+
+Nothing is batched before the queues: what a sender was told is accepted is on disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from observability.configs import otelcol
+from observability.names import labels
+from observability.names.paths import (
+    COLLECTOR_FORWARD_PORT,
+    COLLECTOR_HEALTH_PORT,
+    COLLECTOR_METRICS_PORT,
+    CONFIG,
+    ENGINE_FILTER_PORT,
+)
+from observability.text import to_yaml
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+DATA: Final = "/var/lib/otelcol"
+FILE: Final = f"{CONFIG}/collector.yaml"
+QUEUE_BYTES: Final = 256 * 1024 * 1024
+"""What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
+JAEGER_AT_ONCE, JAEGER_BATCH_BYTES = 4, 256 * 1024
+"""Small batches, several at once: Jaeger writes the spans of each one after another."""
+SPAN_TEXT_BYTES: Final = 16 * 1024
+"""What is kept of one text of a span."""
+SPAN_NAME_BYTES, SPAN_ATTRIBUTES = 500, 256
+"""What is kept of its name, and of many attributes that are long together; OpenTelemetry's own limit is 128."""
+CONTAINER: Final = "container"
+"""The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
+
+PEER: Final = ["peer.service", "db.name", "db.system", "server.address", "net.peer.name", "datasource_uid"]
+"""What a caller's span says of whom it calls: OpenTelemetry's names, older ones, and Grafana's for its data sources."""
+
+_STACK: Final = "stack"
+
+# The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
+# so the health endpoint answers with one, and `validate` fails when there is no answer, or another.
+_HEALTHY: Final = """\
+receivers: {otlp: {protocols: {http: {}}}}
+exporters: {debug: {}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+"""
+
+
+def command() -> tuple[str, ...]:
+    """Return the collector's command line."""
+    return (f"--config={FILE}",)
+
+
+def health() -> tuple[str, ...]:
+    """Return the command that fails when the collector does not serve."""
+    return ("/otelcol-contrib", "validate", f"--config=http://127.0.0.1:{COLLECTOR_HEALTH_PORT}/")
+
+
+def render(settings: Settings) -> str:
+    """Return collector.yaml."""
+    receivers = _receivers(settings)
+    measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
+    return to_yaml(
+        "collector",
+        {
+            "service": {
+                "extensions": ["health_check", "file_storage"],
+                "pipelines": {
+                    "traces": _pipeline(["otlp"], ["transform/long"], ["otlp_grpc/jaeger", "service_graph"]),
+                    "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
+                    "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
+                    "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
+                    "logs": _pipeline(["otlp"], [], ["otlp_http/loki"]),
+                    "logs/containers": _pipeline(
+                        ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
+                    ),
+                },
+                "telemetry": otelcol.telemetry("collector", COLLECTOR_METRICS_PORT, disable_stacktrace=True),
+            },
+            "extensions": {
+                "health_check": {
+                    "endpoint": f"{otelcol.ALL}:{COLLECTOR_HEALTH_PORT}",
+                    "response_body": {"healthy": _HEALTHY},
+                },
+                "file_storage": {
+                    "directory": DATA,
+                    "create_directory": True,  # where only the file is checked, there is no volume
+                    "timeout": "5s",
+                    "compaction": {
+                        "on_start": True,
+                        "on_rebound": True,
+                        "directory": DATA,
+                        "cleanup_on_start": True,
+                    },
+                },
+            },
+            "receivers": receivers,
+            "processors": {
+                "memory_limiter": otelcol.MEMORY_LIMITER,
+                "transform/long": _shortened(),
+                "transform/measured": _of_containers(settings),
+                "transform/output": _of_output(settings),
+                "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
+            },
+            "connectors": {
+                "service_graph": {
+                    "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
+                    "store": {"ttl": "10s", "max_items": 10_000},
+                    # Who is called and tells of no span is named as its caller names it.
+                    "virtual_node_peer_attributes": PEER,
+                    "metrics_flush_interval": settings.scrape_interval,
+                }
+            },
+            "exporters": {
+                "otlp_grpc/jaeger": {
+                    "endpoint": "jaeger:4317",
+                    "tls": {"insecure": True},
+                    **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
+                },
+                "otlp_http/prometheus": {"endpoint": "http://prometheus:9090/api/v1/otlp", **_waiting()},
+                "otlp_http/loki": {"endpoint": "http://loki:3100/otlp", **_waiting()},
+            },
+        },
+    )
+
+
+def _pipeline(receivers: list[str], processors: list[str], exporters: list[str]) -> dict[str, Any]:
+    return {"receivers": receivers, "processors": ["memory_limiter", *processors], "exporters": exporters}
+
+
+def _receivers(settings: Settings) -> dict[str, Any]:
+    receivers: dict[str, Any] = {
+        "otlp": otelcol.OTLP,
+        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{COLLECTOR_FORWARD_PORT}"},
+        "host_metrics": {
+            "collection_interval": settings.scrape_interval,
+            "scrapers": {
+                "cpu": {},
+                "load": {},
+                "memory": {},
+                "disk": {},
+                # The host's own mounts are not to be seen from here, but the volume is on its disk.
+                "filesystem": {
+                    "include_mount_points": {"mount_points": [DATA], "match_type": "strict"},
+                    "include_virtual_filesystems": True,  # which a part of another one counts as
+                },
+            },
+        },
+    }
+    if settings.docker_socket:
+        receivers["docker_stats"] = {
+            "endpoint": f"tcp://engine-filter:{ENGINE_FILTER_PORT}",
+            "api_version": "",  # the one that the engine has; left out, it is one that older engines refuse
+            "collection_interval": settings.scrape_interval,
+            "container_labels_to_metric_labels": {
+                labels.STACK: labels.STACK,
+                labels.SERVICE: labels.SERVICE,
+                "com.docker.compose.service": "com.docker.compose.service",
+            },
+            "metrics": {
+                name: {"enabled": True} for name in ("container.cpu.limit", "container.restarts", "container.uptime")
+            },
+        }
+    return receivers
+
+
+def _shortened() -> dict[str, Any]:
+    """Cut texts that Jaeger could not store.
+
+    It looks spans up by keys of service, name and value, of at most 65,000 bytes: one longer is refused, with the batch
+    that it is in, and tried again for ever. What it makes such keys of: `traces_to_jaegerproto.go` of its translator.
+    """
+    texts = {
+        "resource": {'resource.attributes["service.name"]': SPAN_NAME_BYTES},
+        "scope": {"scope.name": SPAN_TEXT_BYTES, "scope.version": SPAN_TEXT_BYTES},
+        "span": {
+            "span.name": SPAN_NAME_BYTES,
+            "span.status.message": SPAN_TEXT_BYTES,
+            "span.trace_state": SPAN_TEXT_BYTES,
+        },
+        "spanevent": {"spanevent.name": SPAN_TEXT_BYTES},
+    }
+    groups: list[dict[str, Any]] = []
+    for context, others in texts.items():
+        attributes = f"{context}.attributes"
+        cut = [
+            f"truncate_all({attributes}, {SPAN_TEXT_BYTES})",
+            f'delete_matching_keys({attributes}, "^.{{{SPAN_NAME_BYTES}}}")',
+        ]
+        # Only texts are cut: lists, maps and bytes that are too long become texts first, each element one.
+        unfolded = [
+            f"set({attributes}, ParseJSON(String({attributes})))",
+            f"flatten({attributes})",
+            f"limit({attributes}, {SPAN_ATTRIBUTES}, [])",
+        ]
+        long = f"Len(String({attributes})) > {3 * SPAN_TEXT_BYTES}"
+        rest = [line for text, most in others.items() for line in _cut(text, most)]
+        groups += [
+            {"context": context, "statements": [*cut, *rest]},
+            {"context": context, "conditions": [long], "statements": [*unfolded, *cut]},
+        ]
+    return {"error_mode": "ignore", "trace_statements": groups}
+
+
+def _cut(text: str, most: int) -> list[str]:
+    # By way of the one function that does not cut through a character: half a one is no label of a metric.
+    cache = f"{text.partition('.')[0]}.cache"
+    long = f"where IsString({text}) and Len({text}) > {most}"
+    return [
+        f'set({cache}["text"], {text}) {long}',
+        f"truncate_all({cache}, {most}) {long}",
+        f'set({text}, {cache}["text"]) {long}',
+    ]
+
+
+def _of_containers(settings: Settings) -> dict[str, Any]:
+    """Name every container by `container`, `service` and `stack`, and take away what only makes more series."""
+    own = f'resource.attributes["{labels.STACK}"] == "{settings.stack}"'
+    name = 'resource.attributes["container.name"]'
+    service, composed = (f'resource.attributes["{label}"]' for label in (labels.SERVICE, "com.docker.compose.service"))
+    return {
+        "error_mode": "ignore",
+        "metric_statements": [
+            {
+                "context": "datapoint",
+                "statements": [
+                    f'set(datapoint.attributes["{CONTAINER}"], {name}) where {name} != nil',
+                    f'set(datapoint.attributes["{CONTAINER}"], {service}) where {own}',
+                    # Another stack's services are not this one's, though they are called the same.
+                    f'set(datapoint.attributes["service"], datapoint.attributes["{CONTAINER}"]) where {name} != nil',
+                    f'set(datapoint.attributes["service"], {composed}) where {composed} != nil',
+                    (
+                        f'set(datapoint.attributes["{_STACK}"], resource.attributes["{labels.STACK}"])'
+                        f' where resource.attributes["{labels.STACK}"] != nil'
+                    ),
+                ],
+            },
+            {"context": "resource", "statements": ['keep_matching_keys(resource.attributes, "^$")']},
+        ],
+    }
+
+
+def _of_output(settings: Settings) -> dict[str, Any]:
+    """Make of what the engine sends (line, container, its labels) a log record with its service's name."""
+    body, here = "log.body", "log.attributes"
+    return {
+        "error_mode": "ignore",
+        "log_statements": [
+            {
+                "context": "log",
+                "statements": [
+                    f'set({here}["service.name"], {here}["{labels.SERVICE}"])',
+                    f'set({here}["{_STACK}"], {here}["{labels.STACK}"])',
+                    f'set({here}["{_STACK}"], "{settings.stack}") where {here}["{_STACK}"] == nil',
+                    f'replace_pattern({here}["container_name"], "^/", "")',
+                    f'set({here}["container.name"], {here}["container_name"])',
+                    f'set({here}["log.iostream"], {here}["source"])',
+                    f'keep_keys({here}, ["service.name", "{_STACK}", "container.name", "log.iostream"])',
+                    # A line in JSON says itself which request it is about, and how bad it is.
+                    f'merge_maps(log.cache, ParseJSON({body}), "upsert") where IsMatch({body}, "^\\\\s*\\\\{{")',
+                    f'set({here}["trace_id"], log.cache["trace_id"]) where IsString(log.cache["trace_id"])',
+                    f'set({here}["span_id"], log.cache["span_id"]) where IsString(log.cache["span_id"])',
+                    f'set({here}["request_id"], log.cache["request_id"]) where IsString(log.cache["request_id"])',
+                ],
+            }
+        ],
+    }
+
+
+def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str, Any]:
+    """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
+    return {
+        "timeout": "30s",  # Jaeger writes every span of a batch to disk before it answers
+        "sending_queue": {
+            "storage": "file_storage",
+            "sizer": "bytes",
+            "queue_size": QUEUE_BYTES,
+            "num_consumers": at_once,
+            # At the backend's door: what is in a batch is still in the queue until the backend has it.
+            # In bytes, as the backends' limits are: what is over them would be refused for good.
+            "batch": {
+                "flush_timeout": "200ms",
+                "sizer": "bytes",
+                "min_size": batch // 4,
+                "max_size": batch,
+            },
+        },
+        "retry_on_failure": {
+            "enabled": True,
+            "initial_interval": "1s",
+            "max_interval": "10s",
+            "max_elapsed_time": "0s",
+        },
+    }

@@ -1,0 +1,82 @@
+"""The correlations: from a log line or a span to what the other signals say of it. Plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from observability.configs.datasources import TRACE_ID, TRACE_ID_IN_LINE, lines_of_trace
+from observability.names import series
+from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+
+
+@dataclass(frozen=True)
+class CorrelationSpec:
+    """A link from `field` of `source`'s results to a query of `target` (both data source UIDs).
+
+    `query` is the target's query model; its `${variable}`s come from the result's other fields and from
+    `transformations`, which read `field` unless they name another.
+    """
+
+    name: str
+    source: str
+    target: str
+    label: str
+    description: str
+    field: str
+    query: Mapping[str, Any]
+    transformations: tuple[Mapping[str, str], ...] = ()
+
+
+def _regex(expression: str, variable: str, field: str = "") -> dict[str, str]:
+    step = {"type": "regex", "expression": expression, "mapValue": variable}
+    return step | {"field": field} if field else step
+
+
+CORRELATIONS: tuple[CorrelationSpec, ...] = (
+    CorrelationSpec(
+        name="logs-to-traces",
+        source=DATASOURCE_LOKI,
+        target=DATASOURCE_JAEGER,
+        label="Trace of this line",
+        description="Opens the trace whose ID the log line carries",
+        field="Line",
+        query={"query": "${traceId}"},
+        transformations=(
+            _regex(TRACE_ID_IN_LINE, "traceId"),
+            _regex(rf'"trace_?id"\s*:\s*"({TRACE_ID})"', "traceId", field="labels"),
+        ),
+    ),
+    CorrelationSpec(
+        name="logs-to-metrics",
+        source=DATASOURCE_LOKI,
+        target=DATASOURCE_PROMETHEUS,
+        label="Requests of this service",
+        description="Opens the request rate by status of the service that wrote the line",
+        field="Line",
+        query={"expr": 'sum by (status) (service:http_requests:rate5m{service="${service}"})', "range": True},
+        transformations=(_regex(r'"service_name"\s*:\s*"([^"]+)"', "service", field="labels"),),
+    ),
+    CorrelationSpec(
+        name="traces-to-logs",
+        source=DATASOURCE_JAEGER,
+        target=DATASOURCE_LOKI,
+        label="Log lines of this trace",
+        description="Opens every log line that carries the trace's ID",
+        field="traceID",
+        query={"expr": lines_of_trace("${traceID}"), "queryType": "range"},
+    ),
+    CorrelationSpec(
+        name="traces-to-metrics",
+        source=DATASOURCE_JAEGER,
+        target=DATASOURCE_PROMETHEUS,
+        label="Calls of this service",
+        description="Opens the rate of calls by status of the span's service",
+        field="serviceName",
+        query={
+            "expr": f'sum by (status_code) (rate({series.SPAN_CALLS}{{service_name="${{serviceName}}"}}[5m]))',
+            "range": True,
+        },
+    ),
+)

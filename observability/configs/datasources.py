@@ -1,0 +1,151 @@
+"""Grafana's data sources, and how each leads to the others. Plain values: constant UIDs, no outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from observability import explore
+from observability.names import series
+from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.settings import seconds
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+TRACE_ID = "[0-9a-f]{16,32}"
+TRACE_ID_IN_LINE = rf'(?:trace_?id|traceID)"?\s*[=:]\s*"?({TRACE_ID})'
+"""A trace ID as applications write it: logfmt or JSON, snake or camel case."""
+REQUEST_ID_IN_LINE = r'(?:request_?id|requestId)"?\s*[=:]\s*"?([A-Za-z0-9._-]+)'
+
+
+def lines_of_trace(trace: str) -> str:
+    """Return the LogQL for every line of a trace, whether its ID is in the line or beside it."""
+    known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id="{trace}"'
+
+
+@dataclass(frozen=True)
+class DataSourceSpec:
+    """One data source: `uid` is also its type and name; `url` is its address on the private network."""
+
+    uid: str
+    title: str
+    url: str
+    json_data: Mapping[str, Any]
+    default: bool = False
+
+
+def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
+    """Return Prometheus (the default), Loki and Jaeger."""
+    return (_prometheus(settings), _loki(), _jaeger())
+
+
+def _prometheus(settings: Settings) -> DataSourceSpec:
+    # Services write trace_id; Grafana's own metrics write traceID.
+    # By an address: to a data source Grafana (12.4) sends a query as Tempo takes it, which Jaeger answers with nothing.
+    kept = f"now-{seconds(settings.jaeger_retention) // 60:.0f}m"
+    trace = explore.address(settings.root_url, DATASOURCE_JAEGER, {"query": explore.VALUE}, start=kept)
+    exemplars = [
+        {"name": label, "url": trace, "urlDisplayLabel": "Open the trace"} for label in ("trace_id", "traceID")
+    ]
+    return DataSourceSpec(
+        DATASOURCE_PROMETHEUS,
+        "Prometheus",
+        "http://prometheus:9090",
+        {
+            "httpMethod": "POST",
+            "timeInterval": settings.scrape_interval,
+            "queryTimeout": "60s",
+            "incrementalQuerying": True,
+            "incrementalQueryOverlapWindow": "10m",
+            "cacheLevel": "High",
+            "prometheusType": "Prometheus",
+            "manageAlerts": True,
+            "exemplarTraceIdDestinations": exemplars,
+        },
+        default=True,
+    )
+
+
+def _loki() -> DataSourceSpec:
+    return DataSourceSpec(
+        DATASOURCE_LOKI,
+        "Loki",
+        "http://loki:3100",
+        {
+            "maxLines": "1000",
+            "derivedFields": [
+                {
+                    "name": "TraceID",
+                    "matcherType": "label",  # structured metadata, as OTLP logs carry it
+                    "matcherRegex": "trace_?id",
+                    "url": "${__value.raw}",
+                    "datasourceUid": DATASOURCE_JAEGER,
+                    "urlDisplayLabel": "Open the trace",
+                },
+                {
+                    "name": "TraceID in the line",
+                    "matcherType": "regex",
+                    "matcherRegex": TRACE_ID_IN_LINE,
+                    "url": "${__value.raw}",
+                    "datasourceUid": DATASOURCE_JAEGER,
+                    "urlDisplayLabel": "Open the trace",
+                },
+                {
+                    "name": "RequestID",
+                    "matcherType": "regex",
+                    "matcherRegex": REQUEST_ID_IN_LINE,
+                    "url": '{service_name=~".+"} |= "${__value.raw}"',
+                    "datasourceUid": DATASOURCE_LOKI,
+                    "urlDisplayLabel": "All lines of this request",
+                },
+            ],
+        },
+    )
+
+
+def _jaeger() -> DataSourceSpec:
+    return DataSourceSpec(
+        DATASOURCE_JAEGER,
+        "Jaeger",
+        "http://jaeger:16686",
+        {
+            "nodeGraph": {"enabled": True},
+            "traceIdTimeParams": {"enabled": True},
+            "spanBar": {"type": "None"},
+            "tracesToLogsV2": {
+                "datasourceUid": DATASOURCE_LOKI,
+                "spanStartTimeShift": "-1h",
+                "spanEndTimeShift": "1h",
+                "tags": [{"key": "service.name", "value": "service_name"}],
+                "customQuery": True,
+                "query": lines_of_trace("${__span.traceId}"),
+            },
+            "tracesToMetrics": {
+                "datasourceUid": DATASOURCE_PROMETHEUS,
+                "spanStartTimeShift": "-30m",
+                "spanEndTimeShift": "30m",
+                "tags": [{"key": "service.name", "value": "service_name"}],
+                "queries": [
+                    {"name": "Request rate", "query": f"sum(rate({series.SPAN_CALLS}{{$__tags}}[5m]))"},
+                    {
+                        "name": "Error rate",
+                        # Without an error there is no such series: 0, where there are requests.
+                        "query": (
+                            f'sum(rate({series.SPAN_CALLS}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))'
+                            f" or 0 * sum(rate({series.SPAN_CALLS}{{$__tags}}[5m]))"
+                        ),
+                    },
+                    {
+                        "name": "Duration, 99th percentile",
+                        "query": (
+                            "histogram_quantile(0.99,"
+                            f" sum by (le) (rate({series.SPAN_DURATION_BUCKET}{{$__tags}}[5m])))"
+                        ),
+                    },
+                ],
+            },
+        },
+    )

@@ -1,0 +1,147 @@
+"""Grafana's configuration: environment variables over its shipped defaults, and a file for what these cannot say.
+
+Secrets are never values here: Grafana's server reads them itself from files (`$__file{…}`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from observability.configs.prometheus import METRICS_USER
+from observability.names.paths import CONFIG, SECRETS
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+DATA = "/var/lib/grafana"
+PORT = 3000
+FILE = f"{CONFIG}/grafana.ini"
+ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
+SECRET_KEY_FILE = f"{SECRETS}/secret-key"
+METRICS_PASSWORD_FILE = f"{SECRETS}/metrics-password"
+SMTP_PASSWORD_FILE = f"{SECRETS}/smtp-password"
+OAUTH_SECRET_FILE = f"{SECRETS}/oauth-client-secret"
+CERTIFICATE_FILE = f"{CONFIG}/tls.crt"
+KEY_FILE = f"{SECRETS}/tls.key"
+
+
+def _file(path: str) -> str:
+    return f"$__file{{{path}}}"
+
+
+UNRESOLVED_SECRET_KEY = _file(SECRET_KEY_FILE)
+"""What Grafana takes for the secret key where the environment names the file, see `_ini`."""
+
+
+def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
+    return "true" if on else "false"
+
+
+# Over this endpoint a trace's spans carry their service's name, which "traces to metrics" needs; and it is the one that
+# later Jaegers keep.
+_TOGGLES = ("jaegerEnableGrpcEndpoint",)
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """Return Grafana's files by their path, none of them secret."""
+    found = {FILE: _ini()}
+    if settings.tls_certificate:
+        found[CERTIFICATE_FILE] = settings.tls_certificate
+    return found
+
+
+def _ini() -> str:
+    """Return grafana.ini: the one setting that must not be in the environment.
+
+    Grafana 12 reads `secret_key` from the environment anew, and raw, each time it encrypts: with `$__file{…}` there,
+    the public name of the file would be the key. In this file it is resolved once, when Grafana starts.
+    """
+    return f"[security]\nsecret_key = {UNRESOLVED_SECRET_KEY}\n"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return Grafana's environment: `GF_<SECTION>_<KEY>`, only keys that its shipped defaults know."""
+    root_url = settings.root_url
+    https = root_url.startswith("https://")
+    values = {
+        "PATHS_CONFIG": FILE,
+        "SERVER_ROOT_URL": root_url,
+        "SERVER_ENABLE_GZIP": "true",
+        # Readers and the writer do not lock each other out, and a first start takes two thirds of the time.
+        "DATABASE_WAL": "true",
+        "USERS_DEFAULT_THEME": settings.grafana_theme,
+        "USERS_ALLOW_SIGN_UP": "false",
+        "USERS_ALLOW_ORG_CREATE": "false",
+        "AUTH_ANONYMOUS_ENABLED": "false",
+        "SECURITY_ADMIN_USER": settings.grafana_admin_user,
+        "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
+        "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
+        # Grafana's hardening page: a content security policy always, and over HTTPS, which these need, strict cookies.
+        "SECURITY_COOKIE_SECURE": _flag(https),
+        # Strict cookies do not come along when a sign-on provider sends somebody back.
+        "SECURITY_COOKIE_SAMESITE": "strict" if https and not settings.oauth else "lax",
+        "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
+        "SECURITY_ALLOW_EMBEDDING": "false",
+        "SECURITY_STRICT_TRANSPORT_SECURITY": _flag(https),
+        "SECURITY_X_CONTENT_TYPE_OPTIONS": "true",
+        "SECURITY_X_XSS_PROTECTION": "true",
+        "SECURITY_CONTENT_SECURITY_POLICY": "true",
+        "SECURITY_DISABLE_GRAVATAR": "true",
+        "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
+        "SNAPSHOTS_EXTERNAL_ENABLED": "false",
+        "UNIFIED_ALERTING_ENABLED": "true",
+        "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
+        # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
+        "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": "http://loki:3100",
+        "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
+        "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
+        "METRICS_ENABLED": "true",
+        "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
+        "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),
+        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": "collector:4317",
+        "ANALYTICS_REPORTING_ENABLED": "false",
+        "ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "NEWS_NEWS_FEED_ENABLED": "false",
+        "PLUGINS_PREINSTALL_DISABLED": "true",
+        "PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+        "PLUGINS_PLUGIN_ADMIN_EXTERNAL_MANAGE_ENABLED": "true",
+        "LOG_MODE": "console",
+        "LOG_LEVEL": "warn",
+        "SMTP_ENABLED": _flag(bool(settings.smtp_host)),
+    }
+    if settings.tls_certificate:
+        values |= {"SERVER_PROTOCOL": "https", "SERVER_CERT_FILE": CERTIFICATE_FILE, "SERVER_CERT_KEY": KEY_FILE}
+    if settings.oauth:
+        values |= {f"AUTH_GENERIC_OAUTH_{key}": value for key, value in _oauth(settings).items()}
+    if settings.smtp_host:
+        values |= {
+            "SMTP_HOST": settings.smtp_host,
+            "SMTP_USER": settings.smtp_user,
+            "SMTP_FROM_ADDRESS": settings.smtp_from,
+            "SMTP_STARTTLS_POLICY": settings.smtp_start_tls,
+        }
+        if settings.smtp_password is not None:
+            values["SMTP_PASSWORD"] = _file(SMTP_PASSWORD_FILE)
+    return {f"GF_{key}": value for key, value in values.items() if value}
+
+
+def _oauth(settings: Settings) -> dict[str, str]:
+    oauth = settings.oauth
+    return {
+        "ENABLED": "true",
+        "NAME": oauth.name,
+        "CLIENT_ID": oauth.client_id,
+        "CLIENT_SECRET": "" if settings.oauth_client_secret is None else _file(OAUTH_SECRET_FILE),
+        "AUTH_URL": oauth.auth_url,
+        "TOKEN_URL": oauth.token_url,
+        "API_URL": oauth.api_url,
+        "SCOPES": " ".join(oauth.scopes),
+        "ROLE_ATTRIBUTE_PATH": oauth.role_attribute_path,
+        "ROLE_ATTRIBUTE_STRICT": _flag(oauth.role_attribute_strict),
+        "ALLOWED_DOMAINS": " ".join(oauth.allowed_domains),
+        "ALLOW_SIGN_UP": _flag(oauth.allow_sign_up),
+        "AUTO_LOGIN": _flag(oauth.auto_login),
+        "USE_PKCE": _flag(oauth.use_pkce),
+    }

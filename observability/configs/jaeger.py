@@ -1,0 +1,95 @@
+"""Jaeger's configuration: OTLP in, badger on disk with a TTL, span metrics for Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from observability.configs import otelcol
+from observability.names.paths import CONFIG, JAEGER_HEALTH_PORT, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT
+from observability.text import to_yaml
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+DATA = "/badger"
+FILE = f"{CONFIG}/jaeger.yaml"
+
+
+def command() -> tuple[str, ...]:
+    """Return Jaeger's command line."""
+    return (f"--config={FILE}",)
+
+
+def render(settings: Settings) -> str:
+    """Return jaeger.yaml."""
+    return to_yaml(
+        "jaeger",
+        {
+            "service": {
+                "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
+                "pipelines": {
+                    "traces": {
+                        "receivers": ["otlp"],
+                        # No batches: what is answered as taken is on disk, and until then in the collector's queue.
+                        "processors": ["memory_limiter"],
+                        "exporters": ["jaeger_storage_exporter", "span_metrics"],
+                    },
+                    "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
+                },
+                "telemetry": otelcol.telemetry("jaeger", JAEGER_METRICS_PORT),
+            },
+            "extensions": {
+                "healthcheckv2": {
+                    "use_v2": True,
+                    "http": {"endpoint": f"{otelcol.ALL}:{JAEGER_HEALTH_PORT}"},
+                    "component_health": {"include_permanent_errors": True, "include_recoverable_errors": True},
+                },
+                "jaeger_query": {
+                    "storage": {"traces": "badger", "metrics": "prometheus"},
+                    "http": {"endpoint": f"{otelcol.ALL}:16686"},
+                    "grpc": {"endpoint": f"{otelcol.ALL}:16685"},
+                },
+                "jaeger_storage": {
+                    "backends": {
+                        "badger": {
+                            "badger": {
+                                "directories": {"keys": f"{DATA}/keys", "values": f"{DATA}/values"},
+                                "ephemeral": False,
+                                # Left to the kernel, as every other store here leaves it: a killed process loses
+                                # nothing. Waiting for the disk with every span, it took 450 requests a second.
+                                "consistency": False,
+                                "ttl": {"spans": settings.jaeger_retention},
+                            }
+                        }
+                    },
+                    "metric_backends": {
+                        "prometheus": {
+                            "prometheus": {
+                                "endpoint": "http://prometheus:9090",
+                                "normalize_calls": True,
+                                "normalize_duration": True,
+                            }
+                        }
+                    },
+                },
+            },
+            "receivers": {"otlp": otelcol.OTLP},
+            "processors": {"memory_limiter": otelcol.MEMORY_LIMITER},
+            "connectors": {
+                "span_metrics": {
+                    "exemplars": {"enabled": True},
+                    "metrics_flush_interval": settings.scrape_interval,
+                    "metrics_expiration": "15m",
+                    "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
+                }
+            },
+            "exporters": {
+                "jaeger_storage_exporter": {"trace_storage": "badger"},
+                "prometheus": {
+                    "endpoint": f"{otelcol.ALL}:{JAEGER_SPAN_METRICS_PORT}",
+                    "enable_open_metrics": True,  # without it there are no exemplars
+                    "resource_to_telemetry_conversion": {"enabled": True},
+                },
+            },
+        },
+    )

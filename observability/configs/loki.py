@@ -1,0 +1,104 @@
+"""Loki's configuration: one process, tsdb schema v13, retention on, limits that fit its memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from observability.names.paths import CONFIG
+from observability.settings import milliseconds
+from observability.text import to_yaml
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+DATA = "/loki"
+FILE = f"{CONFIG}/loki.yaml"
+PORT = 3100
+GRPC_PORT = 9095
+PUSH_BYTES = 8 * 1024 * 1024
+INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
+"""What of a sender's resource is a label; the rest is structured metadata."""
+
+_SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
+
+
+def command() -> tuple[str, ...]:
+    """Return Loki's command line."""
+    return (f"-config.file={FILE}",)
+
+
+def render(settings: Settings) -> str:
+    """Return loki.yaml."""
+    memory = settings.limit("loki").memory
+    hours = milliseconds(settings.loki_retention) // 3_600_000
+    return to_yaml(
+        "loki",
+        {
+            "auth_enabled": False,
+            "server": {"http_listen_port": PORT, "grpc_listen_port": GRPC_PORT, "log_level": "warn"},
+            "common": {
+                "instance_addr": "127.0.0.1",
+                "path_prefix": DATA,
+                "replication_factor": 1,
+                "ring": {"kvstore": {"store": "inmemory"}},
+                "storage": {
+                    "filesystem": {
+                        "chunks_directory": f"{DATA}/chunks",
+                        "rules_directory": f"{DATA}/rules",
+                    }
+                },
+            },
+            "schema_config": {
+                "configs": [
+                    {
+                        "from": "2024-01-01",
+                        "store": "tsdb",
+                        "object_store": "filesystem",
+                        "schema": "v13",
+                        "index": {"prefix": "index_", "period": "24h"},
+                    }
+                ]
+            },
+            "ingester": {
+                # One process has nobody to hand over to: ready as soon as it has joined its own ring.
+                "lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"},
+                # The default ceiling (4 GB) is above the container's limit and would end in an OOM kill.
+                "wal": {"replay_memory_ceiling": f"{memory * 3 // 4}MB", "flush_on_shutdown": True},
+            },
+            "compactor": {
+                "working_directory": f"{DATA}/compactor",
+                "retention_enabled": True,
+                "delete_request_store": "filesystem",
+            },
+            "distributor": {
+                "otlp_config": {"default_resource_attributes_as_index_labels": INDEXED},
+                # One push, packed and unpacked. By default a small archive may unpack to 5 GB, and ends in an OOM kill.
+                "max_recv_msg_size": PUSH_BYTES,
+                "max_decompressed_size": 2 * PUSH_BYTES,
+            },
+            "limits_config": {
+                "retention_period": f"{hours}h",
+                "allow_structured_metadata": True,
+                "volume_enabled": True,
+                "max_entries_limit_per_query": 5000,
+                "max_query_series": 5000,
+                "ingestion_rate_mb": 16,
+                "ingestion_burst_size_mb": 32,
+                "per_stream_rate_limit": "8MB",
+                "per_stream_rate_limit_burst": "16MB",
+                "reject_old_samples": True,
+                "reject_old_samples_max_age": "168h",
+            },
+            "pattern_ingester": {"enabled": True, "lifecycler": {"min_ready_duration": "0s"}},
+            # Told where its own scheduler is, Loki answers queries at once; left to the default ring it holds them for
+            # the ring's first look at itself, 3 s, and Grafana's start waits for one (its alert history is here).
+            "frontend": {"scheduler_address": _SCHEDULER, "scheduler_dns_lookup_period": "1s"},
+            "frontend_worker": {"scheduler_address": _SCHEDULER, "dns_lookup_duration": "1s"},
+            "query_range": {
+                # As Prometheus' steps are: what both know of the same six hours meets in one row of a table.
+                "align_queries_with_step": True,
+                "results_cache": {"cache": {"embedded_cache": {"enabled": True, "max_size_mb": max(memory // 16, 16)}}},
+            },
+            "analytics": {"reporting_enabled": False},
+        },
+    )

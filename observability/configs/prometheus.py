@@ -1,0 +1,150 @@
+"""Prometheus's configuration: retention, rule files, and what is scraped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from observability.names.paths import (
+    COLLECTOR_METRICS_PORT,
+    CONFIG,
+    JAEGER_METRICS_PORT,
+    JAEGER_SPAN_METRICS_PORT,
+    SECRETS,
+)
+from observability.settings import seconds
+from observability.text import to_yaml
+from observability.watched import applications
+
+if TYPE_CHECKING:
+    from observability.settings import Settings, WatchedService
+
+DATA = "/prometheus"
+FILE = f"{CONFIG}/prometheus.yml"
+RULES = f"{CONFIG}/rules"
+CA_FILE = f"{CONFIG}/grafana-ca.crt"
+LATE = "6h"
+METRICS_USER = "prometheus"
+"""Who Prometheus is when it scrapes Grafana's own metrics."""
+METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
+
+# What discovery knew of a target stays on its series, so that people can filter by it.
+_KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
+
+_RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
+
+
+def command(settings: Settings) -> tuple[str, ...]:
+    """Return Prometheus's command line (retention is in the file)."""
+    flags = [
+        f"--config.file={FILE}",
+        f"--storage.tsdb.path={DATA}",
+        "--enable-feature=exemplar-storage",
+        "--web.enable-otlp-receiver",
+        "--web.console.libraries=",
+        "--web.console.templates=",
+    ]
+    if settings.remote_write_receiver:
+        flags.append("--web.enable-remote-write-receiver")
+    return tuple(flags)
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """Return Prometheus's own files by their path, the rules left out."""
+    return {FILE: render(settings), **({CA_FILE: settings.tls_ca} if settings.tls_ca else {})}
+
+
+def render(settings: Settings) -> str:
+    """Return prometheus.yml."""
+    return to_yaml(
+        "prometheus",
+        {
+            "global": {
+                "scrape_interval": settings.scrape_interval,
+                "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
+                "evaluation_interval": settings.rule_interval,
+                "external_labels": {"stack": settings.stack},
+            },
+            "storage": {
+                "tsdb": {
+                    "retention": {
+                        "time": settings.prometheus_retention,
+                        "size": settings.prometheus_retention_size,
+                    },
+                    # What waited in the collector for Prometheus is older than what came since.
+                    "out_of_order_time_window": LATE,
+                },
+                "exemplars": {"max_exemplars": 100_000},
+            },
+            "otlp": {
+                # Who sent it, as labels; the rest is in `target_info`.
+                "promote_resource_attributes": [
+                    "service.name",
+                    "service.namespace",
+                    "service.version",
+                    "deployment.environment.name",
+                    "container.name",
+                ],
+            },
+            "rule_files": [f"{RULES}/*.yml"],
+            "scrape_configs": [
+                *_own_jobs(settings),
+                *(_job(service) for service in applications(settings) if not service.otlp),
+            ],
+        },
+    )
+
+
+def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
+    return [
+        _static("prometheus", "localhost:9090"),
+        _static("grafana", "grafana:3000")
+        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}}
+        | (_grafana_tls(settings) if settings.tls_certificate else {}),
+        _static("loki", "loki:3100"),
+        _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
+        _static("collector", f"collector:{COLLECTOR_METRICS_PORT}"),
+        # About other services, which `service_name` tells. What only describes their runtime, or changes with every
+        # restart, would make new series and tell nothing.
+        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")
+        | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
+    ]
+
+
+def _grafana_tls(settings: Settings) -> dict[str, Any]:
+    # The certificate is made out to the name by which Grafana is reached from outside.
+    tls = {"server_name": settings.access_host} | ({"ca_file": CA_FILE} if settings.tls_ca else {})
+    return {"scheme": "https", "tls_config": tls}
+
+
+def _static(name: str, target: str) -> dict[str, Any]:
+    return {
+        "job_name": name,
+        "static_configs": [{"targets": [target], "labels": {"service": name}}],
+    }
+
+
+def _job(service: WatchedService) -> dict[str, Any]:
+    labels = {"service": service.name, **service.target_labels}
+    job: dict[str, Any] = {
+        "job_name": service.name,
+        "metrics_path": service.metrics_path,
+        "scheme": service.scheme,
+        "honor_labels": True,  # the metric contract's own `service` label wins
+    }
+    if service.latency is not None and service.latency.histogram == "native":
+        # Both: the rules' percentiles and the exemplars' buckets stay classic.
+        job |= {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
+    if service.targets:
+        job["static_configs"] = [{"targets": list(service.targets), "labels": labels}]
+    if service.dns:
+        job["dns_sd_configs"] = [
+            {"names": [host], "type": "A", "port": int(port)}
+            for host, port in (address.rsplit(":", 1) for address in service.dns)
+        ]
+    if service.http_sd:
+        job["http_sd_configs"] = [{"url": url} for url in service.http_sd]
+    job["relabel_configs"] = [
+        _KEEP_DISCOVERY_LABELS,
+        *({"target_label": name, "replacement": value} for name, value in sorted(labels.items())),
+    ]
+    return job

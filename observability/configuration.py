@@ -1,0 +1,28 @@
+"""The one reader of Pulumi's configuration: hands the raw text of this project's keys to the settings."""
+
+from __future__ import annotations
+
+import signal
+
+import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
+
+from observability.settings import PROJECT, Settings, SettingsError, load
+
+
+def read() -> Settings:
+    """Return the checked settings of the current stack; pulumi.RunError with every problem otherwise."""
+    # When a resource fails, the engine interrupts this program; a traceback of that would bury the reason.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    prefix = f"{PROJECT}:"
+    raw = {k.removeprefix(prefix): v for k, v in CONFIG.get().items() if k.startswith(prefix)}
+    secret = frozenset(k for k in raw if is_config_secret(prefix + k))
+    try:
+        return load(pulumi.get_stack(), raw, secret)
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def docker_host() -> str:
+    """Return `docker:host` of the current stack, "" where it has none."""
+    return str(CONFIG.get().get("docker:host") or "")

@@ -1,0 +1,87 @@
+"""The names of every recorded series, once: rules write them; dashboards and alerts read them.
+
+A leaf: it imports nothing of the project. Names follow Prometheus' `level:metric:operations`. `service:*`
+series carry `service`; `slo:*` series carry `service` and `slo`: SLO_AVAILABILITY, SLO_LATENCY, or the name of an
+SLO of the service's own.
+"""
+
+from typing import Final
+
+SLO_AVAILABILITY: Final = "availability"
+SLO_LATENCY: Final = "latency"
+SLO_CUSTOM: Final = "good"
+"""Stands for the kind in the names of SLOs that are neither: `slo:good:ratio_rate30d`."""
+
+# Per service, under the contract's label names whatever the service calls them.
+REQUESTS: Final = "service:http_requests:rate5m"
+"""Requests per second, by endpoint, method and status."""
+IN_PROGRESS: Final = "service:http_requests_in_progress:sum"
+DURATION_BUCKET: Final = "service:http_request_duration_seconds_bucket:rate5m"
+"""Requests per second at or below `le` seconds."""
+DURATION_SUM: Final = "service:http_request_duration_seconds_sum:rate5m"
+DURATION_COUNT: Final = "service:http_request_duration_seconds_count:rate5m"
+"""Both by endpoint: the first divided by the second is the average response time."""
+DURATION_MEAN: Final = "service:http_request_duration_seconds:mean5m"
+DURATION_P50: Final = "service:http_request_duration_seconds:p50_5m"
+DURATION_P95: Final = "service:http_request_duration_seconds:p95_5m"
+DURATION_P99: Final = "service:http_request_duration_seconds:p99_5m"
+DURATION_P99_7D: Final = "service:http_request_duration_seconds:p99_7d"
+
+# What an SLO promises.
+OBJECTIVE: Final = "slo:objective:ratio"
+BUDGET: Final = "slo:error_budget:ratio"
+"""1 - objective: the share of requests that may fail."""
+WINDOW: Final = "slo:window:seconds"
+THRESHOLD: Final = "slo:threshold:seconds"
+"""Latency only: slower than this is an error."""
+
+# What an SLO counts.
+SLO_REQUESTS: Final = "slo:requests:rate5m"
+SLO_ERRORS: Final = "slo:errors:rate5m"
+SLO_REQUESTS_LEAD: Final = "slo:requests:lead5m"
+SLO_ERRORS_LEAD: Final = "slo:errors:lead5m"
+"""What a sum of rates still lacks of the last 5 minutes; see slo._lead."""
+SLO_REQUESTS_SLOT: Final = "slo:requests:increase5m"
+SLO_ERRORS_SLOT: Final = "slo:errors:increase5m"
+"""How many there were since the last of these, recorded once in 5 minutes and absent in between; see slo._slot."""
+SLO_REQUESTS_LATE: Final = "slo:requests:late5m"
+SLO_ERRORS_LATE: Final = "slo:errors:late5m"
+"""How many the slots still lack; see slo._late."""
+REQUESTS_PERIOD: Final = "slo:requests:increase_period"
+ERRORS_PERIOD: Final = "slo:errors:increase_period"
+"""How many requests and errors the SLO's own window holds."""
+COVERAGE: Final = "slo:coverage:ratio"
+"""Share of the SLO's window that has data."""
+
+# What is left. `period` is the SLO's own window, so these names do not depend on it.
+GOOD_PERIOD: Final = "slo:good:ratio_period"
+BUDGET_REMAINING: Final = "slo:error_budget:remaining_ratio"
+BURN_RATE_PERIOD: Final = "slo:error_budget:burn_rate_period"
+
+AVAILABILITY_30D: Final = "slo:availability:ratio_rate30d"
+AVAILABILITY_5M: Final = "slo:availability:ratio_rate5m"
+LATENCY_5M: Final = "slo:latency:ratio_rate5m"
+
+# What Jaeger counts of the spans that it stores.
+SPAN_CALLS: Final = "traces_span_metrics_calls_total"
+SPAN_DURATION_BUCKET: Final = "traces_span_metrics_duration_milliseconds_bucket"
+
+
+def error_ratio(window: str) -> str:
+    """Return the name of the share of bad requests in `window`."""
+    return f"slo:error:ratio_rate{window}"
+
+
+def good_ratio(slo: str, window: str) -> str:
+    """Return the name of the share of good requests in `window`, for one kind of SLO."""
+    return f"slo:{slo}:ratio_rate{window}"
+
+
+def burn_rate(window: str) -> str:
+    """Return the name of the burn rate over `window`: 1 spends the budget exactly in the SLO's window."""
+    return f"slo:error_budget:burn_rate{window}"
+
+
+def budget_consumed(window: str) -> str:
+    """Return the name of the share of the whole window's budget that was spent in the last `window`."""
+    return f"slo:error_budget:consumed_ratio{window}"

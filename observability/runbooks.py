@@ -1,0 +1,41 @@
+"""The runbooks: one Markdown file for each kind of alert, in the repository and, as a dashboard, in Grafana.
+
+So a link in a message always leads somewhere: to where `runbookBaseUrl` says the files are published, or else to
+Grafana itself, which the reader has open anyway.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from observability.names import uids
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+FOLDER: Final = Path(__file__).parent.parent / "docs" / "runbooks"
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of alerts that have a runbook, in order."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
+
+
+def text(kind: str) -> str:
+    """Return the runbook's Markdown."""
+    return (FOLDER / f"{kind}.md").read_text(encoding="utf-8")
+
+
+def panel_id(kind: str) -> int:
+    """Return the id of the runbook's panel."""
+    return kinds().index(kind) + 1
+
+
+def url(kind: str, settings: Settings) -> str:
+    """Return where the runbook of this kind of alert can be read."""
+    if settings.runbook_base_url:
+        return f"{settings.runbook_base_url}{kind}.md"
+    return f"{settings.root_url}d/{uids.RUNBOOKS}?viewPanel=panel-{panel_id(kind)}"

@@ -1,0 +1,117 @@
+"""A state without what it knows of a host, and the secrets that Grafana's database depends on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cli import pulumi, stack_config, state_migration
+from cli.bootstrap import UserError
+
+Json = dict[str, Any]
+
+
+def secret(value: Any) -> Json:  # noqa: ANN401 - JSON
+    return {state_migration._SECRET: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(value)}
+
+
+def urn(type_: str, name: str) -> str:
+    return f"urn:pulumi:dev::observability::{type_}::{name}"
+
+
+def resource(type_: str, name: str, **more: Any) -> Json:  # noqa: ANN401 - JSON
+    return {"urn": urn(type_, name), "type": type_, **more}
+
+
+VOLUME = "docker:index/volume:Volume"
+STATE: Json = {
+    "version": 3,
+    "deployment": {
+        "pending_operations": [{"type": "creating"}],
+        "resources": [
+            resource(
+                "pulumi:pulumi:Stack",
+                "observability-dev",
+                outputs={"grafanaAdminUser": "admin", "grafanaAdminPassword": secret("the-password")},
+            ),
+            resource("pulumi:providers:docker", "default"),
+            resource("observability:index:Service", "grafana"),
+            resource(
+                "random:index/randomPassword:RandomPassword", "grafana-secret-key", outputs={"result": secret("k")}
+            ),
+            resource(VOLUME, "grafana-data", protect=True),
+            resource(
+                "docker:index/container:Container",
+                "grafana-secrets-loader",
+                inputs={"uploads": secret([{"file": "/run/observability/secret-key", "content": "the-key"}])},
+            ),
+            resource("pulumi-python:dynamic/gates:Readiness", "grafana-ready"),
+            resource(
+                "grafana:oss/folder:Folder",
+                "platform",
+                deletedWith=urn(VOLUME, "grafana-data"),
+                dependencies=[urn("pulumi-python:dynamic/gates:Readiness", "grafana-ready")],
+            ),
+            resource("pulumi-python:dynamic/grafana:Correlation", "log to trace"),
+        ],
+    },
+}
+
+
+def test_what_is_of_the_host_goes_and_nothing_points_to_it() -> None:
+    left = state_migration.rootless(STATE)["deployment"]
+    assert [r["urn"].rsplit("::", 1)[-1] for r in left["resources"]] == [
+        "observability-dev", "default", "grafana", "grafana-secret-key", "platform", "log to trace",
+    ]  # fmt: skip
+    folder = left["resources"][4]
+    assert "deletedWith" not in folder
+    assert folder["dependencies"] == []
+    assert left["pending_operations"] == []
+    assert len(STATE["deployment"]["resources"]) == 9, "the given state is left as it was"
+
+
+def test_an_empty_state_stays_one() -> None:
+    assert state_migration.rootless({"version": 3, "deployment": {}})["deployment"]["resources"] == []
+
+
+def test_the_secrets_are_found_wherever_they_come_from() -> None:
+    assert state_migration.secrets(STATE) == {
+        "grafanaAdminUser": "admin", "grafanaAdminPassword": "the-password", "grafanaSecretKey": "the-key",
+    }  # fmt: skip
+
+
+def test_a_state_without_them_is_refused() -> None:
+    with pytest.raises(UserError, match="Nothing was touched"):
+        state_migration.secrets({"deployment": {"resources": []}})
+
+
+WANTED = {"grafanaAdminUser": "admin", "grafanaAdminPassword": "p", "grafanaSecretKey": "k"}
+
+
+@pytest.mark.parametrize(
+    ("configured", "written"),
+    [
+        ({}, ["grafanaAdminPassword"]),  # the key is generated, the password by nobody
+        ({"grafanaAdminPassword": "p"}, []),
+        ({"grafanaAdminPassword": "other", "grafanaSecretKey": "other"}, ["grafanaAdminPassword", "grafanaSecretKey"]),
+    ],
+)
+def test_only_what_differs_is_configured_and_never_as_an_argument(
+    monkeypatch: pytest.MonkeyPatch, configured: dict[str, str], written: list[str]
+) -> None:
+    given: dict[str, str | None] = {}
+
+    def ask(*arguments: str, given_: str | None = None, **more: str | None) -> str:
+        assert given_ is None
+        if arguments[:2] == ("config", "get"):
+            return configured[arguments[2]] + "\n"
+        assert arguments[:3] == ("config", "set", "--secret")
+        given[arguments[3]] = more["given"]
+        return ""
+
+    monkeypatch.setattr(pulumi, "ask", ask)
+    monkeypatch.setattr(stack_config, "raw", lambda _: ({}, frozenset(configured)))
+    assert state_migration.adopt(STATE, WANTED) == written
+    assert given == {name: WANTED[name] for name in written}

@@ -1,0 +1,326 @@
+"""Bad settings stop the program before anything exists, all of them at once, and no secret is ever shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from observability.configs import prometheus
+from observability.settings import LabelNames, Settings, SettingsError, field_of, load, milliseconds, secret_keys
+from tests.pem import self_signed
+
+ROOT = Path(__file__).parents[2]
+STRONG = "a-long-enough-secret-0123"
+
+
+def problems(raw: dict[str, str], secret: frozenset[str] = frozenset(), stack: str = "dev") -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(stack, raw, secret)
+    return caught.value.problems
+
+
+def custom(**fields: object) -> str:
+    """Return a service with one SLO of its own."""
+    slo = {"name": "b", "objective": 99, "good": "x_total", "total": "x_total"} | fields
+    return json.dumps([{"name": "a", "slos": [slo]}])
+
+
+def test_defaults_are_the_promised_ones() -> None:
+    settings = load("dev", {})
+    assert [settings.port(n) for n in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp")] == [
+        3000, 9090, 3100, 16686, 4317, 4318,
+    ]  # fmt: skip
+    assert settings.bind_address == "127.0.0.1"
+    assert settings.grafana_theme == "dark"
+    assert milliseconds(settings.prometheus_retention) >= 35 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("portOffset", "abc", "a whole number"),
+        ("portOffset", "-1", "greater than or equal to 0"),
+        ("dashboardsEditable", "maybe", "true or false"),
+        ("grafanaRootUrl", "grafana.example.org", "a URL with its scheme"),
+        ("grafanaTheme", "pink", "'dark', 'light' or 'system'"),
+        ("smtpHost", "mail", "host:port"),
+        ("smtpStartTls", "yes", "'OpportunisticStartTLS', 'MandatoryStartTLS' or 'NoStartTLS'"),
+        ("scrapeInterval", "soon", "a duration"),
+        ("scrapeInterval", "0s", "a duration above zero"),
+        ("scrapeInterval", "2m", "at most 1m"),
+        ("ruleInterval", "10m", "from scrapeInterval to 5m"),
+        ("prometheusRetention", "30d", "at least 35d"),
+        ("prometheusRetentionSize", "lots", "text that matches"),
+        ("lokiRetention", "90m", "at least 24h"),
+        ("bindAddress", "everywhere", "text that matches"),
+        ("publishReason", "two\nlines", "text that matches"),
+        ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "greater than or equal to 64"),
+        ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
+        ("ports", '{"grafana": 9090}', "a port of its own"),
+        ("ports", '{"web": 80}', "grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp"),
+        ("owner", "", "text that matches"),
+        ("alertEmail", '["nobody"]', "text that matches"),
+        ("alertWebhookUrl", "hooks.example.org", "a URL with its scheme"),
+        ("ticketQuietHours", '{"start": "18:00"}', "start and end together"),
+        ("ticketQuietHours", '{"start": "18:00", "end": "24:00"}', "text that matches"),
+        ("ticketQuietHours", '{"weekdays": ["someday"]}', "'monday'"),
+        ("ticketQuietHours", '{"timezone": "Mars/Olympus"}', "a time zone's name"),
+        ("runbookBaseUrl", "docs/runbooks", "a URL with its scheme"),
+        ("services", "{}", "a list"),
+        ("services", '[{"name": "No"}]', "text that matches"),
+        ("services", '[{"name": "a", "targets": ["nowhere"]}]', "host:port"),
+        ("services", '[{"name": "a", "selector": "service="}]', "PromQL label matchers"),
+        ("services", '[{"name": "a", "availability": {"objective": 100}}]', "above 0 and below 100"),
+        ("services", '[{"name": "a", "availability": {"window": "60d"}}]', "at most prometheusRetention"),
+        ("services", '[{"name": "a", "latency": {"threshold": "fast"}}]', "a duration"),
+        ("services", '[{"name": "a", "errors": "("}]', "a regular expression"),
+        ("services", '[{"name": "a"}, {"name": "a"}]', "a name that no other service has"),
+        ("services", '[{"name": "loki"}]', "a name that no other service has"),
+        ("services", '[{"name": "a", "colour": "red"}]', "no such field"),
+        ("services", '[{"name": "a", "otlp": true, "targets": ["a:1"]}]', "false where there is something to scrape"),
+        ("services", '[{"name": "a", "otlp": true, "labels": "x"}]', "an object with named fields"),
+        ("services", '[{"name": "a", "labels": {"endpoint": "method", "method": "endpoint"}}]', "swapped in a circle"),
+        ("services", '[{"name": "a", "buckets": [0.25, 0.5]}]', "one of its buckets, 0.25s, 0.5s"),
+        ("services", '[{"name": "a", "latency": {"histogram": "sparse"}}]', "'classic' or 'native'"),
+        ("services", '[{"name": "a", "availability": {"runbook": "docs/a.md"}}]', "a URL with its scheme"),
+        ("services", '[{"name": "a", "availability": {"owner": "\\n"}}]', "text that matches"),
+        ("services", custom(name="B"), "text that matches"),
+        ("services", custom(name="latency"), "a name that no other SLO here has"),
+        ("services", custom(objective=100), "above 0 and below 100"),
+        ("services", custom(objective=0), "above 0 and below 100"),
+        ("services", custom(window="41d"), "at most prometheusRetention"),
+        ("services", custom(good="sum(rate(x[5m])"), "PromQL for events per second"),
+        ("services", custom(good="sum(rate(x[5m]))!"), "PromQL for events per second"),
+        ("services", custom(total="rate(x)"), "PromQL for events per second"),
+        ("services", custom(total="x_total[5m]"), "PromQL that gives an instant vector"),
+        ("services", custom(total="-(x_total[1h:5m])"), "PromQL"),
+        ("services", custom(total="time() / 2"), "PromQL that gives an instant vector"),
+        ("services", custom(total="'x'"), "PromQL that gives an instant vector"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accepted: str) -> None:
+    found = problems({key: value})[0]
+    assert found.startswith(key), found
+    assert accepted in found
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    found = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
+    assert len(found) == 4
+    found = problems({"grafanaTheme": "pink", "prometheusRetention": "5d"})  # the second needs two settings to see
+    assert [f.split(":")[0] for f in found] == ["grafanaTheme", "prometheusRetention"]
+
+
+def test_an_unknown_key_names_its_nearest() -> None:
+    (found,) = problems({"watchStak": "true"})
+    assert "watchStack" in found
+
+
+def test_a_port_used_twice_is_refused_whatever_moves_it() -> None:
+    (found,) = problems({"ports": '{"prometheus": 3000}'})
+    assert "grafana has this one" in found
+    (found,) = problems({"portOffset": "49000"})
+    assert found.startswith("portOffset: 49000") or "jaeger" in found
+
+
+def test_ports_that_others_reach_need_a_reason() -> None:
+    for address in ("0.0.0.0", "10.1.2.3", "::"):  # noqa: S104 - what is refused
+        with pytest.raises(SettingsError) as stop:
+            load("dev", {"bindAddress": address})
+        expected = f"publishReason: ''; accepted: why others should reach the ports, because bindAddress is {address}"
+        assert stop.value.problems == (expected,)
+        assert load("dev", {"bindAddress": address, "publishReason": "the office"}).publish_reason == "the office"
+    for address in ("127.0.0.1", "127.1.2.3", "::1"):
+        assert load("dev", {"bindAddress": address}).bind_address == address
+
+
+def test_production_needs_strong_secrets() -> None:
+    found = problems({"production": "true"}, stack="prod")
+    assert [f.split(":")[0] for f in found] == ["grafanaAdminPassword", "grafanaSecretKey"]
+    weak = {"production": "true", "grafanaAdminPassword": "hunter2", "grafanaSecretKey": STRONG}
+    (found_weak,) = problems(weak, frozenset(weak), stack="prod")
+    assert "at least 16 characters" in found_weak
+    assert load("prod", weak | {"grafanaAdminPassword": STRONG}, frozenset(weak)).production
+
+
+CERTIFICATE, KEY = self_signed("127.0.0.1", "*.example.org")
+TLS = {"tlsCertificate": CERTIFICATE, "tlsKey": KEY}
+OAUTH = '{"clientId": "g", "authUrl": "https://id.example.org/a", "tokenUrl": "https://id.example.org/t"}'
+NEEDED = {
+    "smtpPassword": {"smtpHost": "mail:25"},
+    "tlsKey": {"tlsCertificate": CERTIFICATE},
+    "oauthClientSecret": {"oauth": OAUTH},
+}
+"""What some secrets are no use without."""
+
+
+@pytest.mark.parametrize("key", secret_keys())
+def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
+    # Some of them are URLs.
+    value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
+    others = NEEDED.get(key, {})
+    found = problems({key: value, **others, "portOffset": "x"})
+    assert any("plain text" in f for f in found)
+    assert value not in "".join(found)
+    assert all(value not in f for f in problems({key: "x\n" + value[1:], **others}, frozenset({key})))
+    settings = load("dev", {key: value, **others}, frozenset({key}))
+    assert value not in repr(settings)
+    assert value not in str(settings)
+
+
+def test_common_passwords_are_refused_everywhere() -> None:
+    (found,) = problems({"grafanaAdminPassword": "password"}, frozenset({"grafanaAdminPassword"}))
+    assert "(hidden)" in found
+
+
+def test_smtp_needs_its_password_and_its_host() -> None:
+    assert "because alertEmail is set" in problems({"alertEmail": '["a@example.org"]'})[0]
+    assert "smtpPassword" in problems({"smtpHost": "mail:25", "smtpUser": "me"})[0]
+    assert "smtpHost" in problems({"smtpPassword": STRONG}, frozenset({"smtpPassword"}))[0]
+
+
+def test_a_certificate_is_tried_before_it_is_used() -> None:
+    secret = frozenset({"tlsKey"})
+    assert load("dev", TLS, secret).address("grafana") == "https://127.0.0.1:3000"
+    assert load("dev", TLS, secret).address("loki") == "http://127.0.0.1:3100"
+    assert load("dev", TLS | {"grafanaRootUrl": "https://grafana.example.org/"}, secret)
+    cases = {
+        "tlsKey: missing": {"tlsCertificate": CERTIFICATE},
+        "tlsCertificate: missing": {"tlsCaCertificate": CERTIFICATE},
+        "tlsCertificate: 'x'": TLS | {"tlsCertificate": "x"},
+        "tlsKey: (hidden); accepted: the key that": TLS | {"tlsKey": self_signed("127.0.0.1")[1]},
+        "tlsKey: (hidden); accepted: a private key as PEM": TLS | {"tlsKey": "x"},
+    }
+    for wanted, given in cases.items():
+        assert problems(given, secret)[0].startswith(wanted), wanted
+    (found,) = problems(TLS | {"accessHost": "grafana.internal"}, secret)
+    assert "made out to *.example.org, 127.0.0.1; accepted: one that is made out to grafana.internal too" in found
+    (found,) = problems(TLS | {"grafanaRootUrl": "https://a.b.example.org/"}, secret)
+    assert "a.b.example.org" in found
+    old = dict(zip(("tlsCertificate", "tlsKey"), self_signed("127.0.0.1", days=0), strict=True))
+    assert "accepted: one that is valid now" in problems(old, secret)[0]
+
+
+def test_single_sign_on_is_whole_or_not_there() -> None:
+    assert not load("dev", {"oauth": "{}"}).oauth
+    assert load("dev", {"oauth": OAUTH}).oauth
+    assert "clientId, authUrl and tokenUrl together" in problems({"oauth": '{"clientId": "x"}'})[0]
+    assert "no such field" in problems({"oauth": '{"clientSecret": "x"}'})[0]
+    assert problems({"oauth": OAUTH[:-1] + ', "usePkce": false}'})[0].startswith("oauthClientSecret: missing")
+    secret = frozenset({"oauthClientSecret"})
+    assert problems({"oauthClientSecret": STRONG}, secret)[0].startswith("oauth: {}")
+
+
+def test_settings_are_frozen() -> None:
+    settings = load("dev", {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port_offset = 3  # type: ignore[misc]
+
+
+def test_a_service_is_a_few_lines() -> None:
+    settings = load("dev", {"services": '[{"name": "checkout", "targets": ["checkout:8000"]}]'})
+    (service,) = settings.services
+    assert service.matchers == 'service="checkout"'
+    assert service.availability is not None
+    assert service.latency is not None
+    assert (service.availability.objective, service.availability.window) == (99.5, "30d")
+    assert (service.latency.objective, service.latency.threshold, service.latency.window) == (99.0, "300ms", "7d")
+
+
+def test_a_problem_of_an_slo_names_its_place() -> None:
+    (found,) = problems({"services": custom(good="sum(")})
+    assert found.startswith("services[0].slos[0].good: 'sum('; accepted: PromQL")
+    twice = json.loads(custom())
+    twice[0]["slos"] *= 2
+    (found,) = problems({"services": json.dumps(twice)})
+    assert found.startswith("services[0].slos[1].name: 'b'; accepted:")
+
+
+def test_every_promise_has_its_name_and_its_owner() -> None:
+    (service,) = json.loads(custom(owner="orders", alerting=False))
+    (read,) = load("dev", {"services": json.dumps([service | {"owner": "shop", "latency": None}])}).services
+    assert {name: (slo.owner, slo.alerting) for name, slo in read.promises.items()} == {
+        "availability": ("shop", True),
+        "b": ("orders", False),
+    }
+
+
+@pytest.mark.parametrize(
+    "total", ["x_total", "sum by (a) (rate(x_total[5m])) # all", "1 + x:rate5m", "-x", "(vector(1))"]
+)
+def test_events_are_a_counter_or_any_instant_vector(total: str) -> None:
+    (service,) = load("dev", {"services": custom(total=total)}).services
+    assert service.slos[0].total == total
+
+
+def test_a_native_histogram_needs_no_bucket() -> None:
+    service: dict[str, object] = {"name": "a", "buckets": [0.25], "latency": {"histogram": "native"}}
+    assert load("dev", {"services": json.dumps([service])}).services
+    service["latency"] = {"threshold": "250ms"}
+    assert load("dev", {"services": json.dumps([service])}).services
+
+
+def schema() -> dict[str, dict[str, Any]]:
+    config: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    return config
+
+
+def test_the_schema_in_pulumi_yaml_is_the_settings() -> None:
+    fields = {f.alias or n: f for n, f in Settings.model_fields.items() if n != "stack"}
+    assert list(schema()) == list(fields)
+    for key, entry in schema().items():
+        assert entry["description"] == fields[key].description, key
+        assert field_of(key) is not None
+        if entry["type"] in {"string", "boolean", "integer"}:
+            expected = "" if key in secret_keys() else fields[key].default
+            assert entry["default"] == expected, key
+        if key in secret_keys():
+            assert entry["description"].startswith("Secret.")
+
+
+def test_the_defaults_of_the_schema_are_accepted() -> None:
+    raw = {k: e["default"] if isinstance(e["default"], str) else json.dumps(e["default"]) for k, e in schema().items()}
+    assert load("dev", raw) == load("dev", {})
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_environments_hold_only_what_differs(stack: str) -> None:
+    document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
+    for key, value in document["config"].items():
+        namespace, _, name = key.partition(":")
+        assert namespace == "observability"
+        assert value != schema()[name]["default"], f"{name} repeats its default"
+
+
+def test_environments_share_a_host() -> None:
+    taken: dict[int, str] = {}
+    for stack in ("dev", "staging", "prod"):
+        document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+        raw = {k.partition(":")[2]: v if isinstance(v, str) else json.dumps(v) for k, v in document.items()}
+        raw |= {"grafanaAdminPassword": STRONG, "grafanaSecretKey": STRONG}
+        settings = load(stack, raw, frozenset(secret_keys()))
+        for name in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp"):
+            assert taken.setdefault(settings.port(name), stack) == stack
+
+
+def test_a_service_that_pushes_is_one_line() -> None:
+    given = '[{"name": "checkout", "otlp": true, "labels": {"endpoint": "route"}}]'
+    (service,) = load("dev", {"services": given}).services
+    assert service.matchers == 'service_name="checkout"'
+    assert service.metrics.requests == "http_server_request_duration_seconds_count"
+    assert service.labels == LabelNames(
+        endpoint="route", method="http_request_method", status="http_response_status_code"
+    )
+    assert service.latency is not None
+    assert (service.latency.threshold, service.latency.objective) == ("500ms", 99.0)
+
+
+def test_what_pushes_is_not_scraped() -> None:
+    settings = load("dev", {"services": '[{"name": "checkout", "otlp": true}, {"name": "shop", "targets": ["s:1"]}]'})
+    jobs = {job["job_name"] for job in yaml.safe_load(prometheus.render(settings))["scrape_configs"]}
+    assert "shop" in jobs
+    assert "checkout" not in jobs
