@@ -57,7 +57,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=9,
         height=4,
-        key="services",
+        panel_id=1,
     )
     db.add_stat_panel(
         title="Targets down",
@@ -74,7 +74,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        key="targets-down",
+        panel_id=2,
     )
     db.add_stat_panel(
         title="Rule evaluations failed",
@@ -91,7 +91,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        key="rule-failures",
+        panel_id=3,
     )
     db.add_stat_panel(
         title="Data refused",
@@ -114,7 +114,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=7,
         height=4,
-        key="data-refused",
+        panel_id=4,
     )
 
 
@@ -225,7 +225,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=15,
         height=9,
-        key="space",
+        panel_id=8,
     )
     db.add_timeseries_panel(
         title="Space used",
@@ -320,7 +320,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=24,
         height=style.GRAPH_HEIGHT,
-        key="collector-queue",
+        panel_id=17,
     )
 
 
