@@ -22,7 +22,7 @@ from observability.settings import Limits
 from observability.versions import Image
 
 if TYPE_CHECKING:
-    from observability.configs.process import Process
+    from observability.configs.process import HostSocket, Process
     from observability.settings import Settings
     from observability.topology import Part
 
@@ -114,9 +114,12 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         tmp_mib=part.tmp_mib,
         stop_seconds=part.stop_seconds,
         owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
-        socket=process.socket
-        and SocketMount(process.socket.host, process.socket.inside, versions.image(HELPER_IMAGE)),
+        socket=_socket_mount(process.socket),
     )
+
+
+def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
+    return None if socket is None else SocketMount(socket.host, socket.inside, versions.image(HELPER_IMAGE))
 
 
 @dataclass(frozen=True)

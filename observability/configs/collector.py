@@ -138,7 +138,10 @@ def render(settings: Settings) -> str:
                     "tls": {"insecure": True},
                     **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
                 },
-                "otlp_http/prometheus": {"endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp", **_waiting()},
+                "otlp_http/prometheus": {
+                    "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                    **_waiting(),
+                },
                 "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
             },
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import endpoints, topology
 from observability.configs import otelcol
 from observability.configs.process import Process
 from observability.names.paths import CONFIG
@@ -14,11 +15,24 @@ if TYPE_CHECKING:
 
 DATA = topology.JAEGER.data
 FILE = f"{CONFIG}/jaeger.yaml"
+_BINARY = "/cmd/jaeger/jaeger-linux"
 
 
 def command() -> tuple[str, ...]:
     """Return Jaeger's command line."""
     return (f"--config={FILE}",)
+
+
+def process(settings: Settings) -> Process:
+    """Return Jaeger's process."""
+    return Process(
+        command=command(),
+        environment=otelcol.environment(settings.limit(topology.JAEGER.name)),
+        files={FILE: render(settings)},
+        checker=(_BINARY, "validate", *command()),
+        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.JAEGER.local('health')}/status"),
+        health_interval=settings.health_interval,
+    )
 
 
 def render(settings: Settings) -> str:

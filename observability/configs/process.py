@@ -1,4 +1,4 @@
-"""What runs in a part's container: command, environment, files and how its health is checked. Plain values, no secret."""
+"""What runs in a part's container: command, environment, files, health check. Plain values, no secret."""
 
 from __future__ import annotations
 
