@@ -36,6 +36,8 @@ def spec(settings: Settings) -> ServiceSpec:
         ),
         ready_url=f"{settings.address(NAME)}/",
         limits=settings.limit(NAME),
+        networks=settings.networks,
+        reaches_host=True,
         tmp_mib=16,
         stop_seconds=30,
         owner_image=image("prometheus"),

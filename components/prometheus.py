@@ -32,6 +32,8 @@ def spec(settings: Settings) -> ServiceSpec:
         ports=(Port(9090, settings.port(NAME)),),
         ready_url=f"{settings.address(NAME)}/-/ready",
         limits=settings.limit(NAME),
+        networks=settings.networks,
+        reaches_host=True,
         tmp_mib=64,
         stop_seconds=120,
     )

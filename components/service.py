@@ -69,10 +69,17 @@ class ServiceSpec:
     """Has a `chown`, and hands a new data volume to the user, where the service's image has no directory of theirs."""
     socket: SocketMount | None = None
     secret_paths: tuple[str, ...] = field(default=())
+    networks: tuple[str, ...] = ()
+    """Docker networks that the container joins besides the stack's own."""
+    reaches_host: bool = False
+    """Whether the name `host.docker.internal` leads to the Docker host."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
+        for name in ("networks", "reaches_host"):  # without them the digest is that of earlier versions
+            if not plain[name]:
+                del plain[name]
         if self.socket is not None:  # whose images only run errands
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -252,7 +259,13 @@ class Service(pulumi.ComponentResource):
             memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
             cpus=_cores(spec.limits.cpus),
             volumes=mounts,
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name])],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name]),
+                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.networks),
+            ],
+            hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
+            if spec.reaches_host
+            else None,
             ports=[
                 docker.ContainerPortArgs(
                     internal=p.internal, external=p.external, ip=LOOPBACK if p.engine_only else host.bind_address

@@ -108,9 +108,10 @@ def _state(db: DashboardBuilder) -> None:
         mappings={"0": ValueText("None", palette.GOOD)},
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Samples, log lines and spans that came in and were not kept, in this time range.",
-            "read the log of the service that refuses: too old, twice there, or over a limit. Then fix the sender or "
-            "raise the limit.",
+            "Samples, log lines and spans that came in and were not kept, in this time range. What was refused for a "
+            "moment and sent again does not count.",
+            "the alert *A service sends what cannot be stored* names the sender and the reason; else read the log of "
+            "the collector: the store that refused says why.",
         ),
         width=7,
         height=4,

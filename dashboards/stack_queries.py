@@ -65,12 +65,40 @@ def rejected() -> dict[str, str]:
         "prometheus_target_scrapes_sample_duplicate_timestamp_total",
         "prometheus_target_scrapes_exceeded_sample_limit_total",
     )
-    spans = ("otelcol_receiver_refused_spans", "otelcol_receiver_failed_spans")
-    return {
-        "samples": " + ".join(added(metric, PROMETHEUS) for metric in samples),
-        "log lines": added("loki_discarded_samples_total", LOKI),
-        "spans": " + ".join(added(metric, job) for metric in spans for job in (JAEGER, COLLECTOR)),
+    dropped = {
+        what: " + ".join([_increased(REFUSED, f'signal="{what}"'), *(_increased(s) for s in selectors)])
+        for what, selectors in lost().items()
     }
+    return {
+        "samples": " + ".join([*(added(metric, PROMETHEUS) for metric in samples), dropped["points"]]),
+        "log lines": f"{added('loki_discarded_samples_total', LOKI)} + {dropped['lines']}",
+        "spans": dropped["spans"],
+    }
+
+
+REFUSED: Final = "collector_refused_items_total"
+"""What the collector dropped, by `service_name`, `signal` (points, lines, spans) and `reason`."""
+
+
+def lost() -> dict[str, tuple[str, ...]]:
+    """Return the selectors of what the collector gave up for good, by signal.
+
+    What it or Jaeger refuses for a moment is sent again, and not counted.
+    """
+    items = {"points": "metric_points", "lines": "log_records", "spans": "spans"}
+    failed = {
+        what: f'{{__name__=~"otelcol_exporter_(send|enqueue)_failed_{name}(_total)?", {COLLECTOR}}}'
+        for what, name in items.items()
+    }
+    summed = f'{{__name__=~"otelcol_deltatocumulative_datapoints(_total)?", error!="", {COLLECTOR}}}'
+    return {what: (selector, *([summed] if what == "points" else [])) for what, selector in failed.items()}
+
+
+def _increased(selector: str, *matchers: str) -> str:
+    """Return by how much a counter grew, its birth included: the first failure makes the series."""
+    chosen = select(selector, *matchers) if matchers else selector
+    born = f"(sum({chosen} unless {chosen} offset $__range) or on () vector(0))"
+    return f"(sum(increase({chosen}[$__range])) or on () vector(0)) + {born}"
 
 
 # What comes in, what is asked

@@ -93,7 +93,7 @@ class _Promise:
             summary=(
                 f"{helpers.share('failing')} of the last 5 minutes' requests {self._bad}."
                 f" Times faster than the error budget allows: {rates}."
-                f" {helpers.share('left')} of the {canonical(self.slo.window)} budget is left."
+                f" {helpers.left('left', f'the {canonical(self.slo.window)} budget')}."
             ),
             panel_id=BURN_PANEL,
         )
@@ -110,8 +110,8 @@ class _Promise:
             },
             condition=f"$left < {BUDGET_LOW:g} && $coverage >= {ENOUGH_COVERAGE:g}",
             summary=(
-                f"{helpers.share('left')} of the {canonical(self.slo.window)} error budget"
-                f" is left (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
+                f"{helpers.left('left', f'the {canonical(self.slo.window)} error budget')}"
+                f" (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
                 f" {helpers.share('coverage')} of its time."
             ),
             panel_id=BUDGET_PANEL,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DATA = "/badger"
 FILE = f"{CONFIG}/jaeger.yaml"
+SPAN_SERIES = 1_000
+"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
 
 
 def command() -> tuple[str, ...]:
@@ -46,6 +48,8 @@ def render(settings: Settings) -> str:
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
+                    # Spans of a search are as long as its answer, and would go past the collector's limits.
+                    "enable_tracing": False,
                     "http": {"endpoint": f"{otelcol.ALL}:16686"},
                     "grpc": {"endpoint": f"{otelcol.ALL}:16685"},
                 },
@@ -80,6 +84,8 @@ def render(settings: Settings) -> str:
                     "exemplars": {"enabled": True},
                     "metrics_flush_interval": settings.scrape_interval,
                     "metrics_expiration": "15m",
+                    # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
+                    "aggregation_cardinality_limit": SPAN_SERIES,
                     "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
                 }
             },

@@ -140,6 +140,19 @@ class Settings(Frozen):
     remote_write_receiver: bool = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
     )
+    redaction: bool = Field(
+        default=True,
+        description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
+    )
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.*-]+(:[0-9*]+)?)$")], ...] = Field(
+        (),
+        alias="corsOrigins",
+        description="Origins of web pages that may push to OTLP/HTTP, like https://shop.example.org",
+    )
+    networks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...] = Field(
+        (),
+        description="Docker networks that Prometheus and the collector join besides the stack's own, already there",
+    )
     loki_retention: Duration = Field(
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )

@@ -15,7 +15,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from dashboards import fields, palette, queries, style
+from dashboards import fields, palette, queries, stack_queries, style
 from dashboards.catalogue import built as dashboards
 from observability import rules, runbooks, settings, versions
 from observability.configs.datasources import datasources
@@ -213,7 +213,7 @@ def test_every_promql_parses(case: Case) -> None:
 
 @every_dashboard
 def test_only_recorded_series_are_read(case: Case) -> None:
-    known = possible() | (OWN_METRICS if case.uid in ABOUT_THE_STACK else set())
+    known = possible() | (OWN_METRICS | {stack_queries.REFUSED} if case.uid in ABOUT_THE_STACK else set())
     for expr in case.promql():
         for selector, _ in selectors(promql.parse(expr)):
             metrics = names(selector)
