@@ -30,6 +30,8 @@ REQUESTS_PANEL: Final = 10
 ENOUGH_COVERAGE: Final = 0.1
 """Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
 
+UNMEASURED_SHARE: Final = 0.5
+
 _KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
     "page": ("slo-burning-fast", "error budget burns fast"),
     "ticket": ("slo-burning-slowly", "error budget burns slowly"),
@@ -61,6 +63,7 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
             promise = _Promise(service, name, slo, slo.owner or settings.owner)
             yield from (promise.burning(severity) for severity in _KINDS)
             yield promise.nearly_gone()
+            yield promise.unmeasured()
     # The stack's own services are targets of the stack's own alert.
     if service not in STACK:
         yield from _absence(service, service.owner or settings.owner)
@@ -117,6 +120,31 @@ class _Promise:
             panel_id=BUDGET_PANEL,
         )
 
+    def unmeasured(self) -> Alert:
+        """Return the alert on an SLO that counts nothing while there are requests, or counts them without a status."""
+        requests = queries.select(series.REQUESTS, _equals({"service": self.service}))
+        counted = f"sum({queries.select(series.SLO_REQUESTS, _equals(self.labels))}) or vector(0)"
+        blind, why = f"sum({requests}) - ({counted})", "the histogram has no bucket at its threshold, or another name"
+        if isinstance(self.slo, AvailabilitySlo):
+            without = queries.select(series.REQUESTS, _equals({"service": self.service, "status": ""}))
+            blind, why = f"sum({without})", "they have no label for the status, so that none of them can fail"
+        elif not isinstance(self.slo, LatencySlo):
+            blind = f"(sum({requests}) > 0) * (({counted}) == bool 0)"
+            why = "nothing matches what it counts"
+        return self._alert(
+            kind="slo-unmeasured",
+            title=f"{self.service} {self.name}: requests are not measured",
+            severity="ticket",
+            queries={"all": f"sum({requests}) or vector(0)", "blind": f"{blind} or vector(0)"},
+            condition=f"$all > 0 && $blind > {UNMEASURED_SHARE:g} * $all",
+            summary=(
+                f"{helpers.times('blind')} of {helpers.times('all')} requests per second are not measured by this SLO:"
+                f" {why}. It looks better than the service is."
+            ),
+            panel_id=REQUESTS_PANEL,
+            pending="15m",
+        )
+
     @property
     def _bad(self) -> str:
         if isinstance(self.slo, LatencySlo):
@@ -137,6 +165,7 @@ class _Promise:
         condition: str,
         summary: str,
         panel_id: int,
+        pending: str = "0s",
     ) -> Alert:
         return Alert(
             kind=kind,
@@ -150,6 +179,7 @@ class _Promise:
             summary=summary,
             panel=PanelRef(uids.SLO_OVERVIEW, panel_id, {"service": self.service}),
             runbook=self.slo.runbook,
+            pending=pending,
         )
 
 
