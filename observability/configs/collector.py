@@ -86,12 +86,14 @@ def render(settings: Settings) -> str:
                     ),
                     **_intake(
                         "metrics",
-                        ["filter/empty", "delta_to_cumulative", *_masking("metric", mask)],
+                        ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
                         ["otlp_http/prometheus"],
                     ),
                     **_intake("logs", ["transform/read", *_masking("log", mask)], ["otlp_http/loki"]),
                     "metrics/counted": _pipeline(
-                        ["count"], ["transform/counts", "delta_to_cumulative"], ["otlp_http/prometheus"]
+                        ["count"],
+                        ["filter/counts", "transform/counts", "deltatocumulative"],
+                        ["otlp_http/prometheus"],
                     ),
                     "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
                     "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
@@ -133,6 +135,7 @@ def render(settings: Settings) -> str:
                 "transform/metrics": intake.metrics(),
                 "transform/logs": intake.logs(),
                 "transform/traces": intake.traces(),
+                "filter/counts": intake.only_counts(),
                 "transform/counts": intake.counts(),
                 "transform/output": lines.of_containers(settings),
                 "transform/read": lines.read(),
@@ -141,7 +144,7 @@ def render(settings: Settings) -> str:
                     "error_mode": "ignore",
                     "metrics": {"metric": ["metric.type == METRIC_DATA_TYPE_NONE"]},
                 },
-                "delta_to_cumulative": {"max_streams": DELTA_STREAMS, "max_stale": "1h"},
+                "deltatocumulative": {"max_streams": DELTA_STREAMS, "max_stale": "1h"},
                 **({f"transform/mask_{s}": lines.redacted(s) for s in ("trace", "metric", "log")} if mask else {}),
                 **({"redaction": lines.masked()} if mask else {}),
                 "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},

@@ -123,6 +123,7 @@ def traces(own: tuple[str, ...] = OWN_SERVICES) -> dict[str, Any]:
         _resource(),
         ottl.group(
             "span",
+            f"delete_matching_keys(span.attributes, {ottl.quoted(_MARKS)})",
             f'set({mark}, "name of one of the stack\'s own services") where {_own_service(own)}',
             f'set({mark}, "no trace ID") where span.trace_id == TraceID(0x{"0" * 32})',
             f'set({mark}, "no span ID") where span.span_id == SpanID(0x{"0" * 16})',
@@ -160,6 +161,11 @@ def counted() -> dict[str, Any]:
     }
 
 
+def only_counts() -> dict[str, Any]:
+    """Return the filter processor's settings that leave out the connector's other counts, which are on by default."""
+    return {"error_mode": "ignore", "metrics": {"metric": [f'metric.name != "{REFUSED_ITEMS}"']}}
+
+
 def counts() -> dict[str, Any]:
     """Return the transform processor's settings for these counts: two labels, and no others of their sender."""
     return _transform(
@@ -168,7 +174,11 @@ def counts() -> dict[str, Any]:
             "datapoint",
             'set(datapoint.attributes["service_name"], datapoint.attributes["service.name"])',
             f'set(datapoint.attributes["reason"], datapoint.attributes["{ottl.REFUSED}"])',
-            'keep_keys(datapoint.attributes, ["service_name", "reason"])',
+            f'set(datapoint.attributes["signal"], datapoint.attributes["{_SIGNAL}"])',
+            'keep_keys(datapoint.attributes, ["service_name", "reason", "signal"])',
+            # The connector takes the time of what it counts, which may be why that is refused.
+            "set(datapoint.time, Now())",
+            "set(datapoint.start_time, Now())",
         ),
         ottl.group("resource", 'keep_matching_keys(resource.attributes, "^$")'),
     )
@@ -193,9 +203,9 @@ def _resource() -> dict[str, Any]:
 
 
 def _renamed(attributes: str) -> str:
-    """Return the statement that spells a key without any ASCII letter or digit in hexadecimal digits."""
+    """Return the statement that gives a key without any ASCII letter or digit a name of digits, always the same."""
     pattern = ottl.quoted(f"({_NAMELESS})")
-    return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Hex, "attribute_%s")'
+    return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Murmur3Hash, "attribute_%s")'
 
 
 def _own_service(own: tuple[str, ...] = OWN_SERVICES) -> str:

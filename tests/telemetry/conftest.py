@@ -23,7 +23,6 @@ import pytest
 from observability.configs import collector, loki, prometheus
 from observability.settings import Settings, load
 
-BINARIES: Final = ("otelcol-contrib", "prometheus", "loki")
 START_SECONDS: Final = 60
 STORE_SECONDS: Final = 20
 
@@ -130,8 +129,8 @@ class Stores:
             )
             command = ["otelcol-contrib", f"--config={path}"]
             ready = f"http://127.0.0.1:{ports['health']}/"
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while not answers(ready):
             assert self.processes[name].poll() is None, self.log(name)
@@ -197,17 +196,30 @@ def _packed(value: Any) -> bytes:  # noqa: ANN401 - what MessagePack can hold
     return b"\xdd" + struct.pack(">I", len(value)) + b"".join(map(_packed, value))
 
 
-@pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """The collector, Prometheus and Loki, running."""
-    missing = [name for name in BINARIES if shutil.which(name) is None]
+def _needed(*binaries: str) -> None:
+    missing = [name for name in binaries if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not on PATH: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """The collector and Prometheus, running."""
+    _needed("otelcol-contrib", "prometheus")
     running = Stores(tmp_path_factory.mktemp("stores"), load("dev", {"dockerSocket": ""}))
     try:
-        for name in ("prometheus", "loki", "collector"):
+        for name in ("prometheus", "collector"):
             running.start(name)
         yield running
     finally:
         for name in list(running.processes):
             running.stop(name)
+
+
+@pytest.fixture
+def line_stores(stores: Stores) -> Stores:
+    """The same, and Loki."""
+    _needed("loki")
+    if "loki" not in stores.processes:
+        stores.start("loki")
+    return stores

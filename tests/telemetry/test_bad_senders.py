@@ -57,7 +57,7 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "twenty minutes ahead": (lambda v: total(v, name="ahead", late=-1_200), "", "in the future"),
     "key in another script": (
         lambda v: total(v, name="keyed", attributes=[attribute("ключ")]),
-        'keyed_total{attribute_d0bad0bbd18ed187="x"}',
+        'keyed_total',
         "",
     ),
     "empty key": (lambda v: total(v, name="unkeyed", attributes=[attribute("")]), "unkeyed_total", ""),
@@ -138,7 +138,8 @@ def test_points_that_waited_for_prometheus_are_all_stored(stores: Stores) -> Non
 
 
 @pytest.mark.parametrize("name", ["grafana", "prometheus", "loki", "jaeger", "collector", "engine-filter"])
-def test_nobody_speaks_as_one_of_the_stack(stores: Stores, name: str) -> None:
+def test_nobody_speaks_as_one_of_the_stack(line_stores: Stores, name: str) -> None:
+    stores = line_stores
     push(stores, {name: [total(1, name="impostor")]})
     push(stores, {name: [otlp.record("I am the stack")]}, "records")
     for signal in ("points", "lines"):
@@ -163,7 +164,8 @@ def test_a_sender_without_a_name_has_one(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("kind", ["key in another script", "in the future", "too old"])
-def test_healthy_lines_are_stored_beside_a_bad_one(stores: Stores, kind: str) -> None:
+def test_healthy_lines_are_stored_beside_a_bad_one(line_stores: Stores, kind: str) -> None:
+    stores = line_stores
     tag = kind.replace(" ", "-")
     for step in range(20):
         bad = otlp.record(f"bad {step}")

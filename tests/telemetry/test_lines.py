@@ -115,24 +115,24 @@ PLAIN: Final = (
 )  # fmt: skip
 
 
-def of(stores: Stores, name: str) -> list[tuple[dict[str, str], str]]:
-    return stores.lines(f'{{container_name="{name}"}}')
+def of(line_stores: Stores, name: str) -> list[tuple[dict[str, str], str]]:
+    return line_stores.lines(f'{{container_name="{name}"}}')
 
 
-def printed(stores: Stores, lines: dict[str, str], **record: str) -> dict[str, tuple[dict[str, str], str]]:
+def printed(line_stores: Stores, lines: dict[str, str], **record: str) -> dict[str, tuple[dict[str, str], str]]:
     """Print each line in a container of its own, and return its labels and its text as they are stored."""
     tag = uuid.uuid4().hex[:8]
     names = {kind: f"box-{tag}-{n}" for n, kind in enumerate(lines)}
     for kind, line in lines.items():
-        stores.print_line(line, container_name=f"/{names[kind]}", **record)
+        line_stores.print_line(line, container_name=f"/{names[kind]}", **record)
     selector = f'{{container_name=~"box-{tag}-.*"}}'
-    wait_for(lambda: len(stores.lines(selector)) >= len(lines))
-    found = {labels["container_name"]: (labels, text) for labels, text in stores.lines(selector)}
+    wait_for(lambda: len(line_stores.lines(selector)) >= len(lines))
+    found = {labels["container_name"]: (labels, text) for labels, text in line_stores.lines(selector)}
     return {kind: found[name] for kind, name in names.items()}
 
 
-def test_every_spelling_of_a_trace_id_is_one_label(stores: Stores) -> None:
-    found = printed(stores, {kind: line for kind, (line, _) in SPELLINGS.items()})
+def test_every_spelling_of_a_trace_id_is_one_label(line_stores: Stores) -> None:
+    found = printed(line_stores, {kind: line for kind, (line, _) in SPELLINGS.items()})
     wrong = {
         kind: (found[kind][0].get("trace_id"), line)
         for kind, (line, trace) in SPELLINGS.items()
@@ -141,19 +141,19 @@ def test_every_spelling_of_a_trace_id_is_one_label(stores: Stores) -> None:
     assert wrong == {}
 
 
-def test_what_is_no_trace_id_leads_nowhere(stores: Stores) -> None:
-    found = printed(stores, NONE)
+def test_what_is_no_trace_id_leads_nowhere(line_stores: Stores) -> None:
+    found = printed(line_stores, NONE)
     assert {kind: labels["trace_id"] for kind, (labels, _) in found.items() if labels.get("trace_id")} == {}
 
 
-def test_one_button_and_no_second_one(stores: Stores) -> None:
+def test_one_button_and_no_second_one(line_stores: Stores) -> None:
     """With the data source's own settings, matched by JavaScript as Grafana 12.4 matches them (getDerivedFields.ts)."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("not on PATH: node")
-    (fields,) = (d.json_data["derivedFields"] for d in datasources(stores.settings) if d.uid == "loki")
+    (fields,) = (d.json_data["derivedFields"] for d in datasources(line_stores.settings) if d.uid == "loki")
     traces = [field for field in fields if field["datasourceUid"] == "jaeger"]
-    found = printed(stores, {**{kind: line for kind, (line, _) in SPELLINGS.items()}, **NONE})
+    found = printed(line_stores, {**{kind: line for kind, (line, _) in SPELLINGS.items()}, **NONE})
     script = """
     const [fields, rows] = JSON.parse(require("fs").readFileSync(0));
     const value = (field, labels, line) => {
@@ -173,17 +173,17 @@ def test_one_button_and_no_second_one(stores: Stores) -> None:
     assert buttons == {**{kind: [trace] for kind, (_, trace) in SPELLINGS.items()}, **{kind: [] for kind in NONE}}
 
 
-def test_from_the_trace_back_to_its_lines(stores: Stores) -> None:
+def test_from_the_trace_back_to_its_lines(line_stores: Stores) -> None:
     lines = {kind: line for kind, (line, trace) in SPELLINGS.items() if trace == TRACE}
-    printed(stores, lines)
-    assert len(stores.lines(lines_of_trace(TRACE))) >= len(lines)
+    printed(line_stores, lines)
+    assert len(line_stores.lines(lines_of_trace(TRACE))) >= len(lines)
     short = {kind: line for kind, (line, trace) in SPELLINGS.items() if trace == PADDED}
-    printed(stores, short)
-    assert len(stores.lines(lines_of_trace(SHORT))) >= len(short)
+    printed(line_stores, short)
+    assert len(line_stores.lines(lines_of_trace(SHORT))) >= len(short)
 
 
-def test_every_line_has_the_level_that_it_says(stores: Stores) -> None:
-    found = printed(stores, {kind: line for kind, (line, _) in LEVELS.items()})
+def test_every_line_has_the_level_that_it_says(line_stores: Stores) -> None:
+    found = printed(line_stores, {kind: line for kind, (line, _) in LEVELS.items()})
     wrong = {
         kind: (found[kind][0].get("detected_level", ""), level)
         for kind, (_, level) in LEVELS.items()
@@ -192,21 +192,21 @@ def test_every_line_has_the_level_that_it_says(stores: Stores) -> None:
     assert wrong == {}
 
 
-def test_a_record_keeps_the_level_that_it_was_sent_with(stores: Stores) -> None:
+def test_a_record_keeps_the_level_that_it_was_sent_with(line_stores: Stores) -> None:
     record = otlp.record("an error in a warning", level="") | {"severityNumber": 9}
-    otlp.push(stores.otlp, "records", {"levelled": [record, otlp.record("error", level="WARN")]})
-    wait_for(lambda: len(stores.lines('{service_name="levelled"}')) == 2)
-    levels = {text: labels.get("detected_level") for labels, text in stores.lines('{service_name="levelled"}')}
+    otlp.push(line_stores.otlp, "records", {"levelled": [record, otlp.record("error", level="WARN")]})
+    wait_for(lambda: len(line_stores.lines('{service_name="levelled"}')) == 2)
+    levels = {text: labels.get("detected_level") for labels, text in line_stores.lines('{service_name="levelled"}')}
     assert levels == {"an error in a warning": "info", "error": "warn"}
 
 
-def test_secrets_are_masked_and_nothing_else(stores: Stores) -> None:
+def test_secrets_are_masked_and_nothing_else(line_stores: Stores) -> None:
     given = {**{line: line for line in SECRETS}, **{line: line for line in PLAIN}}
-    found = printed(stores, given)
+    found = printed(line_stores, given)
     assert {line: found[line][1] for line in given} == {**SECRETS, **{line: line for line in PLAIN}}
 
 
-def test_secrets_in_attributes_are_masked(stores: Stores) -> None:
+def test_secrets_in_attributes_are_masked(line_stores: Stores) -> None:
     attributes = [
         {"key": key, "value": {"stringValue": value}}
         for key, value in {
@@ -214,8 +214,8 @@ def test_secrets_in_attributes_are_masked(stores: Stores) -> None:
             "url.full": "https://x/?token=abc&b=1", "plain": "value",
         }.items()
     ]  # fmt: skip
-    otlp.push(stores.otlp, "records", {"masked": [otlp.record("x") | {"attributes": attributes}]})
-    (labels, _) = wait_for(lambda: stores.lines('{service_name="masked"}'))[0]
+    otlp.push(line_stores.otlp, "records", {"masked": [otlp.record("x") | {"attributes": attributes}]})
+    (labels, _) = wait_for(lambda: line_stores.lines('{service_name="masked"}'))[0]
     expected = {
         "http_request_header_authorization": "****", "user_password": "****",
         "url_full": "https://x/?token=****&b=1", "plain": "value",
@@ -223,20 +223,20 @@ def test_secrets_in_attributes_are_masked(stores: Stores) -> None:
     assert {key: labels.get(key) for key in expected} == expected
 
 
-def test_what_a_terminal_would_act_on_is_gone(stores: Stores) -> None:
+def test_what_a_terminal_would_act_on_is_gone(line_stores: Stores) -> None:
     lines = {
         "colours": "\x1b[1;31mred\x1b[0m and \x1b]0;title\x07plain",
         "reversed": "invoice\u202efdp.exe",
         "control": "a\x00b\x08c\td",
     }
-    found = printed(stores, lines)
+    found = printed(line_stores, lines)
     assert {kind: text for kind, (_, text) in found.items()} == {
         "colours": "red and plain", "reversed": "invoicefdp.exe", "control": "abc\td",
     }  # fmt: skip
 
 
-def test_a_line_belongs_to_the_container_that_printed_it(stores: Stores) -> None:
-    prefix = stores.settings.prefix
+def test_a_line_belongs_to_the_container_that_printed_it(line_stores: Stores) -> None:
+    prefix = line_stores.settings.prefix
     label = "observability.service"
     claims: dict[str, dict[str, Any]] = {
         "own": {"container_name": f"/{prefix}-grafana", label: "grafana", "observability.stack": "dev"},
@@ -252,11 +252,11 @@ def test_a_line_belongs_to_the_container_that_printed_it(stores: Stores) -> None
     }
     tag = uuid.uuid4().hex
     for kind, record in claims.items():
-        stores.print_line(f"{tag} {kind}", **record)
-    wait_for(lambda: len(stores.lines(f'{{service_name=~".+"}} |= "{tag}"')) == len(claims))
+        line_stores.print_line(f"{tag} {kind}", **record)
+    wait_for(lambda: len(line_stores.lines(f'{{service_name=~".+"}} |= "{tag}"')) == len(claims))
     found = {
         text.partition(" ")[2]: (labels["service_name"], labels["stack"])
-        for labels, text in stores.lines(f'{{service_name=~".+"}} |= "{tag}"')
+        for labels, text in line_stores.lines(f'{{service_name=~".+"}} |= "{tag}"')
     }
     assert found == {
         "own": ("grafana", "dev"),
@@ -268,12 +268,12 @@ def test_a_line_belongs_to_the_container_that_printed_it(stores: Stores) -> None
     }
 
 
-def test_what_reading_and_masking_cost(stores: Stores) -> None:
+def test_what_reading_and_masking_cost(line_stores: Stores) -> None:
     """Say how many lines a second go through; no limit, as the machine may be busy."""
     line = f'{{"level":"info","msg":"paid","trace_id":"{TRACE}","path":"/orders","ms":12}}'
     started = time.monotonic()
     for _ in range(40):
-        otlp.push(stores.otlp, "records", {"fast": [otlp.record(line) for _ in range(250)]})
-    wait_for(lambda: len(stores.lines('{service_name="fast"}')) >= 5_000, 60)
-    cpu = next(v for k, v in stores.own_metrics().items() if re.match("otelcol_process_cpu_seconds", k))
+        otlp.push(line_stores.otlp, "records", {"fast": [otlp.record(line) for _ in range(250)]})
+    wait_for(lambda: len(line_stores.lines('{service_name="fast"}')) >= 5_000, 60)
+    cpu = next(v for k, v in line_stores.own_metrics().items() if re.match("otelcol_process_cpu_seconds", k))
     sys.stdout.write(f"\n10,000 lines in {time.monotonic() - started:.1f} s; the collector's CPU so far {cpu:.1f} s\n")
