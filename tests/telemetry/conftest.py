@@ -190,10 +190,10 @@ def _packed(value: Any) -> bytes:  # noqa: ANN401 - what MessagePack can hold
     if isinstance(value, str):
         text = value.encode()
         return b"\xdb" + struct.pack(">I", len(text)) + text
-    if isinstance(value, dict):
+    if isinstance(value, dict):  # of at most 15, as a list is
         items = b"".join(_packed(key) + _packed(item) for key, item in value.items())
-        return b"\xdf" + struct.pack(">I", len(value)) + items
-    return b"\xdd" + struct.pack(">I", len(value)) + b"".join(map(_packed, value))
+        return bytes([0x80 + len(value)]) + items
+    return bytes([0x90 + len(value)]) + b"".join(map(_packed, value))
 
 
 def _needed(*binaries: str) -> None:
