@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from observability.settings.value_types import Frozen
+from observability.settings.value_types import Frozen, number, whole
 
 PROJECT = "observability"
 SERVICES = ("grafana", "prometheus", "loki", "jaeger", "collector")
@@ -24,8 +24,8 @@ DEMO_PORTS = ("demo", "demoPager")
 class Limits(Frozen):
     """What one container may use: `memory` in MiB, `cpus` in cores."""
 
-    memory: Annotated[int, Field(ge=64, le=1_048_576)]
-    cpus: Annotated[float, Field(gt=0, le=256)]
+    memory: Annotated[int, whole(64, 1_048_576)] = Field(description="MiB of memory")
+    cpus: Annotated[float, number(0.05, 256)] = Field(description="Processor cores")
 
 
 DEFAULT_LIMITS: dict[str, Limits] = {
