@@ -139,7 +139,9 @@ def _go_back(client: DockerClient, settings: Settings, component: str, path: Pat
     """Bring the old version back with its own data; the other components keep what came since."""
     repair.unlock()
     if component in SERVICES:
-        with data_replacement.swapping(client, settings, [component], state=None) as workshop:
+        with data_replacement.replacing(
+            client, settings, [component], sizes=restore.sizes(manifest), state=None
+        ) as workshop:
             restore.fill(workshop, path, None, manifest, [component])
     repair.prepare_stack(client)
     again = f"run `make up`, or `make restore FROM={path}`"

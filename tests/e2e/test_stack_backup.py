@@ -254,7 +254,7 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
 def test_the_manifest_says_what_is_in_it(taken: tuple[Path, Path, int]) -> None:
     from cli import encryption  # noqa: PLC0415 - only here
 
-    manifest, texts = archive.verify(taken[0], encryption.opener(str(taken[1])))
+    manifest, texts = archive.verify(taken[0], encryption.identities(str(taken[1])))
     assert set(texts) == {archive.STATE, archive.PASSPHRASE, "pulumi/Pulumi.e2e-backup.yaml"}
     assert set(manifest.images) == set(SERVICES)
     assert manifest.paused_seconds < 30
