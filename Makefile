@@ -65,7 +65,7 @@ destroy: ## Remove everything, data included (asks first)
 backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
 	@$(OPS) backup "$(TO)"
 
-restore: ## An archive becomes the stack: FROM=archive DECRYPT=file (asks where there is data)
+restore: ## An archive becomes the stack: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks where there is data)
 	@$(OPS) restore "$(FROM)"
 
 upgrade: ## Another version, and back with the data if it does not do: COMPONENT=grafana TO=12.4.1

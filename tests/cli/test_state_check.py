@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi.dynamic.dynamic import PROVIDER_KEY
+from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 
 from cli import state_check
 from cli.bootstrap import UserError
@@ -152,5 +152,5 @@ def test_every_type_that_the_program_registers_is_listed(
         for registered in program_of(stack):
             assert registered.type in state_check.TYPES or state_check._COMPONENT.fullmatch(registered.type)
             if registered.type.startswith(state_check._DYNAMIC):
-                own = state_check.serialize_provider(state_check.PROVIDERS[registered.type]())
+                own = serialize_provider(state_check.PROVIDERS[registered.type]())
                 assert registered.inputs[PROVIDER_KEY] == own
