@@ -57,7 +57,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=9,
         height=4,
-        panel_id=1,
+        key="services",
     )
     db.add_stat_panel(
         title="Targets down",
@@ -74,7 +74,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=2,
+        key="targets-down",
     )
     db.add_stat_panel(
         title="Rule evaluations failed",
@@ -91,7 +91,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=3,
+        key="rule-failures",
     )
     db.add_stat_panel(
         title="Data refused",
@@ -114,7 +114,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=7,
         height=4,
-        panel_id=4,
+        key="data-refused",
     )
 
 
@@ -225,7 +225,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=15,
         height=9,
-        panel_id=8,
+        key="space",
     )
     db.add_timeseries_panel(
         title="Space used",
@@ -320,7 +320,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=24,
         height=style.GRAPH_HEIGHT,
-        panel_id=17,
+        key="collector-queue",
     )
 
 
