@@ -1,7 +1,7 @@
 """`make restore`: an archive becomes the chosen stack, on an empty host, beside another stack, or in its own place.
 
 Nothing is touched before the whole archive has been read. What the stack held is set aside until the restored stores
-have been counted; whatever fails, or is killed, it comes back. Why: docs/decisions/a-backup-is-one-moment.md.
+have been counted; whatever fails, or is killed, it comes back. Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations
