@@ -60,7 +60,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=9,
         height=4,
-        panel_id=1,
+        key="services",
     )
     db.add_stat_panel(
         title="Targets down",
@@ -77,7 +77,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=2,
+        key="targets-down",
     )
     db.add_stat_panel(
         title="Rule evaluations failed",
@@ -94,7 +94,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=3,
+        key="rule-failures",
     )
     db.add_stat_panel(
         title="Data refused",
@@ -117,7 +117,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=7,
         height=4,
-        panel_id=4,
+        key="data-refused",
     )
 
 
@@ -228,7 +228,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=15,
         height=9,
-        panel_id=8,
+        key="space",
     )
     db.add_timeseries_panel(
         title="Space used",
@@ -323,7 +323,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=24,
         height=style.GRAPH_HEIGHT,
-        panel_id=17,
+        key="collector-queue",
     )
 
 
