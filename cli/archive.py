@@ -40,6 +40,7 @@ from typing_extensions import TypedDict
 
 from cli import archive_key, encryption
 from cli.bootstrap import UserError
+from observability import topology
 
 FORMAT: Final = "observability-backup"
 VERSION: Final = 1
@@ -66,7 +67,7 @@ _AHEAD_LIMIT: Final = 4 * 1024 * 1024 * 1024
 """Files that Badger makes larger than their content; an archive leaves out the zeros at their end."""
 _RESERVED: Final = ".before-restore"
 """Where a restore keeps what a volume held (cli/volumes.py): no archive may write there."""
-OWNERS: Final = {"grafana": 472, "prometheus": 65534, "loki": 10001, "jaeger": 10001, "collector": 10001}
+OWNERS: Final = {part.name: int(part.user.partition(":")[0]) for part in topology.WITH_DATA}
 """The services with data, and the user that each runs as."""
 
 Json = dict[str, Any]

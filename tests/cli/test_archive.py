@@ -21,8 +21,6 @@ from hypothesis import strategies as st
 
 from cli import archive, encryption
 from cli.bootstrap import UserError
-from components import collector, grafana, jaeger, loki, prometheus
-from observability.settings import SERVICES, Settings
 
 KEY = b"a key that signs archives, of thirty-two and more"
 PASSPHRASE = "correct horse battery staple"
@@ -537,10 +535,3 @@ def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
         file.write(bytes(1024))
     with pytest.raises(UserError, match="no archive of"):
         archive.verify(tmp_path / "a.tar", None, KEY)
-
-
-def test_the_owners_are_the_users_that_the_services_run_as(settings_of: Callable[[str], Settings]) -> None:
-    modules = {"grafana": grafana, "prometheus": prometheus, "loki": loki, "jaeger": jaeger, "collector": collector}
-    users = {name: module.spec(settings_of("dev")).user for name, module in modules.items()}
-    assert {name: int(user.partition(":")[0]) for name, user in users.items()} == archive.OWNERS
-    assert set(archive.OWNERS) == set(SERVICES)
