@@ -37,10 +37,6 @@ def stop(stack: str = "dev") -> str:
     return str(caught.value)
 
 
-def raw() -> tuple[dict[str, str], frozenset[str]]:
-    return stack_config.raw("dev", stack_config.ROOT)
-
-
 def test_no_yaml(write: Callable[[str], None]) -> None:
     write("config:\n\tobservability:demo: true\n")
     assert stop() == "Pulumi.dev.yaml:2:1: a tab; indent with spaces"
@@ -98,9 +94,9 @@ SERVICES = """
 
 
 @pytest.mark.parametrize("secrets", ["{secure: AAAA}", "{tokenOfA: {secure: AAAA}}"])
-def test_scrape_secrets_are_stand_ins(write: Callable[[str], None], secrets: str) -> None:
+def test_scrape_secrets_are_stand_ins(write: Callable[[str], None], tmp_path: Path, secrets: str) -> None:
     write(f"config:{SERVICES}  observability:scrapeSecrets: {secrets}\n")
-    values, secret = raw()
+    values, secret = stack_config.raw("dev", tmp_path)
     assert json.loads(values["scrapeSecrets"]) == {"tokenOfA": STAND_IN}
     assert "scrapeSecrets" in secret
     assert stack_config.settings("dev").scrape_secrets["tokenOfA"].get_secret_value() == STAND_IN
