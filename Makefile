@@ -29,10 +29,10 @@ diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, D
 promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
 	@$(OPS) promote "$(FROM)" "$(TO)"
 
-pull: ## Write the dashboard UID, as it is in Grafana now, as code
+pull: ## Write the dashboard UID, as it is in Grafana now, to a file that builds it
 	@$(OPS) pull "$(UID)"
 
-import: ## Take folders, data sources and dashboards that were made by hand under the program
+import: ## Manage the folders, data sources and dashboards that people made in Grafana
 	@$(OPS) import
 
 plan: ## Show what the program would create; needs no engine, Docker or network
@@ -65,7 +65,7 @@ destroy: ## Remove everything, data included (asks first)
 backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
 	@$(OPS) backup "$(TO)"
 
-restore: ## An archive becomes the stack: FROM=archive DECRYPT=file (asks where there is data)
+restore: ## An archive becomes the stack: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks where there is data)
 	@$(OPS) restore "$(FROM)"
 
 upgrade: ## Another version, and back with the data if it does not do: COMPONENT=grafana TO=12.4.1

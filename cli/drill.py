@@ -20,7 +20,7 @@ from cli import context, fault, pulumi, stack_config
 from cli.bootstrap import ROOT, UserError
 from cli.console import say, table
 from cli.link_check import rows_of
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from components.grafana_api import GrafanaApi, GrafanaError, program
 from lab import screenshots
 from observability.names import series, uids
 from observability.rules.windows import BURN_ALERTS, BurnAlert
@@ -69,11 +69,9 @@ def main(_arguments: list[str]) -> int:
     gateway = fault.find()
     settings = stack_config.current()
     outputs = pulumi.outputs()
-    api = administrator(outputs)
+    api = program(outputs)
     if settings.alert_webhook_url:
-        raise UserError(
-            f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager is told"
-        )
+        raise UserError("alertWebhookUrl: (hidden); accepted: none, so that the demo's pager gets the page")
     drill = _Drill(settings, api, gateway, outputs)
     rows = drill.run()
     table(

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 STEP_SECONDS: Final = 10
 """Grafana evaluates at multiples of this."""
 TICKET_SECONDS: Final = 60
-BUDGET_PANEL: Final = 4
-BURN_PANEL: Final = 8
-REQUESTS_PANEL: Final = 10
+BUDGET_PANEL: Final = "budget-left"
+BURN_PANEL: Final = "burn-rate"
+REQUESTS_PANEL: Final = "requests"
 ENOUGH_COVERAGE: Final = 0.1
 """Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
 
@@ -98,7 +98,7 @@ class _Promise:
                 f" Times faster than the error budget allows: {rates}."
                 f" {helpers.left('left', f'the {canonical(self.slo.window)} budget')}."
             ),
-            panel_id=BURN_PANEL,
+            panel=BURN_PANEL,
         )
 
     def nearly_gone(self) -> Alert:
@@ -117,7 +117,7 @@ class _Promise:
                 f" (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
                 f" {helpers.share('coverage')} of its time."
             ),
-            panel_id=BUDGET_PANEL,
+            panel=BUDGET_PANEL,
         )
 
     def unmeasured(self) -> Alert:
@@ -141,7 +141,7 @@ class _Promise:
                 f"{helpers.times('blind')} of {helpers.times('all')} requests per second are not measured by this SLO:"
                 f" {why}. It looks better than the service is."
             ),
-            panel_id=REQUESTS_PANEL,
+            panel=REQUESTS_PANEL,
             pending="15m",
         )
 
@@ -164,7 +164,7 @@ class _Promise:
         queries: Mapping[str, str],
         condition: str,
         summary: str,
-        panel_id: int,
+        panel: str,
         pending: str = "0s",
     ) -> Alert:
         return Alert(
@@ -177,7 +177,7 @@ class _Promise:
             queries=queries,
             condition=condition,
             summary=summary,
-            panel=PanelRef(uids.SLO_OVERVIEW, panel_id, {"service": self.service}),
+            panel=PanelRef(uids.SLO_OVERVIEW, panel, {"service": self.service}),
             runbook=self.slo.runbook,
             pending=pending,
         )

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import pytest
 
+from observability import topology
 from observability.configs import collector, loki, prometheus
 from observability.settings import Settings, load
 
@@ -101,11 +102,11 @@ class Stores:
                 text,
                 {
                     "path_prefix: /loki": f"path_prefix: {self.folder}/loki",
-                    f"http_listen_port: {loki.PORT}": "http_listen_address: 127.0.0.1\n"
+                    f"http_listen_port: {topology.LOKI.port('http')}": "http_listen_address: 127.0.0.1\n"
                     f"  http_listen_port: {ports['loki']}",
-                    f"grpc_listen_port: {loki.GRPC_PORT}": "grpc_listen_address: 127.0.0.1\n"
+                    f"grpc_listen_port: {topology.LOKI.port('grpc')}": "grpc_listen_address: 127.0.0.1\n"
                     f"  grpc_listen_port: {ports['loki_grpc']}",
-                    f"127.0.0.1:{loki.GRPC_PORT}": f"127.0.0.1:{ports['loki_grpc']}",
+                    f"127.0.0.1:{topology.LOKI.port('grpc')}": f"127.0.0.1:{ports['loki_grpc']}",
                 },
             )
             command = ["loki", f"-config.file={path}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -57,7 +58,7 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "twenty minutes ahead": (lambda v: total(v, name="ahead", late=-1_200), "", "in the future"),
     "key in another script": (
         lambda v: total(v, name="keyed", attributes=[attribute("ключ")]),
-        'keyed_total',
+        "keyed_total",
         "",
     ),
     "empty key": (lambda v: total(v, name="unkeyed", attributes=[attribute("")]), "unkeyed_total", ""),
@@ -87,6 +88,14 @@ def stored(stores: Stores, names: list[str], metric: str = "orders_total") -> fl
     """Return how many samples of these services are stored."""
     chosen = "|".join(names)
     return stores.number(f'sum(count_over_time({metric}{{service_name=~"{chosen}"}}[15m]))')
+
+
+def equals(stores: Stores, expression: str, value: float) -> bool:
+    return stores.number(expression) == value
+
+
+def has_lines(stores: Stores, service: str, count: int) -> bool:
+    return len(stores.lines(f'{{service_name="{service}"}}')) == count
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -144,7 +153,7 @@ def test_nobody_speaks_as_one_of_the_stack(line_stores: Stores, name: str) -> No
     push(stores, {name: [otlp.record("I am the stack")]}, "records")
     for signal in ("points", "lines"):
         counted = f'collector_refused_items_total{{service_name="{name}", signal="{signal}"}}'
-        wait_for(lambda counted=counted: stores.number(counted) == 1)
+        wait_for(partial(equals, stores, counted, 1))
     assert stores.query(f'impostor_total{{job="{name}"}}') == {}
     assert stores.lines(f'{{service_name="{name}"}}') == []
 
@@ -177,7 +186,7 @@ def test_healthy_lines_are_stored_beside_a_bad_one(line_stores: Stores, kind: st
         push(stores, {f"lines-{tag}": [otlp.record(f"line {step}")]}, "records")
         push(stores, {f"lines-shared-{tag}": [otlp.record(f"line {step}")], f"lines-bad-{tag}": [bad]}, "records")
     for name in (f"lines-{tag}", f"lines-shared-{tag}"):
-        wait_for(lambda name=name: len(stores.lines(f'{{service_name="{name}"}}')) == 20)
+        wait_for(partial(has_lines, stores, name, 20))
     if kind == "key in another script":
         wait_for(lambda: len(stores.lines(f'{{service_name="lines-bad-{tag}"}}')) == 20)
     else:
