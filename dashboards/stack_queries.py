@@ -80,18 +80,27 @@ REFUSED: Final = "collector_refused_items_total"
 """What the collector dropped, by `service_name`, `signal` (points, lines, spans) and `reason`."""
 
 
-def lost() -> dict[str, tuple[str, ...]]:
-    """Return the selectors of what the collector gave up for good, by signal.
+LOST: Final = {
+    "points": (
+        "otelcol_exporter_send_failed_metric_points",
+        "otelcol_exporter_enqueue_failed_metric_points",
+        "otelcol_deltatocumulative_datapoints",
+    ),
+    "lines": ("otelcol_exporter_send_failed_log_records", "otelcol_exporter_enqueue_failed_log_records"),
+    "spans": ("otelcol_exporter_send_failed_spans", "otelcol_exporter_enqueue_failed_spans"),
+}
+"""Counters of what the collector gave up for good, by signal. What is refused for a moment is sent again."""
 
-    What it or Jaeger refuses for a moment is sent again, and not counted.
-    """
-    items = {"points": "metric_points", "lines": "log_records", "spans": "spans"}
-    failed = {
-        what: f'{{__name__=~"otelcol_exporter_(send|enqueue)_failed_{name}(_total)?", {COLLECTOR}}}'
-        for what, name in items.items()
+
+def lost() -> dict[str, tuple[str, ...]]:
+    """Return the selectors of what the collector gave up for good, by signal."""
+    return {
+        signal: tuple(
+            select(name, COLLECTOR, *(['error!=""'] if name == "otelcol_deltatocumulative_datapoints" else []))
+            for name in names
+        )
+        for signal, names in LOST.items()
     }
-    summed = f'{{__name__=~"otelcol_deltatocumulative_datapoints(_total)?", error!="", {COLLECTOR}}}'
-    return {what: (selector, *([summed] if what == "points" else [])) for what, selector in failed.items()}
 
 
 def _increased(selector: str, *matchers: str) -> str:
