@@ -32,7 +32,7 @@ from typing import IO, Any, Final
 import zstandard
 
 from cli import encryption
-from cli.bootstrap import UserError
+from cli.errors import UsageError, UserError, WrongPassphraseError
 
 FORMAT: Final = "observability-backup"
 VERSION: Final = 1
@@ -114,27 +114,27 @@ class Writer:
 
 
 @contextmanager
-def writing(path: Path, stack: str, created: str, lock: encryption.Lock | None) -> Iterator[Writer]:
+def writing(path: Path, stack: str, created: str, to: encryption.Encryption | None) -> Iterator[Writer]:
     """Write an archive at `path`: under another name until it is whole and on disk, so that a half one is none.
 
     The caller ends with `finish`; without it, or after any error, nothing stays.
     """
     partial = path.with_name(f".{path.name}.partial")
-    kind = "none" if lock is None else "passphrase" if lock.key else "age"
+    kind = "none" if to is None else "passphrase" if to.key else "age"
     name = _CONTENT[kind]
     try:
         with _new(partial) as file:
             head = {"format": FORMAT, "version": VERSION, "stack": stack, "created": created, "encryption": kind}
             sums = {_FORMAT: _small(file, _FORMAT, json.dumps(head).encode())}
-            if lock is not None and lock.key:
-                sums[_KEY] = _small(file, _KEY, lock.key)
+            if to is not None and to.key:
+                sums[_KEY] = _small(file, _KEY, to.key)
             start = file.tell()
             file.write(b"\0" * _BLOCK)  # the header, once the size is known
             out = _Hashed(file)
             with ExitStack() as stacked:
                 sink: IO[bytes] = out  # type: ignore[assignment]
-                if lock is not None:
-                    sink = stacked.enter_context(encryption.sealing(sink, lock.recipients))
+                if to is not None:
+                    sink = stacked.enter_context(encryption.encrypting(sink, to.recipients))
                 packer = zstandard.ZstdCompressor(level=_LEVEL, threads=-1, write_checksum=True)
                 packed = stacked.enter_context(packer.stream_writer(sink, closefd=False))
                 tar = stacked.enter_context(
@@ -168,7 +168,7 @@ def finish(writer: Writer, **known: Any) -> Manifest:  # noqa: ANN401 - the fiel
 Visit = Callable[[tarfile.TarInfo, IO[bytes] | None], None]
 
 
-def verify(path: Path, opener: encryption.Opener | None) -> tuple[Manifest, dict[str, str]]:
+def verify(path: Path, decryption: encryption.Decryption | None) -> tuple[Manifest, dict[str, str]]:
     """Read the whole archive; UserError unless every byte is as it was written.
 
     Returns the manifest, and the texts of Pulumi's by name.
@@ -188,7 +188,7 @@ def verify(path: Path, opener: encryption.Opener | None) -> tuple[Manifest, dict
         if info.name != MANIFEST:
             found[info.name] = Member(info.name, info.size, counted.sha256.hexdigest(), info.size)
 
-    read(path, opener, visit)
+    read(path, decryption, visit)
     with path.open("rb") as file:
         for name, start, size in _outer(file, path):
             if name == _SUMS:
@@ -211,16 +211,16 @@ def verify(path: Path, opener: encryption.Opener | None) -> tuple[Manifest, dict
     return manifest, {name: data.decode() for name, data in text.items() if name != MANIFEST}
 
 
-def read(path: Path, opener: encryption.Opener | None, visit: Visit) -> None:
+def read(path: Path, decryption: encryption.Decryption | None, visit: Visit) -> None:
     """Call `visit` with each member of the content, in order; UserError for one that is not ours, or damaged."""
     with path.open("rb") as file, ExitStack() as stacked:
         head, key, start, size = _head(path, file)
         source: IO[bytes] = _Part(file, start, size)  # type: ignore[assignment]
         if head["encryption"] != "none":
-            if opener is None:
+            if decryption is None:
                 msg = f"{path.name} is encrypted: DECRYPT=<file of its key or passphrase>"
-                raise UserError(msg)
-            source = stacked.enter_context(encryption.opening(source, opener.unlock(key)))
+                raise WrongPassphraseError(msg)
+            source = stacked.enter_context(encryption.decrypting(source, decryption.identities_for(key)))
         seen: set[str] = set()
         try:
             unpacked = zstandard.ZstdDecompressor().stream_reader(source, read_size=_CHUNK, closefd=False)
@@ -264,7 +264,7 @@ def _head(path: Path, file: IO[bytes]) -> tuple[Json, bytes, int, int]:
             return head, key, start, size
     if head is None:
         msg = f"{path.name} is no archive of `make backup`. Nothing was touched."
-        raise UserError(msg)
+        raise UsageError(msg)
     raise UserError(_damaged(path, "its content is missing"))
 
 
@@ -285,7 +285,7 @@ def _outer(file: IO[bytes], path: Path) -> Iterator[tuple[str, int, int]]:
         except (tarfile.HeaderError, UnicodeDecodeError):
             if first:
                 msg = f"{path.name} is no archive of `make backup`. Nothing was touched."
-                raise UserError(msg) from None
+                raise UsageError(msg) from None
             raise UserError(_damaged(path, f"unreadable at byte {position}")) from None
         if block != _header(info.name, info.size):
             raise UserError(_damaged(path, f"the header of {info.name} is not as it was written"))

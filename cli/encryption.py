@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 import pyrage
 
-from cli.bootstrap import UserError
+from cli.errors import UsageError, UserError, WrongPassphraseError
 
 MINIMUM_PASSPHRASE: Final = 12
 _TRIES: Final = 60
@@ -28,51 +28,49 @@ _PRIVATE: Final = ("AGE-SECRET-KEY-", "-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
 @dataclass(frozen=True)
-class Lock:
-    """What an archive is encrypted to; `key` is the `key.age` of one with a passphrase, empty otherwise."""
+class Encryption:
+    """The recipients of an archive; `key` is the `key.age` of one with a passphrase, empty otherwise."""
 
     recipients: Sequence[Any]
     key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
-class Opener:
-    """What an archive is decrypted with: identities, or a passphrase that opens its `key.age`."""
+class Decryption:
+    """What decrypts an archive: identities, or a passphrase for its `key.age`."""
 
     identities: Sequence[Any] = field(default=(), repr=False)
     passphrase: str = field(default="", repr=False)
 
-    def unlock(self, key: bytes) -> Sequence[Any]:
-        """Return the identities that decrypt an archive with this `key.age`; UserError for another passphrase."""
+    def identities_for(self, key: bytes) -> Sequence[Any]:
+        """Return the identities for an archive with this `key.age`; WrongPassphraseError when there are none."""
         if not key:
             if not self.identities:
-                msg = (
-                    "the archive is encrypted to a key: DECRYPT=<file of that key>; the passphrase in there opens none"
-                )
-                raise UserError(msg)
+                msg = "the archive is encrypted to a key: DECRYPT=<file of that key>; this file holds a passphrase"
+                raise WrongPassphraseError(msg)
             return self.identities
         if not self.passphrase:
-            msg = "the archive is encrypted by a passphrase: DECRYPT=<file that holds it>; there is a key in there"
-            raise UserError(msg)
-        return [pyrage.x25519.Identity.from_str(_opened(key, self.passphrase).decode())]
+            msg = "the archive is encrypted with a passphrase: DECRYPT=<file of that passphrase>; this file holds a key"
+            raise WrongPassphraseError(msg)
+        return [pyrage.x25519.Identity.from_str(_decrypt_key(key, self.passphrase).decode())]
 
 
-def lock(given: str) -> Lock | None:
-    """Return what ENCRYPT names, None where it is empty: a public key, a file of such, or a file with a passphrase."""
+def parse_encrypt(given: str) -> Encryption | None:
+    """Return the recipients that ENCRYPT names, None where it is empty: a public key, a file of such, or a file with a passphrase."""
     if not given:
         return None
     text = given if given.startswith(_PUBLIC) else _read("ENCRYPT", given)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if any(line.startswith(_PUBLIC) for line in lines):
-        return Lock([_recipient(line) for line in lines])
+        return Encryption([_recipient(line) for line in lines])
     if any(line.startswith(_PRIVATE) for line in lines):
         msg = f"ENCRYPT={given}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
-        raise UserError(msg)
+        raise UsageError(msg)
     own = pyrage.x25519.Identity.generate()
-    return Lock([own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines)))
+    return Encryption([own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines)))
 
 
-def opener(given: str) -> Opener | None:
+def parse_decrypt(given: str) -> Decryption | None:
     """Return what DECRYPT names: a file of private keys or of a passphrase; None where it is empty."""
     if not given:
         return None
@@ -80,31 +78,31 @@ def opener(given: str) -> Opener | None:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     try:
         if lines and lines[0].startswith(_PRIVATE[1]):
-            return Opener([pyrage.ssh.Identity.from_buffer(text.encode())])
+            return Decryption([pyrage.ssh.Identity.from_buffer(text.encode())])
         if any(line.startswith(_PRIVATE[0]) for line in lines):
-            return Opener([pyrage.x25519.Identity.from_str(line) for line in lines])
+            return Decryption([pyrage.x25519.Identity.from_str(line) for line in lines])
     except pyrage.IdentityError:
         msg = f"DECRYPT={given}: holds no private key of age or ssh that can be read"
-        raise UserError(msg) from None
-    return Opener(passphrase=_passphrase("DECRYPT", given, lines))
+        raise UsageError(msg) from None
+    return Decryption(passphrase=_passphrase("DECRYPT", given, lines))
 
 
 @contextmanager
-def sealing(sink: IO[bytes], recipients: Sequence[Any]) -> Iterator[IO[bytes]]:
+def encrypting(sink: IO[bytes], recipients: Sequence[Any]) -> Iterator[IO[bytes]]:
     """Yield a file whose content reaches `sink` encrypted."""
-    with _beside(lambda source: pyrage.encrypt_io(source, sink, recipients), "r") as writer:
+    with _piped(lambda source: pyrage.encrypt_io(source, sink, recipients), "r") as writer:
         yield writer
 
 
 @contextmanager
-def opening(source: IO[bytes], identities: Sequence[Any]) -> Iterator[IO[bytes]]:
-    """Yield a file that reads what `source` holds, decrypted; UserError for another key or a damaged source."""
-    with _beside(lambda sink: pyrage.decrypt_io(source, sink, identities), "w") as reader:
+def decrypting(source: IO[bytes], identities: Sequence[Any]) -> Iterator[IO[bytes]]:
+    """Yield a file that reads `source` decrypted; WrongPassphraseError for another key or a damaged source."""
+    with _piped(lambda sink: pyrage.decrypt_io(source, sink, identities), "w") as reader:
         yield reader
 
 
 @contextmanager
-def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
+def _piped(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
     """Run `work` in a thread on the far end of a pipe (which it reads or writes), and yield the near end."""
     reading, writing = os.pipe()
     near, far = (writing, reading) if mode == "r" else (reading, writing)
@@ -128,30 +126,32 @@ def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]
         raise
     finally:
         thread.join()
-        told = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
-        if told is not None and not isinstance(broken, KeyboardInterrupt):
-            msg = f"the archive cannot be decrypted: another key, or damaged ({told}). Nothing was touched."
-            raise UserError(msg if mode == "w" else f"the archive could not be encrypted: {told}") from None
+        error = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
+        if error is not None and not isinstance(broken, KeyboardInterrupt):
+            msg = f"the archive cannot be decrypted: another key, or damaged ({error}). Nothing was touched."
+            if mode == "w":
+                raise WrongPassphraseError(msg) from None
+            raise UserError(f"the archive could not be encrypted: {error}") from None
 
 
-def _opened(key: bytes, passphrase: str) -> bytes:
-    """Decrypt a `key.age`; UserError for another passphrase.
+def _decrypt_key(key: bytes, passphrase: str) -> bytes:
+    """Decrypt a `key.age`; WrongPassphraseError for another passphrase.
 
     age makes the passphrase as hard to try as this machine is fast, and refuses what takes 16 times as long as it
-    expects: on a machine that was quiet then and is busy now, the right one too. So it is asked again.
+    expects: on a machine that was quiet then and is busy now, the right one too. So it is tried again.
     """
     for _ in range(_TRIES):
         try:
-            opened: bytes = pyrage.passphrase.decrypt(key, passphrase)
+            decrypted: bytes = pyrage.passphrase.decrypt(key, passphrase)
         except pyrage.DecryptError as error:
             if _REFUSED not in str(error):
                 msg = "the passphrase does not open the archive. Nothing was touched."
-                raise UserError(msg) from None
+                raise WrongPassphraseError(msg) from None
         else:
-            return opened
+            return decrypted
         time.sleep(_PAUSE_SECONDS)
     msg = (
-        "the passphrase was not tried: this machine is too busy, or too slow, for the work that the archive's asks for."
+        "the passphrase was not tried: this machine is too busy, or too slow, for the work that this passphrase needs."
         " Try again when it is quiet. Nothing was touched."
     )
     raise UserError(msg)
@@ -164,7 +164,7 @@ def _recipient(line: str) -> Any:  # noqa: ANN401 - one of age's kinds
         return pyrage.x25519.Recipient.from_str(line)
     except pyrage.RecipientError:
         msg = f"ENCRYPT: {line[:24]}… is no public key; accepted: age1…, ssh-ed25519 …, ssh-rsa …"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None
 
 
 def _passphrase(setting: str, given: str, lines: list[str]) -> str:
@@ -173,7 +173,7 @@ def _passphrase(setting: str, given: str, lines: list[str]) -> str:
             f"{setting}={given}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
             f" {MINIMUM_PASSPHRASE} characters or more"
         )
-        raise UserError(msg)
+        raise UsageError(msg)
     return lines[0]
 
 
@@ -182,4 +182,4 @@ def _read(setting: str, given: str) -> str:
         return Path(given).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{setting}={given}: cannot be read ({error}); accepted: a file with keys or a passphrase"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None

@@ -1,7 +1,7 @@
-"""`make import`: folders, data sources and dashboards that were made by hand come under the program, unchanged.
+"""`import`: folders, data sources and dashboards that were made in Grafana come under the program, unchanged.
 
-They are written down under adopted/ and taken into Pulumi's state as they are, so that `up` finds nothing to do about
-them. What cannot be taken stays as it is, and is named.
+They are written to adopted/ and imported into Pulumi's state as they are, so that `up` has nothing to change about
+them. What cannot be imported stays as it is, and is named.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import adopted
-from cli import context, engine, pulumi, stack_config
-from cli.bootstrap import UserError
-from cli.console import say, table
+from cli.context import Context
+from cli.errors import NotUpError
 from cli.pull import fetch, write
+from cli.pulumi import Pulumi
 from cli.repair import prepare_stack
-from components.grafana_api import GrafanaApi, administrator
+from components.grafana_api import GrafanaApi
 
 Json = dict[str, Any]
 
@@ -29,31 +29,32 @@ _COMPONENT = "observability:index:Content"
 _HEADER = "httpHeaderName"
 
 
-def main(_arguments: list[str]) -> int:
-    """Take everything that the program does not know yet."""
-    stack_config.current()
-    prepare_stack(engine.connect())
-    api = administrator(pulumi.outputs())
-    resources: list[Json] = pulumi.exported()["deployment"].get("resources") or []
+def run(context: Context) -> int:
+    """Import everything that the program does not know yet."""
+    _ = context.settings
+    prepare_stack(context)
+    api = context.grafana()
+    say = context.console.say
+    resources: list[Json] = context.pulumi.exported()["deployment"].get("resources") or []
     known = {(r["type"], _uid(r)) for r in resources if r["type"] in {_FOLDER, _SOURCE, _DASHBOARD}}
-    left: list[str] = []
+    skipped: list[str] = []
     folders = [f for f in _folders(api) if (_FOLDER, f.uid) not in known]
-    sources = [s for s in _sources(api, left) if (_SOURCE, s.uid) not in known]
-    dashboards = [d for d in _dashboards(api, left) if (_DASHBOARD, d) not in known]
-    taken = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
-    taken += [(_DASHBOARD, uid) for uid in dashboards]
-    for line in left:
+    sources = [s for s in _sources(api, skipped) if (_SOURCE, s.uid) not in known]
+    dashboards = [d for d in _dashboards(api, skipped) if (_DASHBOARD, d) not in known]
+    imported = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
+    imported += [(_DASHBOARD, uid) for uid in dashboards]
+    for line in skipped:
         say(f"left as it is: {line}")
-    if not taken:
-        say(f"Grafana of stack '{context.stack()}' has nothing that the program does not know")
+    if not imported:
+        say(f"Grafana of stack '{context.stack}' has nothing that the program does not know")
         return 0
-    written = [write(uid, *fetch(api, uid)) for uid in dashboards]
+    written = [write(uid, *fetch(context, api, uid)) for uid in dashboards]
     _add(adopted.FOLDERS_FILE, [asdict(f) for f in folders])
     _add(adopted.SOURCES_FILE, [asdict(s) for s in sources])
-    _import(resources, taken)
-    table("now the program's", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in taken])
+    _import(context.pulumi, resources, imported)
+    context.console.table("imported", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in imported])
     say(f"wrote adopted/: {len(written)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
-    say("Nothing in Grafana was changed, and `make up` has nothing to change about them but its mark that they came.")
+    say("Nothing in Grafana was changed, and `make up` has nothing to change about them but its own record of the release.")
     return 0
 
 
@@ -69,15 +70,15 @@ def _folders(api: GrafanaApi) -> list[adopted.Folder]:
     return sorted(folders, key=lambda f: (depth(f.uid), f.uid))
 
 
-def _sources(api: GrafanaApi, left: list[str]) -> list[adopted.Source]:
+def _sources(api: GrafanaApi, skipped: list[str]) -> list[adopted.Source]:
     sources = []
     for found in api.request("GET", "/api/datasources"):
         if found.get("readOnly"):
-            left.append(f"data source '{found['name']}', which Grafana was provisioned with")
+            skipped.append(f"data source '{found['name']}', which Grafana was provisioned with")
             continue
         one = api.request("GET", f"/api/datasources/uid/{found['uid']}")
         if any(key.startswith(_HEADER) for key in one["jsonData"]):
-            left.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
+            skipped.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
             continue
         sources.append(
             adopted.Source(
@@ -97,12 +98,12 @@ def _sources(api: GrafanaApi, left: list[str]) -> list[adopted.Source]:
     return sources
 
 
-def _dashboards(api: GrafanaApi, left: list[str]) -> list[str]:
+def _dashboards(api: GrafanaApi, skipped: list[str]) -> list[str]:
     uids = []
     for found in _search(api, "dash-db"):
         one = api.request("GET", f"/api/dashboards/uid/{found['uid']}")
         if one["meta"].get("provisioned"):
-            left.append(f"dashboard '{found['title']}', which Grafana was provisioned with")
+            skipped.append(f"dashboard '{found['title']}', which Grafana was provisioned with")
         else:
             uids.append(str(found["uid"]))
     return uids
@@ -112,7 +113,7 @@ def _search(api: GrafanaApi, kind: str) -> list[Json]:
     found: list[Json] = []
     while page := api.request("GET", f"/api/search?type={kind}&limit=1000&page={len(found) // 1000 + 1}"):
         found += page
-        if len(page) < 1000:  # noqa: PLR2004 - as asked
+        if len(page) < 1000:  # noqa: PLR2004 - the limit of the request
             break
     return found
 
@@ -127,21 +128,21 @@ def _add(path: Path, new: list[Json]) -> None:
         path.write_text(json.dumps([*before, *new], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _import(resources: list[Json], taken: list[tuple[str, str]]) -> None:
-    """Take them into the state, as children of what `up` makes them children of."""
+def _import(pulumi: Pulumi, resources: list[Json], imported: list[tuple[str, str]]) -> None:
+    """Import them into the state, under the parent that `up` gives them."""
     parent = next((r["urn"] for r in resources if r["type"] == _COMPONENT), None)
     provider = next((r["urn"] for r in resources if r["type"] == "pulumi:providers:grafana"), None)
     if parent is None or provider is None:
-        msg = f"stack '{context.stack()}' is not up: run `make up` first"
-        raise UserError(msg)
+        msg = f"stack '{pulumi.stack}' is not up: run `make up` first"
+        raise NotUpError(msg)
     document = {
         "nameTable": {"content": parent, "grafana": provider},
         "resources": [
             {"type": type_, "name": uid, "id": f"1:{uid}", "parent": "content", "provider": "grafana"}
-            for type_, uid in taken
+            for type_, uid in imported
         ],
     }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(document, file)
         file.flush()
-        pulumi.ask("import", "--file", file.name, "--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+        pulumi.output("import", "--file", file.name, "--yes", "--skip-preview", "--protect=false", "--generate-code=false")

@@ -1,4 +1,4 @@
-"""`make pull UID=…`: a dashboard as it is in Grafana now becomes code that builds the same JSON.
+"""`pull`: a dashboard as it is in Grafana now becomes code that builds the same JSON.
 
 The file is data in Python, a name for each panel, under adopted/dashboards. One of the catalogue's gives way to it.
 """
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import adopted
-from cli import context, engine, pulumi, stack_config
-from cli.bootstrap import ROOT, UserError
-from cli.console import say
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UsageError, UserError
+from cli.pulumi import Pulumi
 from cli.repair import prepare_stack
-from components.grafana_api import GrafanaApi, administrator
+from components.grafana_api import GrafanaApi
 from dashboards.catalogue import dashboards, folders
 
 Json = dict[str, Any]
@@ -29,15 +30,15 @@ _BY_GRAFANA = ("id", "version")
 _TYPE = "grafana:oss/dashboard:Dashboard"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the dashboard with the given UID; its JSON is compared before the file counts as written."""
-    uid = arguments[0] if arguments else ""
+def run(context: Context, uid: str) -> int:
+    """Write the dashboard with this UID; its JSON is compared before the file counts as written."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid):
         msg = f"UID: '{uid}'; accepted: a dashboard's, as in its address after /d/, like `make pull UID=home`"
-        raise UserError(msg)
-    settings = stack_config.current()
-    prepare_stack(engine.connect())
-    folder, model = fetch(administrator(pulumi.outputs()), uid)
+        raise UsageError(msg)
+    settings = context.settings
+    prepare_stack(context)
+    folder, model = fetch(context, context.grafana(), uid)
+    say = context.console.say
     here = next((file for file in dashboards(settings) if file.uid == uid), None)
     if here is not None and here.folder == folder and _same(here.json, model):
         say(f"'{uid}' in Grafana is what the code builds already: nothing was written")
@@ -46,18 +47,18 @@ def main(arguments: list[str]) -> int:
         msg = f"'{uid}' is in folder '{folder}', which is not the program's: `make import` takes both"
         raise UserError(msg)
     path = write(uid, folder, model)
-    _refresh(uid)
+    _refresh(context.pulumi, uid)
     say(f"wrote {path.relative_to(ROOT)}: it builds what Grafana has. `make up` has nothing to change about it.")
     if here is not None and not here.by_hand:
-        say("It takes the place of the one that the catalogue builds, on every stack; delete the file to go back.")
+        say("It replaces the one that the catalogue builds, on every stack; delete the file to go back.")
     return 0
 
 
-def fetch(api: GrafanaApi, uid: str) -> tuple[str, Json]:
+def fetch(context: Context, api: GrafanaApi, uid: str) -> tuple[str, Json]:
     """Return a dashboard's folder and model; UserError when there is none."""
     found = api.find(f"/api/dashboards/uid/{uid}")
     if found is None:
-        msg = f"Grafana of stack '{context.stack()}' has no dashboard '{uid}'"
+        msg = f"Grafana of stack '{context.stack}' has no dashboard '{uid}'"
         raise UserError(msg)
     model = {key: value for key, value in found["dashboard"].items() if key not in _BY_GRAFANA}
     return str(found["meta"].get("folderUid") or ""), model
@@ -124,9 +125,9 @@ def _same(text: str, model: Json) -> bool:
     return bool(json.loads(text) == model)
 
 
-def _refresh(uid: str) -> None:
-    """Let the state know what Grafana has: else `up` would write the same again, as another version."""
+def _refresh(pulumi: Pulumi, uid: str) -> None:
+    """Write what Grafana has into the state: else `up` would write the same again, as another version."""
     resources = pulumi.exported()["deployment"].get("resources") or []
     found = [r["urn"] for r in resources if r["type"] == _TYPE and str(r["id"]).rsplit(":", 1)[-1] == uid]
     if found:
-        pulumi.ask("refresh", "--yes", "--skip-preview", "--target", found[0])
+        pulumi.output("refresh", "--yes", "--skip-preview", "--target", found[0])

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from cli import context
-from cli.bootstrap import ROOT, UserError
+from cli.bootstrap import ROOT
+from cli.errors import InvalidSettingsError
 from observability.settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
 
 
@@ -23,7 +23,7 @@ def written(stack: str, root: Path = ROOT) -> tuple[dict[str, Any], frozenset[st
     project = yaml.safe_load((root / "Pulumi.yaml").read_text())
     values: dict[str, Any] = {k: schema.get("default", "") for k, schema in project["config"].items()}
     own = set()
-    for key, value in _given(stack, root).items():
+    for key, value in _own(stack, root).items():
         namespace, _, name = key.rpartition(":")
         if namespace in (PROJECT, ""):
             values[name] = value
@@ -52,11 +52,11 @@ def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str
 
 def docker_host(stack: str) -> str:
     """Return `docker:host` of `stack`, "" where it has none."""
-    return str(_given(stack, ROOT).get("docker:host") or "")
+    return str(_own(stack, ROOT).get("docker:host") or "")
 
 
 def settings(stack: str, *, stand_in: bool = False) -> Settings:
-    """Return the checked settings of `stack`; UserError with every problem.
+    """Return the checked settings of `stack`; InvalidSettingsError with every problem.
 
     With `stand_in`, secrets that production needs and nobody has configured yet are stand-ins too: a plan or a
     rendering needs none.
@@ -65,18 +65,13 @@ def settings(stack: str, *, stand_in: bool = False) -> Settings:
     try:
         return load(stack, values, secret)
     except SettingsError as error:
-        raise UserError(str(error)) from None
+        raise InvalidSettingsError(str(error)) from None
 
 
-def current(*, stand_in: bool = False) -> Settings:
-    """Return the checked settings of the chosen stack."""
-    return settings(context.stack(), stand_in=stand_in)
-
-
-def _given(stack: str, root: Path) -> dict[str, Any]:
+def _own(stack: str, root: Path) -> dict[str, Any]:
     path = root / f"Pulumi.{stack}.yaml"
-    given: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {} if path.exists() else {}
-    return given
+    own: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {} if path.exists() else {}
+    return own
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - YAML

@@ -1,4 +1,4 @@
-"""`make digests`: asks the registry for the digest of every pinned tag and writes it into versions.toml."""
+"""`digests`: writes the digest of every pinned tag, from the registry, into versions.toml."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import re
 
 import docker.errors
 
-from cli import engine
-from cli.bootstrap import UserError
-from cli.console import say, table
+from cli.context import Context
+from cli.errors import UserError
 from observability import versions
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Fill in the digests; nothing is written unless the registry answered for every image."""
-    client = engine.connect()
+    client = context.engine.client
     found: dict[str, str] = {}
     for service, image in versions.images().items():
         reference = f"{image.name}:{image.tag}"
@@ -22,7 +21,7 @@ def main(_arguments: list[str]) -> int:
             found[service] = client.images.get_registry_data(reference).id
         except docker.errors.APIError as error:
             msg = (
-                f"the registry does not tell the digest of {reference} ({error.explanation});"
+                f"the registry returns no digest of {reference} ({error.explanation});"
                 " versions.toml is as it was"
             )
             raise UserError(msg) from None
@@ -30,6 +29,6 @@ def main(_arguments: list[str]) -> int:
     for service, digest in found.items():
         text = re.sub(rf'(\[images\.{service}\][^\[]*?digest = )"[^"]*"', rf'\1"{digest}"', text)
     versions.FILE.write_text(text, encoding="utf-8")
-    table("digests", ("image", "digest"), list(found.items()))
-    say("written to versions.toml")
+    context.console.table("digests", ("image", "digest"), list(found.items()))
+    context.console.say("written to versions.toml")
     return 0

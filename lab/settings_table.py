@@ -9,16 +9,16 @@ from typing import Final
 import yaml
 
 from cli.bootstrap import ROOT
-from cli.console import say
+from cli.context import Context
 
 README: Final = ROOT / "README.md"
 _BEGIN, _END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Write the table where it belongs."""
     README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
-    say(f"{len(_rows())} settings written to {README.name}")
+    context.console.say(f"{len(_rows())} settings written to {README.name}")
     return 0
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import docker.errors
 import psutil
 
-from cli.bootstrap import UserError
+from cli.errors import UserError
 from cli.console import say
 from cli.waiting import until
 from lab import load_generator
