@@ -84,7 +84,7 @@ upgrade: ## Upgrade one component, and roll back with its data if the new versio
 test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips
 	@$(OBS) test
 
-reference: ## Write docs/reference/commands.md
+reference: ## Write the generated reference pages: commands, recorded series, alerts, outputs
 	@$(OBS) reference
 
 lock: ## Resolve the Python packages of pyproject.toml
@@ -99,7 +99,7 @@ stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=
 faults: ## Inject faults into stacks of its own, with figures: ONLY=disk-prometheus
 	@$(OBS) faults "$(ONLY)"
 
-settings: ## Write the README's table of settings from the schema
+settings: ## Write the reference of settings from the schema
 	@$(OBS) settings
 
 digests: ## Write the images' digests from the registry

@@ -2,7 +2,7 @@
 
 Files that never change once they are written (blocks of metrics, chunks of logs) are copied first, while the stack
 runs. Then the stack is paused for as long as it takes to copy the rest.
-Why: docs/decisions/a-backup-is-one-moment.md.
+Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`restore`: an archive becomes the stack, on an empty host, beside another stack, or in its own place.
 
 Nothing is changed before the whole archive has been read. What the stack held is moved aside until the restored stores
-have been counted; after any failure, or a kill, it comes back. Why: docs/decisions/a-backup-is-one-moment.md.
+have been counted; after any failure, or a kill, it comes back. Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations

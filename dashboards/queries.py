@@ -56,7 +56,7 @@ def select(metric: str, *matchers: str) -> str:
 
 def slos(settings: Settings) -> int:
     """Return how many objectives there are: rows of a table of them."""
-    return sum(len(service.promises) for service in watched(settings))
+    return sum(len(service.slo_by_name) for service in watched(settings))
 
 
 def everywhere(expr: str) -> str:

@@ -47,8 +47,16 @@ def faults(
 
 @app.command()
 def settings(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
-    """Write the README's table of settings from the schema."""
+    """Write the reference of settings from the schema."""
     from lab import settings_table as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
+def reference(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Write the generated reference pages: commands, recorded series, alerts, outputs."""
+    from lab import reference as command
 
     return command.run(of(context, stack))
 

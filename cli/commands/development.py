@@ -28,16 +28,6 @@ def test(
 
 
 @app.command()
-def reference(
-    check: Annotated[bool, typer.Option("--check", help="Fail if the page is stale, and write nothing.")] = False,
-) -> int:
-    """Write docs/reference/commands.md from the commands themselves."""
-    from cli import reference as command
-
-    return command.run(check=check)
-
-
-@app.command()
 def lock(
     check: Annotated[bool, typer.Option("--check", help="Fail if the files are stale, and write nothing.")] = False,
 ) -> int:

@@ -56,7 +56,7 @@ def evaluation_seconds(settings: Settings) -> int:
 
 
 def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
-    for name, slo in service.promises.items():
+    for name, slo in service.slo_by_name.items():
         if slo.alerting:
             promise = _Promise(service, name, slo, slo.owner or settings.owner)
             yield from (promise.burning(severity) for severity in _KINDS)

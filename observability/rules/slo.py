@@ -97,7 +97,7 @@ def to_yaml(*groups: RuleGroup) -> str:
 
 def group(service: WatchedService, interval: str) -> RuleGroup:
     """Return every rule of one service."""
-    slos = service.promises.items()
+    slos = service.slo_by_name.items()
     rules = [*_base(service), *(rule for name, slo in slos for rule in _SloRules(service, name, slo, interval).rules())]
     return RuleGroup(f"slo-{service.name}", interval, tuple(rules))
 

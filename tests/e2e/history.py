@@ -89,7 +89,7 @@ def fill(stack: Sandbox, settings: Settings, service: str, work: Path, *, end: i
 
 def _lines(settings: Settings, service: str, start: int, broken: range) -> Iterator[str]:
     groups = yaml.safe_load(rules.render(settings)[f"slo-{service}.yml"])["groups"]
-    promises = next(s for s in settings.services if s.name == service).promises
+    promises = next(s for s in settings.services if s.name == service).slo_by_name
     names: dict[str, list[dict[str, str]]] = {}
     for rule in (rule for group in groups for rule in group["rules"]):
         for more in SPREAD.get(rule["record"], ({},)):

@@ -240,10 +240,10 @@ def test_a_problem_of_an_slo_names_its_place() -> None:
     assert found.startswith("services[0].slos[1].name: 'b'; accepted:")
 
 
-def test_every_promise_has_its_name_and_its_owner() -> None:
+def test_every_slo_has_its_name_and_its_owner() -> None:
     (service,) = json.loads(custom(owner="orders", alerting=False))
     (read,) = load("dev", {"services": json.dumps([service | {"owner": "shop", "latency": None}])}).services
-    assert {name: (slo.owner, slo.alerting) for name, slo in read.promises.items()} == {
+    assert {name: (slo.owner, slo.alerting) for name, slo in read.slo_by_name.items()} == {
         "availability": ("shop", True),
         "b": ("orders", False),
     }

@@ -1,4 +1,4 @@
-"""`reference`: docs/reference/commands.md, written from the commands themselves."""
+"""The reference of all commands, from the commands themselves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from typing import Any, Final
 
 import typer.main
 
-from cli.bootstrap import ROOT
-from cli.errors import ExitCode, UserError
+from cli.app import app
+from cli.errors import ExitCode
 
-PAGE: Final = ROOT / "docs" / "reference" / "commands.md"
-_INTRODUCTION: Final = """<!-- Written by `python -m cli reference`; a test fails when this page is stale. -->
-
-# Commands
+_INTRODUCTION: Final = """# Commands
 
 Each command runs as `obs <command>` (`.venv/bin/obs`), as `python -m cli <command>`, which first installs what is
 missing, or as `make <command>`. Options can be set by the environment variables named beside them. `obs <command>
@@ -27,23 +24,8 @@ missing, or as `make <command>`. Options can be set by the environment variables
 """
 
 
-def run(*, check: bool) -> int:
-    """Write the page, or with `check` only compare it."""
-    text = page()
-    if check:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-            msg = f"{PAGE.relative_to(ROOT)} is stale: run `python -m cli reference`"
-            raise UserError(msg)
-        return 0
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 def page() -> str:
     """Return the page as Markdown."""
-    from cli.app import app  # noqa: PLC0415 - the commands import this module
-
     root: Any = typer.main.get_command(app)
     codes = "".join(f"| {code.value} | {code.meaning} |\n" for code in ExitCode)
     sections = [_section(name, command) for name, command in sorted(root.commands.items()) if not command.hidden]

@@ -1,0 +1,62 @@
+"""The settings: read, checked and frozen once. Nothing else in the program reads configuration.
+
+`Pulumi.<stack>.yaml` gives raw values; `load` turns them into a `Settings` or raises one `SettingsError` that lists
+every problem (setting, value given, what is accepted). Nothing is created before it returns. Secrets are `SecretStr`:
+neither `repr` nor an error ever shows one.
+
+One module for each step: `value_types` and `promql` (single values), `slos` and `services`, `parts` (what a stack
+consists of), `model` (every setting), `checks` (between settings), `errors` (wording), `loading`.
+"""
+
+from observability.settings.errors import SettingsError
+from observability.settings.loading import load
+from observability.settings.model import OAuth, QuietHours, Settings, field_of, secret_keys
+from observability.settings.parts import (
+    CONTAINERS,
+    DEFAULT_LIMITS,
+    DEFAULT_PORTS,
+    DEMO,
+    DEMO_PAGER_URL,
+    DEMO_PORTS,
+    ENGINE_FILTER,
+    PROJECT,
+    SERVICES,
+    Limits,
+)
+from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
+from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
+from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
+from observability.settings.value_types import milliseconds, seconds
+
+__all__ = [
+    "CONTAINERS",
+    "DEFAULT_LIMITS",
+    "DEFAULT_PORTS",
+    "DEMO",
+    "DEMO_PAGER_URL",
+    "DEMO_PORTS",
+    "ENGINE_FILTER",
+    "OPTIONAL_SECRETS",
+    "PROJECT",
+    "RESERVED_SLOS",
+    "SERVICES",
+    "STAND_IN",
+    "AvailabilitySlo",
+    "CustomSlo",
+    "LabelNames",
+    "LatencySlo",
+    "Limits",
+    "MetricNames",
+    "OAuth",
+    "QuietHours",
+    "Settings",
+    "SettingsError",
+    "Slo",
+    "WatchedService",
+    "field_of",
+    "load",
+    "milliseconds",
+    "rename_order",
+    "seconds",
+    "secret_keys",
+]

@@ -1,0 +1,293 @@
+"""Every setting: its type, default and description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from observability.settings.parts import (
+    CONTAINERS,
+    DEFAULT_LIMITS,
+    DEFAULT_PORTS,
+    DEMO_PAGER_URL,
+    DEMO_PORTS,
+    PROJECT,
+    SERVICES,
+    Limits,
+)
+from observability.settings.services import WatchedService
+from observability.settings.value_types import (
+    Certificate,
+    ClockTime,
+    Duration,
+    Email,
+    Frozen,
+    OptionalAddress,
+    OptionalExactUrl,
+    OptionalUrl,
+    Owner,
+    Port,
+    SecretUrl,
+    Weekday,
+    time_zone,
+)
+
+
+class QuietHours(Frozen):
+    """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
+
+    start: ClockTime | None = None
+    end: ClockTime | None = None
+    weekdays: tuple[Weekday, ...] = ()
+    timezone: Annotated[str, AfterValidator(time_zone)] = "UTC"
+
+    @model_validator(mode="after")
+    def _whole(self) -> QuietHours:
+        if (self.start is None) != (self.end is None) or (self.start is not None and self.start == self.end):
+            msg = "start and end together, as two different times like 18:00 and 08:00"
+            raise ValueError(msg)
+        return self
+
+
+class OAuth(Frozen):
+    """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
+
+    `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "OAuth"
+    client_id: str = Field("", alias="clientId")
+    auth_url: OptionalExactUrl = Field("", alias="authUrl")
+    token_url: OptionalExactUrl = Field("", alias="tokenUrl")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl")
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    role_attribute_path: str = Field("", alias="roleAttributePath")
+    role_attribute_strict: bool = Field(default=False, alias="roleAttributeStrict")
+    allowed_domains: tuple[str, ...] = Field((), alias="allowedDomains")
+    allow_sign_up: bool = Field(default=True, alias="allowSignUp")
+    auto_login: bool = Field(default=False, alias="autoLogin")
+    use_pkce: bool = Field(default=True, alias="usePkce")
+
+    def __bool__(self) -> bool:
+        """Tell whether there is one."""
+        return bool(self.client_id)
+
+    @model_validator(mode="after")
+    def _whole(self) -> OAuth:
+        needed = (self.client_id, self.auth_url, self.token_url)
+        if self.model_fields_set and not all(needed):
+            msg = "clientId, authUrl and tokenUrl together"
+            raise ValueError(msg)
+        return self
+
+
+class Settings(Frozen):
+    """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
+
+    stack: str = Field(exclude=True)
+    production: bool = Field(default=False, description="Production rules: secrets must be configured and strong")
+    protect_data: bool = Field(
+        default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
+    )
+    bind_address: Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+$")] = Field(
+        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
+    )
+    publish_reason: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = Field(
+        "",
+        alias="publishReason",
+        description="Why ports are published outside loopback: required where bindAddress is another, "
+        "and a label of the containers",
+    )
+    access_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$")] = Field(
+        "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
+    )
+    port_offset: Annotated[int, Field(ge=0, le=50_000)] = Field(
+        0,
+        alias="portOffset",
+        # Linux hands out ports from 32768 on to outgoing connections.
+        description="Added to every port, so that stacks can share a Docker host, up to 16000 safely",
+    )
+    ports: Mapping[str, Port] = Field(
+        default_factory=dict,
+        description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
+        " containerLogs, collector (its health), demo, demoPager",
+    )
+    limits: Mapping[str, Limits] = Field(
+        default_factory=dict,
+        description="Container limits that differ, by service: {memory: MiB, cpus: cores}",
+    )
+    docker_socket: Annotated[str, Field(pattern=r"^(/[^:]+)?$")] = Field(
+        "/var/run/docker.sock",
+        alias="dockerSocket",
+        description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
+        " lets reading calls through; empty for not at all",
+    )
+    health_interval: Duration = Field(
+        "10s", alias="healthInterval", description="Time between two health checks of a container"
+    )
+    scrape_interval: Duration = Field("15s", alias="scrapeInterval", description="Time between two scrapes")
+    rule_interval: Duration = Field(
+        "1m", alias="ruleInterval", description="Time between two evaluations of the recording rules"
+    )
+    prometheus_retention: Duration = Field(
+        "40d", alias="prometheusRetention", description="How long metrics are kept, at least 35d"
+    )
+    prometheus_retention_size: Annotated[str, Field(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = Field(
+        "20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB"
+    )
+    remote_write_receiver: bool = Field(
+        default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+    )
+    loki_retention: Duration = Field(
+        "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
+    )
+    jaeger_retention: Duration = Field("72h", alias="jaegerRetention", description="How long traces are kept")
+    grafana_root_url: OptionalUrl = Field(
+        "", alias="grafanaRootUrl", description="The address people type; empty means the published one"
+    )
+    grafana_admin_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$")] = Field(
+        "admin", alias="grafanaAdminUser", description="Grafana's administrator"
+    )
+    grafana_admin_password: SecretStr | None = Field(
+        None, alias="grafanaAdminPassword", description="Secret. Their password; generated when empty"
+    )
+    grafana_secret_key: SecretStr | None = Field(
+        None, alias="grafanaSecretKey", description="Secret. Encrypts what Grafana stores; generated when empty"
+    )
+    tls_certificate: Certificate = Field(
+        "",
+        alias="tlsCertificate",
+        description="Grafana's certificate as PEM, with those between it and its authority; empty for plain HTTP",
+    )
+    tls_key: SecretStr | None = Field(None, alias="tlsKey", description="Secret. The certificate's private key as PEM")
+    tls_ca: Certificate = Field(
+        "",
+        alias="tlsCaCertificate",
+        description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
+    )
+    oauth: OAuth = Field(
+        OAuth(),
+        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}, see README",
+    )
+    oauth_client_secret: SecretStr | None = Field(
+        None, alias="oauthClientSecret", description="Secret. The client's secret at that provider"
+    )
+    grafana_theme: Literal["dark", "light", "system"] = Field(
+        "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
+    )
+    grafana_public_dashboards: bool = Field(
+        default=False, alias="grafanaPublicDashboards", description="Let people publish dashboards without sign-in"
+    )
+    grafana_feature_toggles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")], ...] = Field(
+        (), alias="grafanaFeatureToggles", description="Grafana feature toggles to turn on"
+    )
+    dashboards_editable: bool = Field(
+        default=False, alias="dashboardsEditable", description="Dashboards can be edited in Grafana (development)"
+    )
+    smtp_host: OptionalAddress = Field(
+        "", alias="smtpHost", description="Mail server as host:port; empty turns mail off"
+    )
+    smtp_user: str = Field("", alias="smtpUser", description="User name at the mail server")
+    smtp_password: SecretStr | None = Field(
+        None, alias="smtpPassword", description="Secret. Password at the mail server"
+    )
+    smtp_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(
+        "grafana@localhost.localdomain", alias="smtpFrom", description="Sender of Grafana's mails"
+    )
+    smtp_start_tls: Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"] = Field(
+        "MandatoryStartTLS",
+        alias="smtpStartTls",
+        description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
+    )
+    owner: Owner = Field("platform", description="Who owns the stack, and every service that names no other owner")
+    alert_email: tuple[Email, ...] = Field(
+        (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
+    )
+    alert_webhook_url: OptionalExactUrl = Field(
+        "", alias="alertWebhookUrl", description="Gets pages, tickets and the dead man's switch as JSON; empty for none"
+    )
+    alert_slack_url: SecretUrl | None = Field(
+        None, alias="alertSlackUrl", description="Secret. Slack's incoming webhook, for pages and tickets"
+    )
+    alert_pagerduty_key: SecretStr | None = Field(
+        None, alias="alertPagerdutyKey", description="Secret. Integration key of PagerDuty, for pages only"
+    )
+    alert_pagerduty_url: OptionalExactUrl = Field(
+        "",
+        alias="alertPagerdutyUrl",
+        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue; in the EU another",
+    )
+    ticket_quiet_hours: QuietHours = Field(
+        QuietHours(),
+        alias="ticketQuietHours",
+        description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
+    )
+    runbook_base_url: OptionalUrl = Field(
+        "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
+    )
+    watch_stack: bool = Field(
+        default=True,
+        alias="watchStack",
+        description="Watch Grafana, Prometheus and Loki as services with SLOs too",
+    )
+    demo: bool = Field(
+        default=False,
+        description="Run and watch the demo: an inference gateway with customers, faults on demand and a pager",
+    )
+    demo_rate: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        5, alias="demoRate", description="The demo's requests per second at the busiest hour"
+    )
+    services: tuple[WatchedService, ...] = Field(
+        (), description="The services to watch; see the README for the fields of one"
+    )
+
+    @property
+    def prefix(self) -> str:
+        """Start of every name on the Docker host: project and stack."""
+        return f"{PROJECT}-{self.stack}"
+
+    def port(self, name: str) -> int:
+        """Return the published port of `name` (a key of DEFAULT_PORTS)."""
+        return self.ports.get(name, DEFAULT_PORTS[name] + self.port_offset)
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The containers that this stack runs."""
+        return CONTAINERS if self.docker_socket else SERVICES
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The keys of DEFAULT_PORTS that this stack publishes."""
+        return tuple(name for name in DEFAULT_PORTS if self.demo or name not in DEMO_PORTS)
+
+    @property
+    def webhook(self) -> str:
+        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody ("")."""
+        return self.alert_webhook_url or (DEMO_PAGER_URL if self.demo else "")
+
+    def limit(self, service: str) -> Limits:
+        """Return the limits of one of the stack's own services."""
+        return self.limits.get(service, DEFAULT_LIMITS[service])
+
+    def address(self, name: str) -> str:
+        """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
+        host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
+        scheme = "https" if name == "grafana" and self.tls_certificate else "http"
+        return f"{scheme}://{host}:{self.port(name)}"
+
+    @property
+    def root_url(self) -> str:
+        """Grafana's own idea of its address, with a trailing slash."""
+        return self.grafana_root_url or self.address("grafana") + "/"
+
+
+def field_of(key: str) -> str | None:
+    """Return the Settings field behind a configuration key, None when there is none."""
+    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and n != "stack"), None)
+
+
+def secret_keys() -> tuple[str, ...]:
+    """Return the configuration keys that hold secrets."""
+    return tuple(f.alias or n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation))

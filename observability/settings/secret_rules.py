@@ -1,0 +1,12 @@
+"""Which secrets there may be, and how strong each has to be."""
+
+from __future__ import annotations
+
+OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"})
+"""Given by somebody else, as long or short as they are; never required, never generated."""
+MULTILINE_SECRETS = frozenset({"tlsKey"})
+STAND_IN = "https://stand-in-for-a-secret-0123456789/"
+"""What stands for a secret where the configuration is read without its passphrase. Some of them are URLs."""
+WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})
+MINIMUM_SECRET_LENGTH = {False: 8, True: 16}
+"""Shortest accepted secret, by whether the stack is production."""
