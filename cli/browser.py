@@ -14,8 +14,7 @@ try:
     from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, sync_playwright
 except ImportError:
     raise MissingToolError(
-        "pictures need the package playwright: `.venv/bin/python -m pip install -r requirements-dev.txt`, or `make test`"
-        " once, installs it"
+        "pictures need the package playwright: `.venv/bin/python -m pip install -r requirements-dev.txt` installs it"
     ) from None
 
 _WIDTH = 1600

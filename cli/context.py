@@ -63,16 +63,15 @@ class Context:
 
         return administrator(self.pulumi.outputs())
 
-    def confirm(self, warning: str, unchanged: str, *, given: str | None, stack: str = "") -> None:
+    def confirm(self, warning: str, unchanged: str, *, given: str | None) -> None:
         """Ask for the stack's name unless `given` (YES) has it; NotConfirmedError for any other answer.
 
         Args:
             warning: what will happen, as a sentence.
             unchanged: what a refusal leaves as it was, as the end of a sentence.
             given: the confirmation from the command line or the environment.
-            stack: the stack to name, the context's own by default.
         """
-        name = stack or self.stack
+        name = self.stack
         if given is None:
             if not sys.stdin.isatty():
                 msg = f"{warning} Run this command in a terminal, or with YES={name}. {unchanged.capitalize()}."

@@ -49,7 +49,9 @@ def replacing(
     before (without containers: the caller brings them up); otherwise the old data is deleted.
     """
     client, settings = context.engine.client, context.settings
-    journal = Journal(services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()})
+    journal = Journal(
+        services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()}
+    )
     helper = volumes.build(client, settings, volumes.RESTORE, services)
     helper.write("/", {f"{_FOLDER.strip('/')}/{_FILE}": json.dumps(vars(journal)).encode()})
     try:
@@ -110,9 +112,7 @@ def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journ
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
     if journal.state is not None:
-        state_migration.install(
-            context.pulumi, state_migration.strip_host_resources(journal.state), like=journal.state
-        )
+        state_migration.install(context.pulumi, state_migration.strip_host_resources(journal.state), like=journal.state)
         if not journal.state["deployment"].get("resources"):
             empty = [s for s in journal.services if helper.is_empty(s)]
     helper.container.remove(force=True)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cli import stack_config
@@ -20,26 +20,23 @@ from cli.diffing.versions import Environment, checked_out, environments
 from cli.errors import UsageError
 
 
-def run(
-    context: Context,
-    base: str,
-    named: Sequence[str] = (),
-    *,
-    changed: Path | None = None,
-    pictures: Path | None = None,
-    as_json: bool = False,
-) -> int:
-    """Compare `base` with the working tree.
+@dataclass(frozen=True)
+class Output:
+    """What a comparison writes besides Markdown on standard output.
 
-    Args:
-        context: the running stack that pictures are taken of.
-        base: a commit, branch or tag.
-        named: the environments to compare; all of them where none is named.
-        changed: a file to write the environments that change, and still exist, to, as a JSON list.
-        pictures: a folder for pictures of the changed dashboards; needs a running stack and a browser.
-        as_json: print the changes as JSON instead of Markdown.
+    `changed` is a file for the environments that change and still exist, as a JSON list. `pictures` is a folder for
+    pictures of the changed dashboards: they need the running stack and a browser. `as_json` replaces the Markdown.
     """
-    _check(base, changed, pictures)
+
+    changed: Path | None = None
+    pictures: Path | None = None
+    as_json: bool = False
+
+
+def run(context: Context, base: str, named: Sequence[str] = (), output: Output | None = None) -> int:
+    """Compare the commit, branch or tag `base` with the working tree, in the environments `named`, or in all."""
+    output = output or Output()
+    _check(base, output)
     with context.console.status(f"evaluating {base}"), checked_out(base) as (folder, commit):
         stacks = list(named) or sorted({*stack_config.stacks(folder), *stack_config.stacks()})
         old = environments(folder, stacks, f"BASE={base} ({commit})")
@@ -49,18 +46,19 @@ def run(
         msg = f"no environment {', '.join(named)}: neither {base} nor the working tree has a Pulumi.<stack>.yaml of it"
         raise UsageError(msg)
     difference = compare(old, new)
-    if changed is not None:
-        changed.write_text(json.dumps([name for name in difference.changed if name in new]))
-    if as_json:
+    if output.changed is not None:
+        output.changed.write_text(json.dumps([name for name in difference.changed if name in new]))
+    if output.as_json:
         context.console.json(_document(difference, base, commit))
         return 0
-    files = _pictures(context, old, new, pictures) if pictures is not None else {}
+    files = _pictures(context, old, new, output.pictures) if output.pictures is not None else {}
     sys.stdout.write(markdown(difference, f"{code(base)} ({commit})", files))
     return 0
 
 
-def _check(base: str, changed: Path | None, pictures: Path | None) -> None:
+def _check(base: str, output: Output) -> None:
     """Raise UsageError for arguments that cannot be used, before anything is evaluated."""
+    changed, pictures = output.changed, output.pictures
     if not base:
         tags = subprocess.run(
             ["git", "branch", "--format=%(refname:short)"],  # noqa: S607 - git on PATH

@@ -24,7 +24,7 @@ from cli.link_check import rows_of
 from components.grafana_api import GrafanaApi, GrafanaError
 from observability.names import series, uids
 from observability.rules.windows import BURN_ALERTS, BurnAlert
-from observability.settings import AvailabilitySlo, Settings, seconds
+from observability.settings import AvailabilitySlo, seconds
 from observability.watched import DEMO
 
 Json = dict[str, Any]
@@ -69,7 +69,7 @@ def run(context: Context) -> int:
     settings = context.settings
     if settings.alert_webhook_url:
         raise UserError(
-            f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager receives the alert"
+            f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager gets the alert"
         )
     gateway = fault.find(context)
     rows = _Drill(context, context.grafana(), gateway, context.pulumi.outputs()).run()
@@ -117,10 +117,14 @@ class _Drill:
         due = min(due_seconds(a, objective, known) for a in pages)
         burning = self._number(f"{series.burn_rate('1h')}{{{self._own}}}")
         if burning >= min(a.factor for a in pages):
-            msg = f"{SERVICE_NAME} burns its budget {burning:.1f} times too fast already: no fault was injected, try later"
+            msg = (
+                f"{SERVICE_NAME} burns its budget {burning:.1f} times too fast already: nothing was injected, try later"
+            )
             raise UserError(msg)
         before, began = self._counts(), time.time()
-        self.console.say(f"{SERVICE_NAME} has been known for {known:.0f} s; a total outage is due to page after {due:.0f} s")
+        self.console.say(
+            f"{SERVICE_NAME} has been known for {known:.0f} s; a total outage is due to page after {due:.0f} s"
+        )
         self.gateway.inject("errors", LONGEST_SECONDS, share=1)
         try:
             page = self._wait("page", lambda: self._note("firing", began), 2 * due + 120)

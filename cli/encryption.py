@@ -56,7 +56,7 @@ class Decryption:
 
 
 def parse_encrypt(given: str) -> Encryption | None:
-    """Return the recipients that ENCRYPT names, None where it is empty: a public key, a file of such, or a file with a passphrase."""
+    """Return what ENCRYPT names, None where it is empty: a public key, a file of them, or a file with a passphrase."""
     if not given:
         return None
     text = given if given.startswith(_PUBLIC) else _read("ENCRYPT", given)
@@ -67,7 +67,9 @@ def parse_encrypt(given: str) -> Encryption | None:
         msg = f"ENCRYPT={given}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
         raise UsageError(msg)
     own = pyrage.x25519.Identity.generate()
-    return Encryption([own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines)))
+    return Encryption(
+        [own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines))
+    )
 
 
 def parse_decrypt(given: str) -> Decryption | None:
@@ -126,12 +128,12 @@ def _piped(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
         raise
     finally:
         thread.join()
-        error = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
-        if error is not None and not isinstance(broken, KeyboardInterrupt):
-            msg = f"the archive cannot be decrypted: another key, or damaged ({error}). Nothing was touched."
+        failure = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
+        if failure is not None and not isinstance(broken, KeyboardInterrupt):
+            msg = f"the archive cannot be decrypted: another key, or damaged ({failure}). Nothing was touched."
             if mode == "w":
                 raise WrongPassphraseError(msg) from None
-            raise UserError(f"the archive could not be encrypted: {error}") from None
+            raise UserError(f"the archive could not be encrypted: {failure}") from None
 
 
 def _decrypt_key(key: bytes, passphrase: str) -> bytes:

@@ -54,7 +54,7 @@ def run(context: Context) -> int:
     _import(context.pulumi, resources, imported)
     context.console.table("imported", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in imported])
     say(f"wrote adopted/: {len(written)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
-    say("Nothing in Grafana was changed, and `make up` has nothing to change about them but its own record of the release.")
+    say("Nothing in Grafana was changed. `make up` will change nothing about them but its own record of the release.")
     return 0
 
 
@@ -145,4 +145,6 @@ def _import(pulumi: Pulumi, resources: list[Json], imported: list[tuple[str, str
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(document, file)
         file.flush()
-        pulumi.output("import", "--file", file.name, "--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+        pulumi.output(
+            "import", "--file", file.name, "--yes", "--skip-preview", "--protect=false", "--generate-code=false"
+        )

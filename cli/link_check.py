@@ -141,9 +141,7 @@ def _follow(name: str, step: Step, began: float, patience: float) -> Link:
         return Link(name, query, passed=True, result=result, seconds=time.monotonic() - began)
 
 
-def _steps(
-    api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: str
-) -> Iterator[tuple[str, Step]]:
+def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
     sources = {spec.uid: spec.json_data for spec in datasources(settings)}
     exemplar, derived = sources[DATASOURCE_PROMETHEUS], sources[DATASOURCE_LOKI]
     to_logs, to_metrics = (sources[DATASOURCE_JAEGER][key] for key in ("tracesToLogsV2", "tracesToMetrics"))
@@ -162,7 +160,10 @@ def _steps(
         return _query(api, uid, body)
 
     yield "metric → its exemplar → the trace", lambda: _by_exemplar(query, exemplar, request.durations, sent, another)
-    yield "trace → its log lines", lambda: _lines(query, str(to_logs["query"]).replace("${__span.traceId}", trace), trace)
+    yield (
+        "trace → its log lines",
+        lambda: _lines(query, str(to_logs["query"]).replace("${__span.traceId}", trace), trace),
+    )
     for metric in to_metrics["queries"]:
         expr = str(metric["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{request.service}"')
         yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]

@@ -33,7 +33,7 @@ def run(*, check: bool) -> int:
 
 def export(name: str) -> str:
     """Return a requirements file as uv.lock defines it."""
-    header = f"# Written from uv.lock by `python -m cli lock`; edit pyproject.toml instead.\n"
+    header = "# Written from uv.lock by `python -m cli lock`; edit pyproject.toml instead.\n"
     return header + _uv(*_EXPORT, "--no-header", *EXPORTS[name])
 
 

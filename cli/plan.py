@@ -32,9 +32,7 @@ def run(context: Context, *, as_json: bool) -> int:
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
     context.console.say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
     for key in missing:
-        context.console.say(
-            f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}"
-        )
+        context.console.say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
     return 0
 
 

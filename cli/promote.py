@@ -28,24 +28,18 @@ class Steps:
     up: Callable[[Context], int] = lambda context: up.run(context, refresh=False)
 
 
-def run(
-    context: Context,
-    source: str,
-    target: str,
-    *,
-    confirmation: str | None,
-    make_context: Callable[[str], Context],
-    steps: Steps | None = None,
-) -> int:
-    """Bring `target` to what `source` runs, after its name was typed or given as `confirmation`."""
+def run(from_: Context, to: Context, *, confirmation: str | None, steps: Steps | None = None) -> int:
+    """Bring stack `to` to what stack `from_` runs, after its name was typed or given as `confirmation`."""
     steps = steps or Steps()
+    source, target = from_.stack, to.stack
     _check(source, target)
     here = _commit_of_clone(*steps.checked_out())
-    from_, to = make_context(source), make_context(target)
     _ = from_.settings, to.settings
-    say, table = context.console.say, context.console.table
+    say, table = to.console.say, to.console.table
     table(
-        f"settings that differ between '{source}' and '{target}'", ("setting", source, target), differing(source, target)
+        f"settings that differ between '{source}' and '{target}'",
+        ("setting", source, target),
+        differing(source, target),
     )
     running, before = release.running(from_.pulumi, source), release.running(to.pulumi, target)
     commits = [
@@ -69,7 +63,7 @@ def run(
     if steps.verify(from_):
         msg = f"stack '{source}' does not work, see above: it is not promoted. Nothing was changed."
         raise UserError(msg)
-    context.confirm(f"This changes stack '{target}'.", "nothing was changed", given=confirmation, stack=target)
+    to.confirm(f"This changes stack '{target}'.", "nothing was changed", given=confirmation)
     return steps.up(to)
 
 
@@ -117,5 +111,3 @@ def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:
 
 def _commit(context: Context, running: release.Fingerprint | None) -> str:
     return "never" if running is None else release.commit(context.pulumi, context.stack) or "not recorded"
-
-

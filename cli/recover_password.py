@@ -23,7 +23,9 @@ def run(context: Context) -> int:
     try:
         container = context.engine.client.containers.get(name)
     except docker.errors.NotFound:
-        msg = f"container {name} does not run: `make up` first; if that fails because of the password, this command then"
+        msg = (
+            f"container {name} does not run: `make up` first; if that fails because of the password, this command then"
+        )
         raise NotUpError(msg) from None
     done = container.exec_run(["sh", "-c", _COMMAND])
     if done.exit_code:

@@ -39,9 +39,7 @@ def running(pulumi: Pulumi, stack: str) -> Fingerprint | None:
 
 def commit(pulumi: Pulumi, stack: str) -> str:
     """Return the commit of the last `up` of `stack`, as Pulumi recorded it; "" where it did not."""
-    updates = json.loads(
-        pulumi.output("stack", "history", "--json", "--page-size", "1", "--stack", stack) or "[]"
-    )
+    updates = json.loads(pulumi.output("stack", "history", "--json", "--page-size", "1", "--stack", stack) or "[]")
     environment = updates[0].get("environment", {}) if updates else {}
     head = str(environment.get("git.head", ""))
     return head[:10] + (" with changes" if head and environment.get("git.dirty") == "true" else "")

@@ -18,7 +18,6 @@ from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.settings import Settings
 
-
 MANIFEST: Final = ".rendered.json"
 """Names the files that the last rendering wrote, so that the next one can delete those that are gone."""
 

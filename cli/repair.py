@@ -123,9 +123,7 @@ def remove_locks(context: Context) -> list[str]:
         held = json.loads(path.read_text())
         pid, host = int(held.get("pid", 0)), held.get("hostname", "")
         if host and host != socket.gethostname():
-            msg = (
-                f"stack '{context.stack}' is locked by {held.get('username')} on {host} (process {pid}): wait for it"
-            )
+            msg = f"stack '{context.stack}' is locked by {held.get('username')} on {host} (process {pid}): wait for it"
             raise StackLockedError(msg)
         if _alive(pid):
             raise locked(context.stack, pid)

@@ -10,6 +10,7 @@ import re
 import tarfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -27,9 +28,7 @@ _CONTENT: Final = ("**grafana:oss/**", "**grafana:alerting/**", "**dynamic/grafa
 """What the program would change in Grafana: not before that has been counted."""
 
 
-def run(
-    context: Context, path: Path, decryption: encryption.Decryption | None, *, confirmation: str | None
-) -> int:
+def run(context: Context, path: Path, decryption: encryption.Decryption | None, *, confirmation: str | None) -> int:
     """Restore an archive into the stack, after a question where the stack holds data."""
     began = time.monotonic()
     if not path.is_file():
@@ -65,7 +64,7 @@ def run(
         with data_replacement.replacing(
             context, SERVICES, state=before, files=[f"Pulumi.{settings.stack}.yaml"]
         ) as helper:
-            fill(context, helper, path, decryption, manifest, SERVICES)
+            fill(context, helper, Archive(path, decryption, manifest), SERVICES)
             state_migration.install(pulumi, state_migration.strip_host_resources(state), like=before)
             for setting in state_migration.configure_secrets(context, state, secrets):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
@@ -86,22 +85,25 @@ def run(
     return 0 if equal else 1
 
 
-def fill(  # noqa: PLR0913 - an archive is read for several reasons
-    context: Context,
-    helper: volumes.HelperContainer,
-    path: Path,
-    decryption: encryption.Decryption | None,
-    manifest: archive.Manifest,
-    services: Sequence[str],
-) -> None:
+@dataclass(frozen=True)
+class Archive:
+    """An archive that was read once already, with what decrypts it."""
+
+    path: Path
+    decryption: encryption.Decryption | None
+    manifest: archive.Manifest
+
+
+def fill(context: Context, helper: volumes.HelperContainer, source: Archive, services: Sequence[str]) -> None:
     """Write the services' files into their volumes."""
+    manifest = source.manifest
     roots = {f"{archive.DATA}/{service}" for service in services}
 
     def wanted(name: str) -> bool:
         return "/".join(name.split("/")[:2]) in roots and (name not in manifest.members or manifest.members[name].kept)
 
-    mine = [m for m in manifest.members.values() if wanted(m.name)]
-    with context.console.progress("restoring", sum(m.stored for m in mine)) as advance:
+    members = [m for m in manifest.members.values() if wanted(m.name)]
+    with context.console.progress("restoring", sum(m.stored for m in members)) as advance:
 
         def produce(tar: tarfile.TarFile) -> None:
             def visit(info: tarfile.TarInfo, content: IO[bytes] | None) -> None:
@@ -110,10 +112,10 @@ def fill(  # noqa: PLR0913 - an archive is read for several reasons
                     tar.addfile(info, content)
                     advance(info.size)
 
-            archive.read(path, decryption, visit)
+            archive.read(source.path, source.decryption, visit)
 
         helper.fill(produce)
-    for member in mine:
+    for member in members:
         if member.size > member.stored:
             helper.stretch(member.name.removeprefix(f"{archive.DATA}/"), member.size)
 

@@ -27,7 +27,6 @@ _NONE_COLLECTED = 5
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "-m", "not e2e")
 
 
-
 def run(arguments: Sequence[str], *, require_all: bool) -> int:
     """Run every step; the exit code is the first failure's.
 

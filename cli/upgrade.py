@@ -47,9 +47,7 @@ def run(context: Context, component: str, version: str) -> int:
             say(f"{component} {version} fails: {failure}. Rolling back to {old.tag} with the data from before.")
             versions.FILE.write_text(before, encoding="utf-8")
             _roll_back(context, component, path, manifest)
-            say(
-                f"{component} runs as {old.tag} again, after {time.monotonic() - began:.0f} s. {path} can be deleted."
-            )
+            say(f"{component} runs as {old.tag} again, after {time.monotonic() - began:.0f} s. {path} can be deleted.")
     return 1
 
 
@@ -116,7 +114,7 @@ def _roll_back(context: Context, component: str, path: Path, manifest: archive.M
     repair.unlock(context)
     if component in SERVICES:
         with data_replacement.replacing(context, [component], state=None) as helper:
-            restore.fill(context, helper, path, None, manifest, [component])
+            restore.fill(context, helper, restore.Archive(path, None, manifest), [component])
     repair.prepare_stack(context)
     again = f"run `make up`, or `make restore FROM={path}`"
     if context.pulumi.up():

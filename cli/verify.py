@@ -47,9 +47,7 @@ def run(context: Context, *, as_json: bool) -> int:
     with context.console.status("waiting for health checks"):
         engine.settle()
     containers = engine.containers()
-    checks = [
-        Check("service", c.labels[labels.SERVICE], health(c) == "healthy", health(c)) for c in containers
-    ]
+    checks = [Check("service", c.labels[labels.SERVICE], health(c) == "healthy", health(c)) for c in containers]
     missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
     checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
     with context.console.status("querying Grafana"):

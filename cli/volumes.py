@@ -210,13 +210,14 @@ class HelperContainer:
                     yield data
         code = api.exec_inspect(run)["ExitCode"]
         if code not in accepted:
-            msg = (
-                f"`{' '.join(command)[:120]}` ended with {code} in the volumes: {stderr.decode(errors='replace')[-300:]}"
-            )
+            printed = stderr.decode(errors="replace")[-300:]
+            msg = f"`{' '.join(command)[:120]}` ended with {code} in the volumes: {printed}"
             raise UserError(msg)
 
 
-def build(client: DockerClient, settings: Settings, purpose: str, services: Sequence[str] = SERVICES) -> HelperContainer:
+def build(
+    client: DockerClient, settings: Settings, purpose: str, services: Sequence[str] = SERVICES
+) -> HelperContainer:
     """Create a helper container and start it; missing volumes are created as the program creates them."""
     made = [_volume(client, settings, service) for service in services]
     container = client.containers.create(
@@ -246,7 +247,9 @@ def start(client: DockerClient, container: Container) -> HelperContainer:
 
 
 @contextmanager
-def helper(client: DockerClient, settings: Settings, purpose: str, services: Sequence[str]) -> Iterator[HelperContainer]:
+def helper(
+    client: DockerClient, settings: Settings, purpose: str, services: Sequence[str]
+) -> Iterator[HelperContainer]:
     """Yield a helper container, and remove it in the end."""
     built = build(client, settings, purpose, services)
     try:

@@ -20,10 +20,7 @@ def run(context: Context) -> int:
         try:
             found[service] = client.images.get_registry_data(reference).id
         except docker.errors.APIError as error:
-            msg = (
-                f"the registry returns no digest of {reference} ({error.explanation});"
-                " versions.toml is as it was"
-            )
+            msg = f"the registry returns no digest of {reference} ({error.explanation}); versions.toml is as it was"
             raise UserError(msg) from None
     text = versions.FILE.read_text(encoding="utf-8")
     for service, digest in found.items():

@@ -21,12 +21,13 @@ from typing import Any, Final
 import docker
 from docker.models.containers import Container
 
+from cli import otlp
 from cli.console import say, table
 from cli.context import Context
 from cli.errors import UsageError, UserError
 from cli.waiting import until
 from demo.load import DAY, rate
-from lab import load_generator, otlp
+from lab import load_generator
 from lab.load_generator import LINES, SPANS, Backends, Counted, Sent, Traffic
 from lab.sandbox import Sandbox, missing
 from observability.settings import CONTAINERS, SERVICES, Settings, seconds

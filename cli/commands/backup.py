@@ -35,9 +35,7 @@ def restore(
     context: typer.Context,
     archive: Annotated[Path, typer.Argument(help="The archive.")],
     stack: Stack = DEFAULT_STACK,
-    decrypt: Annotated[
-        str, typer.Option(envvar="DECRYPT", help="A file of private keys or of a passphrase.")
-    ] = "",
+    decrypt: Annotated[str, typer.Option(envvar="DECRYPT", help="A file of private keys or of a passphrase.")] = "",
     yes: Yes = None,
 ) -> int:
     """Replace what the stack holds with an archive, after a question where it holds data."""

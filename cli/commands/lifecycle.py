@@ -64,7 +64,7 @@ def promote(
     from cli import promote as command
 
     make = factory(context)
-    return command.run(make(source), source, target, confirmation=yes, make_context=make)
+    return command.run(make(source), make(target), confirmation=yes)
 
 
 @app.command()

@@ -52,6 +52,4 @@ def diff(
     """Show what changes in meaning since a commit, as Markdown."""
     from cli import diff as command
 
-    return command.run(
-        of(context, stack), base, environments or (), changed=changed, pictures=pictures, as_json=as_json
-    )
+    return command.run(of(context, stack), base, environments or (), command.Output(changed, pictures, as_json))

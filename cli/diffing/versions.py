@@ -95,7 +95,7 @@ def _environment(folder: Path, stack: str, version: str) -> Environment:
 def _unnamed(stack: str, resources: Sequence[Registered]) -> list[Registered]:
     """Return the resources without what names the environment, so that one change reads alike in all of them.
 
-    That is the prefix of every name on the Docker host, and Grafana's own address. Where either changes, a setting does.
+    That is the prefix of names on the Docker host, and Grafana's own address. Where either changes, a setting does.
     """
     address = next((str(r.inputs["url"]) for r in resources if r.type == "pulumi:providers:grafana"), None)
     text = json.dumps([vars(r) for r in resources]).replace(f"{PROJECT}-{stack}", f"{PROJECT}-…")

@@ -14,7 +14,7 @@ from cli.diffing.markdown import markdown
 from cli.diffing.model import code, flatten, text
 from cli.diffing.restarts import MEASURED
 from cli.diffing.versions import Environment, _reason
-from cli.mocked import Registered
+from cli.evaluation import Registered
 
 Program = tuple[Registered, ...]
 Edit = Callable[[dict[str, Any]], None]

@@ -15,9 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from cli import archive
+from cli import archive, otlp
 from components.grafana_api import GrafanaApi, GrafanaError
-from lab import otlp
 from lab.sandbox import Sandbox
 from observability.settings import CONTAINERS, SERVICES
 from tests.e2e.conftest import slow, wait_for, wait_healthy

@@ -14,10 +14,10 @@ from playwright.sync_api import Page, expect
 
 from cli import fault, link_check
 from cli.bootstrap import ROOT
+from cli.otlp import new_trace
 from dashboards import queries
 from dashboards.catalogue import dashboards
 from lab import screenshots
-from lab.otlp import new_trace
 from lab.sandbox import Sandbox
 from observability import explore
 from observability.names import uids
