@@ -30,7 +30,8 @@ def connect(stack: str) -> Engine:
     except (docker.errors.DockerException, OSError) as error:
         msg = (
             f"Docker does not answer at {engine.address(host)} ({_short(error)}). Install it"
-            " (https://docs.docker.com/engine/install/), start it, and check that you may use it; or set docker:host. `make plan` and `make render` work without it."
+            " (https://docs.docker.com/engine/install/), start it, and check that you may use it; or set docker:host."
+            " `make plan` and `make render` work without it."
         )
         raise NoEngineError(msg) from None
     return Engine(client, stack)

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from cli.context import Context
 from cli.errors import UserError
 from components.grafana_api import GrafanaApi, GrafanaError
+from observability import topology
 from observability.settings import Settings, seconds
 
 SETTLED_SECONDS: Final = 30
@@ -107,9 +108,9 @@ def compare(
     """Compare what was found with an archive's counts, without what has expired in the meantime."""
     by_name = {(m.store, m.what): m for m in found}
     kept = {
-        "prometheus": seconds(settings.prometheus_retention),
-        "loki": seconds(settings.loki_retention),
-        "jaeger": seconds(settings.jaeger_retention),
+        part.name: seconds(getattr(settings, part.store.retention))
+        for part in topology.STORES
+        if part.store is not None and part.store.retention
     }
     verdicts = []
     for counted in expected:
@@ -230,8 +231,8 @@ def _hours(query: str, at: int) -> Iterator[tuple[str, str]]:
 
 
 _STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {
-    "grafana": _grafana,
-    "prometheus": _prometheus,
-    "loki": _loki,
-    "jaeger": _jaeger,
+    topology.GRAFANA.name: _grafana,
+    topology.PROMETHEUS.name: _prometheus,
+    topology.LOKI.name: _loki,
+    topology.JAEGER.name: _jaeger,
 }

@@ -6,7 +6,7 @@ import docker.errors
 
 from cli.context import Context
 from cli.errors import NotUpError, UserError
-from components.grafana import NAME
+from observability import topology
 from observability.configs import grafana
 from observability.settings import PROJECT
 
@@ -19,7 +19,7 @@ _COMMAND = (
 
 def run(context: Context) -> int:
     """Give Grafana's first administrator the password that the running stack was configured with."""
-    name = f"{PROJECT}-{context.stack}-{NAME}"
+    name = f"{PROJECT}-{context.stack}-{topology.GRAFANA.name}"
     try:
         container = context.engine.client.containers.get(name)
     except docker.errors.NotFound:

@@ -21,7 +21,7 @@ from dashboards.errors import DashboardError, SettingError, refuse
 from dashboards.layout import Flow
 from dashboards.model import Legend, PanelOptions, PanelSpec, Query, QueryInput
 from dashboards.panel import Panel
-from observability.names import uids
+from observability.names import panel_ids, uids
 
 __all__ = ["DashboardBuilder", "DashboardError", "check_unique"]
 
@@ -29,6 +29,7 @@ SCHEMA_VERSION: Final = 42
 """Dashboard schema of Grafana 12.4; a lower one is migrated at every load."""
 
 UID_RULE: Final = re.compile(r"[a-zA-Z0-9_-]{1,40}")
+KEY_RULE: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 REFRESH_RULE: Final = re.compile(r"(\d+(ms|[smhd]))?")
 
 T = TypeVar("T")
@@ -586,9 +587,7 @@ class DashboardBuilder:
         """Ids of all items in order: those asked for, and for the others the smallest that are free."""
         asked: dict[int, str] = {}
         for item in self._items:
-            panel_id, title = (
-                (item.panel_id, item.title) if isinstance(item, Row) else (item.spec.panel_id, item.spec.title)
-            )
+            panel_id, title = self._fixed_id(item), item.title if isinstance(item, Row) else item.spec.title
             if panel_id is None:
                 continue
             if isinstance(panel_id, bool) or not isinstance(panel_id, int) or panel_id < 1:
@@ -599,8 +598,21 @@ class DashboardBuilder:
             asked[panel_id] = title
         free = (number for number in count(1) if number not in asked)
         for item in self._items:
-            panel_id = item.panel_id if isinstance(item, Row) else item.spec.panel_id
+            panel_id = self._fixed_id(item)
             yield next(free) if panel_id is None else panel_id
+
+    def _fixed_id(self, item: Row | Panel) -> int | None:
+        """Return the id that was asked for, by number or by key; None for one that is numbered by order."""
+        if isinstance(item, Row):
+            return item.panel_id
+        spec = item.spec
+        if not spec.key:
+            return spec.panel_id
+        if spec.panel_id is not None:
+            raise self._error(spec.title, "panel_id", spec.panel_id, "nothing: the panel has a key")
+        if not KEY_RULE.fullmatch(spec.key):
+            raise self._error(spec.title, "key", spec.key, "words in lower case, joined by hyphens")
+        return panel_ids.panel_id(self.uid, spec.key)
 
     def _made(self, makers: Iterable[tuple[str, Callable[[], T]]], what: str) -> list[T]:
         return [self._named(f"{what} {name}", make) for name, make in makers]

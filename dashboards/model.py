@@ -255,6 +255,7 @@ class PanelOptions(TypedDict, total=False):
     width: int | None
     height: int | None
     panel_id: int | None
+    key: str
     thresholds: Thresholds | None
     decimals: int | None
     min_val: float | None
@@ -286,7 +287,9 @@ class PanelSpec:
         description: shown behind the panel's (i).
         width: in columns of 24; None for the type's own.
         height: in rows of about 30 pixels; None for the type's own.
-        panel_id: fixed id, 1 or more, for links that must survive reordering; None numbers by order.
+        panel_id: fixed id, 1 or more; None numbers by order.
+        key: name within the dashboard, in lower case with hyphens: the panel's id follows from it, so that links to
+            the panel outlive every other change (`observability.names.panel_ids`).
         thresholds: where values change colour; None for one neutral colour.
         decimals: digits after the point, 0 to 20; None for automatic.
         min_val: lower end of the scale, in the unit; None for automatic.
@@ -313,6 +316,7 @@ class PanelSpec:
     width: int | None = None
     height: int | None = None
     panel_id: int | None = None
+    key: str = ""
     thresholds: Thresholds | None = None
     decimals: int | None = None
     min_val: float | None = None

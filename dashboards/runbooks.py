@@ -38,6 +38,6 @@ def build(settings: Settings) -> DashboardBuilder:
                 f"read it, act, and improve docs/runbooks/{kind}.md.",
             ),
             height=max(FEWEST_CELLS, round(text.count("\n") / LINES_PER_CELL)),
-            panel_id=runbooks.panel_id(kind),
+            key=kind,
         )
     return db

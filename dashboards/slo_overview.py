@@ -202,7 +202,7 @@ def _budgets(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=style.THIRD,
         height=height,
-        panel_id=4,
+        key="budget-left",
     )
     db.add_bar_gauge_panel(
         title=f"Burn rate, {queries.BURN_NOW}",
@@ -307,7 +307,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=style.HALF,
         height=height,
-        panel_id=8,
+        key="burn-rate",
     )
     _latency(db, settings)
 
@@ -378,7 +378,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=24,
         height=style.graph_height(2 * len(watched(settings)), least=9),
-        panel_id=10,
+        key="requests",
     )
     asked, steps = tables.joined(
         {

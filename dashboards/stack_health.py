@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
+from observability import topology
 from observability.configs.collector import QUEUE_BYTES
 from observability.names import uids
 from observability.rules import containers
@@ -19,7 +20,9 @@ GROUPS: Final = 8
 """Groups of rules that are shown: the slowest."""
 SOON: Final = (7, 30)
 """Days that space has to last to be bad, and marked."""
-READERS: Final = {"prometheus": "prometheus (metrics)", "loki": "loki (logs)", "jaeger": "jaeger (traces)"}
+READERS: Final = {
+    part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
+}
 NOT_TOLD: Final = "—"
 
 
@@ -57,7 +60,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=9,
         height=4,
-        panel_id=1,
+        key="services",
     )
     db.add_stat_panel(
         title="Targets down",
@@ -74,7 +77,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=2,
+        key="targets-down",
     )
     db.add_stat_panel(
         title="Rule evaluations failed",
@@ -91,7 +94,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=4,
         height=4,
-        panel_id=3,
+        key="rule-failures",
     )
     db.add_stat_panel(
         title="Data refused",
@@ -114,7 +117,7 @@ def _state(db: DashboardBuilder) -> None:
         ),
         width=7,
         height=4,
-        panel_id=4,
+        key="data-refused",
     )
 
 
@@ -225,7 +228,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=15,
         height=9,
-        panel_id=8,
+        key="space",
     )
     db.add_timeseries_panel(
         title="Space used",
@@ -320,7 +323,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         ),
         width=24,
         height=style.GRAPH_HEIGHT,
-        panel_id=17,
+        key="collector-queue",
     )
 
 

@@ -1,6 +1,6 @@
 """`reference`: writes the generated reference pages: commands, recorded series, alerts, outputs.
 
-Everything comes from the program itself, so a page can be stale but never wrong by hand. A test fails when one is stale.
+Everything comes from the program itself. A test fails when a page is stale.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def _series(settings: Settings) -> str:
         rows.append(f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |")
     return (
         "# Recorded series\n\n"
-        "Every series that the recording rules write for a service with a custom SLO `orders`. The names follow Prometheus'\n"
-        "`level:metric:operations`. [SLO arithmetic](../explanation/slo-arithmetic.md) explains how they are computed.\n\n"
+        "Every series that the recording rules write for a service with a custom SLO `orders`.\n"
+        "The names follow Prometheus' `level:metric:operations`.\n"
+        "[SLO arithmetic](../explanation/slo-arithmetic.md) explains how they are computed.\n\n"
         "| series | fixed labels | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
@@ -151,7 +152,8 @@ def _alerts(settings: Settings) -> str:
         )
     return (
         "# Alerts\n\n"
-        "One row for each kind of alert, with an example of its title. The condition is an expression over the alert's queries. Each kind links to its runbook.\n\n"
+        "One row for each kind of alert, with an example of its title. The condition is an expression over the\n"
+        "alert's queries. Each kind links to its runbook.\n\n"
         "| kind | severity | example | fires when | for |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from observability.names import uids
+from observability.names import panel_ids, uids
 
 if TYPE_CHECKING:
     from observability.settings import Settings
@@ -29,13 +29,8 @@ def text(kind: str) -> str:
     return (FOLDER / f"{kind}.md").read_text(encoding="utf-8")
 
 
-def panel_id(kind: str) -> int:
-    """Return the id of the runbook's panel."""
-    return kinds().index(kind) + 1
-
-
 def url(kind: str, settings: Settings) -> str:
     """Return where the runbook of this kind of alert can be read."""
     if settings.runbook_base_url:
         return f"{settings.runbook_base_url}{kind}.md"
-    return f"{settings.root_url}d/{uids.RUNBOOKS}?viewPanel=panel-{panel_id(kind)}"
+    return f"{settings.root_url}d/{uids.RUNBOOKS}?viewPanel=panel-{panel_ids.panel_id(uids.RUNBOOKS, kind)}"

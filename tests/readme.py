@@ -42,7 +42,7 @@ class Copy(Protocol):
 
 
 def shown(text: str | None = None) -> set[str]:
-    """Return every command of the documents (or of this text): lines of its shell blocks, and what prose calls by name."""
+    """Return every command of the documents (or of this text): lines of shell blocks, and commands named in prose."""
     if text is None:
         return set[str]().union(*(shown(page.read_text(encoding="utf-8")) for page in DOCUMENTS))
     lines = [line for language, block in _BLOCK.findall(text) if language in ("", "sh") for line in block.splitlines()]

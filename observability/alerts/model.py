@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal
 
-from observability.names import uids
+from observability.names import panel_ids, uids
 
 Severity = Literal["page", "ticket", "watchdog"]
 NoData = Literal["OK", "Alerting", "KeepLast"]
@@ -35,11 +35,16 @@ FALLS_SILENT: Final = Missing("OK", "OK")
 
 @dataclass(frozen=True, slots=True)
 class PanelRef:
-    """One panel of one of our dashboards, with values for its variables."""
+    """One panel of one of our dashboards, by its key, with values for the dashboard's variables."""
 
     uid: str
-    panel_id: int
+    key: str
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def panel_id(self) -> int:
+        """Grafana's id of the panel, the same for as long as the panel has its key."""
+        return panel_ids.panel_id(self.uid, self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 STEP_SECONDS: Final = 10
 """Grafana evaluates at multiples of this."""
 TICKET_SECONDS: Final = 60
-BUDGET_PANEL: Final = 4
-BURN_PANEL: Final = 8
-REQUESTS_PANEL: Final = 10
+BUDGET_PANEL: Final = "budget-left"
+BURN_PANEL: Final = "burn-rate"
+REQUESTS_PANEL: Final = "requests"
 ENOUGH_COVERAGE: Final = 0.1
 """Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
 
@@ -95,7 +95,7 @@ class _Promise:
                 f" Times faster than the error budget allows: {rates}."
                 f" {helpers.share('left')} of the {canonical(self.slo.window)} budget is left."
             ),
-            panel_id=BURN_PANEL,
+            panel=BURN_PANEL,
         )
 
     def nearly_gone(self) -> Alert:
@@ -114,7 +114,7 @@ class _Promise:
                 f" is left (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
                 f" {helpers.share('coverage')} of its time."
             ),
-            panel_id=BUDGET_PANEL,
+            panel=BUDGET_PANEL,
         )
 
     @property
@@ -136,7 +136,7 @@ class _Promise:
         queries: Mapping[str, str],
         condition: str,
         summary: str,
-        panel_id: int,
+        panel: str,
     ) -> Alert:
         return Alert(
             kind=kind,
@@ -148,7 +148,7 @@ class _Promise:
             queries=queries,
             condition=condition,
             summary=summary,
-            panel=PanelRef(uids.SLO_OVERVIEW, panel_id, {"service": self.service}),
+            panel=PanelRef(uids.SLO_OVERVIEW, panel, {"service": self.service}),
             runbook=self.slo.runbook,
         )
 

@@ -1,19 +1,19 @@
 """The alerts about the stack itself: blind, full, rejecting, restarting; and the one that always fires.
 
-What they cannot see. There is no exporter for the host: the free space is that of the file system with Jaeger's data,
-which is that of all volumes unless somebody mounted another one, and of another one it is seen that it is full only by
-what its owner prints. A container that dies before Prometheus has scraped
-it is a target that is down, no restart.
+What they cannot see. The free space is that of the file system with the collector's volume, which is that of all
+volumes unless somebody put one on another disk; that such a disk is full is known only by what its owner prints. A
+container that dies before Prometheus has scraped it is a target that is down, no restart.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
 from observability.names import uids
-from observability.rules import containers
+from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ INTERVAL_SECONDS: Final = 60
 JOBS: Final = {name: name for name in SERVICES} | {"span-metrics": "jaeger"}
 """Prometheus' jobs over the stack itself, and the service behind each."""
 
-SERVICES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 1)
-TARGETS_PANEL: Final = PanelRef(uids.STACK_HEALTH, 2)
-RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, 3)
-REFUSED_PANEL: Final = PanelRef(uids.STACK_HEALTH, 4)
-MEMORY_PANEL: Final = PanelRef(uids.STACK_HEALTH, 7)
-SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, 8)
-WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, 17)
+SERVICES_PANEL: Final = PanelRef(uids.STACK_HEALTH, "services")
+TARGETS_PANEL: Final = PanelRef(uids.STACK_HEALTH, "targets-down")
+RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, "rule-failures")
+REFUSED_PANEL: Final = PanelRef(uids.STACK_HEALTH, "data-refused")
+MEMORY_PANEL: Final = PanelRef(uids.STACK_HEALTH, "memory")
+SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, "space")
+WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, "collector-queue")
 
 GIBIBYTE: Final = 1024**3
 FREE_BYTES: Final = 2 * GIBIBYTE
@@ -54,7 +54,6 @@ _SINCE: Final = "10m"
 _NO_ROOM: Final = "(?i)no space left on device|disk is full|SIGBUS"
 """What Prometheus and the collector, Grafana's SQLite, and Jaeger, whose files are mapped, print on a full disk."""
 _NO_ROOM_SINCE: Final = "5m"
-_FREE: Final = "jaeger_storage_badger_value_log_bytes_available"
 _STORED: Final = tuple(
     f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
     for what in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
@@ -187,7 +186,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         severity="page",
         service="jaeger",
         owner=settings.owner,
-        queries={"free": f"min({_FREE})"},
+        queries={"free": f"min({host.DISK_FREE})"},
         condition=f"$free < {FREE_BYTES}",
         summary=(
             f"{helpers.size('free')} are free where the volumes are"
@@ -220,11 +219,11 @@ def _full(settings: Settings) -> Iterator[Alert]:
         severity="ticket",
         service="jaeger",
         owner=settings.owner,
-        queries={"free": f"min({_FREE})", "ahead": f"min(predict_linear({_FREE}[6h], {AHEAD_DAYS * 86_400}))"},
+        queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(AHEAD_DAYS * 86_400)})"},
         condition="$ahead <= 0",
         summary=(
-            f"{helpers.size('free')} are free where the volumes are; as it fills since 6 hours, none"
-            f" will be in {AHEAD_DAYS} days."
+            f"{helpers.size('free')} are free where the volumes are. At the rate of the last {host.FORECAST_WINDOW}"
+            f" the disk will be full within {AHEAD_DAYS} days."
         ),
         panel=SPACE_PANEL,
         pending="1h",
@@ -237,7 +236,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         owner=settings.owner,
         queries={
             "used": " + ".join(f"sum({size})" for size in _STORED),
-            "ahead": " + ".join(f"sum(predict_linear({size}[1d], {AHEAD_DAYS * 86_400}))" for size in _STORED),
+            "ahead": " + ".join(_ahead(size) for size in _STORED),
             "limit": 'max(prometheus_tsdb_retention_limit_bytes{job="prometheus"})',
         },
         condition=f"$limit > 0 && ($used > {SIZE_SHARE:g} * $limit || $ahead > $limit)",
@@ -281,7 +280,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         panel=REFUSED_PANEL,
     )
 
-    for backend in ("prometheus", "loki", "jaeger"):
+    for backend in (part.name for part in topology.WRITTEN_BY_COLLECTOR):
         size, capacity = (
             f'max(otelcol_exporter_queue_{what}{{job="collector", exporter=~".*/{backend}"}})'
             for what in ("size", "capacity")
@@ -339,6 +338,12 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             panel=MEMORY_PANEL,
             pending="5m",
         )
+
+
+def _ahead(size: str) -> str:
+    """Return what a size will be in AHEAD_DAYS; what it is now before there is data enough for a forecast."""
+    predicted = f"predict_linear({size}[1d], {AHEAD_DAYS * 86_400})"
+    return f"sum(({predicted} and {size} offset {host.FORECAST_WINDOW}) or {size})"
 
 
 def _count(counter: str) -> str:

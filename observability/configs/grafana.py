@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import endpoints, topology
+from observability.configs.process import Process
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRETS
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA = "/var/lib/grafana"
-PORT = 3000
+DATA = topology.GRAFANA.data
+PORT = topology.GRAFANA.port("http")
 FILE = f"{CONFIG}/grafana.ini"
 ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
 SECRET_KEY_FILE = f"{SECRETS}/secret-key"
@@ -40,6 +42,31 @@ def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
 # Over this endpoint a trace's spans carry their service's name, which "traces to metrics" needs; and it is the one that
 # later Jaegers keep.
 _TOGGLES = ("jaegerEnableGrpcEndpoint",)
+
+
+def process(settings: Settings) -> Process:
+    """Return Grafana's process: configured by environment, secrets from files."""
+    return Process(
+        environment=environment(settings),
+        files=files(settings),
+        secrets={
+            ADMIN_PASSWORD_FILE: "admin_password",
+            SECRET_KEY_FILE: "secret_key",
+            METRICS_PASSWORD_FILE: "metrics_password",
+            SMTP_PASSWORD_FILE: "smtp_password",
+            KEY_FILE: "tls_key",
+            OAUTH_SECRET_FILE: "oauth_client_secret",
+        },
+        health=_health(settings),
+        health_interval=settings.health_interval,
+    )
+
+
+def _health(settings: Settings) -> tuple[str, ...]:
+    # The API's own health fails with its database. No certificate is made out to a loopback address; whether it is the
+    # right one is checked when `up` waits for Grafana.
+    scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
+    return ("curl", flags, "-o", "/dev/null", f"{scheme}://{topology.GRAFANA.local('http')}/api/health")
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -93,13 +120,13 @@ def environment(settings: Settings) -> dict[str, str]:
         "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
         # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
         "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
-        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": "http://loki:3100",
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.writes(topology.LOKI).url,
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
         "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",
         "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
         "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),
-        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": "collector:4317",
+        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": endpoints.pushes(grpc=True).address,
         "ANALYTICS_REPORTING_ENABLED": "false",
         "ANALYTICS_CHECK_FOR_UPDATES": "false",
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",

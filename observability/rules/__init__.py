@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 def render(settings: Settings) -> dict[str, str]:
     """Return every rule file: its name and its YAML."""
-    from observability.rules import containers, models, service_graph, slo  # noqa: PLC0415 - the leaf modules of this package stay importable alone
+    from observability.rules import containers, host, models, service_graph, slo  # noqa: PLC0415 - the leaf modules of this package stay importable alone
 
-    return slo.render(settings) | containers.render(settings) | service_graph.render(settings) | models.render(settings)
+    rendered: dict[str, str] = {}
+    for part in (slo, containers, host, service_graph, models):
+        rendered |= part.render(settings)
+    return rendered

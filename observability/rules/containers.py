@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from observability import topology
 from observability.rules.slo import RecordingRule, RuleGroup, to_yaml
 from observability.rules.windows import BASE_WINDOW
 from observability.settings import SERVICES
@@ -29,13 +30,19 @@ NETWORK_SENT: Final = "container:network_sent_bytes:rate5m"
 _MEBIBYTE: Final = 1024 * 1024
 _NANOSECONDS: Final = "1e9"
 
+_MEMORY_LIMIT: Final = "max by (container, service) (container_memory_usage_limit_bytes)"
+_HOST_MEMORY: Final = '0.9 * sum(system_memory_usage_bytes{state=~"used|free|buffered|cached"})'
+"""The engine reports the host's memory as the limit of a container that has none: that is no limit."""
+
 _ENGINE: Final = {
     CPU: f"sum by (container, service) (rate(container_cpu_usage_nanoseconds_total[{BASE_WINDOW}])) / {_NANOSECONDS}",
     MEMORY: "max by (container, service) (container_memory_usage_total_bytes)",
     NETWORK_RECEIVED: f"sum by (container, service) (rate(container_network_io_usage_rx_bytes_total[{BASE_WINDOW}]))",
     NETWORK_SENT: f"sum by (container, service) (rate(container_network_io_usage_tx_bytes_total[{BASE_WINDOW}]))",
     CPU_LIMIT: "max by (container, service) (container_cpu_limit > 0)",
-    MEMORY_LIMIT: "max by (container, service) (container_memory_usage_limit_bytes)",
+    MEMORY_LIMIT: (
+        f"({_MEMORY_LIMIT} < on () group_left () {_HOST_MEMORY}) or ({_MEMORY_LIMIT} unless on () {_HOST_MEMORY})"
+    ),
 }
 
 # Go's Prometheus client writes the first set. Jaeger is an OpenTelemetry collector, as the collector is, which counts
@@ -50,8 +57,10 @@ _COLLECTOR: Final = {
     CPU: '{__name__=~"otelcol_process_cpu_seconds(_total)?", %s}',
     MEMORY: '{__name__=~"otelcol_process_memory_rss(_bytes)?", %s}',
 }
-COLLECTORS: Final = ("jaeger", "collector")
-"""Which of the services are OpenTelemetry collectors, and speak of themselves as those do."""
+COLLECTORS: Final = tuple(
+    part.name for part in topology.SCRAPED if part.metrics is not None and part.metrics.dialect == "opentelemetry"
+)
+"""The parts whose own metrics have the names of an OpenTelemetry collector's."""
 
 
 def render(settings: Settings) -> dict[str, str]:

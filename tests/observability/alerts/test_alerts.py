@@ -33,7 +33,7 @@ ANNOTATIONS = {
     "summary", "runbook_url", "__dashboardUid__", "__panelId__", "panel_url", "service_url", "logs_url", "traces_url",
 }  # fmt: skip
 RAW = re.compile(
-    r"up|jaeger_storage_badger_value_log_bytes_available|grafana_datasource_request_total"
+    r"up|grafana_datasource_request_total"
     r"|prometheus_rule_evaluation_failures_total|prometheus_rule_group_iterations_missed_total"
     r"|prometheus_tsdb_wal_corruptions_total"
     r"|prometheus_tsdb_(storage_blocks|wal_storage_size|head_chunks_storage_size|retention_limit)_bytes"

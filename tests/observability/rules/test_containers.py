@@ -109,6 +109,24 @@ def test_what_the_engine_says_counts_before_what_the_process_says(promtool: Prom
     )
 
 
+def test_the_hosts_memory_is_no_limit(promtool: Promtool, group: RuleGroup) -> None:
+    """What the engine reports for a container without one: drawn, every other line lies at zero."""
+    host = 24 * 1024 * MEBIBYTE
+    unlimited = 'container_memory_usage_limit_bytes{container="shop-2",service="shop"}'
+    memory = {
+        f'system_memory_usage_bytes{{state="{state}"}}': f"{host // 4}x60"
+        for state in ("used", "free", "buffered", "cached")
+    }
+    promtool.evaluate(
+        group,
+        ENGINE | memory | {unlimited: f"{host}x60"},
+        [
+            ("1h", of(containers.MEMORY_LIMIT, "shop-1"), 900),
+            ("1h", of(containers.MEMORY_LIMIT, "shop-2"), None),
+        ],
+    )
+
+
 def test_without_the_socket_the_engine_is_not_asked(settings: Settings) -> None:
     text = containers.render(settings.model_validate({"stack": "t", "dockerSocket": ""}))["containers.yml"]
     assert "container_cpu" not in text

@@ -1,0 +1,81 @@
+"""Disk space as `df` counts it, by promtool: one source, and no forecast before six hours of data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from observability.alerts import stack
+from observability.rules import host
+from observability.rules.slo import RecordingRule, RuleGroup
+from tests.observability.rules.conftest import near
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+    from tests.observability.rules.conftest import Promtool
+
+GIGABYTE = 10**9
+DISK = 'device="/dev/vda1",mountpoint="/var/lib/otelcol",type="ext4"'
+MINUTES = 8 * 60
+SHRINKING = f"{30 * GIGABYTE}-{GIGABYTE // 60}x{MINUTES}"
+"""A gigabyte an hour."""
+
+
+@pytest.fixture
+def group(settings: Settings) -> RuleGroup:
+    (written,) = yaml.safe_load(host.render(settings)["host.yml"])["groups"]
+    return RuleGroup(written["name"], written["interval"], tuple(RecordingRule(**rule) for rule in written["rules"]))
+
+
+def usage(used: str, free: str, reserved: str) -> dict[str, str]:
+    values = {"used": used, "free": free, "reserved": reserved}
+    return {f'system_filesystem_usage_bytes{{{DISK},state="{state}"}}': value for state, value in values.items()}
+
+
+def test_the_share_is_that_of_df(promtool: Promtool, group: RuleGroup) -> None:
+    """71 % of what can be written, though less of the whole disk: `df` leaves out what is reserved for root."""
+    promtool.evaluate(
+        group,
+        usage(f"{71 * GIGABYTE}x60", f"{29 * GIGABYTE}x60", f"{5 * GIGABYTE}x60"),
+        [("1h", *near(host.DISK_USED, 0.71)), ("1h", host.DISK_FREE, 29 * GIGABYTE)],
+    )
+
+
+def test_several_volumes_on_one_disk_are_one_disk(promtool: Promtool, group: RuleGroup) -> None:
+    other = {
+        series.replace("/var/lib/otelcol", "/other"): values for series, values in usage("7x60", "3x60", "0x60").items()
+    }
+    promtool.evaluate(group, usage("7x60", "3x60", "0x60") | other, [("1h", f"count({host.DISK_FREE})", 1)])
+
+
+def test_no_forecast_before_six_hours_of_data(promtool: Promtool, group: RuleGroup) -> None:
+    series = usage(f"{10 * GIGABYTE}x{MINUTES}", SHRINKING, f"0x{MINUTES}")
+    in_three_days = host.disk_free_in(stack.AHEAD_DAYS * 86_400)
+    promtool.evaluate(
+        group,
+        series,
+        [
+            ("5h50m", f"count({host.disk_full_in()})", None),
+            ("5h50m", f"count({in_three_days})", None),
+            ("7h", *near(f"({host.disk_full_in()}) / 3600", 23)),
+            ("7h", f"count(({in_three_days}) < 0)", 1),
+        ],
+    )
+
+
+def test_a_disk_that_does_not_fill_is_never_full(promtool: Promtool, group: RuleGroup) -> None:
+    even = usage(f"{GIGABYTE}x{MINUTES}", f"{GIGABYTE}x{MINUTES}", f"0x{MINUTES}")
+    promtool.evaluate(group, even, [("7h", f"count({host.disk_full_in()})", None)])
+
+
+def test_alerts_read_the_same_series_as_the_dashboards(settings: Settings) -> None:
+    asked = {
+        alert.kind: " ".join(alert.queries.values())
+        for alert in stack.group(settings).alerts
+        if alert.kind in {"disk-nearly-full", "disk-filling"}
+    }
+    assert all(host.DISK_FREE in text for text in asked.values())
+    assert "badger" not in str(asked)
+    assert host.disk_free_in(stack.AHEAD_DAYS * 86_400) in asked["disk-filling"]
