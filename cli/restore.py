@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 
 import docker.errors
 
-from cli import archive, data_replacement, encryption, inventory, state_migration, up, volumes
+from cli import archive, data_replacement, encryption, inventory, stack_config, state_migration, up, volumes
 from cli.context import Context
 from cli.errors import UsageError, UserError
 from cli.repair import prepare_stack
@@ -66,7 +66,8 @@ def run(context: Context, path: Path, decryption: encryption.Decryption | None, 
         ) as helper:
             fill(context, helper, Archive(path, decryption, manifest), SERVICES)
             state_migration.install(pulumi, state_migration.strip_host_resources(state), like=before)
-            for setting in state_migration.configure_secrets(context, state, secrets):
+            _, configured = stack_config.raw(context.stack)
+            for setting in state_migration.configure_secrets(context, state, secrets, configured):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
             pulumi.up(*(part for pattern in _CONTENT for part in ("--exclude", pattern)), check=True)
             verdicts = inventory.wait_until_matching(api, manifest.counts, settings, manifest.at, SERVICES)

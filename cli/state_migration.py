@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from cli import stack_config
 from cli.context import Context
 from cli.errors import UserError, WrongPassphraseError
 from cli.pulumi import Pulumi
@@ -110,10 +109,11 @@ def secrets(state: Json) -> dict[str, str]:
     return found
 
 
-def configure_secrets(context: Context, state: Json, wanted: dict[str, str]) -> list[str]:
+def configure_secrets(context: Context, state: Json, wanted: dict[str, str], configured: frozenset[str]) -> list[str]:
     """Make the stack's next `up` use these secrets; return the settings that were written for it.
 
-    A secret that the state generates needs nothing. One that is configured differently is set, over standard input.
+    A secret that the state generates needs nothing. One of the `configured` settings that differs is set, over
+    standard input.
     """
     pulumi = context.pulumi
     generated = {
@@ -121,10 +121,9 @@ def configure_secrets(context: Context, state: Json, wanted: dict[str, str]) -> 
         for r in state["deployment"].get("resources") or ()
         if str(r["type"]).endswith(":RandomPassword")
     }
-    _, secret = stack_config.raw(context.stack)
     written = []
     for setting, name in _GENERATED.items():
-        now = pulumi.output("config", "get", setting).strip() if setting in secret else generated.get(name)
+        now = pulumi.output("config", "get", setting).strip() if setting in configured else generated.get(name)
         if now != wanted[setting]:
             pulumi.output("config", "set", "--secret", setting, stdin=wanted[setting])
             written.append(setting)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli import archive, encryption
-from cli.bootstrap import UserError
+from cli.errors import UserError
 
 PASSPHRASE = "correct horse battery staple"
 KNOWN = {
@@ -42,7 +42,7 @@ def info(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> tarfile.Tar
     return made
 
 
-def write(path: Path, lock: encryption.Lock | None = None) -> archive.Manifest:
+def write(path: Path, lock: encryption.Encryption | None = None) -> archive.Manifest:
     with archive.writing(path, "dev", str(KNOWN["created"]), lock) as writer:
         writer.text(archive.STATE, '{"version": 3}')
         writer.add(info("data/grafana", kind=tarfile.DIRTYPE))
@@ -52,7 +52,7 @@ def write(path: Path, lock: encryption.Lock | None = None) -> archive.Manifest:
         return archive.finish(writer, **KNOWN)
 
 
-def content(path: Path, opener: encryption.Opener | None = None) -> dict[str, bytes]:
+def content(path: Path, opener: encryption.Decryption | None = None) -> dict[str, bytes]:
     found = {}
 
     def visit(member: tarfile.TarInfo, data: object) -> None:
@@ -75,7 +75,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_passphrase(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sealed")
     (folder / "passphrase").write_text(f"{PASSPHRASE}\n")
-    write(folder / "a.tar", encryption.lock(str(folder / "passphrase")))
+    write(folder / "a.tar", encryption.parse_encrypt(str(folder / "passphrase")))
     return folder / "a.tar"
 
 
@@ -237,7 +237,7 @@ def test_a_machine_that_is_too_busy_for_a_passphrase_says_so(monkeypatch: pytest
     monkeypatch.setattr(encryption, "_PAUSE_SECONDS", 0)
     header = f"age-encryption.org/v1\n-> scrypt {text(b's' * 16)} 30\n{text(b'x' * 32)}\n--- {text(b'm' * 32)}\n"
     with pytest.raises(UserError, match="was not tried: this machine is too busy, or too slow"):
-        encryption.Opener(passphrase=PASSPHRASE).unlock(header.encode() + bytes(33))
+        encryption.Decryption(passphrase=PASSPHRASE).identities_for(header.encode() + bytes(33))
 
 
 def test_a_passphrase_is_tried_until_the_machine_is_quiet(
@@ -253,7 +253,7 @@ def test_a_passphrase_is_tried_until_the_machine_is_quiet(
 
     monkeypatch.setattr(encryption, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt)
-    archive.verify(with_passphrase, encryption.Opener(passphrase=PASSPHRASE))
+    archive.verify(with_passphrase, encryption.Decryption(passphrase=PASSPHRASE))
     assert not busy
 
 
@@ -261,11 +261,11 @@ def test_a_passphrase_opens_and_another_does_not(with_passphrase: Path, tmp_path
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text(PASSPHRASE)
     wrong.write_text(PASSPHRASE[:-1])
-    opener = encryption.opener(str(right))
+    opener = encryption.parse_decrypt(str(right))
     archive.verify(with_passphrase, opener)
     assert content(with_passphrase, opener)["data/grafana/grafana.db"] == FILES["data/grafana/grafana.db"]
     with pytest.raises(UserError, match=r"does not open the archive\. Nothing was touched"):
-        archive.verify(with_passphrase, encryption.opener(str(wrong)))
+        archive.verify(with_passphrase, encryption.parse_decrypt(str(wrong)))
     with pytest.raises(UserError, match="is encrypted: DECRYPT="):
         archive.verify(with_passphrase, None)
     assert PASSPHRASE.encode() not in with_passphrase.read_bytes()
@@ -282,46 +282,46 @@ def test_a_flipped_bit_in_what_is_encrypted_is_refused(
     raw[at] ^= 1 << data.draw(st.integers(0, 7))
     (tmp_path / "damaged.tar").write_bytes(raw)
     with pytest.raises(UserError, match=r"Nothing was touched|DECRYPT"):
-        archive.verify(tmp_path / "damaged.tar", encryption.Opener(passphrase=PASSPHRASE))
+        archive.verify(tmp_path / "damaged.tar", encryption.Decryption(passphrase=PASSPHRASE))
 
 
 def test_a_key_opens_and_another_does_not(tmp_path: Path) -> None:
     own, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
     for name, key in (("own", own), ("other", other)):
         (tmp_path / name).write_text(f"# created: today\n{key}\n")
-    write(tmp_path / "a.tar", encryption.lock(str(own.to_public())))
-    archive.verify(tmp_path / "a.tar", encryption.opener(str(tmp_path / "own")))
+    write(tmp_path / "a.tar", encryption.parse_encrypt(str(own.to_public())))
+    archive.verify(tmp_path / "a.tar", encryption.parse_decrypt(str(tmp_path / "own")))
     with pytest.raises(UserError, match=r"another key, or damaged .*Nothing was touched"):
-        archive.verify(tmp_path / "a.tar", encryption.opener(str(tmp_path / "other")))
+        archive.verify(tmp_path / "a.tar", encryption.parse_decrypt(str(tmp_path / "other")))
     (tmp_path / "phrase").write_text(PASSPHRASE)
     with pytest.raises(UserError, match="encrypted to a key"):
-        archive.verify(tmp_path / "a.tar", encryption.opener(str(tmp_path / "phrase")))
+        archive.verify(tmp_path / "a.tar", encryption.parse_decrypt(str(tmp_path / "phrase")))
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not on PATH")
 def test_a_file_of_ssh_keys_will_do(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
-    write(tmp_path / "a.tar", encryption.lock(str(tmp_path / "key.pub")))
-    archive.verify(tmp_path / "a.tar", encryption.opener(str(tmp_path / "key")))
+    write(tmp_path / "a.tar", encryption.parse_encrypt(str(tmp_path / "key.pub")))
+    archive.verify(tmp_path / "a.tar", encryption.parse_decrypt(str(tmp_path / "key")))
 
 
 @pytest.mark.parametrize("text", ["", "short\n", "one line of words\nand another\n", "age1thisisnokeyatall\n"])
 def test_a_file_of_anything_else_is_no_lock(tmp_path: Path, text: str) -> None:
     (tmp_path / "file").write_text(text)
     with pytest.raises(UserError, match="ENCRYPT"):
-        encryption.lock(str(tmp_path / "file"))
+        encryption.parse_encrypt(str(tmp_path / "file"))
 
 
 def test_a_private_key_is_not_what_one_encrypts_to(tmp_path: Path) -> None:
     key = str(pyrage.x25519.Identity.generate())
     (tmp_path / "file").write_text(key)
     with pytest.raises(UserError, match="holds a private key") as refused:
-        encryption.lock(str(tmp_path / "file"))
+        encryption.parse_encrypt(str(tmp_path / "file"))
     assert key not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    for read, setting in ((encryption.lock, "ENCRYPT"), (encryption.opener, "DECRYPT")):
+    for read, setting in ((encryption.parse_encrypt, "ENCRYPT"), (encryption.parse_decrypt, "DECRYPT")):
         with pytest.raises(UserError, match=f"{setting}=.*cannot be read"):
             read(str(tmp_path / "none"))
         assert read("") is None
@@ -329,4 +329,4 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
     (tmp_path / "file").write_text(PASSPHRASE)
-    assert PASSPHRASE not in repr(encryption.opener(str(tmp_path / "file")))
+    assert PASSPHRASE not in repr(encryption.parse_decrypt(str(tmp_path / "file")))

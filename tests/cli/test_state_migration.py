@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import pulumi, stack_config, state_migration
-from cli.bootstrap import UserError
+from cli import state_migration
+from cli.errors import UserError
+from tests.cli import fakes
 
 Json = dict[str, Any]
 
@@ -61,7 +62,7 @@ STATE: Json = {
 
 
 def test_what_is_of_the_host_goes_and_nothing_points_to_it() -> None:
-    left = state_migration.rootless(STATE)["deployment"]
+    left = state_migration.strip_host_resources(STATE)["deployment"]
     assert [r["urn"].rsplit("::", 1)[-1] for r in left["resources"]] == [
         "observability-dev", "default", "grafana", "grafana-secret-key", "platform", "log to trace",
     ]  # fmt: skip
@@ -73,7 +74,7 @@ def test_what_is_of_the_host_goes_and_nothing_points_to_it() -> None:
 
 
 def test_an_empty_state_stays_one() -> None:
-    assert state_migration.rootless({"version": 3, "deployment": {}})["deployment"]["resources"] == []
+    assert state_migration.strip_host_resources({"version": 3, "deployment": {}})["deployment"]["resources"] == []
 
 
 def test_the_secrets_are_found_wherever_they_come_from() -> None:
@@ -99,19 +100,17 @@ WANTED = {"grafanaAdminUser": "admin", "grafanaAdminPassword": "p", "grafanaSecr
     ],
 )
 def test_only_what_differs_is_configured_and_never_as_an_argument(
-    monkeypatch: pytest.MonkeyPatch, configured: dict[str, str], written: list[str]
+    configured: dict[str, str], written: list[str]
 ) -> None:
-    given: dict[str, str | None] = {}
+    passed: dict[str, str | None] = {}
 
-    def ask(*arguments: str, given_: str | None = None, **more: str | None) -> str:
-        assert given_ is None
+    def output(*arguments: str, stdin: str | None = None) -> str:
         if arguments[:2] == ("config", "get"):
             return configured[arguments[2]] + "\n"
         assert arguments[:3] == ("config", "set", "--secret")
-        given[arguments[3]] = more["given"]
+        passed[arguments[3]] = stdin
         return ""
 
-    monkeypatch.setattr(pulumi, "ask", ask)
-    monkeypatch.setattr(stack_config, "raw", lambda _: ({}, frozenset(configured)))
-    assert state_migration.adopt(STATE, WANTED) == written
-    assert given == {name: WANTED[name] for name in written}
+    context = fakes.context("dev", on_output=output)
+    assert state_migration.configure_secrets(context, STATE, WANTED, frozenset(configured)) == written
+    assert passed == {name: WANTED[name] for name in written}

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from cli import archive, otlp
+from cli.errors import ExitCode
 from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import Sandbox
 from observability.settings import CONTAINERS, SERVICES
@@ -173,7 +174,7 @@ def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple
     api.request("POST", "/api/admin/users", {"name": "Eve", "login": "eve", "password": PASSWORD})
     config = (filled.folder / f"Pulumi.{filled.name}.yaml").read_bytes()
     done = filled.run("restore", str(path), DECRYPT=str(file))
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_CONFIRMED
     assert f"YES={filled.name}" in done.stderr
     done = filled.run("restore", str(path), DECRYPT=str(file), YES=filled.name)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -206,7 +207,7 @@ def test_what_cannot_be_restored_touches_nothing(
     before = filled.ids()
     done = filled.run("restore", str(tmp_path / "a.tar"), DECRYPT=str(file), YES=filled.name)
     print(done.stderr)
-    assert done.returncode == 1
+    assert done.returncode != 0
     assert "othing was touched" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert filled.ids() == before
@@ -244,7 +245,7 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     said = filled.up()
-    assert "undid a restore that was interrupted" in said
+    assert "rolled back a restore that was interrupted" in said
     assert login(filled, "bob", PASSWORD)["login"] == "bob", "what came after the backup is there: nothing was restored"
     assert filled.docker.containers.list(all=True, filters={"name": journal}) == []
     filled.expect_no_changes()
@@ -253,7 +254,7 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
 def test_the_manifest_says_what_is_in_it(taken: tuple[Path, Path, int]) -> None:
     from cli import encryption  # noqa: PLC0415 - only here
 
-    manifest, texts = archive.verify(taken[0], encryption.opener(str(taken[1])))
+    manifest, texts = archive.verify(taken[0], encryption.parse_decrypt(str(taken[1])))
     assert set(texts) == {archive.STATE, archive.PASSPHRASE, "pulumi/Pulumi.e2e-backup.yaml"}
     assert set(manifest.images) == set(SERVICES)
     assert manifest.paused_seconds < 30
