@@ -33,10 +33,10 @@ diff: ## Show what changes in meaning since BASE, as Markdown; needs no engine, 
 promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
 	@$(OBS) promote "$(FROM)" "$(TO)"
 
-pull: ## Write the dashboard UID, as it is in Grafana now, as code
+pull: ## Write the dashboard UID, as it is in Grafana now, to a file that builds it
 	@$(OBS) pull $(ON) "$(UID)"
 
-import: ## Import folders, data sources and dashboards that were made in Grafana
+import: ## Manage the folders, data sources and dashboards that people made in Grafana
 	@$(OBS) import $(ON)
 
 plan: ## Show what the program would create; needs no engine, Docker or network
@@ -73,10 +73,10 @@ repair: ## Repair what an interrupted run left behind, as `up` does
 	@$(OBS) repair $(ON)
 
 backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
-	@ENCRYPT="$(ENCRYPT)" $(OBS) backup $(ON) $(if $(TO),"$(TO)")
+	@ENCRYPT="$(ENCRYPT)" ARCHIVE_KEY="$(ARCHIVE_KEY)" $(OBS) backup $(ON) $(if $(TO),"$(TO)")
 
-restore: ## Restore an archive: FROM=archive DECRYPT=file (asks where there is data)
-	@DECRYPT="$(DECRYPT)" $(OBS) restore $(ON) "$(FROM)"
+restore: ## Restore an archive: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks where there is data)
+	@DECRYPT="$(DECRYPT)" ARCHIVE_KEY="$(ARCHIVE_KEY)" ACCEPT_UNSIGNED="$(ACCEPT_UNSIGNED)" $(OBS) restore $(ON) "$(FROM)"
 
 upgrade: ## Upgrade one component, and roll back with its data if the new version fails: COMPONENT=grafana TO=12.4.1
 	@$(OBS) upgrade $(ON) "$(COMPONENT)" "$(TO)"

@@ -77,5 +77,6 @@ pulumi.export("jaegerUrl", settings.address("jaeger"))
 pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
+pulumi.export("grafanaToken", pulumi.Output.secret(access.token))
 if settings.tls_ca:
     pulumi.export("grafanaCaCertificate", settings.tls_ca)

@@ -13,6 +13,7 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import IO, Any, Final
 
 from docker.models.containers import Container
 
-from cli import archive, encryption, inventory, repair, volumes
+from cli import archive, archive_key, encryption, inventory, repair, volumes
 from cli.bootstrap import ROOT
 from cli.context import Context
 from cli.errors import NotUpError, UserError
@@ -42,9 +43,17 @@ _PREALLOCATED: Final = re.compile(r"jaeger/(values/\d+\.vlog|keys/\d+\.mem)")
 _MARGIN: Final = 1024 * 1024
 
 
-def run(context: Context, folder: Path, to: encryption.Encryption | None) -> int:
+@dataclass(frozen=True)
+class Keys:
+    """Who can decrypt an archive, and the file of the key that signs it (ARCHIVE_KEY)."""
+
+    recipients: encryption.Recipients | None = None
+    archive_key: str = ""
+
+
+def run(context: Context, folder: Path, keys: Keys) -> int:
     """Back the stack up into a folder."""
-    path, manifest = create(context, folder, to)
+    path, manifest = create(context, folder, keys)
     context.console.table(
         f"backup of stack '{context.stack}'",
         ("store", "files", "bytes", "counted"),
@@ -52,12 +61,13 @@ def run(context: Context, folder: Path, to: encryption.Encryption | None) -> int
     )
     size = path.stat().st_size
     context.console.say(
-        f"{path}: {size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s. {_restoring(path, to)}"
+        f"{path}: {size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s."
+        f" {_restoring(path, keys.recipients)}"
     )
     return 0
 
 
-def create(context: Context, folder: Path, to: encryption.Encryption | None = None) -> tuple[Path, archive.Manifest]:
+def create(context: Context, folder: Path, keys: Keys) -> tuple[Path, archive.Manifest]:
     """Write an archive of the stack into `folder` and return it; UserError, and no archive, on any error."""
     settings, engine = context.settings, context.engine
     context.pulumi.select()
@@ -71,14 +81,16 @@ def create(context: Context, folder: Path, to: encryption.Encryption | None = No
     with _interruptible(), volumes.helper(engine.client, settings, volumes.BACKUP, SERVICES) as helper:
         say("counting …")
         before = inventory.measure(api, settings, at)
-        with archive.writing(path, settings.stack, now.isoformat(timespec="seconds"), to) as writer:
+        created = now.isoformat(timespec="seconds")
+        key = archive_key.create(context.environment, keys.archive_key)
+        with archive.writing(path, settings.stack, created, keys.recipients, key) as writer:
             state = context.pulumi.output("stack", "export")
-            _state(context, writer, state, encrypted=to is not None)
+            _state(context, writer, state, encrypted=keys.recipients is not None)
             say("copying …")
             seconds = _copy(context, writer, helper, containers)
             fields = {
                 "stack": settings.stack,
-                "created": now.isoformat(timespec="seconds"),
+                "created": created,
                 "images": _images(json.loads(state)),
                 "paused_seconds": round(seconds, 3),
                 "at": at,
@@ -176,8 +188,8 @@ def _contents(manifest: archive.Manifest, service: str) -> tuple[str, str, str]:
     return f"{len(own):,}", f"{sum(m.stored for m in own):,}", ", ".join(counted)
 
 
-def _restoring(path: Path, to: encryption.Encryption | None) -> str:
-    if to is None:
+def _restoring(path: Path, recipients: encryption.Recipients | None) -> str:
+    if recipients is None:
         return f"`make restore FROM={path}` brings it back, with the passphrase of this stack's secrets at hand."
     return f"`make restore FROM={path} DECRYPT=<file>` brings it back."
 

@@ -58,10 +58,10 @@ class Context:
         return self.load_settings(self.stack)
 
     def grafana(self) -> GrafanaApi:
-        """Return Grafana's API as its administrator; NotUpError when the stack is not up."""
-        from components.grafana_api import administrator  # noqa: PLC0415 - as above
+        """Return Grafana's API as the program uses it; NotUpError when the stack is not up."""
+        from components.grafana_api import program  # noqa: PLC0415 - as above
 
-        return administrator(self.pulumi.outputs())
+        return program(self.pulumi.outputs())
 
     def confirm(self, warning: str, unchanged: str, *, given: str | None) -> None:
         """Ask for the stack's name unless `given` (YES) has it; NotConfirmedError for any other answer.

@@ -1,7 +1,10 @@
-"""Replaces a stack's data, with a rollback: the old data stays until the new data has been checked.
+"""Replace a stack's data, with rollback: the former data stays until the new data has been verified.
 
-The helper container holds the journal. While it exists, the replacement is neither finished nor rolled back; it is on
-the Docker host, so that any machine that runs `make up` next finds it and rolls back what was interrupted.
+The helper container holds the journal. While it exists, a replacement is neither finished nor rolled back; it is on the
+Docker host, so that any machine that runs `make up` next finds it and rolls back what was interrupted.
+
+The stack's networks stay: containers that are not the stack's may be connected to them, and Docker removes no network
+that is in use.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ from typing import Any, Final
 
 import docker.errors
 from docker import DockerClient
+from docker.models.networks import Network
 
 from cli import down, state_migration, volumes
 from cli.bootstrap import ROOT
 from cli.context import Context
+from cli.errors import UserError
 from observability.names import labels
 from observability.settings import Settings
 
@@ -32,7 +37,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Journal:
-    """What a rollback needs: the services, the state (None where it stays), files of the project."""
+    """What a rollback needs: whose data is replaced, the state (None if it stays), files of the project."""
 
     services: Sequence[str]
     state: Json | None
@@ -41,18 +46,37 @@ class Journal:
 
 @contextmanager
 def replacing(
-    context: Context, services: Sequence[str], *, state: Json | None, files: Sequence[str] = ()
+    context: Context,
+    services: Sequence[str],
+    *,
+    sizes: Mapping[str, int],
+    state: Json | None,
+    files: Sequence[str] = (),
 ) -> Iterator[volumes.HelperContainer]:
-    """Remove the services' containers, move their data aside, and yield the helper with empty volumes.
+    """Take the services down, set their data aside, and yield the helper container, whose volumes are empty.
 
-    With `state`, the whole stack is removed, because another state replaces it. After an exception everything is as
-    before (without containers: the caller brings them up); otherwise the old data is deleted.
+    With `state`, all of the stack goes, because another state takes its place. After an exception everything is as it
+    was, but down: the caller brings it up. Otherwise the former data is deleted.
+
+    Args:
+        context: The stack.
+        services: Whose data is replaced.
+        sizes: The bytes that each service's volume will hold; UserError, and nothing was touched, without the space.
+        state: The stack's state.
+        files: Files of the project that a rollback writes back.
     """
     client, settings = context.engine.client, context.settings
     journal = Journal(
         services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()}
     )
+    if state is not None:
+        require_free_networks(client, settings, state)
     helper = volumes.build(client, settings, volumes.RESTORE, services)
+    try:
+        require_space(helper.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes)
+    except UserError:
+        helper.container.remove(force=True)
+        raise
     helper.write("/", {f"{_FOLDER.strip('/')}/{_FILE}": json.dumps(vars(journal)).encode()})
     try:
         _take_down(client, settings, journal)
@@ -66,7 +90,7 @@ def replacing(
 
 
 def repair(context: Context) -> list[str]:
-    """Roll an interrupted replacement back, or finish one that was decided; return a line for it."""
+    """Roll back a replacement that was interrupted, or finish one that had been decided; return a line for it."""
     client, settings = context.engine.client, context.settings
     container = volumes.left_behind(client, settings, volumes.RESTORE)
     if container is None:
@@ -98,9 +122,55 @@ def _take_down(client: DockerClient, settings: Settings, journal: Journal) -> No
     for volume in client.volumes.list(filters={"label": f"{labels.STACK}={settings.stack}"}):
         if labels.CONTENT in (volume.attrs.get("Labels") or {}):
             volume.remove()
-    for network in client.networks.list(names=[settings.prefix]):
-        if network.name == settings.prefix:
+    for network in _unknown_networks(client, settings, journal.state):
+        with suppress(docker.errors.APIError):  # in use: `require_free_networks` refuses that at the start
             network.remove()
+
+
+def networks(client: DockerClient, settings: Settings) -> list[str]:
+    """Return the IDs of the stack's networks."""
+    return [str(n.id) for n in client.networks.list(filters={"label": f"{labels.STACK}={settings.stack}"})]
+
+
+def require_free_networks(client: DockerClient, settings: Settings, state: Json) -> None:
+    """Raise UserError if a network of the stack that its state does not know, and `up` would make anew, is in use."""
+    for network in _unknown_networks(client, settings, state):
+        others = [str(c.name) for c in network.containers if c.labels.get(labels.STACK) != settings.stack]
+        if others:
+            msg = (
+                f"network {network.name} is not in the state of stack '{settings.stack}', and has to be made anew, but"
+                f" {', '.join(sorted(others))} is connected to it: `docker network disconnect` it first."
+                " Nothing was touched."
+            )
+            raise UserError(msg)
+
+
+def _unknown_networks(client: DockerClient, settings: Settings, state: Json) -> list[Network]:
+    known = {r.get("id") for r in state["deployment"].get("resources") or ()}
+    return [client.networks.get(id_) for id_ in networks(client, settings) if id_ not in known]
+
+
+def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Raise UserError unless the file systems of the volumes have room for the new data beside the former.
+
+    Args:
+        table: What `df -Pk` prints for the volumes, in the order of `services`.
+        services: The services.
+        sizes: The bytes that each needs.
+    """
+    needed: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for service, line in zip(services, table.splitlines()[1:], strict=True):
+        device, _, _, available, *_ = line.split()
+        needed[device] = needed.get(device, 0) + sizes.get(service, 0)
+        free[device] = int(available) * 1024
+    for device, size in needed.items():
+        if size > free[device]:
+            msg = (
+                f"the data needs {size:,} bytes on {device} of the Docker host, and {free[device]:,} are free:"
+                " what is there now stays beside it until the end. Nothing was touched."
+            )
+            raise UserError(msg)
 
 
 def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journal) -> None:
@@ -112,7 +182,12 @@ def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journ
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
     if journal.state is not None:
-        state_migration.install(context.pulumi, state_migration.strip_host_resources(journal.state), like=journal.state)
+        left = networks(client, settings)
+        state_migration.install(
+            context.pulumi,
+            state_migration.strip_host_resources(journal.state, keep=journal.state, networks=left),
+            like=journal.state,
+        )
         if not journal.state["deployment"].get("resources"):
             empty = [s for s in journal.services if helper.is_empty(s)]
     helper.container.remove(force=True)

@@ -28,83 +28,86 @@ _PRIVATE: Final = ("AGE-SECRET-KEY-", "-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
 @dataclass(frozen=True)
-class Encryption:
-    """The recipients of an archive; `key` is the `key.age` of one with a passphrase, empty otherwise."""
+class Recipients:
+    """Who can decrypt an archive; `key` is the `key.age` of one with a passphrase, empty otherwise."""
 
-    recipients: Sequence[Any]
+    keys: Sequence[Any]
     key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
-class Decryption:
-    """What decrypts an archive: identities, or a passphrase for its `key.age`."""
+class Identities:
+    """What an archive is decrypted with: private keys, or the passphrase of its `key.age`."""
 
-    identities: Sequence[Any] = field(default=(), repr=False)
+    keys: Sequence[Any] = field(default=(), repr=False)
     passphrase: str = field(default="", repr=False)
 
-    def identities_for(self, key: bytes) -> Sequence[Any]:
-        """Return the identities for an archive with this `key.age`; WrongPassphraseError when there are none."""
+    def unlock(self, key: bytes) -> Sequence[Any]:
+        """Return the identities that decrypt an archive with this `key.age`; UserError for another passphrase."""
         if not key:
-            if not self.identities:
+            if not self.keys:
                 msg = "the archive is encrypted to a key: DECRYPT=<file of that key>; this file holds a passphrase"
                 raise WrongPassphraseError(msg)
-            return self.identities
+            return self.keys
         if not self.passphrase:
             msg = "the archive is encrypted with a passphrase: DECRYPT=<file of that passphrase>; this file holds a key"
             raise WrongPassphraseError(msg)
-        return [pyrage.x25519.Identity.from_str(_decrypt_key(key, self.passphrase).decode())]
+        return [pyrage.x25519.Identity.from_str(_decrypted(key, self.passphrase).decode())]
 
 
-def parse_encrypt(given: str) -> Encryption | None:
-    """Return what ENCRYPT names, None where it is empty: a public key, a file of them, or a file with a passphrase."""
-    if not given:
+def recipients(setting: str) -> Recipients | None:
+    """Return the recipients that ENCRYPT names, None if it is empty.
+
+    Args:
+        setting: A public key, a file of public keys, or a file with a passphrase.
+    """
+    if not setting:
         return None
-    text = given if given.startswith(_PUBLIC) else _read("ENCRYPT", given)
+    text = setting if setting.startswith(_PUBLIC) else _read("ENCRYPT", setting)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if any(line.startswith(_PUBLIC) for line in lines):
-        return Encryption([_recipient(line) for line in lines])
+        return Recipients([_recipient(line) for line in lines])
     if any(line.startswith(_PRIVATE) for line in lines):
-        msg = f"ENCRYPT={given}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
+        msg = f"ENCRYPT={setting}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
         raise UsageError(msg)
     own = pyrage.x25519.Identity.generate()
-    return Encryption(
-        [own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines))
-    )
+    key = pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", setting, lines))
+    return Recipients([own.to_public()], key)
 
 
-def parse_decrypt(given: str) -> Decryption | None:
-    """Return what DECRYPT names: a file of private keys or of a passphrase; None where it is empty."""
-    if not given:
+def identities(setting: str) -> Identities | None:
+    """Return the private keys or the passphrase in the file that DECRYPT names, None if it is empty."""
+    if not setting:
         return None
-    text = _read("DECRYPT", given)
+    text = _read("DECRYPT", setting)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     try:
         if lines and lines[0].startswith(_PRIVATE[1]):
-            return Decryption([pyrage.ssh.Identity.from_buffer(text.encode())])
+            return Identities([pyrage.ssh.Identity.from_buffer(text.encode())])
         if any(line.startswith(_PRIVATE[0]) for line in lines):
-            return Decryption([pyrage.x25519.Identity.from_str(line) for line in lines])
+            return Identities([pyrage.x25519.Identity.from_str(line) for line in lines])
     except pyrage.IdentityError:
-        msg = f"DECRYPT={given}: holds no private key of age or ssh that can be read"
+        msg = f"DECRYPT={setting}: holds no private key of age or ssh that can be read"
         raise UsageError(msg) from None
-    return Decryption(passphrase=_passphrase("DECRYPT", given, lines))
+    return Identities(passphrase=_passphrase("DECRYPT", setting, lines))
 
 
 @contextmanager
-def encrypting(sink: IO[bytes], recipients: Sequence[Any]) -> Iterator[IO[bytes]]:
+def encrypting(sink: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
     """Yield a file whose content reaches `sink` encrypted."""
-    with _piped(lambda source: pyrage.encrypt_io(source, sink, recipients), "r") as writer:
+    with _beside(lambda source: pyrage.encrypt_io(source, sink, keys), "r") as writer:
         yield writer
 
 
 @contextmanager
-def decrypting(source: IO[bytes], identities: Sequence[Any]) -> Iterator[IO[bytes]]:
-    """Yield a file that reads `source` decrypted; WrongPassphraseError for another key or a damaged source."""
-    with _piped(lambda sink: pyrage.decrypt_io(source, sink, identities), "w") as reader:
+def decrypting(source: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
+    """Yield a file that reads what `source` holds, decrypted; UserError for another key or a damaged source."""
+    with _beside(lambda sink: pyrage.decrypt_io(source, sink, keys), "w") as reader:
         yield reader
 
 
 @contextmanager
-def _piped(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
+def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
     """Run `work` in a thread on the far end of a pipe (which it reads or writes), and yield the near end."""
     reading, writing = os.pipe()
     near, far = (writing, reading) if mode == "r" else (reading, writing)
@@ -131,16 +134,14 @@ def _piped(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
         failure = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
         if failure is not None and not isinstance(broken, KeyboardInterrupt):
             msg = f"the archive cannot be decrypted: another key, or damaged ({failure}). Nothing was touched."
-            if mode == "w":
-                raise WrongPassphraseError(msg) from None
-            raise UserError(f"the archive could not be encrypted: {failure}") from None
+            raise UserError(msg if mode == "w" else f"the archive could not be encrypted: {failure}") from None
 
 
-def _decrypt_key(key: bytes, passphrase: str) -> bytes:
-    """Decrypt a `key.age`; WrongPassphraseError for another passphrase.
+def _decrypted(key: bytes, passphrase: str) -> bytes:
+    """Decrypt a `key.age`; UserError for another passphrase.
 
     age makes the passphrase as hard to try as this machine is fast, and refuses what takes 16 times as long as it
-    expects: on a machine that was quiet then and is busy now, the right one too. So it is tried again.
+    expects: on a machine that was quiet then and is busy now, the right one too. So it is asked again.
     """
     for _ in range(_TRIES):
         try:
@@ -153,7 +154,7 @@ def _decrypt_key(key: bytes, passphrase: str) -> bytes:
             return decrypted
         time.sleep(_PAUSE_SECONDS)
     msg = (
-        "the passphrase was not tried: this machine is too busy, or too slow, for the work that this passphrase needs."
+        "the passphrase was not tried: this machine is too busy, or too slow, for the work that the archive's asks for."
         " Try again when it is quiet. Nothing was touched."
     )
     raise UserError(msg)
@@ -169,19 +170,19 @@ def _recipient(line: str) -> Any:  # noqa: ANN401 - one of age's kinds
         raise UsageError(msg) from None
 
 
-def _passphrase(setting: str, given: str, lines: list[str]) -> str:
+def _passphrase(setting: str, value: str, lines: list[str]) -> str:
     if len(lines) != 1 or len(lines[0]) < MINIMUM_PASSPHRASE:
         msg = (
-            f"{setting}={given}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
+            f"{setting}={value}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
             f" {MINIMUM_PASSPHRASE} characters or more"
         )
         raise UsageError(msg)
     return lines[0]
 
 
-def _read(setting: str, given: str) -> str:
+def _read(setting: str, value: str) -> str:
     try:
-        return Path(given).expanduser().read_text(encoding="utf-8")
+        return Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{setting}={given}: cannot be read ({error}); accepted: a file with keys or a passphrase"
+        msg = f"{setting}={value}: cannot be read ({error}); accepted: a file with keys or a passphrase"
         raise UsageError(msg) from None

@@ -1,24 +1,22 @@
-"""`import`: folders, data sources and dashboards that were made in Grafana come under the program, unchanged.
+"""`import`: manages the folders, data sources and dashboards that people made in Grafana, unchanged.
 
-They are written to adopted/ and imported into Pulumi's state as they are, so that `up` has nothing to change about
-them. What cannot be imported stays as it is, and is named.
+They are written to imported/ and imported into Pulumi's state as they are, so that `up` finds nothing to change. What
+cannot be imported stays unmanaged, and is named.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import adopted
 from cli.context import Context
-from cli.errors import NotUpError
-from cli.pull import fetch, write
+from cli.errors import NotUpError, UserError
+from cli.pull import fetch
 from cli.pulumi import Pulumi
 from cli.repair import prepare_stack
 from components.grafana_api import GrafanaApi
+from observability import imported
 
 Json = dict[str, Any]
 
@@ -30,7 +28,15 @@ _HEADER = "httpHeaderName"
 
 
 def run(context: Context) -> int:
-    """Import everything that the program does not know yet."""
+    """Import everything that the program does not manage yet."""
+    try:
+        return _import_all(context)
+    except imported.ImportedContentError as error:
+        msg = f"Grafana of stack '{context.stack}' holds what cannot be imported: {error}. Nothing was written."
+        raise UserError(msg) from None
+
+
+def _import_all(context: Context) -> int:
     _ = context.settings
     prepare_stack(context)
     api = context.grafana()
@@ -41,48 +47,42 @@ def run(context: Context) -> int:
     folders = [f for f in _folders(api) if (_FOLDER, f.uid) not in known]
     sources = [s for s in _sources(api, skipped) if (_SOURCE, s.uid) not in known]
     dashboards = [d for d in _dashboards(api, skipped) if (_DASHBOARD, d) not in known]
-    imported = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
-    imported += [(_DASHBOARD, uid) for uid in dashboards]
+    new = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
+    new += [(_DASHBOARD, uid) for uid in dashboards]
     for line in skipped:
-        say(f"left as it is: {line}")
-    if not imported:
-        say(f"Grafana of stack '{context.stack}' has nothing that the program does not know")
+        say(f"stays unmanaged: {line}")
+    if not new:
+        say(f"Grafana of stack '{context.stack}' has nothing that the program does not manage")
         return 0
-    written = [write(uid, *fetch(context, api, uid)) for uid in dashboards]
-    _add(adopted.FOLDERS_FILE, [asdict(f) for f in folders])
-    _add(adopted.SOURCES_FILE, [asdict(s) for s in sources])
-    _import(context.pulumi, resources, imported)
-    context.console.table("imported", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in imported])
-    say(f"wrote adopted/: {len(written)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
+    with imported.writing(imported.files(folders, sources, [fetch(context.stack, api, uid) for uid in dashboards])):
+        _import(context.pulumi, resources, new)
+    rows = [(t.rsplit(":", 1)[-1], uid) for t, uid in new]
+    context.console.table("managed from now on", ("kind", "uid"), rows)
+    say(f"wrote imported/: {len(dashboards)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
     say("Nothing in Grafana was changed. `make up` will change nothing about them but its own record of the release.")
     return 0
 
 
-def _folders(api: GrafanaApi) -> list[adopted.Folder]:
+def _folders(api: GrafanaApi) -> list[imported.Folder]:
     """Return Grafana's folders, parents before children."""
-    found = [api.request("GET", f"/api/folders/{f['uid']}") for f in _search(api, "dash-folder")]
-    folders = [adopted.Folder(f["uid"], f["title"], f.get("parentUid") or "") for f in found]
-    parents = {f.uid: f.parent for f in folders}
-
-    def depth(uid: str) -> int:
-        return 1 + depth(parents[uid]) if parents.get(uid) else 0
-
-    return sorted(folders, key=lambda f: (depth(f.uid), f.uid))
+    found = [api.request("GET", f"/api/folders/{imported.require_uid(f['uid'])}") for f in _search(api, "dash-folder")]
+    folders = [imported.Folder(imported.require_uid(f["uid"]), f["title"], f.get("parentUid") or "") for f in found]
+    return list(imported.by_depth(folders))
 
 
-def _sources(api: GrafanaApi, skipped: list[str]) -> list[adopted.Source]:
+def _sources(api: GrafanaApi, skipped: list[str]) -> list[imported.Source]:
     sources = []
     for found in api.request("GET", "/api/datasources"):
         if found.get("readOnly"):
             skipped.append(f"data source '{found['name']}', which Grafana was provisioned with")
             continue
-        one = api.request("GET", f"/api/datasources/uid/{found['uid']}")
+        one = api.request("GET", f"/api/datasources/uid/{imported.require_uid(found['uid'])}")
         if any(key.startswith(_HEADER) for key in one["jsonData"]):
             skipped.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
             continue
         sources.append(
-            adopted.Source(
-                uid=one["uid"],
+            imported.Source(
+                uid=imported.require_uid(one["uid"]),
                 name=one["name"],
                 type=one["type"],
                 url=one["url"],
@@ -101,7 +101,7 @@ def _sources(api: GrafanaApi, skipped: list[str]) -> list[adopted.Source]:
 def _dashboards(api: GrafanaApi, skipped: list[str]) -> list[str]:
     uids = []
     for found in _search(api, "dash-db"):
-        one = api.request("GET", f"/api/dashboards/uid/{found['uid']}")
+        one = api.request("GET", f"/api/dashboards/uid/{imported.require_uid(found['uid'])}")
         if one["meta"].get("provisioned"):
             skipped.append(f"dashboard '{found['title']}', which Grafana was provisioned with")
         else:
@@ -122,13 +122,7 @@ def _uid(resource: Json) -> str:
     return str(resource["id"]).rsplit(":", 1)[-1]
 
 
-def _add(path: Path, new: list[Json]) -> None:
-    if new:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps([*before, *new], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _import(pulumi: Pulumi, resources: list[Json], imported: list[tuple[str, str]]) -> None:
+def _import(pulumi: Pulumi, resources: list[Json], new: list[tuple[str, str]]) -> None:
     """Import them into the state, under the parent that `up` gives them."""
     parent = next((r["urn"] for r in resources if r["type"] == _COMPONENT), None)
     provider = next((r["urn"] for r in resources if r["type"] == "pulumi:providers:grafana"), None)
@@ -139,7 +133,7 @@ def _import(pulumi: Pulumi, resources: list[Json], imported: list[tuple[str, str
         "nameTable": {"content": parent, "grafana": provider},
         "resources": [
             {"type": type_, "name": uid, "id": f"1:{uid}", "parent": "content", "provider": "grafana"}
-            for type_, uid in imported
+            for type_, uid in new
         ],
     }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

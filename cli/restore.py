@@ -16,7 +16,17 @@ from typing import IO, Any, Final
 
 import docker.errors
 
-from cli import archive, data_replacement, encryption, inventory, stack_config, state_migration, up, volumes
+from cli import (
+    archive,
+    data_replacement,
+    encryption,
+    inventory,
+    stack_config,
+    state_check,
+    state_migration,
+    up,
+    volumes,
+)
 from cli.context import Context
 from cli.errors import UsageError, UserError
 from cli.repair import prepare_stack
@@ -24,29 +34,28 @@ from components.grafana_api import GrafanaApi
 from observability import versions
 from observability.settings import SERVICES
 
+Json = dict[str, Any]
+
 _CONTENT: Final = ("**grafana:oss/**", "**grafana:alerting/**", "**dynamic/grafana:**")
 """What the program would change in Grafana: not before that has been counted."""
 
 
-def run(context: Context, path: Path, decryption: encryption.Decryption | None, *, confirmation: str | None) -> int:
+@dataclass(frozen=True)
+class Source:
+    """An archive on disk, and what a restore needs to read and trust it."""
+
+    path: Path
+    identities: encryption.Identities | None = None
+    archive_key: bytes | None = None
+    accept_unsigned: bool = False
+
+
+def run(context: Context, source: Source, *, confirmation: str | None) -> int:
     """Restore an archive into the stack, after a question where the stack holds data."""
     began = time.monotonic()
-    if not path.is_file():
-        msg = f"FROM={path if path.name else ''}: no such file; accepted: an archive of `make backup`"
-        raise UsageError(msg)
     settings, say, pulumi = context.settings, context.console.say, context.pulumi
     _ = context.engine
-    say(f"reading {path.name} …")
-    manifest, texts = archive.verify(path, decryption)
-    refuse_newer(manifest)
-    state = state_migration.decrypt_state(pulumi, texts[archive.STATE], texts.get(archive.PASSPHRASE))
-    secrets = state_migration.secrets(state)
-    if secrets["grafanaAdminUser"] != settings.grafana_admin_user:
-        msg = (
-            f"grafanaAdminUser: '{settings.grafana_admin_user}'; the archive's is '{secrets['grafanaAdminUser']}': set"
-            f" that in Pulumi.{settings.stack}.yaml first. Nothing was touched."
-        )
-        raise UserError(msg)
+    manifest, state, secrets = _accepted(context, source)
     held = _holds_data(context)
     if held:
         confirm(context, manifest, given=confirmation)
@@ -55,17 +64,16 @@ def run(context: Context, path: Path, decryption: encryption.Decryption | None, 
     prepare_stack(context)
     pulumi.install_plugins()
     before = pulumi.exported()
-    api = GrafanaApi(
-        settings.address("grafana"),
-        f"{secrets['grafanaAdminUser']}:{secrets['grafanaAdminPassword']}",
-        settings.tls_ca,
-    )
+    auth = f"{secrets['grafanaAdminUser']}:{secrets['grafanaAdminPassword']}"
+    api = GrafanaApi(settings.address("grafana"), auth, settings.tls_ca)
     try:
         with data_replacement.replacing(
-            context, SERVICES, state=before, files=[f"Pulumi.{settings.stack}.yaml"]
+            context, SERVICES, sizes=sizes(manifest), state=before, files=[f"Pulumi.{settings.stack}.yaml"]
         ) as helper:
-            fill(context, helper, Archive(path, decryption, manifest), SERVICES)
-            state_migration.install(pulumi, state_migration.strip_host_resources(state), like=before)
+            fill(context, helper, Archive(source.path, source.identities, manifest), SERVICES)
+            networks = data_replacement.networks(context.engine.client, settings)
+            stripped = state_migration.strip_host_resources(state, keep=before, networks=networks)
+            state_migration.install(pulumi, stripped, like=before)
             _, configured = stack_config.raw(context.stack)
             for setting in state_migration.configure_secrets(context, state, secrets, configured):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
@@ -86,12 +94,40 @@ def run(context: Context, path: Path, decryption: encryption.Decryption | None, 
     return 0 if equal else 1
 
 
+def require_archive(path: Path) -> None:
+    """Raise UsageError unless there is a file to restore."""
+    if not path.is_file():
+        msg = f"FROM={path if path.name else ''}: no such file; accepted: an archive of `make backup`"
+        raise UsageError(msg)
+
+
+def _accepted(context: Context, source: Source) -> tuple[archive.Manifest, Json, dict[str, str]]:
+    """Return an archive's manifest, its state and Grafana's secrets; UserError if it may not become the stack."""
+    settings, path = context.settings, source.path
+    context.console.say(f"reading {path.name} …")
+    manifest, texts = archive.verify(
+        path, source.identities, source.archive_key, accept_unsigned=source.accept_unsigned
+    )
+    refuse_newer(manifest)
+    services = stack_config.key_services(settings.stack, context.environment.backend_url)
+    state_check.require_own(texts[archive.STATE], services)
+    state = state_migration.decrypt_state(context.pulumi, texts[archive.STATE], texts.get(archive.PASSPHRASE))
+    secrets = state_migration.secrets(state)
+    if secrets["grafanaAdminUser"] != settings.grafana_admin_user:
+        msg = (
+            f"grafanaAdminUser: '{settings.grafana_admin_user}'; the archive's is '{secrets['grafanaAdminUser']}': set"
+            f" that in Pulumi.{settings.stack}.yaml first. Nothing was touched."
+        )
+        raise UserError(msg)
+    return manifest, state, secrets
+
+
 @dataclass(frozen=True)
 class Archive:
     """An archive that was read once already, with what decrypts it."""
 
     path: Path
-    decryption: encryption.Decryption | None
+    identities: encryption.Identities | None
     manifest: archive.Manifest
 
 
@@ -109,16 +145,28 @@ def fill(context: Context, helper: volumes.HelperContainer, source: Archive, ser
         def produce(tar: tarfile.TarFile) -> None:
             def visit(info: tarfile.TarInfo, content: IO[bytes] | None) -> None:
                 if wanted(info.name):
+                    if content is not None:
+                        content = archive.require_equal(source.path, manifest.members.get(info.name), info, content)
                     info.name = info.name.removeprefix(f"{archive.DATA}/")
                     tar.addfile(info, content)
                     advance(info.size)
 
-            archive.read(source.path, source.decryption, visit)
+            archive.read(source.path, source.identities, visit)
 
         helper.fill(produce)
     for member in members:
         if member.size > member.stored:
             helper.stretch(member.name.removeprefix(f"{archive.DATA}/"), member.size)
+
+
+def sizes(manifest: archive.Manifest) -> dict[str, int]:
+    """Return how many bytes of each service's volume an archive holds."""
+    held: dict[str, int] = {}
+    for member in manifest.members.values():
+        folder, service, *_ = member.name.split("/")
+        if folder == archive.DATA and member.kept:
+            held[service] = held.get(service, 0) + member.stored
+    return held
 
 
 def show(context: Context, verdicts: Sequence[inventory.Verdict], manifest: archive.Manifest) -> None:

@@ -1,17 +1,19 @@
-"""Moves a stack's state to another name, passphrase or host, or onto data of another moment.
+"""A stack's state, moved: to another name, another passphrase, another host, or onto data of another moment.
 
 Grafana's database and the state belong together: IDs of correlations, the administrator's password, the key that
-encrypts what Grafana stores. So a restore takes both from the archive. The resources of the Docker host are stripped:
-the next `up` creates them again, and adopts the data volumes as they are.
+encrypts what Grafana stores. So a restore takes both from the archive. What the state knows of the Docker host is left
+out: the next `up` makes it anew, and takes the data volumes as they are.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
+from cli import state_check
 from cli.context import Context
 from cli.errors import UserError, WrongPassphraseError
 from cli.pulumi import Pulumi
@@ -20,7 +22,8 @@ from observability.settings import PROJECT
 
 Json = dict[str, Any]
 
-_HOST_TYPES: Final = ("docker:", "pulumi-python:dynamic/gates:")
+_HOST_TYPES: Final = ("docker:", "pulumi:providers:docker", "pulumi-python:dynamic/gates:")
+_NETWORK: Final = "docker:index/network:Network"
 _SECRET: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one
 _GENERATED: Final = {
     "grafanaAdminPassword": "grafana-admin-password",
@@ -30,12 +33,10 @@ _GENERATED: Final = {
 
 
 def decrypt_state(pulumi: Pulumi, state: str, passphrase: str | None) -> Json:
-    """Return an archive's state under the stack's name, with its secrets in plain text.
+    """Return an archive's state under the stack's name, its secrets in plain; WrongPassphraseError if they stay closed.
 
-    Only in memory: the temporary backend that Pulumi reads it in keeps them encrypted.
-
-    Raises:
-        WrongPassphraseError: the passphrase does not open the secrets.
+    Plain in memory only: the temporary backend that Pulumi reads it in keeps them encrypted. The state has to be one
+    that `state_check.require_own` accepts; its dynamic resources get this program's providers.
     """
     stack = pulumi.stack
     former = _stack_of(json.loads(state))
@@ -64,17 +65,44 @@ def decrypt_state(pulumi: Pulumi, state: str, passphrase: str | None) -> Json:
                 f" ({error})"
             )
             raise WrongPassphraseError(msg) from None
-    return shown
+    return state_check.with_own_providers(shown)
 
 
-def strip_host_resources(state: Json) -> Json:
-    """Return a state without the Docker host's resources and without pending operations."""
+def strip_host_resources(state: Json, *, keep: Json | None = None, networks: Collection[str] = ()) -> Json:
+    """Return a state without what it knows of the Docker host, and without pending operations.
+
+    Args:
+        state: The state.
+        keep: A state of the same stack whose networks stay known.
+        networks: The IDs of the networks that stay: they exist, and other containers may be connected to them.
+    """
     deployment: Json = dict(state["deployment"])
     resources: list[Json] = deployment.get("resources") or []
     gone = {str(r["urn"]) for r in resources if str(r["type"]).startswith(_HOST_TYPES)}
-    deployment["resources"] = [without_references(r, gone) for r in resources if r["urn"] not in gone]
+    left = [without_references(r, gone) for r in resources if r["urn"] not in gone]
+    if keep is not None and left:
+        known = {r["urn"] for r in left}
+        # Behind the stack itself, which comes first, and before everything that depends on them.
+        left[1:1] = [r for r in _networks(keep, networks) if r["urn"] not in known]
+    deployment["resources"] = left
     deployment["pending_operations"] = []
     return state | {"deployment": deployment}
+
+
+def _networks(state: Json, networks: Collection[str]) -> list[Json]:
+    """Return the networks of a state and what they refer to, in the state's order."""
+    resources: list[Json] = state["deployment"].get("resources") or []
+    by_urn = {str(r["urn"]): r for r in resources}
+    wanted: set[str] = set()
+    found = [str(r["urn"]) for r in resources if r["type"] == _NETWORK and r["id"] in networks]
+    while found:
+        urn = found.pop()
+        if urn not in wanted and urn in by_urn:
+            wanted.add(urn)
+            resource = by_urn[urn]
+            found += [str(resource.get("parent") or ""), str(resource.get("provider") or "").rpartition("::")[0]]
+            found += resource.get("dependencies") or []
+    return [r for r in resources if r["urn"] in wanted]
 
 
 def without_references(resource: Json, urns: set[str]) -> Json:
@@ -93,6 +121,17 @@ def without_references(resource: Json, urns: set[str]) -> Json:
 
 def secrets(state: Json) -> dict[str, str]:
     """Return the secrets that Grafana's database depends on, by setting, from a state in plain text."""
+    try:
+        found = _secrets(state)
+    except (KeyError, TypeError, ValueError):
+        found = {}
+    if len(found) != len(_GENERATED) + 1:
+        msg = "the archive's state does not contain the secrets of its Grafana. Nothing was touched."
+        raise UserError(msg)
+    return found
+
+
+def _secrets(state: Json) -> dict[str, str]:
     resources: list[Json] = state["deployment"].get("resources") or []
     found: dict[str, str] = {}
     for resource in resources:
@@ -103,9 +142,6 @@ def secrets(state: Json) -> dict[str, str]:
         if resource["type"] == "pulumi:pulumi:Stack" and "grafanaAdminPassword" in outputs:
             found["grafanaAdminPassword"] = str(_plain(outputs["grafanaAdminPassword"]))
             found["grafanaAdminUser"] = str(_plain(outputs["grafanaAdminUser"]))
-    if len(found) != len(_GENERATED) + 1:
-        msg = "the archive's state does not contain the secrets of its Grafana. Nothing was touched."
-        raise UserError(msg)
     return found
 
 

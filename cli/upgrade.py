@@ -32,7 +32,7 @@ def run(context: Context, component: str, version: str) -> int:
     say = context.console.say
     began = time.monotonic()
     say(f"{component}: {old.tag} → {version}. First a backup.")
-    path, manifest = backup.create(context, ROOT / backup.FOLDER)
+    path, manifest = backup.create(context, ROOT / backup.FOLDER, backup.Keys())
     say(f"{path}: {path.stat().st_size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s")
     before = versions.FILE.read_text(encoding="utf-8")
     versions.FILE.write_text(pinned(before, component, version), encoding="utf-8")
@@ -113,7 +113,7 @@ def _roll_back(context: Context, component: str, path: Path, manifest: archive.M
     """Bring the old version back with its own data; the other components keep what they stored since."""
     repair.unlock(context)
     if component in SERVICES:
-        with data_replacement.replacing(context, [component], state=None) as helper:
+        with data_replacement.replacing(context, [component], sizes=restore.sizes(manifest), state=None) as helper:
             restore.fill(context, helper, restore.Archive(path, None, manifest), [component])
     repair.prepare_stack(context)
     again = f"run `make up`, or `make restore FROM={path}`"

@@ -12,7 +12,7 @@ from typing import Any
 from cli import link_check
 from cli.context import Context
 from cli.engine import health
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from components.grafana_api import GrafanaApi, GrafanaError, program
 from dashboards import targets
 from dashboards.catalogue import dashboards
 from observability import alerts
@@ -51,7 +51,7 @@ def run(context: Context, *, as_json: bool) -> int:
     missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
     checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
     with context.console.status("querying Grafana"):
-        checks += check_grafana(administrator(outputs), settings, outputs)
+        checks += check_grafana(program(outputs), settings, outputs)
     _show(context, checks, as_json=as_json)
     return 0 if all(c.passed for c in checks) else 1
 

@@ -12,7 +12,7 @@ from cli.context import Context
 from cli.errors import UserError
 from cli.repair import prepare_stack
 
-_WATCHED = ("adopted", "dashboards", "observability")
+_WATCHED = ("adopted", "imported", "dashboards", "observability")
 _POLL_SECONDS = 0.3
 
 
@@ -38,7 +38,12 @@ def run(context: Context) -> int:
 
 
 def _modification_times() -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for folder in _WATCHED for p in (ROOT / folder).rglob("*.py")}
+    return {
+        p: p.stat().st_mtime_ns
+        for folder in _WATCHED
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in (".py", ".json")
+    }
 
 
 def _renders(stack: str) -> bool:
