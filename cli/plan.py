@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cli import stack_config
 from cli.context import Context
+from cli.errors import UserError
 from cli.evaluation import Registered, evaluate
 from observability.settings import CONTAINERS
 
@@ -22,6 +23,9 @@ def run(context: Context, *, as_json: bool) -> int:
     stack_config.settings(stack, stand_in=True)  # for one error with every problem
     values, secret = stack_config.filled(stack)
     resources = evaluate(stack, values, secret)
+    if twice := duplicates(resources):
+        msg = f"two resources of one kind have the same name, which `up` would refuse: {', '.join(twice)}"
+        raise UserError(msg)
     missing = sorted(secret - stack_config.raw(stack)[1])
     if as_json:
         context.console.json(
@@ -34,6 +38,12 @@ def run(context: Context, *, as_json: bool) -> int:
     for key in missing:
         context.console.say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
     return 0
+
+
+def duplicates(resources: Iterable[Registered]) -> list[str]:
+    """Return the kinds and names that more than one resource has."""
+    counts = Counter((r.type, r.name) for r in resources)
+    return [f"{kind} {name}" for (kind, name), count in counts.items() if count > 1]
 
 
 def _tree(stack: str, resources: Sequence[Registered]) -> Tree:
