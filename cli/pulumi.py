@@ -35,6 +35,12 @@ def download(url: str) -> bytes:
     return data
 
 
+def _is_production(stack: str) -> bool:
+    from cli import stack_config  # noqa: PLC0415 - reads the schema, which `plan` need not pay
+
+    return stack_config.raw(stack)[0].get("production") == "true"
+
+
 @dataclass(frozen=True)
 class Pulumi:
     """Runs the CLI for one stack of this project."""
@@ -45,6 +51,7 @@ class Pulumi:
     download: Callable[[str], bytes] = download
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
     """Where the providers' Python packages are, each with the version of its plugin."""
+    is_production: Callable[[str], bool] = _is_production
 
     def executable(self) -> str:
         """Return the CLI's path, installing the pinned version where none is new enough."""
@@ -105,7 +112,8 @@ class Pulumi:
         return done.stdout
 
     def select(self) -> None:
-        """Select the stack, creating it when it is missing; WrongPassphraseError when its secrets stay closed."""
+        """Select the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
+        self._require_passphrase()
         self.output("stack", "select", "--create", self.stack)
         # Decrypts something: the one place where a wrong passphrase shows before anything runs.
         file = ROOT / f"Pulumi.{self.stack}.yaml"
@@ -113,6 +121,19 @@ class Pulumi:
         self.output(
             *(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json"))
         )
+
+    def _require_passphrase(self) -> None:
+        try:
+            passphrase = self.environment.passphrase
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({error}); accepted: a file with a passphrase"
+            raise WrongPassphraseError(msg) from None
+        if passphrase is not None and not passphrase.strip() and self.is_production(self.stack):
+            msg = (
+                "PULUMI_CONFIG_PASSPHRASE: (hidden); accepted: in production, a passphrase, or"
+                " PULUMI_CONFIG_PASSPHRASE_FILE, a file with one: an empty one protects no secret"
+            )
+            raise WrongPassphraseError(msg)
 
     def install_plugins(self) -> None:
         """Install the providers' plugins that are neither on PATH nor installed."""

@@ -46,9 +46,6 @@ class FakePulumi(Pulumi):
         self.made.append(arguments)
         return self.on_output(*arguments, stdin=stdin)
 
-    def select(self) -> None:
-        pass
-
 
 def engine(stack: str = "dev", **client: Any) -> Engine:  # noqa: ANN401 - stand-ins
     """Return an engine whose client has these attributes."""

@@ -90,3 +90,20 @@ def test_a_wrong_passphrase_is_explained() -> None:
     assert isinstance(error, WrongPassphraseError)
     assert str(error).startswith("the passphrase does not open the secrets of stack 'dev'")
     assert "PULUMI_CONFIG_PASSPHRASE" in str(error)
+
+
+@pytest.mark.parametrize("production", [True, False])
+@pytest.mark.parametrize("text", ["", "\n", "  \n", None])
+def test_an_empty_passphrase_is_refused_in_production(tmp_path: Path, text: str | None, *, production: bool) -> None:
+    file = tmp_path / "passphrase"
+    if text is not None:
+        file.write_text(text)
+    variables = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(file), "PULUMI_BACKEND_URL": f"file://{tmp_path}"}
+    context = fakes.context("dev", variables=variables, is_production=lambda _: production)
+    if production or text is None:
+        with pytest.raises(UserError, match=r"accepted: (in production, a passphrase|a file with a passphrase)"):
+            context.pulumi.select()
+        assert fakes.calls(context) == []
+    else:
+        context.pulumi.select()
+        assert fakes.calls(context)
