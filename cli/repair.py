@@ -164,7 +164,8 @@ def _whole(path: Path) -> bool:
 def _alive(pid: int) -> bool:
     """Return whether `pid` is a running Pulumi, and no other program that got its number later."""
     try:
-        return any("pulumi" in part for part in psutil.Process(pid).cmdline())
+        program = psutil.Process(pid).cmdline()[:2]  # itself, or its interpreter and itself
+        return any(Path(part).name == "pulumi" for part in program)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
