@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test reference lock bench stress faults settings digests screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test reference lock bench stress faults settings digests sbom screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ settings: ## Write the reference of settings from the schema
 
 digests: ## Write the images' digests from the registry
 	@$(OBS) digests
+
+sbom: ## Write what a stack is made of, as CycloneDX: OUT=sbom.json
+	@$(OBS) sbom $(if $(findstring file,$(origin OUT)),,"$(OUT)")
 
 screenshots: ## Take the documentation's pictures from the running stack
 	@$(OBS) screenshots $(ON)

@@ -22,6 +22,7 @@ from cli.bootstrap import ROOT
 from cli.console import Console
 from cli.environment import Environment
 from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
+from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -52,6 +53,7 @@ class Pulumi:
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
     """Where the providers' Python packages are, each with the version of its plugin."""
     is_production: Callable[[str], bool] = _is_production
+    pinned_checksum: Callable[[str], str] = versions.pulumi_checksum
 
     def executable(self) -> str:
         """Return the CLI's path, installing the pinned version where none is new enough."""
@@ -137,10 +139,7 @@ class Pulumi:
 
     def install_plugins(self) -> None:
         """Install the providers' plugins that are neither on PATH nor installed."""
-        for file in sorted(self.packages.glob("pulumi*/pulumi-plugin.json")):
-            plugin = json.loads(file.read_text())
-            if not plugin["resource"]:  # a package without a plugin, such as the one for policies
-                continue
+        for plugin in plugin_packages(self.packages):
             name, wanted = plugin["name"], plugin["version"]
             if (
                 shutil.which(f"pulumi-resource-{name}", path=self.environment.path)
@@ -178,6 +177,10 @@ class Pulumi:
             )
         return UserError(f"`pulumi {' '.join(arguments[:2])}` failed: {printed}")
 
+    def published_checksums(self, release: str) -> str:
+        """Return the checksums that are published with a release of the CLI, as `sha256sum` prints them."""
+        return self.download(f"{_RELEASES}/v{release}/pulumi-{release}-checksums.txt").decode()
+
     def _install(self) -> str:
         """Install the pinned CLI from its official release; refused unless its checksum is the published one."""
         pinned = tomllib.loads((ROOT / "versions.toml").read_text())["pulumi"]["version"]
@@ -189,7 +192,7 @@ class Pulumi:
         archive = f"pulumi-v{pinned}-{system}-{machine}.tar.gz"
         self.console.say(f"installing Pulumi {pinned} into .tools …")
         try:
-            sums = self.download(f"{_RELEASES}/v{pinned}/pulumi-{pinned}-checksums.txt").decode()
+            sums = self.published_checksums(pinned)
             data = self.download(f"{_RELEASES}/v{pinned}/{archive}")
         except OSError as error:
             msg = (
@@ -202,6 +205,13 @@ class Pulumi:
         if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
             msg = f"{archive} does not have its published checksum; nothing was installed"
             raise MissingToolError(msg)
+        checksum = self.pinned_checksum(f"{system}-{machine}")
+        if checksum and hashlib.sha256(data).hexdigest() != checksum:
+            msg = (
+                f"{archive} does not have the checksum that versions.toml pins for {system}-{machine}, only the"
+                " published one: the release was replaced. Nothing was installed."
+            )
+            raise MissingToolError(msg)
         target = self.environment.tools / "pulumi" / "bin"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
@@ -213,6 +223,13 @@ class Pulumi:
                     file.write_bytes(content.read())
                     file.chmod(0o755)
         return str(target / "pulumi")
+
+
+def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
+    """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
+    folder = packages or Path(sysconfig.get_path("purelib"))
+    found = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
+    return [plugin for plugin in found if plugin["resource"]]  # a package for policies has none
 
 
 def version(executable: str) -> tuple[int, ...]:

@@ -33,6 +33,18 @@ def render(
 
 
 @app.command()
+def sbom(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Argument(help="The file to write to; standard output by default.")] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Write what a stack is made of, as CycloneDX."""
+    from cli import sbom as command
+
+    return command.run(of(context, stack), out)
+
+
+@app.command()
 def diff(
     context: typer.Context,
     base: Annotated[str, typer.Argument(help="The commit, branch or tag to compare with.")] = "main",

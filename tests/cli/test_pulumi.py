@@ -14,6 +14,7 @@ import pytest
 from cli.environment import Environment
 from cli.errors import ExitCode, MissingToolError, UserError, WrongPassphraseError
 from cli.pulumi import Pulumi, version
+from lab import digests
 from observability.versions import pulumi_cli
 from tests.cli import fakes
 
@@ -32,9 +33,10 @@ def archive() -> bytes:
     return buffer.getvalue()
 
 
-def bare(folder: Path, download: Callable[[str], bytes]) -> Pulumi:
+def bare(folder: Path, download: Callable[[str], bytes], pinned: str = "") -> Pulumi:
     """Return a CLI that is nowhere yet, with an empty folder for tools."""
-    return Pulumi("dev", Environment({"PATH": "/bin"}, tools=folder, state=folder / "state"), download=download)
+    environment = Environment({"PATH": "/bin"}, tools=folder, state=folder / "state")
+    return Pulumi("dev", environment, download=download, pinned_checksum={"linux-x64": pinned}.__getitem__)
 
 
 def serving(data: bytes, checksum: str) -> Callable[[str], bytes]:
@@ -53,6 +55,19 @@ def test_another_checksum_installs_nothing(tmp_path: Path) -> None:
     with pytest.raises(MissingToolError, match="does not have its published checksum"):
         bare(tmp_path, serving(archive(), "0" * 64)).executable()
     assert not (tmp_path / "pulumi").exists()
+
+
+def test_a_release_that_was_replaced_with_its_checksums_installs_nothing(tmp_path: Path) -> None:
+    data = archive()
+    serve = serving(data, hashlib.sha256(data).hexdigest())
+    with pytest.raises(MissingToolError, match=r"the checksum that versions\.toml pins for linux-x64"):
+        bare(tmp_path, serve, pinned="0" * 64).executable()
+    assert not (tmp_path / "pulumi").exists()
+
+
+def test_the_published_checksums_go_into_the_file_of_versions() -> None:
+    text = f"{'a' * 64}  pulumi-v3.1.0-linux-x64.tar.gz\n{'b' * 64}  pulumi-v3.1.0-windows-x64.zip\n"
+    assert digests._checksums(text) == {"linux-x64": "a" * 64}
 
 
 def test_without_a_network_the_sentence_says_what_still_works(tmp_path: Path) -> None:
