@@ -1,4 +1,4 @@
-"""`make settings`: write the schema in Pulumi.yaml and the reference of settings from the settings' model.
+"""`settings`: write the schema in Pulumi.yaml and the reference of settings from the settings' model.
 
 A test fails when one of the two is stale.
 """
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cli.bootstrap import ROOT
-from cli.console import say
+from cli.context import Context
 from observability.settings import Settings, secret_keys
 from observability.settings.value_types import Accepts
 
@@ -35,11 +35,11 @@ with `pulumi config set --secret --path scrapeSecrets.<name>`. `make plan` check
 """
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Write both."""
     SCHEMA.write_text(schema(SCHEMA.read_text(encoding="utf-8")), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
-    say(f"{len(fields(Settings))} settings written to {SCHEMA.name} and {PAGE.name}")
+    context.console.say(f"{len(fields(Settings))} settings written to {SCHEMA.name} and {PAGE.name}")
     return 0
 
 
