@@ -103,10 +103,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_ADMIN_USER": settings.grafana_admin_user,
         "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
-        # Grafana's hardening page: a content security policy always, and over HTTPS, which these need, strict cookies.
+        # Grafana's hardening page: a content security policy always, and over HTTPS, which they need, secure cookies.
         "SECURITY_COOKIE_SECURE": _flag(https),
-        # Strict cookies do not come along when a sign-on provider sends somebody back.
-        "SECURITY_COOKIE_SAMESITE": "strict" if https and not settings.oauth else "lax",
+        # A link on another page cannot act for who is signed in. A sign-on provider sends people back by such a link.
+        "SECURITY_COOKIE_SAMESITE": "lax" if settings.oauth else "strict",
         "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
         "SECURITY_STRICT_TRANSPORT_SECURITY": _flag(https),

@@ -80,7 +80,7 @@ def render(settings: Settings) -> str:
                     "metric_backends": {
                         "prometheus": {
                             "prometheus": {
-                                "endpoint": endpoints.queries(topology.PROMETHEUS).url,
+                                "endpoint": endpoints.api(topology.PROMETHEUS).url,
                                 "normalize_calls": True,
                                 "normalize_duration": True,
                             }

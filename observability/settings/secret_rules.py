@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"})
+OPTIONAL_SECRETS = frozenset(
+    {"otlpToken", "smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"}
+)
 """Given by somebody else, as long or short as they are; never required, never generated."""
 MULTILINE_SECRETS = frozenset({"tlsKey"})
 STAND_IN = "https://stand-in-for-a-secret-0123456789/"

@@ -135,6 +135,19 @@ class Frozen(BaseModel):
     )
 
 
+def _published_address(value: str) -> str:
+    if value:
+        try:
+            ip_address(value)
+        except ValueError:
+            msg = 'an IP address of the Docker host, like 127.0.0.1, or "" for not published'
+            raise ValueError(msg) from None
+    return value
+
+
+PublishedAddress = Annotated[str, AfterValidator(_published_address)]
+
+
 def loopback(address: str) -> bool:
     """Say whether only the host itself reaches what is published on `address`."""
     try:
