@@ -80,5 +80,6 @@ for port, output in topology.OUTPUTS.items():
         pulumi.export(output, settings.address(port))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
+pulumi.export("grafanaToken", pulumi.Output.secret(access.token))
 if settings.tls_ca:
     pulumi.export("grafanaCaCertificate", settings.tls_ca)

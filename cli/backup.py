@@ -26,7 +26,7 @@ from cli import archive, archive_key, context, encryption, engine, inventory, pu
 from cli.bootstrap import ROOT, UserError
 from cli.console import progress, say, table
 from cli.pause import frozen
-from components.grafana_api import administrator
+from components.grafana_api import program
 from observability.names import labels
 from observability.settings import SERVICES, Settings
 
@@ -64,7 +64,7 @@ def take(folder: Path, recipients: encryption.Recipients | None = None) -> tuple
     settings = stack_config.current()
     client = engine.connect()
     pulumi.select()
-    api = administrator(pulumi.outputs())
+    api = program(pulumi.outputs())
     repair.backups(client)
     containers = _running(client)
     now = datetime.now(UTC)

@@ -144,7 +144,7 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
         "dashboards": api.request("GET", "/api/search?type=dash-db&limit=5000"),
         "folders": api.request("GET", "/api/folders?limit=1000"),
         "data sources": api.request("GET", "/api/datasources"),
-        "users": api.request("GET", "/api/users?perpage=1000"),
+        "users": api.request("GET", "/api/org/users"),
         "alert rules": api.request("GET", "/api/v1/provisioning/alert-rules"),
         "contact points": api.request("GET", "/api/v1/provisioning/contact-points"),
         "annotations": api.request("GET", f"/api/annotations?limit=10000&type=annotation&from=1&to={at * 1000}"),

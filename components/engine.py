@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 import docker.errors
 from docker import DockerClient
@@ -30,10 +30,10 @@ def check_health(container: Container) -> str:
     """
     command = [str(part) for part in container.attrs["Config"]["Healthcheck"]["Test"][1:]]
     try:
-        code, output = container.exec_run(command)
+        code, output = cast("tuple[int, bytes]", container.exec_run(command))
     except (docker.errors.APIError, OSError) as error:  # not running yet, or between two starts
         return str(error)
-    return "" if code == 0 else f"`{command[0]}` failed: {bytes(output).decode(errors='replace').strip()[-200:]}"
+    return "" if code == 0 else f"`{command[0]}` failed: {output.decode(errors='replace').strip()[-200:]}"
 
 
 def client(host: str) -> DockerClient:

@@ -30,6 +30,7 @@ class Secrets:
     smtp_password: pulumi.Output[str] | None
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
+    otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
 
     def files(self, secrets: Mapping[str, SecretName]) -> dict[str, pulumi.Output[str]]:
@@ -48,6 +49,7 @@ def secrets(settings: Settings) -> Secrets:
         smtp_password=_configured(settings.smtp_password),
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
+        otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
     )
 

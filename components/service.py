@@ -108,8 +108,12 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         health_interval=process.health_interval,
         networks=part.networks,
         ports=tuple(
-            Port(port.number, settings.port(port.key), settings.published_address(port.key))
-            for port in part.ports.values()
+            Port(
+                part.published(name, outside=settings.otlp_outside),
+                settings.port(port.key),
+                settings.published_address(port.key),
+            )
+            for name, port in part.ports.items()
             if port.key in settings.published
         ),
         ready_url=endpoints.ready_url(part, settings),

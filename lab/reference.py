@@ -39,6 +39,7 @@ OUTPUTS: Final = {
     "otlpEndpoint": "where applications send OTLP over HTTP",
     "grafanaAdminUser": "the administrator's name",
     "grafanaAdminPassword": "the administrator's password (secret)",
+    "grafanaToken": "the token of the program's own service account (secret)",
     "grafanaCaCertificate": "the CA certificate that signed Grafana's, if one is configured",
     "gatewayUrl": "the demo's gateway, if the demo runs",
     "pagerUrl": "the demo's pager, if the demo runs",

@@ -143,6 +143,10 @@ class Part:
         """Return the number of a port inside the container."""
         return self.ports[name].number
 
+    def published(self, name: str, *, outside: bool) -> int:
+        """Return the number of the port that is published as `name`; `outside`: to senders outside of the host."""
+        return self.ports.get(f"{name}-outside", self.ports[name]).number if outside else self.port(name)
+
     def address(self, port: str) -> str:
         """Return `host:port` on the stack's network."""
         return f"{self.name}:{self.port(port)}"
@@ -261,6 +265,9 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
+        # For senders outside of the Docker host, with TLS; then these are published in place of the two above.
+        "otlp-grpc-outside": Port(14317),
+        "otlp-http-outside": Port(14318),
         "health": Port(13133, "collector", 13133),
         "container-logs": Port(24224, "containerLogs", 4324, "engine"),
         "metrics": Port(8888),

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, topology
-from observability.configs import otelcol
+from observability.configs import otelcol, otlp_outside
 from observability.configs.process import Process
 from observability.names import labels
 from observability.names.paths import CONFIG
@@ -68,7 +68,8 @@ def process(settings: Settings) -> Process:
     return Process(
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
-        files={FILE: render(settings)},
+        files={FILE: render(settings), **otlp_outside.files(settings)},
+        secrets=otlp_outside.secrets(settings),
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
@@ -81,70 +82,83 @@ def render(settings: Settings) -> str:
     measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
     return to_yaml(
         "collector",
-        {
-            "service": {
-                "extensions": ["health_check", "file_storage"],
-                "pipelines": {
-                    "traces": _pipeline(["otlp"], ["transform/long"], ["otlp_grpc/jaeger", "service_graph"]),
-                    "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
-                    "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
-                    "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                    "logs": _pipeline(["otlp"], [], ["otlp_http/loki"]),
-                    "logs/containers": _pipeline(
-                        ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
+        otlp_outside.added(
+            settings,
+            {
+                "service": {
+                    "extensions": ["health_check", "file_storage"],
+                    "pipelines": {
+                        "traces": _pipeline(["otlp"], ["transform/long"], ["otlp_grpc/jaeger", "service_graph"]),
+                        "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
+                        "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
+                        "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
+                        "logs": _pipeline(["otlp"], [], ["otlp_http/loki"]),
+                        "logs/containers": _pipeline(
+                            ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
+                        ),
+                    },
+                    "telemetry": otelcol.telemetry(
+                        topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
                     ),
                 },
-                "telemetry": otelcol.telemetry(
-                    topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
-                ),
-            },
-            "extensions": {
-                "health_check": {
-                    "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
-                    "response_body": {"healthy": _HEALTHY},
-                },
-                "file_storage": {
-                    "directory": DATA,
-                    "create_directory": True,  # where only the file is checked, there is no volume
-                    "timeout": "5s",
-                    "compaction": {
-                        "on_start": True,
-                        "on_rebound": True,
+                "extensions": {
+                    "health_check": {
+                        "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
+                        "response_body": {"healthy": _HEALTHY},
+                    },
+                    "file_storage": {
                         "directory": DATA,
-                        "cleanup_on_start": True,
+                        "create_directory": True,  # where only the file is checked, there is no volume
+                        "timeout": "5s",
+                        "compaction": {
+                            "on_start": True,
+                            "on_rebound": True,
+                            "directory": DATA,
+                            "cleanup_on_start": True,
+                        },
                     },
                 },
-            },
-            "receivers": receivers,
-            "processors": {
-                "memory_limiter": otelcol.MEMORY_LIMITER,
-                "transform/long": _shortened(),
-                "transform/measured": _of_containers(settings),
-                "transform/output": _of_output(settings),
-                "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
-            },
-            "connectors": {
-                "service_graph": {
-                    "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
-                    "store": {"ttl": "10s", "max_items": 10_000},
-                    # Who is called and tells of no span is named as its caller names it.
-                    "virtual_node_peer_attributes": PEER,
-                    "metrics_flush_interval": settings.scrape_interval,
-                }
-            },
-            "exporters": {
-                "otlp_grpc/jaeger": {
-                    "endpoint": endpoints.writes(topology.JAEGER).address,
-                    "tls": {"insecure": True},
-                    **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
+                "receivers": receivers,
+                "processors": {
+                    "memory_limiter": otelcol.MEMORY_LIMITER,
+                    "transform/long": _shortened(),
+                    "transform/measured": _of_containers(settings),
+                    "transform/output": _of_output(settings),
+                    "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
                 },
-                "otlp_http/prometheus": {
-                    "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
-                    **_waiting(),
+                "connectors": {
+                    "service_graph": {
+                        "latency_histogram_buckets": [
+                            "10ms",
+                            "50ms",
+                            "100ms",
+                            "300ms",
+                            "500ms",
+                            "1s",
+                            "2s",
+                            "5s",
+                            "10s",
+                        ],
+                        "store": {"ttl": "10s", "max_items": 10_000},
+                        # Who is called and tells of no span is named as its caller names it.
+                        "virtual_node_peer_attributes": PEER,
+                        "metrics_flush_interval": settings.scrape_interval,
+                    }
                 },
-                "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+                "exporters": {
+                    "otlp_grpc/jaeger": {
+                        "endpoint": endpoints.writes(topology.JAEGER).address,
+                        "tls": {"insecure": True},
+                        **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
+                    },
+                    "otlp_http/prometheus": {
+                        "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                        **_waiting(),
+                    },
+                    "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+                },
             },
-        },
+        ),
     )
 
 

@@ -13,6 +13,7 @@ SecretName = Literal[
     "smtp_password",
     "tls_key",
     "oauth_client_secret",
+    "otlp_token",
     "demo_token",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""

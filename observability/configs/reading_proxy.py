@@ -7,6 +7,7 @@ is answered 403 and reaches no backend. `Origin` is not passed on, so no backend
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +19,24 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 FILE: Final = f"{CONFIG}/nginx.conf"
-_PART: Final = topology.READING_PROXY
-_DOCKER_DNS: Final = "127.0.0.11"
 _NAME: Final = "[A-Za-z0-9_.:-]+"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the proxy runs: in its container, or for a test on loopback.
+
+    Attributes:
+        backend: where each backend is.
+        port: the port for each backend.
+        resolver: the name server.
+        temporary: folder for temporary files.
+    """
+
+    backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
+    port: Callable[[str], int] = topology.READING_PROXY.port
+    resolver: str = "127.0.0.11"  # Docker's
+    temporary: str = "/tmp"  # noqa: S108 - in memory, in its container
 
 
 @dataclass(frozen=True)
@@ -77,37 +93,37 @@ def process(settings: Settings) -> Process:
         command=command,
         files={FILE: render(settings)},
         checker=(*command, "-t"),
-        health=("wget", "-q", "-O", "/dev/null", f"http://{_PART.local('health')}/"),
+        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
     )
 
 
-def render(settings: Settings, *, resolver: str = _DOCKER_DNS) -> str:
-    """Return nginx.conf; `resolver` looks names up at each request, because a new container has a new address."""
+def render(settings: Settings, place: Place = Place()) -> str:
+    """Return nginx.conf."""
     servers = [
-        _server(_PART.port(name), _locations(reads, endpoints.api(topology.part(name)).url))
+        _server(place.port(name), _locations(reads, place.backend(topology.part(name)).url))
         for name, reads in READS.items()
     ]
     if settings.remote_write_receiver:
-        write = _location("/api/v1/write", endpoints.api(topology.PROMETHEUS).url, methods="POST")
-        servers.append(_server(_PART.port("remote-write"), [write]))
-    servers.append(f"  server {{\n    listen {_PART.port('health')};\n    location = / {{ return 204; }}\n  }}\n")
+        write = _location("/api/v1/write", place.backend(topology.PROMETHEUS).url, methods="POST")
+        servers.append(_server(place.port("remote-write"), [write]))
+    servers.append(f"  server {{\n    listen {place.port('health')};\n    location = / {{ return 204; }}\n  }}\n")
     return f"""\
 daemon off;
 worker_processes 1;
-pid /tmp/nginx.pid;
+pid {place.temporary}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
   access_log off;
   server_tokens off;
   default_type text/plain;
-  resolver {resolver} valid=5s ipv6=off;
-  client_body_temp_path /tmp/body;
-  proxy_temp_path /tmp/proxy;
-  fastcgi_temp_path /tmp/fastcgi;
-  uwsgi_temp_path /tmp/uwsgi;
-  scgi_temp_path /tmp/scgi;
+  resolver {place.resolver} valid=5s ipv6=off;
+  client_body_temp_path {place.temporary}/body;
+  proxy_temp_path {place.temporary}/proxy;
+  fastcgi_temp_path {place.temporary}/fastcgi;
+  uwsgi_temp_path {place.temporary}/uwsgi;
+  scgi_temp_path {place.temporary}/scgi;
   client_max_body_size 8m;
   proxy_http_version 1.1;
   proxy_buffering off;

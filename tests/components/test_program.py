@@ -128,7 +128,8 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
         if "name" not in i
     }
     assert set(labels) == {
-        "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config", "reading-proxy-config",
+        "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
+        "reading-proxy-config",
         "prometheus-secrets", "grafana-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
     }  # fmt: skip
@@ -185,7 +186,13 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
 
 
 def host(**changed: Any) -> Host:  # noqa: ANN401
-    known = {"prefix": "p", "stack": "dev", "access_host": "127.0.0.1", "networks": {}, "secrets_key": None}
+    known: dict[str, Any] = {
+        "prefix": "p",
+        "stack": "dev",
+        "access_host": "127.0.0.1",
+        "networks": {},
+        "secrets_key": None,
+    }
     return Host(**known | {"protect_data": False, "logs_port": 1} | changed)
 
 
