@@ -29,10 +29,10 @@ diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, D
 promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
 	@$(OPS) promote "$(FROM)" "$(TO)"
 
-pull: ## Write the dashboard UID, as it is in Grafana now, as code
+pull: ## Write the dashboard UID, as it is in Grafana now, to a file that builds it
 	@$(OPS) pull "$(UID)"
 
-import: ## Take folders, data sources and dashboards that were made by hand under the program
+import: ## Manage the folders, data sources and dashboards that people made in Grafana
 	@$(OPS) import
 
 plan: ## Show what the program would create; needs no engine, Docker or network

@@ -92,7 +92,7 @@ def dashboard_has_a_folder(resource: Resource) -> list[str]:
     """No dashboard without a folder."""
     if resource.type != DASHBOARD or resource.get("folder") or not resource.known("folder"):
         return []
-    return [f"dashboard '{resource.name}' lies in no folder: name one in dashboards/catalogue.py, or below adopted/"]
+    return [f"dashboard '{resource.name}' lies in no folder: name one in dashboards/catalogue.py, or below imported/"]
 
 
 def data_is_protected(resource: Resource) -> list[str]:

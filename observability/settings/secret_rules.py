@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 OPTIONAL_SECRETS = frozenset(
-    {"otlpToken", "smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"}
+    {"otlpToken", "smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret", "scrapeSecrets"}
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""
-MULTILINE_SECRETS = frozenset({"tlsKey"})
+MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets"})
 STAND_IN = "https://stand-in-for-a-secret-0123456789/"
 """What stands for a secret where the configuration is read without its passphrase. Some of them are URLs."""
 WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})
