@@ -75,9 +75,14 @@ Deployment(
 )
 
 pulumi.export("grafanaUrl", settings.address("grafana"))
-for port, output in topology.OUTPUTS.items():
-    if port in settings.published:
-        pulumi.export(output, settings.address(port))
+if "prometheus" in settings.published:
+    pulumi.export("prometheusUrl", settings.address("prometheus"))
+if "loki" in settings.published:
+    pulumi.export("lokiUrl", settings.address("loki"))
+if "jaeger" in settings.published:
+    pulumi.export("jaegerUrl", settings.address("jaeger"))
+if "otlpHttp" in settings.published:
+    pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
 pulumi.export("grafanaToken", pulumi.Output.secret(access.token))

@@ -63,6 +63,14 @@ def ports(client: DockerClient) -> None:
         raise UserError(msg)
 
 
+_IF_PUBLISHED: Final = (
+    ("Prometheus, to read", "prometheusUrl"),
+    ("Loki, to read", "lokiUrl"),
+    ("Jaeger, to read", "jaegerUrl"),
+    ("OTLP over HTTP", "otlpEndpoint"),
+)
+
+
 def show_outputs() -> None:
     """Print where everything is."""
     found = pulumi.outputs()
@@ -70,10 +78,7 @@ def show_outputs() -> None:
         ("Grafana", found["grafanaUrl"] + "/d/slo-overview"),
         ("user", found["grafanaAdminUser"]),
         ("password", "make password"),
-        ("Prometheus", found["prometheusUrl"]),
-        ("Loki", found["lokiUrl"]),
-        ("Jaeger", found["jaegerUrl"]),
-        ("OTLP over HTTP", found["otlpEndpoint"]),
+        *((title, found[output]) for title, output in _IF_PUBLISHED if output in found),
     ]
     if "gatewayUrl" in found:
         rows.append(("inference gateway", found["gatewayUrl"] + "/docs"))

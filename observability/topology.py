@@ -25,13 +25,6 @@ NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("edge", "network-edge", "-edge"),
 )
 """Each network: its resource in the program, and what follows the stack's name in its own."""
-OUTPUTS: Final = {
-    "prometheus": "prometheusUrl",
-    "loki": "lokiUrl",
-    "jaeger": "jaegerUrl",
-    "otlpHttp": "otlpEndpoint",
-}
-"""The stack's outputs with the addresses of published ports, by the port's key."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]
 Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
 
