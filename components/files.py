@@ -36,6 +36,7 @@ class FileVolumeArgs:
     Attributes:
         mount: directory that the volume is mounted at.
         files: absolute path in the container, below `mount`, to text.
+        user: `uid:gid` of the checker.
         memory_mib: memory limit of the checker.
         key: keys the digest of secret contents; None for contents that anybody may read.
         checker: command that accepts or refuses the files; empty for none.
@@ -46,6 +47,7 @@ class FileVolumeArgs:
     files: Mapping[str, pulumi.Input[str]]
     image: pulumi.Input[str]
     labels: Mapping[str, str]
+    user: str
     memory_mib: int
     key: pulumi.Input[str] | None = None
     checker: Sequence[str] = ()
@@ -79,6 +81,7 @@ class FileVolume(pulumi.ComponentResource):
             command=args.checker,
             mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=args.mount)],
             labels=args.labels,
+            user=args.user,
             memory_mib=args.memory_mib,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)

@@ -319,6 +319,7 @@ class Service(pulumi.ComponentResource):
             files=files,
             image=self._image_id,
             labels=self._args.labels,
+            user=self.spec.user,
             memory_mib=self.spec.limits.memory,
             key=key,
             checker=checker,
