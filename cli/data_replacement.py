@@ -74,7 +74,7 @@ def replacing(  # noqa: PLR0913 - each is something else that has to be known be
             workshop.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes
         )
     except UserError:
-        workshop.container.remove(force=True)
+        workshop.container.remove(force=True, v=True)
         raise
     workshop.write("/", {f"{_JOURNAL.strip('/')}/{_NOTES}": json.dumps(vars(notes)).encode()})
     try:
@@ -96,7 +96,7 @@ def repair(client: DockerClient, settings: Settings) -> list[str]:
     workshop = volumes.start(client, container)
     notes = _notes(workshop)
     if notes is None:  # nothing had been touched yet
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         return []
     if workshop.has(f"{_JOURNAL}/{_DONE}"):
         _finish(workshop, notes.services)
@@ -185,7 +185,7 @@ def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, 
         )
         if not notes.state["deployment"].get("resources"):
             empty = [s for s in notes.services if workshop.is_empty(s)]
-    workshop.container.remove(force=True)
+    workshop.container.remove(force=True, v=True)
     for service in empty:
         with suppress(docker.errors.NotFound):
             client.volumes.get(volumes.data_volume(settings, service)).remove()
@@ -195,7 +195,7 @@ def _finish(workshop: volumes.Workshop, services: Sequence[str]) -> None:
     workshop.write("/", {f"{_JOURNAL.strip('/')}/{_DONE}": b""})
     for service in services:
         workshop.forget(service)
-    workshop.container.remove(force=True)
+    workshop.container.remove(force=True, v=True)
 
 
 def _notes(workshop: volumes.Workshop) -> Notes | None:

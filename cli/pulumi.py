@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli import context
+from cli import context, stack_config
 from cli.bootstrap import ROOT, UserError
 from cli.console import say
 
@@ -79,12 +79,28 @@ def ask(
 
 
 def select() -> None:
-    """Select the chosen stack, made when it is not there yet; refuses a wrong passphrase."""
+    """Select the chosen stack, made when it is not there yet; refuses a wrong or an empty passphrase."""
+    _require_passphrase()
     ask("stack", "select", "--create", context.stack())
     # Decrypts something: the one place where a wrong passphrase shows before anything runs.
     file = ROOT / f"Pulumi.{context.stack()}.yaml"
     in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
     ask(*(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json")))
+
+
+def _require_passphrase() -> None:
+    production = stack_config.raw(context.stack())[0].get("production") == "true"
+    try:
+        passphrase = context.passphrase()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({error}); accepted: a file with a passphrase"
+        raise UserError(msg) from None
+    if production and passphrase is not None and not passphrase.strip():
+        msg = (
+            "PULUMI_CONFIG_PASSPHRASE: (hidden); accepted: in production, a passphrase, or"
+            " PULUMI_CONFIG_PASSPHRASE_FILE, a file with one: an empty one protects no secret"
+        )
+        raise UserError(msg)
 
 
 def plugins() -> None:

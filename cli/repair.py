@@ -62,7 +62,7 @@ def backups(client: DockerClient) -> list[str]:
     settings = stack_config.current()
     left = volumes.left_behind(client, settings, volumes.BACKUP)
     if left is not None:
-        left.remove(force=True)
+        left.remove(force=True, v=True)
     done = [f"let {name} go on, which a backup had paused" for name in release(engine.containers(client))]
     done += data_replacement.repair(client, settings)
     for line in done:
@@ -194,7 +194,7 @@ def _remove_container(client: DockerClient, reference: str, keep: frozenset[str]
     if container.id in keep:
         return
     container.stop(timeout=60)
-    container.remove(force=True)
+    container.remove(force=True, v=True)
 
 
 def _remove_files(client: DockerClient, name: str, keep: set[str]) -> None:

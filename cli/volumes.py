@@ -252,7 +252,7 @@ def workshop(client: DockerClient, settings: Settings, purpose: str, services: S
     try:
         yield built
     finally:
-        built.container.remove(force=True)
+        built.container.remove(force=True, v=True)
 
 
 def left_behind(client: DockerClient, settings: Settings, purpose: str) -> Container | None:

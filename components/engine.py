@@ -33,7 +33,7 @@ def check_health(container: Container) -> str:
         code, output = cast("tuple[int, bytes]", container.exec_run(command))
     except (docker.errors.APIError, OSError) as error:  # not running yet, or between two starts
         return str(error)
-    return "" if code == 0 else f"`{command[0]}` failed: {output.decode(errors='replace').strip()[-200:]}"
+    return "" if code == 0 else f"its health check failed: {output.decode(errors='replace').strip()[-200:]}"
 
 
 def client(host: str) -> DockerClient:

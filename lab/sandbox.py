@@ -30,7 +30,7 @@ from cli import engine as docker_engine
 from cli.bootstrap import ROOT
 from components import engine as components_engine
 from components.grafana_api import GrafanaApi, administrator
-from observability import versions
+from observability import topology, versions
 from observability.settings import CONTAINERS, DEFAULT_PORTS, PROJECT
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
@@ -204,6 +204,12 @@ class Sandbox:
         """Return the address of a published port, by its name in DEFAULT_PORTS."""
         return f"http://127.0.0.1:{DEFAULT_PORTS[port] + self.offset}"
 
+    def direct(self, service: str) -> str:
+        """Return the address of a part in the stack's network of backends, as the Docker host itself reaches it now."""
+        networks = self.container(service).attrs["NetworkSettings"]["Networks"]
+        address = networks[f"observability-{self.name}-backends"]["IPAddress"]
+        return f"http://{address}:{topology.part(service).port('http')}"
+
     def container(self, service: str) -> Container:
         """Return the container of a service, as it is now."""
         return self.docker.containers.get(f"observability-{self.name}-{service}")
@@ -245,7 +251,7 @@ class Sandbox:
         prefix = f"observability-{self.name}"
         for container in self.docker.containers.list(all=True, filters={"name": prefix}, ignore_removed=True):
             with contextlib.suppress(docker.errors.NotFound):  # an errand's, gone in between
-                container.remove(force=True)
+                container.remove(force=True, v=True)
         for volume in self.docker.volumes.list(filters={"name": prefix}):
             volume.remove(force=True)
         for network in self.docker.networks.list(names=[prefix]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability import topology
-from observability.configs.process import Process
+from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
 from observability.text import to_yaml
@@ -57,7 +57,7 @@ def process(settings: Settings, rules: Mapping[str, str]) -> Process:
         files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
         checker=("/bin/promtool", "check", "config", FILE),
         secrets={METRICS_PASSWORD_FILE: "metrics_password"},
-        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
+        health=restarting(*WGET, f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
         health_interval=settings.health_interval,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
-from observability.configs.process import Process
+from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def process(settings: Settings) -> Process:
         command=command,
         files={FILE: render(settings)},
         checker=(*command, "-t"),
-        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.READING_PROXY.local('health')}/"),
+        health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from observability.settings import production
 from observability.settings.errors import HIDDEN, shown
 from observability.settings.model import Settings, secrets_of
 from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
@@ -44,6 +45,7 @@ def across(settings: Settings) -> list[str]:
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
+    problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:

@@ -19,6 +19,7 @@ from observability.settings.errors import (
     unknown_setting,
 )
 from observability.settings.model import Settings, secret_keys
+from observability.settings.secret_rules import PLAIN_OUTSIDE_PRODUCTION
 
 _STACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
 
@@ -61,7 +62,9 @@ def load(
     problems += [
         f"{key}: stored in plain text; accepted: a secret, set by `pulumi config set --secret {key}`"
         for key in secret_keys()
-        if key in raw and key not in secret
+        if key in raw
+        and key not in secret
+        and not (key in PLAIN_OUTSIDE_PRODUCTION and raw.get("production") != "true")
     ]
     if not _STACK_NAME.fullmatch(stack):
         problems.append(

@@ -241,8 +241,11 @@ class Settings(Frozen):
     alert_email: tuple[Email, ...] = Field(
         (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
     )
-    alert_webhook_url: OptionalExactUrl = Field(
-        "", alias="alertWebhookUrl", description="Gets pages, tickets and the dead man's switch as JSON; empty for none"
+    alert_webhook_url: SecretUrl | None = Field(
+        None,
+        alias="alertWebhookUrl",
+        description="Secret. Address that gets pages, tickets and the dead man's switch as JSON; plain text is accepted"
+        " outside production",
     )
     alert_slack_url: SecretUrl | None = Field(
         None, alias="alertSlackUrl", description="Secret. Slack's incoming webhook, for pages and tickets"
@@ -325,9 +328,9 @@ class Settings(Frozen):
         return any(address and not loopback(address) for address in addresses)
 
     @property
-    def webhook(self) -> str:
-        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody ("")."""
-        return self.alert_webhook_url or (DEMO_PAGER_URL if self.demo else "")
+    def webhook(self) -> SecretStr | None:
+        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody."""
+        return self.alert_webhook_url or (SecretStr(DEMO_PAGER_URL) if self.demo else None)
 
     def limit(self, service: str) -> Limits:
         """Return the limits of one of the stack's own services."""

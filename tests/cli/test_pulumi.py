@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import context, pulumi
+from cli import context, pulumi, stack_config
 from cli.bootstrap import UserError
 from observability.versions import pulumi_cli
 
@@ -95,3 +95,24 @@ def test_a_wrong_passphrase_is_explained() -> None:
     said = pulumi._explain(("config",), "error: incorrect passphrase")
     assert said.startswith("the passphrase does not open the secrets")
     assert "PULUMI_CONFIG_PASSPHRASE" in said
+
+
+@pytest.mark.parametrize("production", ["true", "false"])
+@pytest.mark.parametrize("text", ["", "\n", "  \n", None])
+def test_an_empty_passphrase_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, production: str, text: str | None
+) -> None:
+    file = tmp_path / "passphrase"
+    if text is not None:
+        file.write_text(text)
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(context, "environment", lambda: {"PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
+    monkeypatch.setattr(stack_config, "raw", lambda _: ({"production": production}, frozenset()))
+    monkeypatch.setattr(pulumi, "ask", lambda *arguments: asked.append(arguments))
+    if production == "true" or text is None:
+        with pytest.raises(UserError, match=r"accepted: (in production, a passphrase|a file with a passphrase)"):
+            pulumi.select()
+        assert not asked
+    else:
+        pulumi.select()
+        assert asked
