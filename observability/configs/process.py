@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-WGET: Final = ("wget", "-q", "-T", "3", "-O", "/dev/null")
+WGET: Final = ("timeout", "3", "wget", "-q", "-O", "/dev/null")
 """Fails unless the URL that follows answers within 3 s."""
 UNREADY_CHECKS: Final = 12
 """Failed health checks in a row after which a service that was ready once is restarted: two minutes by default."""
