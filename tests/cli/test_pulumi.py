@@ -11,6 +11,8 @@ import pytest
 
 from cli import context, pulumi, stack_config
 from cli.bootstrap import UserError
+from lab import digests
+from observability import versions
 from observability.versions import pulumi_cli
 
 
@@ -55,6 +57,22 @@ def test_another_checksum_installs_nothing(bare: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match="does not have its published checksum"):
         pulumi.cli()
     assert not (bare / "pulumi").exists()
+
+
+def test_a_release_that_was_replaced_with_its_checksums_installs_nothing(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = archive()
+    serve(monkeypatch, data, hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(versions, "pulumi_checksum", lambda platform: "0" * 64 if platform == "linux-x64" else "")
+    with pytest.raises(UserError, match=r"not the checksum that versions\.toml pins for linux-x64"):
+        pulumi.cli()
+    assert not (bare / "pulumi").exists()
+
+
+def test_the_published_checksums_go_into_the_file_of_versions() -> None:
+    text = f"{'a' * 64}  pulumi-v3.1.0-linux-x64.tar.gz\n{'b' * 64}  pulumi-v3.1.0-windows-x64.zip\n"
+    assert digests._checksums(text) == {"linux-x64": "a" * 64}
 
 
 @pytest.mark.usefixtures("bare")
