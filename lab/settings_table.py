@@ -1,4 +1,4 @@
-"""`make settings`: write the reference of every setting from the schema in Pulumi.yaml."""
+"""`settings`: writes the reference of every setting from the schema in Pulumi.yaml."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 import yaml
 
 from cli.bootstrap import ROOT
-from cli.console import say
+from cli.context import Context
 
 PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
 _BEGIN, _END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Write the table where it belongs."""
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    say(f"{len(_rows())} settings written to {PAGE.name}")
+    context.console.say(f"{len(_rows())} settings written to {PAGE.name}")
     return 0
 
 

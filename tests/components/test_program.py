@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from components.service import Host, Port
 from observability.settings import DEMO, Settings
 
