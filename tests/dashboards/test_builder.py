@@ -26,7 +26,7 @@ from dashboards.model import (
     Thresholds,
     ValueText,
 )
-from dashboards.panel import SdkPanelBuilder, Traits, panel_type
+from dashboards.panel import PanelDefaults, SdkPanelBuilder, panel_type
 from dashboards.sdk import PLUGIN_VERSION, dashboard_builders
 from observability.names import uids
 
@@ -243,7 +243,7 @@ def test_gauge_labels_its_steps() -> None:
 
 
 def test_a_new_type_is_one_function() -> None:
-    @panel_type(Traits(width=8, height=5))
+    @panel_type(PanelDefaults(width=8, height=5))
     def histogram(spec: PanelSpec, *, suffix: str = "") -> SdkPanelBuilder:
         return dashboard_builders.Panel().type("histogram" + suffix).description(spec.title)
 
