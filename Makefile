@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m cli
 
 .DEFAULT_GOAL := help
-.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots clean
+.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots reference clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -65,7 +65,7 @@ destroy: ## Remove everything, data included (asks first)
 backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
 	@$(OPS) backup "$(TO)"
 
-restore: ## An archive becomes the stack: FROM=archive DECRYPT=file (asks where there is data)
+restore: ## An archive becomes the stack: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks where there is data)
 	@$(OPS) restore "$(FROM)"
 
 upgrade: ## Another version, and back with the data if it does not do: COMPONENT=grafana TO=12.4.1
@@ -83,7 +83,7 @@ stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=
 faults: ## Break a stack of its own in every way there is, with figures: ONLY=disk-prometheus
 	@$(OPS) faults "$(ONLY)"
 
-settings: ## Write the README's table of settings from the schema
+settings: ## Write the reference of settings from the schema
 	@$(OPS) settings
 
 digests: ## Fill in the images' digests from the registry
@@ -91,3 +91,6 @@ digests: ## Fill in the images' digests from the registry
 
 screenshots: ## Take the README's pictures from the running stack
 	@$(OPS) screenshots
+
+reference: ## Write the generated reference pages: recorded series, alerts, outputs
+	@$(OPS) reference

@@ -2,7 +2,7 @@
 
 Files that never change once they are written (blocks of metrics, chunks of logs) are copied first, while everything
 goes on. Then the stack stands still for as long as it takes to copy the rest.
-Why: docs/decisions/a-backup-is-one-moment.md.
+Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import IO, Any, Final
 from docker import DockerClient
 from docker.models.containers import Container
 
-from cli import archive, context, encryption, engine, inventory, pulumi, repair, stack_config, volumes
+from cli import archive, archive_key, context, encryption, engine, inventory, pulumi, repair, stack_config, volumes
 from cli.bootstrap import ROOT, UserError
 from cli.console import progress, say, table
 from cli.pause import frozen
-from components.grafana_api import administrator
+from components.grafana_api import program
 from observability.names import labels
 from observability.settings import SERVICES, Settings
 
@@ -46,24 +46,25 @@ _MARGIN: Final = 1024 * 1024
 
 def main(arguments: list[str]) -> int:
     """Back the chosen stack up into a folder."""
-    lock = encryption.lock(os.environ.get("ENCRYPT", ""))
-    path, manifest = take(Path((arguments or [""])[0] or ROOT / FOLDER), lock)
+    recipients = encryption.recipients(os.environ.get("ENCRYPT", ""))
+    path, manifest = take(Path((arguments or [""])[0] or ROOT / FOLDER), recipients)
     table(
         f"backup of stack '{context.stack()}'",
         ("store", "files", "bytes", "counted"),
         [(s, *_of(manifest, s)) for s in SERVICES],
     )
     size = path.stat().st_size
-    say(f"{path}: {size:,} bytes; the stack stood still for {manifest.paused_seconds:.1f} s. {_needed(path, lock)}")
+    paused = f"the stack stood still for {manifest.paused_seconds:.1f} s"
+    say(f"{path}: {size:,} bytes; {paused}. {_needed(path, recipients)}")
     return 0
 
 
-def take(folder: Path, lock: encryption.Lock | None = None) -> tuple[Path, archive.Manifest]:
+def take(folder: Path, recipients: encryption.Recipients | None = None) -> tuple[Path, archive.Manifest]:
     """Write an archive of the chosen stack into `folder` and return it; UserError, and nothing stays, on any error."""
     settings = stack_config.current()
     client = engine.connect()
     pulumi.select()
-    api = administrator(pulumi.outputs())
+    api = program(pulumi.outputs())
     repair.backups(client)
     containers = _running(client)
     now = datetime.now(UTC)
@@ -72,14 +73,15 @@ def take(folder: Path, lock: encryption.Lock | None = None) -> tuple[Path, archi
     with _until_told(), volumes.workshop(client, settings, volumes.BACKUP, SERVICES) as workshop:
         say("counting …")
         before = inventory.measure(api, settings, at)
-        with archive.writing(path, settings.stack, now.isoformat(timespec="seconds"), lock) as writer:
+        created = now.isoformat(timespec="seconds")
+        with archive.writing(path, settings.stack, created, recipients, archive_key.create()) as writer:
             state = pulumi.ask("stack", "export")
-            _state(writer, settings, state, encrypted=lock is not None)
+            _state(writer, settings, state, encrypted=recipients is not None)
             say("copying …")
             paused = _copy(writer, workshop, containers)
             known = {
                 "stack": settings.stack,
-                "created": now.isoformat(timespec="seconds"),
+                "created": created,
                 "images": _images(json.loads(state)),
                 "paused_seconds": round(paused, 3),
                 "at": at,
@@ -174,8 +176,8 @@ def _of(manifest: archive.Manifest, service: str) -> tuple[str, str, str]:
     return f"{len(own):,}", f"{sum(m.stored for m in own):,}", ", ".join(counted)
 
 
-def _needed(path: Path, lock: encryption.Lock | None) -> str:
-    if lock is None:
+def _needed(path: Path, recipients: encryption.Recipients | None) -> str:
+    if recipients is None:
         return f"`make restore FROM={path}` brings it back, with the passphrase of this stack's secrets at hand."
     return f"`make restore FROM={path} DECRYPT=<file>` brings it back."
 

@@ -32,6 +32,7 @@ _COMMANDS = (
     "stress",
     "faults",
     "settings",
+    "reference",
     "digests",
     "password",
     "recover-password",
@@ -44,6 +45,7 @@ MODULES = {
     "import": "cli.import_content",
     **{name: f"lab.{name}" for name in ("bench", "digests", "faults", "screenshots", "stress")},
     "settings": "lab.settings_table",
+    "reference": "lab.reference",
 }
 """Where a command is that is not the module of its name in this package."""
 

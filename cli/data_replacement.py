@@ -1,7 +1,10 @@
-"""Other data under a stack, with a way back: what was there stays until the new has been proven.
+"""Replace a stack's data, with rollback: the former data stays until the new data has been verified.
 
-The workshop is the journal. As long as there is one, the swap is neither done nor undone; it lies on the Docker host,
-so that any machine that runs `make up` next finds it and undoes what was interrupted.
+The helper container holds the journal. While it exists, a replacement is neither finished nor rolled back; it is on the
+Docker host, so that any machine that runs `make up` next finds it and rolls back what was interrupted.
+
+The stack's networks stay: containers that are not the stack's may be connected to them, and Docker removes no network
+that is in use.
 """
 
 from __future__ import annotations
@@ -17,9 +20,10 @@ from typing import Any, Final
 
 import docker.errors
 from docker import DockerClient
+from docker.models.networks import Network
 
 from cli import down, state_migration, volumes
-from cli.bootstrap import ROOT
+from cli.bootstrap import ROOT, UserError
 from observability.names import labels
 from observability.settings import Settings
 
@@ -31,7 +35,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Notes:
-    """What has to be known to go back: whose data is swapped, the state (None where it stays), files of the project."""
+    """What a rollback needs: whose data is replaced, the state (None if it stays), files of the project."""
 
     services: Sequence[str]
     state: Json | None
@@ -39,16 +43,39 @@ class Notes:
 
 
 @contextmanager
-def swapping(
-    client: DockerClient, settings: Settings, services: Sequence[str], *, state: Json | None, files: Sequence[str] = ()
+def replacing(  # noqa: PLR0913 - each is something else that has to be known before
+    client: DockerClient,
+    settings: Settings,
+    services: Sequence[str],
+    *,
+    sizes: Mapping[str, int],
+    state: Json | None,
+    files: Sequence[str] = (),
 ) -> Iterator[volumes.Workshop]:
-    """Take the services down, set their data aside, and yield the workshop in which the volumes are empty.
+    """Take the services down, set their data aside, and yield the helper container, whose volumes are empty.
 
-    With `state`, all of the stack goes, because another state takes its place. Left by an exception, everything is as
-    it was (but down: the caller brings it up); else the old data is gone.
+    With `state`, all of the stack goes, because another state takes its place. After an exception everything is as it
+    was, but down: the caller brings it up. Otherwise the former data is deleted.
+
+    Args:
+        client: The Docker engine.
+        settings: The stack's settings.
+        services: Whose data is replaced.
+        sizes: The bytes that each service's volume will hold; UserError, and nothing was touched, without the space.
+        state: The stack's state.
+        files: Files of the project that a rollback writes back.
     """
     notes = Notes(services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()})
+    if state is not None:
+        require_free_networks(client, settings, state)
     workshop = volumes.build(client, settings, volumes.RESTORE, services)
+    try:
+        require_space(
+            workshop.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes
+        )
+    except UserError:
+        workshop.container.remove(force=True)
+        raise
     workshop.write("/", {f"{_JOURNAL.strip('/')}/{_NOTES}": json.dumps(vars(notes)).encode()})
     try:
         _take_down(client, settings, notes)
@@ -61,8 +88,8 @@ def swapping(
     _finish(workshop, services)
 
 
-def mend(client: DockerClient, settings: Settings) -> list[str]:
-    """Undo a swap that was interrupted, or finish one that was decided; return a line for it."""
+def repair(client: DockerClient, settings: Settings) -> list[str]:
+    """Roll back a replacement that was interrupted, or finish one that had been decided; return a line for it."""
     container = volumes.left_behind(client, settings, volumes.RESTORE)
     if container is None:
         return []
@@ -75,7 +102,7 @@ def mend(client: DockerClient, settings: Settings) -> list[str]:
         _finish(workshop, notes.services)
         return ["finished a restore that was interrupted after its last step"]
     _undo(client, settings, workshop, notes)
-    return ["undid a restore that was interrupted: the data and the state are those from before it"]
+    return ["rolled back a restore that was interrupted: the data and the state are those from before it"]
 
 
 def _take_down(client: DockerClient, settings: Settings, notes: Notes) -> None:
@@ -93,9 +120,55 @@ def _take_down(client: DockerClient, settings: Settings, notes: Notes) -> None:
     for volume in client.volumes.list(filters={"label": f"{labels.STACK}={settings.stack}"}):
         if labels.CONTENT in (volume.attrs.get("Labels") or {}):
             volume.remove()
-    for network in client.networks.list(names=[settings.prefix]):
-        if network.name == settings.prefix:
+    for network in _unknown_networks(client, settings, notes.state):
+        with suppress(docker.errors.APIError):  # in use: `require_free_networks` refuses that at the start
             network.remove()
+
+
+def networks(client: DockerClient, settings: Settings) -> list[str]:
+    """Return the IDs of the stack's networks."""
+    return [str(n.id) for n in client.networks.list(filters={"label": f"{labels.STACK}={settings.stack}"})]
+
+
+def require_free_networks(client: DockerClient, settings: Settings, state: Json) -> None:
+    """Raise UserError if a network of the stack that its state does not know, and `up` would make anew, is in use."""
+    for network in _unknown_networks(client, settings, state):
+        others = [str(c.name) for c in network.containers if c.labels.get(labels.STACK) != settings.stack]
+        if others:
+            msg = (
+                f"network {network.name} is not in the state of stack '{settings.stack}', and has to be made anew, but"
+                f" {', '.join(sorted(others))} is connected to it: `docker network disconnect` it first."
+                " Nothing was touched."
+            )
+            raise UserError(msg)
+
+
+def _unknown_networks(client: DockerClient, settings: Settings, state: Json) -> list[Network]:
+    known = {r.get("id") for r in state["deployment"].get("resources") or ()}
+    return [client.networks.get(id_) for id_ in networks(client, settings) if id_ not in known]
+
+
+def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Raise UserError unless the file systems of the volumes have room for the new data beside the former.
+
+    Args:
+        table: What `df -Pk` prints for the volumes, in the order of `services`.
+        services: The services.
+        sizes: The bytes that each needs.
+    """
+    needed: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for service, line in zip(services, table.splitlines()[1:], strict=True):
+        device, _, _, available, *_ = line.split()
+        needed[device] = needed.get(device, 0) + sizes.get(service, 0)
+        free[device] = int(available) * 1024
+    for device, size in needed.items():
+        if size > free[device]:
+            msg = (
+                f"the data needs {size:,} bytes on {device} of the Docker host, and {free[device]:,} are free:"
+                " what is there now stays beside it until the end. Nothing was touched."
+            )
+            raise UserError(msg)
 
 
 def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, notes: Notes) -> None:
@@ -106,7 +179,10 @@ def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, 
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
     if notes.state is not None:
-        state_migration.install(state_migration.rootless(notes.state), like=notes.state)
+        left = networks(client, settings)
+        state_migration.install(
+            state_migration.strip_host_resources(notes.state, keep=notes.state, networks=left), like=notes.state
+        )
         if not notes.state["deployment"].get("resources"):
             empty = [s for s in notes.services if workshop.is_empty(s)]
     workshop.container.remove(force=True)

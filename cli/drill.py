@@ -20,7 +20,7 @@ from cli import context, fault, pulumi, stack_config
 from cli.bootstrap import ROOT, UserError
 from cli.console import say, table
 from cli.link_check import rows_of
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from components.grafana_api import GrafanaApi, GrafanaError, program
 from lab import screenshots
 from observability.names import series, uids
 from observability.rules.windows import BURN_ALERTS, BurnAlert
@@ -69,7 +69,7 @@ def main(_arguments: list[str]) -> int:
     gateway = fault.find()
     settings = stack_config.current()
     outputs = pulumi.outputs()
-    api = administrator(outputs)
+    api = program(outputs)
     if settings.alert_webhook_url:
         raise UserError(
             f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager is told"

@@ -18,7 +18,7 @@ from cli.bootstrap import UserError
 from cli.console import say, table
 from cli.pull import fetch, write
 from cli.repair import prepare_stack
-from components.grafana_api import GrafanaApi, administrator
+from components.grafana_api import GrafanaApi, program
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def main(_arguments: list[str]) -> int:
     """Take everything that the program does not know yet."""
     stack_config.current()
     prepare_stack(engine.connect())
-    api = administrator(pulumi.outputs())
+    api = program(pulumi.outputs())
     resources: list[Json] = pulumi.exported()["deployment"].get("resources") or []
     known = {(r["type"], _uid(r)) for r in resources if r["type"] in {_FOLDER, _SOURCE, _DASHBOARD}}
     left: list[str] = []

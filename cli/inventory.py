@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from cli.bootstrap import UserError
 from components.grafana_api import GrafanaApi, GrafanaError
+from observability import topology
 from observability.settings import Settings, seconds
 
 SETTLED_SECONDS: Final = 30
@@ -88,9 +89,9 @@ def compare(
     """Hold what was found against what an archive says, leaving out what has expired in the meantime."""
     by_name = {(m.store, m.what): m for m in found}
     kept = {
-        "prometheus": seconds(settings.prometheus_retention),
-        "loki": seconds(settings.loki_retention),
-        "jaeger": seconds(settings.jaeger_retention),
+        part.name: seconds(getattr(settings, part.store.retention))
+        for part in topology.STORES
+        if part.store is not None and part.store.retention
     }
     verdicts = []
     for given in expected:
@@ -143,7 +144,7 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
         "dashboards": api.request("GET", "/api/search?type=dash-db&limit=5000"),
         "folders": api.request("GET", "/api/folders?limit=1000"),
         "data sources": api.request("GET", "/api/datasources"),
-        "users": api.request("GET", "/api/users?perpage=1000"),
+        "users": api.request("GET", "/api/org/users"),
         "alert rules": api.request("GET", "/api/v1/provisioning/alert-rules"),
         "contact points": api.request("GET", "/api/v1/provisioning/contact-points"),
         "annotations": api.request("GET", f"/api/annotations?limit=10000&type=annotation&from=1&to={at * 1000}"),
@@ -211,8 +212,8 @@ def _hours(query: str, at: int) -> Iterator[tuple[str, str]]:
 
 
 _STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {
-    "grafana": _grafana,
-    "prometheus": _prometheus,
-    "loki": _loki,
-    "jaeger": _jaeger,
+    topology.GRAFANA.name: _grafana,
+    topology.PROMETHEUS.name: _prometheus,
+    topology.LOKI.name: _loki,
+    topology.JAEGER.name: _jaeger,
 }

@@ -19,7 +19,7 @@ from cli import context, engine, pulumi, stack_config
 from cli.bootstrap import ROOT, UserError
 from cli.console import say
 from cli.repair import prepare_stack
-from components.grafana_api import GrafanaApi, administrator
+from components.grafana_api import GrafanaApi, program
 from dashboards.catalogue import dashboards, folders
 
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(msg)
     settings = stack_config.current()
     prepare_stack(engine.connect())
-    folder, model = fetch(administrator(pulumi.outputs()), uid)
+    folder, model = fetch(program(pulumi.outputs()), uid)
     here = next((file for file in dashboards(settings) if file.uid == uid), None)
     if here is not None and here.folder == folder and _same(here.json, model):
         say(f"'{uid}' in Grafana is what the code builds already: nothing was written")

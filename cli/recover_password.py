@@ -7,7 +7,7 @@ import docker.errors
 from cli import context, engine
 from cli.bootstrap import UserError
 from cli.console import say
-from components.grafana import NAME
+from observability import topology
 from observability.configs import grafana
 from observability.settings import PROJECT
 
@@ -20,7 +20,7 @@ _COMMAND = (
 
 def main(_arguments: list[str]) -> int:
     """Give Grafana's first administrator the password that the running stack was configured with."""
-    name = f"{PROJECT}-{context.stack()}-{NAME}"
+    name = f"{PROJECT}-{context.stack()}-{topology.GRAFANA.name}"
     try:
         container = engine.connect().containers.get(name)
     except docker.errors.NotFound:

@@ -9,23 +9,23 @@ from pathlib import Path
 from cli import context, stack_config
 from cli.console import say
 from dashboards.catalogue import dashboards
-from observability import alerts, rules
-from observability.configs import collector, jaeger, loki, prometheus
+from observability import alerts, processes, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
+from observability.names.paths import CONFIG
 from observability.settings import Settings
 
 
 def files(settings: Settings) -> dict[str, str]:
     """Return everything that can be rendered: path below the output folder → text."""
     rendered = {
-        "prometheus/prometheus.yml": prometheus.render(settings),
-        "loki/loki.yaml": loki.render(settings),
-        "jaeger/jaeger.yaml": jaeger.render(settings),
-        "collector/collector.yaml": collector.render(settings),
+        f"{part.name}/{path.removeprefix(CONFIG + '/')}": text
+        for part in topology.PARTS
+        for path, text in processes.process(part.name, settings).files.items()
+    }
+    rendered |= {
         "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
-        "grafana/grafana.ini": grafana_config.files(settings)[grafana_config.FILE],
         "grafana/datasources.json": json.dumps(
             [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True
         )
@@ -35,7 +35,6 @@ def files(settings: Settings) -> dict[str, str]:
     rendered["grafana/alerts.json"] = (
         json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"
     )
-    rendered |= {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()}
     rendered |= {
         f"grafana/dashboards/{d.folder}/{d.uid}.json": json.dumps(json.loads(d.json), indent=2, ensure_ascii=False)
         + "\n"

@@ -64,7 +64,7 @@ def backups(client: DockerClient) -> list[str]:
     if left is not None:
         left.remove(force=True)
     done = [f"let {name} go on, which a backup had paused" for name in release(engine.containers(client))]
-    done += data_replacement.mend(client, settings)
+    done += data_replacement.repair(client, settings)
     for line in done:
         say(f"mended: {line}")
     return done

@@ -1,7 +1,7 @@
 """`make restore`: an archive becomes the chosen stack, on an empty host, beside another stack, or in its own place.
 
 Nothing is touched before the whole archive has been read. What the stack held is set aside until the restored stores
-have been counted; whatever fails, or is killed, it comes back. Why: docs/decisions/a-backup-is-one-moment.md.
+have been counted; whatever fails, or is killed, it comes back. Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from docker import DockerClient
 
 from cli import (
     archive,
+    archive_key,
     context,
     data_replacement,
     encryption,
@@ -27,6 +28,7 @@ from cli import (
     inventory,
     pulumi,
     stack_config,
+    state_check,
     state_migration,
     up,
     volumes,
@@ -37,6 +39,8 @@ from cli.repair import prepare_stack
 from components.grafana_api import GrafanaApi
 from observability import versions
 from observability.settings import SERVICES, Settings
+
+Json = dict[str, Any]
 
 _CONTENT: Final = ("**grafana:oss/**", "**grafana:alerting/**", "**dynamic/grafana:**")
 """What the program would change in Grafana: not before that has been counted."""
@@ -49,21 +53,10 @@ def main(arguments: list[str]) -> int:
     if not path.is_file():
         msg = f"FROM={path if arguments and arguments[0] else ''}: no such file; accepted: an archive of `make backup`"
         raise UserError(msg)
-    opener = encryption.opener(os.environ.get("DECRYPT", ""))
     settings = stack_config.current()
     client = engine.connect()
-    say(f"reading {path.name} …")
-    manifest, texts = archive.verify(path, opener)
-    _refuse_newer(manifest)
-    passphrase = texts.get(archive.PASSPHRASE)
-    state = state_migration.opened(texts[archive.STATE], settings.stack, passphrase)
-    wanted = state_migration.secrets(state)
-    if wanted["grafanaAdminUser"] != settings.grafana_admin_user:
-        msg = (
-            f"grafanaAdminUser: {settings.grafana_admin_user!r}; the archive's is {wanted['grafanaAdminUser']!r}: set"
-            f" that in Pulumi.{settings.stack}.yaml first. Nothing was touched."
-        )
-        raise UserError(msg)
+    identities = encryption.identities(os.environ.get("DECRYPT", ""))
+    manifest, state, wanted = _accepted(path, identities, settings)
     held = _holds_data(client, settings)
     if held:
         _confirm(settings.stack, manifest)
@@ -75,11 +68,18 @@ def main(arguments: list[str]) -> int:
     auth = f"{wanted['grafanaAdminUser']}:{wanted['grafanaAdminPassword']}"
     api = GrafanaApi(settings.address("grafana"), auth, settings.tls_ca)
     try:
-        with data_replacement.swapping(
-            client, settings, SERVICES, state=before, files=[f"Pulumi.{settings.stack}.yaml"]
+        with data_replacement.replacing(
+            client,
+            settings,
+            SERVICES,
+            sizes=sizes(manifest),
+            state=before,
+            files=[f"Pulumi.{settings.stack}.yaml"],
         ) as workshop:
-            fill(workshop, path, opener, manifest, SERVICES)
-            state_migration.install(state_migration.rootless(state), like=before)
+            fill(workshop, path, identities, manifest, SERVICES)
+            networks = data_replacement.networks(client, settings)
+            stripped = state_migration.strip_host_resources(state, keep=before, networks=networks)
+            state_migration.install(stripped, like=before)
             for setting in state_migration.adopt(state, wanted):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
             excluded = [part for pattern in _CONTENT for part in ("--exclude", pattern)]
@@ -100,10 +100,34 @@ def main(arguments: list[str]) -> int:
     return 0 if equal else 1
 
 
+def _accepted(
+    path: Path, identities: encryption.Identities | None, settings: Settings
+) -> tuple[archive.Manifest, Json, dict[str, str]]:
+    """Return an archive's manifest, its state and Grafana's secrets; UserError if it may not become the stack."""
+    unsigned = os.environ.get("ACCEPT_UNSIGNED", "")
+    if unsigned not in ("", "yes"):
+        msg = f"ACCEPT_UNSIGNED={unsigned}; accepted: yes, which restores an archive whoever wrote it"
+        raise UserError(msg)
+    key = archive_key.read()
+    say(f"reading {path.name} …")
+    manifest, texts = archive.verify(path, identities, key, accept_unsigned=bool(unsigned))
+    _refuse_newer(manifest)
+    state_check.require_own(texts[archive.STATE], stack_config.key_services(settings.stack))
+    state = state_migration.decrypt_state(texts[archive.STATE], settings.stack, texts.get(archive.PASSPHRASE))
+    wanted = state_migration.secrets(state)
+    if wanted["grafanaAdminUser"] != settings.grafana_admin_user:
+        msg = (
+            f"grafanaAdminUser: {settings.grafana_admin_user!r}; the archive's is {wanted['grafanaAdminUser']!r}: set"
+            f" that in Pulumi.{settings.stack}.yaml first. Nothing was touched."
+        )
+        raise UserError(msg)
+    return manifest, state, wanted
+
+
 def fill(
     workshop: volumes.Workshop,
     path: Path,
-    opener: encryption.Opener | None,
+    identities: encryption.Identities | None,
     manifest: archive.Manifest,
     services: Sequence[str],
 ) -> None:
@@ -119,16 +143,28 @@ def fill(
         def produce(tar: tarfile.TarFile) -> None:
             def visit(info: tarfile.TarInfo, content: IO[bytes] | None) -> None:
                 if wanted(info.name):
+                    if content is not None:
+                        content = archive.require_equal(path, manifest.members.get(info.name), info, content)
                     info.name = info.name.removeprefix(f"{archive.DATA}/")
                     tar.addfile(info, content)
                     shown(info.size)
 
-            archive.read(path, opener, visit)
+            archive.read(path, identities, visit)
 
         workshop.fill(produce)
     for member in mine:
         if member.size > member.stored:
             workshop.stretch(member.name.removeprefix(f"{archive.DATA}/"), member.size)
+
+
+def sizes(manifest: archive.Manifest) -> dict[str, int]:
+    """Return how many bytes of each service's volume an archive holds."""
+    held: dict[str, int] = {}
+    for member in manifest.members.values():
+        folder, service, *_ = member.name.split("/")
+        if folder == archive.DATA and member.kept:
+            held[service] = held.get(service, 0) + member.stored
+    return held
 
 
 def show(verdicts: Sequence[inventory.Verdict], manifest: archive.Manifest) -> None:

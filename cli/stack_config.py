@@ -55,6 +55,13 @@ def docker_host(stack: str) -> str:
     return str(_given(stack, ROOT).get("docker:host") or "")
 
 
+def key_services(stack: str) -> frozenset[str]:
+    """Return the URLs of the services that keep the key of the stack's secrets: its backend, its secrets provider."""
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    document = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
+    return frozenset({context.backend_url(), str(document.get("secretsprovider") or "")} - {""})
+
+
 def settings(stack: str, *, stand_in: bool = False) -> Settings:
     """Return the checked settings of `stack`; UserError with every problem.
 

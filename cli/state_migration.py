@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from cli import context, pulumi, stack_config
+from cli import context, pulumi, stack_config, state_check
 from cli.bootstrap import UserError
 from observability.configs import grafana
 from observability.settings import PROJECT
 
 Json = dict[str, Any]
 
-_OF_THE_HOST: Final = ("docker:", "pulumi-python:dynamic/gates:")
+_OF_THE_HOST: Final = ("docker:", "pulumi:providers:docker", "pulumi-python:dynamic/gates:")
+_NETWORK: Final = "docker:index/network:Network"
 _SECRET: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one
 _GENERATED: Final = {
     "grafanaAdminPassword": "grafana-admin-password",
@@ -28,10 +30,11 @@ _GENERATED: Final = {
 """The settings that Grafana's database depends on, and what generates them where they are not configured."""
 
 
-def opened(state: str, stack: str, passphrase: str | None) -> Json:
-    """Return an archive's state under the name `stack`, its secrets in the open; UserError for another passphrase.
+def decrypt_state(state: str, stack: str, passphrase: str | None) -> Json:
+    """Return an archive's state under the name `stack`, its secrets in plain; UserError for another passphrase.
 
-    Only in memory: the throw-away backend that Pulumi reads it in keeps them encrypted.
+    Plain in memory only: the temporary backend that Pulumi reads it in keeps them encrypted. The state has to be one
+    that `state_check.require_own` accepts; its dynamic resources get this program's providers.
     """
     former = _stack_of(json.loads(state))
     with tempfile.TemporaryDirectory() as given:
@@ -59,17 +62,44 @@ def opened(state: str, stack: str, passphrase: str | None) -> Json:
                 f" ({stop})"
             )
             raise UserError(msg) from None
-    return shown
+    return state_check.with_own_providers(shown)
 
 
-def rootless(state: Json) -> Json:
-    """Return a state without what it knows of the Docker host, and without what was under way."""
+def strip_host_resources(state: Json, *, keep: Json | None = None, networks: Collection[str] = ()) -> Json:
+    """Return a state without what it knows of the Docker host, and without pending operations.
+
+    Args:
+        state: The state.
+        keep: A state of the same stack whose networks stay known.
+        networks: The IDs of the networks that stay: they exist, and other containers may be connected to them.
+    """
     deployment: Json = dict(state["deployment"])
     resources: list[Json] = deployment.get("resources") or []
     gone = {str(r["urn"]) for r in resources if str(r["type"]).startswith(_OF_THE_HOST)}
-    deployment["resources"] = [without(r, gone) for r in resources if r["urn"] not in gone]
+    left = [without(r, gone) for r in resources if r["urn"] not in gone]
+    if keep is not None and left:
+        known = {r["urn"] for r in left}
+        # Behind the stack itself, which comes first, and before everything that depends on them.
+        left[1:1] = [r for r in _networks(keep, networks) if r["urn"] not in known]
+    deployment["resources"] = left
     deployment["pending_operations"] = []
     return state | {"deployment": deployment}
+
+
+def _networks(state: Json, networks: Collection[str]) -> list[Json]:
+    """Return the networks of a state and what they refer to, in the state's order."""
+    resources: list[Json] = state["deployment"].get("resources") or []
+    by_urn = {str(r["urn"]): r for r in resources}
+    wanted: set[str] = set()
+    found = [str(r["urn"]) for r in resources if r["type"] == _NETWORK and r["id"] in networks]
+    while found:
+        urn = found.pop()
+        if urn not in wanted and urn in by_urn:
+            wanted.add(urn)
+            resource = by_urn[urn]
+            found += [str(resource.get("parent") or ""), str(resource.get("provider") or "").rpartition("::")[0]]
+            found += resource.get("dependencies") or []
+    return [r for r in resources if r["urn"] in wanted]
 
 
 def without(resource: Json, urns: set[str]) -> Json:
@@ -88,6 +118,17 @@ def without(resource: Json, urns: set[str]) -> Json:
 
 def secrets(state: Json) -> dict[str, str]:
     """Return what Grafana's database depends on, by setting, from a state whose secrets are in the open."""
+    try:
+        found = _secrets(state)
+    except (KeyError, TypeError, ValueError):
+        found = {}
+    if len(found) != len(_GENERATED) + 1:
+        msg = "the archive's state does not say what its Grafana was encrypted with. Nothing was touched."
+        raise UserError(msg)
+    return found
+
+
+def _secrets(state: Json) -> dict[str, str]:
     resources: list[Json] = state["deployment"].get("resources") or []
     found: dict[str, str] = {}
     for resource in resources:
@@ -98,9 +139,6 @@ def secrets(state: Json) -> dict[str, str]:
         if resource["type"] == "pulumi:pulumi:Stack" and "grafanaAdminPassword" in outputs:
             found["grafanaAdminPassword"] = str(_plain(outputs["grafanaAdminPassword"]))
             found["grafanaAdminUser"] = str(_plain(outputs["grafanaAdminUser"]))
-    if len(found) != len(_GENERATED) + 1:
-        msg = "the archive's state does not say what its Grafana was encrypted with. Nothing was touched."
-        raise UserError(msg)
     return found
 
 

@@ -29,7 +29,7 @@ from cli import (
 )
 from cli.bootstrap import ROOT, UserError
 from cli.console import say
-from components.grafana_api import administrator
+from components.grafana_api import program
 from observability import versions
 from observability.settings import CONTAINERS, SERVICES, Settings
 
@@ -123,7 +123,7 @@ def _try(settings: Settings, manifest: archive.Manifest) -> str:
     if pulumi.run("up", "--yes", "--skip-preview", "--stack", settings.stack):
         return "`pulumi up` failed, as above"
     try:
-        api = administrator(pulumi.outputs())
+        api = program(pulumi.outputs())
         verdicts = inventory.proven(api, manifest.counts, settings, manifest.at, SERVICES)
     except UserError as stop:
         return str(stop)
@@ -139,14 +139,16 @@ def _go_back(client: DockerClient, settings: Settings, component: str, path: Pat
     """Bring the old version back with its own data; the other components keep what came since."""
     repair.unlock()
     if component in SERVICES:
-        with data_replacement.swapping(client, settings, [component], state=None) as workshop:
+        with data_replacement.replacing(
+            client, settings, [component], sizes=restore.sizes(manifest), state=None
+        ) as workshop:
             restore.fill(workshop, path, None, manifest, [component])
     repair.prepare_stack(client)
     again = f"run `make up`, or `make restore FROM={path}`"
     if pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack()):
         msg = f"the old version does not come up either; what it said is above. The data is in {path}: {again}"
         raise UserError(msg)
-    verdicts = inventory.proven(administrator(pulumi.outputs()), manifest.counts, settings, manifest.at, SERVICES)
+    verdicts = inventory.proven(program(pulumi.outputs()), manifest.counts, settings, manifest.at, SERVICES)
     restore.show(verdicts, manifest)
     if not all(v.passed for v in verdicts):
         msg = f"the old version is back, but does not hold all that it held: {again}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from cli import context, engine, link_check, pulumi, stack_config
 from cli.console import say, table
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from components.grafana_api import GrafanaApi, GrafanaError, program
 from dashboards import targets
 from dashboards.catalogue import dashboards
 from observability import alerts
@@ -44,7 +44,7 @@ def main(_arguments: list[str]) -> int:
     client = engine.connect()
     pulumi.select()
     outputs = pulumi.outputs()
-    api = administrator(outputs)
+    api = program(outputs)
     engine.settle(client)
     checks = [
         Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))

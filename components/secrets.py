@@ -9,8 +9,11 @@ import pulumi
 import pulumi_random as random
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
+    from observability.configs.process import SecretName
     from observability.settings import Settings
 
 _LENGTH = 32
@@ -28,6 +31,11 @@ class Secrets:
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
+
+    def files(self, secrets: Mapping[str, SecretName]) -> dict[str, pulumi.Output[str]]:
+        """Return the text of each secret file by its path; one whose secret does not exist is left out."""
+        texts = {path: getattr(self, name) for path, name in secrets.items()}
+        return {path: text for path, text in texts.items() if text is not None}
 
 
 def secrets(settings: Settings) -> Secrets:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Override, Query, Thresholds, ValueText
+from observability import topology
 from observability.configs.collector import QUEUE_BYTES
 from observability.names import uids
 from observability.rules import containers, host
@@ -19,7 +20,9 @@ GROUPS: Final = 6
 """Groups of rules that are shown: the slowest."""
 SOON: Final = (7, 30)
 """Days that space has to last: fewer are bad, and a warning."""
-READERS: Final = {"prometheus": "prometheus (metrics)", "loki": "loki (logs)", "jaeger": "jaeger (traces)"}
+READERS: Final = {
+    part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
+}
 NO_READS: Final = "Nobody read anything in this time range. Widen it, or open a dashboard."
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 from dashboards import palette, queries
 from dashboards.builder import DashboardBuilder
 from dashboards.model import Link, Override, Query, Thresholds, ValueText
+from observability import topology
 from observability.names import series, uids
 from observability.rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
 from observability.settings import SERVICES, milliseconds
@@ -243,9 +244,7 @@ def without_legend(query: str) -> Override:
 
 # Colours that belong to a name
 
-_OF_STACK: Final = dict(
-    zip(SERVICES, (palette.ORANGE, palette.PURPLE, palette.GREY, palette.BLUE, palette.YELLOW), strict=True),
-)
+_OF_STACK: Final = {part.name: palette.NAMED[part.color] for part in topology.PARTS if part.color}
 _OF_OTHERS: Final = (
     palette.SKY_BLUE,
     palette.GREEN,

@@ -16,14 +16,12 @@ from docker import DockerClient
 from cli import engine as docker_engine
 from cli import stack_config
 from cli.console import say, table
-from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
 from components.grafana_api import GrafanaApi, GrafanaError
-from components.service import ServiceSpec
+from components.service import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
 from lab import bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
-from observability.configs import grafana as grafana_config
-from observability.configs.prometheus import METRICS_PASSWORD_FILE
+from observability import processes, topology
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import CONTAINERS, DEFAULT_PORTS, Settings
 
@@ -167,7 +165,7 @@ def _fresh(stack: Sandbox) -> float:
 
 def _grafana_alone(client: DockerClient, settings: Settings) -> float:
     """Return the seconds from starting a Grafana like ours, on nothing, to its API being healthy."""
-    spec = grafana.spec(settings)
+    spec = _spec(topology.GRAFANA, settings)
     name, port = "observability-bench-alone", DEFAULT_PORTS["grafana"] + free_offset()
     # Without our files; what is in them makes no difference here.
     environment = {k: v for k, v in spec.environment.items() if "$__file" not in v and k != "GF_PATHS_CONFIG"}
@@ -208,8 +206,8 @@ def _compose(folder: Path, settings: Settings) -> float:
     """Return the seconds of `docker compose up --wait` for the same containers, with the same files."""
     folder.mkdir()
     offset = free_offset()
-    specs = [m.spec(settings) for m in (grafana, prometheus, loki, jaeger, collector, socket_proxy)]
-    secrets = {"grafana": _grafana_files(), "prometheus": [METRICS_PASSWORD_FILE]}
+    specs = [_spec(part, settings) for part in topology.PARTS]
+    secrets = {part.name: list(processes.process(part.name, settings).secrets) for part in topology.PARTS}
     services = {s.name: _compose_service(folder, s, secrets.get(s.name, []), offset) for s in specs}
     # Badger's volume and the queues' have to belong to their user before the service starts, here as there.
     for spec in specs:
@@ -243,12 +241,8 @@ def _compose(folder: Path, settings: Settings) -> float:
         subprocess.run([*command, "down", "-v", "-t", "1"], check=False, capture_output=True)
 
 
-def _grafana_files() -> list[str]:
-    return [
-        grafana_config.ADMIN_PASSWORD_FILE,
-        grafana_config.SECRET_KEY_FILE,
-        grafana_config.METRICS_PASSWORD_FILE,
-    ]
+def _spec(part: topology.Part, settings: Settings) -> ServiceSpec:
+    return service_spec(part, processes.process(part.name, settings), settings)
 
 
 def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], offset: int) -> dict[str, object]:

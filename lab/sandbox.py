@@ -30,18 +30,10 @@ from docker.models.containers import Container
 from cli import engine as docker_engine
 from cli.bootstrap import ROOT
 from components.grafana_api import GrafanaApi, administrator
-from observability import versions
+from observability import topology, versions
 from observability.settings import CONTAINERS, DEFAULT_PORTS, PROJECT
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
-_READY = {
-    "grafana": ("grafana", "api/health"),
-    "prometheus": ("prometheus", "-/ready"),
-    "loki": ("loki", "ready"),
-    "jaeger": ("jaeger", ""),
-    "collector": ("collector", ""),
-}
-"""Where each service says that it serves: its key in DEFAULT_PORTS, and the path."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -216,9 +208,10 @@ class Sandbox:
 
     def serves(self, service: str) -> bool:
         """Tell whether a service answers, now, where it says that it is ready."""
-        port, path = _READY[service]
+        part = topology.part(service)
+        port, path = part.ready
         try:
-            with urllib.request.urlopen(f"{self.url(port)}/{path}", timeout=2):  # noqa: S310 - the stack's own
+            with urllib.request.urlopen(f"{self.url(part.ports[port].key)}{path}", timeout=2):  # noqa: S310 - the stack's own
                 return True
         except OSError:
             return False

@@ -1,4 +1,4 @@
-"""`make settings`: writes the README's table of every setting from the schema in Pulumi.yaml."""
+"""`make settings`: write the reference of every setting from the schema in Pulumi.yaml."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import yaml
 from cli.bootstrap import ROOT
 from cli.console import say
 
-README: Final = ROOT / "README.md"
+PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
 _BEGIN, _END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"
 
 
 def main(_arguments: list[str]) -> int:
     """Write the table where it belongs."""
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
-    say(f"{len(_rows())} settings written to {README.name}")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    say(f"{len(_rows())} settings written to {PAGE.name}")
     return 0
 
 
 def written(text: str) -> str:
-    """Return the README's text with the table as the schema has it now; ValueError when it has no place for it."""
+    """Return the page's text with the table as the schema has it now; ValueError when it has no place for it."""
     before, _, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not end:

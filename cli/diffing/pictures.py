@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import pulumi
-from components.grafana_api import GrafanaApi, administrator
+from components.grafana_api import GrafanaApi, program
 from lab import screenshots
 
 Models = tuple[dict[str, Any], dict[str, Any]]
@@ -27,7 +27,7 @@ def take(changed: Mapping[str, Models], folder: Path) -> dict[str, tuple[str, st
     pulumi.select()
     outputs = pulumi.outputs()
     found: dict[str, tuple[str, str]] = {}
-    with _lent(administrator(outputs)) as upload, screenshots.open_browser() as browser:
+    with _lent(program(outputs)) as upload, screenshots.open_browser() as browser:
         page = screenshots.sign_in(browser, outputs)
         for uid, models in changed.items():
             files = [folder / f"{uid}-{name}.png" for name in _NAMES]

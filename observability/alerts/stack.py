@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
 from observability.names import uids
@@ -279,7 +280,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         panel=REFUSED_PANEL,
     )
 
-    for backend in ("prometheus", "loki", "jaeger"):
+    for backend in (part.name for part in topology.WRITTEN_BY_COLLECTOR):
         size, capacity = (
             f'max(otelcol_exporter_queue_{what}{{job="collector", exporter=~".*/{backend}"}})'
             for what in ("size", "capacity")

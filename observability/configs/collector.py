@@ -16,21 +16,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from observability import endpoints, topology
 from observability.configs import otelcol
+from observability.configs.process import Process
 from observability.names import labels
-from observability.names.paths import (
-    COLLECTOR_FORWARD_PORT,
-    COLLECTOR_HEALTH_PORT,
-    COLLECTOR_METRICS_PORT,
-    CONFIG,
-    ENGINE_FILTER_PORT,
-)
+from observability.names.paths import CONFIG
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA: Final = "/var/lib/otelcol"
+DATA: Final = topology.COLLECTOR.data
 FILE: Final = f"{CONFIG}/collector.yaml"
 QUEUE_BYTES: Final = 256 * 1024 * 1024
 """What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
@@ -64,7 +60,19 @@ def command() -> tuple[str, ...]:
 
 def health() -> tuple[str, ...]:
     """Return the command that fails when the collector does not serve."""
-    return ("/otelcol-contrib", "validate", f"--config=http://127.0.0.1:{COLLECTOR_HEALTH_PORT}/")
+    return ("/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/")
+
+
+def process(settings: Settings) -> Process:
+    """Return the collector's process: nothing but one binary in the image."""
+    return Process(
+        command=command(),
+        environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
+        files={FILE: render(settings)},
+        checker=("/otelcol-contrib", "validate", *command()),
+        health=health(),
+        health_interval=settings.health_interval,
+    )
 
 
 def render(settings: Settings) -> str:
@@ -86,11 +94,13 @@ def render(settings: Settings) -> str:
                         ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
                     ),
                 },
-                "telemetry": otelcol.telemetry("collector", COLLECTOR_METRICS_PORT, disable_stacktrace=True),
+                "telemetry": otelcol.telemetry(
+                    topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
+                ),
             },
             "extensions": {
                 "health_check": {
-                    "endpoint": f"{otelcol.ALL}:{COLLECTOR_HEALTH_PORT}",
+                    "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
                     "response_body": {"healthy": _HEALTHY},
                 },
                 "file_storage": {
@@ -124,12 +134,15 @@ def render(settings: Settings) -> str:
             },
             "exporters": {
                 "otlp_grpc/jaeger": {
-                    "endpoint": "jaeger:4317",
+                    "endpoint": endpoints.writes(topology.JAEGER).address,
                     "tls": {"insecure": True},
                     **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
                 },
-                "otlp_http/prometheus": {"endpoint": "http://prometheus:9090/api/v1/otlp", **_waiting()},
-                "otlp_http/loki": {"endpoint": "http://loki:3100/otlp", **_waiting()},
+                "otlp_http/prometheus": {
+                    "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                    **_waiting(),
+                },
+                "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
             },
         },
     )
@@ -142,7 +155,7 @@ def _pipeline(receivers: list[str], processors: list[str], exporters: list[str])
 def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
         "otlp": otelcol.OTLP,
-        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{COLLECTOR_FORWARD_PORT}"},
+        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
         "host_metrics": {
             "collection_interval": settings.scrape_interval,
             "scrapers": {
@@ -160,7 +173,7 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     }
     if settings.docker_socket:
         receivers["docker_stats"] = {
-            "endpoint": f"tcp://engine-filter:{ENGINE_FILTER_PORT}",
+            "endpoint": endpoints.socket_proxy().url,
             "api_version": "",  # the one that the engine has; left out, it is one that older engines refuse
             "collection_interval": settings.scrape_interval,
             "container_labels_to_metric_labels": {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from observability import explore
+from observability import endpoints, explore, topology
 from observability.names import series
 from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
 from observability.settings import seconds
@@ -52,8 +52,8 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     ]
     return DataSourceSpec(
         DATASOURCE_PROMETHEUS,
-        "Prometheus",
-        "http://prometheus:9090",
+        topology.PROMETHEUS.title,
+        endpoints.queries(topology.PROMETHEUS).url,
         {
             "httpMethod": "POST",
             "timeInterval": settings.scrape_interval,
@@ -72,8 +72,8 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
 def _loki() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_LOKI,
-        "Loki",
-        "http://loki:3100",
+        topology.LOKI.title,
+        endpoints.queries(topology.LOKI).url,
         {
             "maxLines": "1000",
             "derivedFields": [
@@ -109,8 +109,8 @@ def _loki() -> DataSourceSpec:
 def _jaeger() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_JAEGER,
-        "Jaeger",
-        "http://jaeger:16686",
+        topology.JAEGER.title,
+        endpoints.queries(topology.JAEGER).url,
         {
             "nodeGraph": {"enabled": True},
             "traceIdTimeParams": {"enabled": True},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import topology
+from observability.configs.process import Process
 from observability.names.paths import CONFIG
 from observability.settings import milliseconds
 from observability.text import to_yaml
@@ -11,10 +13,10 @@ from observability.text import to_yaml
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA = "/loki"
+DATA = topology.LOKI.data
 FILE = f"{CONFIG}/loki.yaml"
-PORT = 3100
-GRPC_PORT = 9095
+PORT = topology.LOKI.port("http")
+GRPC_PORT = topology.LOKI.port("grpc")
 PUSH_BYTES = 8 * 1024 * 1024
 INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
 """What of a sender's resource is a label; the rest is structured metadata."""
@@ -27,9 +29,20 @@ def command() -> tuple[str, ...]:
     return (f"-config.file={FILE}",)
 
 
+def process(settings: Settings) -> Process:
+    """Return Loki's process: no shell in the image, checked and probed by its own binary."""
+    return Process(
+        command=command(),
+        files={FILE: render(settings)},
+        checker=("/usr/bin/loki", "-verify-config", *command()),
+        health=("/usr/bin/loki", "-health"),
+        health_interval=settings.health_interval,
+    )
+
+
 def render(settings: Settings) -> str:
     """Return loki.yaml."""
-    memory = settings.limit("loki").memory
+    memory = settings.limit(topology.LOKI.name).memory
     hours = milliseconds(settings.loki_retention) // 3_600_000
     return to_yaml(
         "loki",

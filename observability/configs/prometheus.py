@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.names.paths import (
-    COLLECTOR_METRICS_PORT,
-    CONFIG,
-    JAEGER_METRICS_PORT,
-    JAEGER_SPAN_METRICS_PORT,
-    SECRETS,
-)
+from observability import topology
+from observability.configs.process import Process
+from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
 from observability.text import to_yaml
 from observability.watched import applications
@@ -18,7 +15,7 @@ from observability.watched import applications
 if TYPE_CHECKING:
     from observability.settings import Settings, WatchedService
 
-DATA = "/prometheus"
+DATA = topology.PROMETHEUS.data
 FILE = f"{CONFIG}/prometheus.yml"
 RULES = f"{CONFIG}/rules"
 CA_FILE = f"{CONFIG}/grafana-ca.crt"
@@ -46,6 +43,18 @@ def command(settings: Settings) -> tuple[str, ...]:
     if settings.remote_write_receiver:
         flags.append("--web.enable-remote-write-receiver")
     return tuple(flags)
+
+
+def process(settings: Settings, rules: Mapping[str, str]) -> Process:
+    """Return Prometheus's process, checked by promtool; `rules` are the rule files: name to text."""
+    return Process(
+        command=command(settings),
+        files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        checker=("/bin/promtool", "check", "config", FILE),
+        secrets={METRICS_PASSWORD_FILE: "metrics_password"},
+        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
+        health_interval=settings.health_interval,
+    )
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -96,18 +105,22 @@ def render(settings: Settings) -> str:
 
 def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
-        _static("prometheus", "localhost:9090"),
-        _static("grafana", "grafana:3000")
-        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}}
-        | (_grafana_tls(settings) if settings.tls_certificate else {}),
-        _static("loki", "loki:3100"),
-        _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
-        _static("collector", f"collector:{COLLECTOR_METRICS_PORT}"),
+        # First of all, and by an address that never changes.
+        _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
+        *(_own_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
-        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")
+        _static("span-metrics", topology.JAEGER.address("span-metrics"))
         | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
     ]
+
+
+def _own_job(part: topology.Part, settings: Settings) -> dict[str, Any]:
+    job = _static(part.name, part.address(part.metrics.port if part.metrics else "http"))
+    if part is not topology.GRAFANA:
+        return job
+    job["basic_auth"] = {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}
+    return job | (_grafana_tls(settings) if settings.tls_certificate else {})
 
 
 def _grafana_tls(settings: Settings) -> dict[str, Any]:

@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from observability import topology
 from observability.settings.parts import (
-    CONTAINERS,
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
     PROJECT,
-    SERVICES,
     Limits,
 )
 from observability.settings.services import WatchedService
@@ -253,9 +252,14 @@ class Settings(Frozen):
         return self.ports.get(name, DEFAULT_PORTS[name] + self.port_offset)
 
     @property
+    def parts(self) -> tuple[topology.Part, ...]:
+        """The parts that this stack runs, without the demo's."""
+        return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
+
+    @property
     def containers(self) -> tuple[str, ...]:
         """The containers that this stack runs."""
-        return CONTAINERS if self.docker_socket else SERVICES
+        return tuple(part.name for part in self.parts)
 
     @property
     def published(self) -> tuple[str, ...]:

@@ -61,19 +61,56 @@ STATE: Json = {
 
 
 def test_what_is_of_the_host_goes_and_nothing_points_to_it() -> None:
-    left = state_migration.rootless(STATE)["deployment"]
+    left = state_migration.strip_host_resources(STATE)["deployment"]
     assert [r["urn"].rsplit("::", 1)[-1] for r in left["resources"]] == [
-        "observability-dev", "default", "grafana", "grafana-secret-key", "platform", "log to trace",
+        "observability-dev", "grafana", "grafana-secret-key", "platform", "log to trace",
     ]  # fmt: skip
-    folder = left["resources"][4]
+    folder = left["resources"][3]
     assert "deletedWith" not in folder
     assert folder["dependencies"] == []
     assert left["pending_operations"] == []
     assert len(STATE["deployment"]["resources"]) == 9, "the given state is left as it was"
 
 
+PROVIDER = "pulumi:providers:docker"
+NETWORK: Json = {
+    "deployment": {
+        "resources": [
+            resource("pulumi:pulumi:Stack", "observability-dev"),
+            resource(
+                "observability:index:Networks", "networks", parent=urn("pulumi:pulumi:Stack", "observability-dev")
+            ),
+            resource(PROVIDER, "default", id="1"),
+            resource(
+                "docker:index/network:Network",
+                "network",
+                id="abc",
+                parent=urn("observability:index:Networks", "networks"),
+                provider=urn(PROVIDER, "default") + "::1",
+            ),
+            resource("docker:index/network:Network", "gone", id="def"),
+            resource(VOLUME, "grafana-data", id="v"),
+        ]
+    }
+}
+
+
+def test_the_networks_that_exist_stay_known_so_that_nobody_has_to_leave_them() -> None:
+    left = state_migration.strip_host_resources(STATE, keep=NETWORK, networks=["abc"])["deployment"]["resources"]
+    names = [r["urn"].rsplit("::", 1)[-1] for r in left]
+    assert names[:5] == ["observability-dev", "networks", "default", "network", "grafana"]
+    assert "gone" not in names
+    assert "grafana-data" not in names
+    assert len({r["urn"] for r in left}) == len(left)
+
+
+def test_an_undo_keeps_the_networks_of_the_state_itself() -> None:
+    left = state_migration.strip_host_resources(NETWORK, keep=NETWORK, networks=["abc"])["deployment"]["resources"]
+    assert [r["urn"].rsplit("::", 1)[-1] for r in left] == ["observability-dev", "default", "network", "networks"]
+
+
 def test_an_empty_state_stays_one() -> None:
-    assert state_migration.rootless({"version": 3, "deployment": {}})["deployment"]["resources"] == []
+    assert state_migration.strip_host_resources({"version": 3, "deployment": {}})["deployment"]["resources"] == []
 
 
 def test_the_secrets_are_found_wherever_they_come_from() -> None:

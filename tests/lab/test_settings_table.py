@@ -1,4 +1,4 @@
-"""The README's table of settings is the schema's."""
+"""The reference of settings is the schema's."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 import yaml
 
 from cli.bootstrap import ROOT
-from lab.settings_table import README, written
+from lab.settings_table import PAGE, written
 
 
 def test_the_table_is_the_schema_s() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     assert written(text) == text, "run `make settings`"
     for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]:
         assert f"\n| `{key}` | " in text
 
 
-def test_a_readme_without_a_place_for_it_is_refused() -> None:
+def test_a_page_without_a_place_for_it_is_refused() -> None:
     with pytest.raises(ValueError, match="no place for the settings"):
-        written("# A README\n")
+        written("# A page\n")

@@ -1,0 +1,65 @@
+"""The key that authenticates archives: `make backup` signs with it, `make restore` accepts nothing else unasked.
+
+A checksum shows damage; only a key shows who wrote an archive. A restored archive decides what Grafana holds and who
+signs in, so whoever can replace the file could take the stack over.
+
+The key is the file that ARCHIVE_KEY names, by default `.state/archive-key`, made by the first backup. Keep a copy apart
+from the archives, with the passphrase of the stack's secrets: a new host needs both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cli import context
+from cli.bootstrap import UserError
+
+FILE: Final = context.STATE / "archive-key"
+MINIMUM: Final = 32
+"""Characters of a key: fewer can be tried out."""
+_PURPOSE: Final = b"observability-backup signature\n"
+_PURPOSE_ID: Final = b"observability-backup key id\n"
+
+
+def create() -> bytes:
+    """Return the key, making it where there is none."""
+    existing = read()
+    if existing is not None:
+        return existing
+    FILE.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(MINIMUM))
+    return FILE.read_bytes().strip()
+
+
+def read() -> bytes | None:
+    """Return the key, None where nobody has made one; UserError for a file that holds none."""
+    setting = os.environ.get("ARCHIVE_KEY", "")
+    path = Path(setting).expanduser() if setting else FILE
+    if not setting and not path.exists():
+        return None
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        msg = f"ARCHIVE_KEY={path}: cannot be read ({error}); accepted: a file with the key that signs archives"
+        raise UserError(msg) from None
+    if len(key) < MINIMUM:
+        msg = f"ARCHIVE_KEY={path}: holds {len(key)} characters; accepted: a key of {MINIMUM} or more"
+        raise UserError(msg)
+    return key
+
+
+def signature(key: bytes, text: bytes) -> str:
+    """Return the HMAC-SHA256 of `text`, in hexadecimal digits."""
+    return hmac.new(key, _PURPOSE + text, hashlib.sha256).hexdigest()
+
+
+def name(key: bytes) -> str:
+    """Return what tells one key from another and betrays nothing of it."""
+    return hmac.new(key, _PURPOSE_ID, hashlib.sha256).hexdigest()[:16]
