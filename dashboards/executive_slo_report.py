@@ -99,7 +99,7 @@ def _summary(db: DashboardBuilder) -> None:
             sparkline=False,
             color_mode="none",
             text_mode="value_and_name",
-            no_value="No data yet: this takes five minutes of measurements. Come back later.",
+            no_value="No data yet: this takes five minutes of measurements. Look again later.",
             description=style.describe(f"{title} of all services together, in whole numbers.", when_bad),
             width=6,
             height=4,
@@ -251,7 +251,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
         line_width=0,
         time_from=MONTH,
         overrides=style.colored(settings),
-        no_value="No data yet: this takes a day of measurements. Come back tomorrow.",
+        no_value="No data yet: this takes a day of measurements. Look again tomorrow.",
         description=style.describe(
             "Failed requests of the 24 hours before each bar, which stands at midnight UTC, by service.",
             "find the bar that stands out among the incidents below, and plan for bars that rise.",

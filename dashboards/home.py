@@ -111,7 +111,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Every service by its most urgent objective, with the least budget left and the highest burn rate.",
+            "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
         width=8,
@@ -202,7 +202,7 @@ def _stack(db: DashboardBuilder) -> None:
         no_value=style.NO_HOST,
         description=style.describe(
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
-            "make room or shorten a retention before it is full, because Prometheus and Loki lose data then.",
+            "find what grows on Stack Health and make room before it is full, because Prometheus and Loki lose data then.",
         ),
         width=5,
         height=4,

@@ -83,7 +83,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
             "model-versions", "Model versions that serve",
             Query(queries.model_versions(), legend="{{service}}: {{model}} {{version}}"),
             style.COUNT, {"min_val": 0, "max_val": 1},
-            "1 while a version of a model serves.",
+            "1 while a version of a model serves requests, by service and model.",
             "roll back to the version before when one begins where errors do.",
             "No service reports model versions (`inference_model_info`). Nothing is wrong if none serves a model.",
         ),

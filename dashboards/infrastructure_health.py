@@ -56,7 +56,7 @@ def build(settings: Settings) -> DashboardBuilder:
             queries.highest_containers(containers.MEMORY, CONTAINERS),
             style.BYTES,
             style.NOT_RUNNING,
-            f"Resident memory of the {CONTAINERS} containers that use most; dashed is the limit, where they are killed.",
+            f"Resident memory of the {CONTAINERS} containers that use most; dashed is the limit of each.",
             "raise `limits` or lower the load close to the limit, and look for a leak when it climbs without end.",
         ),
         (

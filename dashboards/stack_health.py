@@ -212,7 +212,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             overrides=style.colored(settings),
             no_value=style.NOT_RUNNING,
             description=style.describe(
-                f"{what} per second that {name} accepts.",
+                f"{what} per second that {name} accepts from its senders.",
                 "check the senders and the network after a fall to nothing, and find who began to send after a sudden "
                 "rise.",
             ),
