@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OPS = STACK=$(STACK) $(PYTHON) -m cli
 
 .DEFAULT_GOAL := help
-.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots reference clean
+.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots sbom reference clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -29,10 +29,10 @@ diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, D
 promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
 	@$(OPS) promote "$(FROM)" "$(TO)"
 
-pull: ## Write the dashboard UID, as it is in Grafana now, as code
+pull: ## Write the dashboard UID, as it is in Grafana now, to a file that builds it
 	@$(OPS) pull "$(UID)"
 
-import: ## Take folders, data sources and dashboards that were made by hand under the program
+import: ## Manage the folders, data sources and dashboards that people made in Grafana
 	@$(OPS) import
 
 plan: ## Show what the program would create; needs no engine, Docker or network
@@ -88,6 +88,9 @@ settings: ## Write the reference of settings from the schema
 
 digests: ## Fill in the images' digests from the registry
 	@$(OPS) digests
+
+sbom: ## Write what a stack is made of, as CycloneDX: OUT=sbom.json
+	@$(OPS) sbom "$(if $(findstring file,$(origin OUT)),,$(OUT))"
 
 screenshots: ## Take the README's pictures from the running stack
 	@$(OPS) screenshots

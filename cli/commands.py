@@ -34,6 +34,7 @@ _COMMANDS = (
     "settings",
     "reference",
     "digests",
+    "sbom",
     "password",
     "recover-password",
     "screenshots",

@@ -71,9 +71,7 @@ def main(_arguments: list[str]) -> int:
     outputs = pulumi.outputs()
     api = program(outputs)
     if settings.alert_webhook_url:
-        raise UserError(
-            f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager is told"
-        )
+        raise UserError("alertWebhookUrl: (hidden); accepted: none, so that the demo's pager gets the page")
     drill = _Drill(settings, api, gateway, outputs)
     rows = drill.run()
     table(

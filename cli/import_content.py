@@ -1,24 +1,22 @@
-"""`make import`: folders, data sources and dashboards that were made by hand come under the program, unchanged.
+"""`make import`: manage the folders, data sources and dashboards that people made in Grafana, unchanged.
 
-They are written down under adopted/ and taken into Pulumi's state as they are, so that `up` finds nothing to do about
-them. What cannot be taken stays as it is, and is named.
+They are written to imported/ and imported into Pulumi's state as they are, so that `up` finds nothing to change. What
+cannot be imported stays unmanaged, and is named.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import adopted
 from cli import context, engine, pulumi, stack_config
 from cli.bootstrap import UserError
 from cli.console import say, table
-from cli.pull import fetch, write
+from cli.pull import fetch
 from cli.repair import prepare_stack
 from components.grafana_api import GrafanaApi, program
+from observability import imported
 
 Json = dict[str, Any]
 
@@ -30,7 +28,15 @@ _HEADER = "httpHeaderName"
 
 
 def main(_arguments: list[str]) -> int:
-    """Take everything that the program does not know yet."""
+    """Import everything that the program does not manage yet."""
+    try:
+        return _import_all()
+    except imported.ImportedContentError as error:
+        msg = f"Grafana of stack '{context.stack()}' holds what cannot be imported: {error}. Nothing was written."
+        raise UserError(msg) from None
+
+
+def _import_all() -> int:
     stack_config.current()
     prepare_stack(engine.connect())
     api = program(pulumi.outputs())
@@ -43,45 +49,38 @@ def main(_arguments: list[str]) -> int:
     taken = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
     taken += [(_DASHBOARD, uid) for uid in dashboards]
     for line in left:
-        say(f"left as it is: {line}")
+        say(f"stays unmanaged: {line}")
     if not taken:
-        say(f"Grafana of stack '{context.stack()}' has nothing that the program does not know")
+        say(f"Grafana of stack '{context.stack()}' has nothing that the program does not manage")
         return 0
-    written = [write(uid, *fetch(api, uid)) for uid in dashboards]
-    _add(adopted.FOLDERS_FILE, [asdict(f) for f in folders])
-    _add(adopted.SOURCES_FILE, [asdict(s) for s in sources])
-    _import(resources, taken)
-    table("now the program's", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in taken])
-    say(f"wrote adopted/: {len(written)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
+    with imported.writing(imported.files(folders, sources, [fetch(api, uid) for uid in dashboards])):
+        _import(resources, taken)
+    table("managed from now on", ("kind", "uid"), [(t.rsplit(":", 1)[-1], uid) for t, uid in taken])
+    say(f"wrote imported/: {len(dashboards)} dashboards, {len(folders)} folders, {len(sources)} data sources.")
     say("Nothing in Grafana was changed, and `make up` has nothing to change about them but its mark that they came.")
     return 0
 
 
-def _folders(api: GrafanaApi) -> list[adopted.Folder]:
+def _folders(api: GrafanaApi) -> list[imported.Folder]:
     """Return Grafana's folders, parents before children."""
-    found = [api.request("GET", f"/api/folders/{f['uid']}") for f in _search(api, "dash-folder")]
-    folders = [adopted.Folder(f["uid"], f["title"], f.get("parentUid") or "") for f in found]
-    parents = {f.uid: f.parent for f in folders}
-
-    def depth(uid: str) -> int:
-        return 1 + depth(parents[uid]) if parents.get(uid) else 0
-
-    return sorted(folders, key=lambda f: (depth(f.uid), f.uid))
+    found = [api.request("GET", f"/api/folders/{imported.require_uid(f['uid'])}") for f in _search(api, "dash-folder")]
+    folders = [imported.Folder(imported.require_uid(f["uid"]), f["title"], f.get("parentUid") or "") for f in found]
+    return list(imported.by_depth(folders))
 
 
-def _sources(api: GrafanaApi, left: list[str]) -> list[adopted.Source]:
+def _sources(api: GrafanaApi, left: list[str]) -> list[imported.Source]:
     sources = []
     for found in api.request("GET", "/api/datasources"):
         if found.get("readOnly"):
             left.append(f"data source '{found['name']}', which Grafana was provisioned with")
             continue
-        one = api.request("GET", f"/api/datasources/uid/{found['uid']}")
+        one = api.request("GET", f"/api/datasources/uid/{imported.require_uid(found['uid'])}")
         if any(key.startswith(_HEADER) for key in one["jsonData"]):
             left.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
             continue
         sources.append(
-            adopted.Source(
-                uid=one["uid"],
+            imported.Source(
+                uid=imported.require_uid(one["uid"]),
                 name=one["name"],
                 type=one["type"],
                 url=one["url"],
@@ -100,7 +99,7 @@ def _sources(api: GrafanaApi, left: list[str]) -> list[adopted.Source]:
 def _dashboards(api: GrafanaApi, left: list[str]) -> list[str]:
     uids = []
     for found in _search(api, "dash-db"):
-        one = api.request("GET", f"/api/dashboards/uid/{found['uid']}")
+        one = api.request("GET", f"/api/dashboards/uid/{imported.require_uid(found['uid'])}")
         if one["meta"].get("provisioned"):
             left.append(f"dashboard '{found['title']}', which Grafana was provisioned with")
         else:
@@ -119,12 +118,6 @@ def _search(api: GrafanaApi, kind: str) -> list[Json]:
 
 def _uid(resource: Json) -> str:
     return str(resource["id"]).rsplit(":", 1)[-1]
-
-
-def _add(path: Path, new: list[Json]) -> None:
-    if new:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps([*before, *new], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _import(resources: list[Json], taken: list[tuple[str, str]]) -> None:

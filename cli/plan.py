@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.tree import Tree
 
 from cli import context, mocked, stack_config
+from cli.bootstrap import UserError
 from cli.console import say, show
 from observability.settings import CONTAINERS
 
@@ -20,12 +21,21 @@ def main(_arguments: list[str]) -> int:
     stack_config.current(stand_in=True)
     values, secret = stack_config.filled(stack)
     resources = mocked.run(stack, values, secret)
+    if twice := duplicates(resources):
+        msg = f"two resources of one kind have the same name, which `up` would refuse: {', '.join(twice)}"
+        raise UserError(msg)
     show(_tree(stack, resources))
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
     say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
     for key in sorted(secret - stack_config.raw(stack)[1]):
         say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
     return 0
+
+
+def duplicates(resources: Iterable[mocked.Registered]) -> list[str]:
+    """Return the kinds and names that more than one resource has."""
+    counts = Counter((r.type, r.name) for r in resources)
+    return [f"{kind} {name}" for (kind, name), count in counts.items() if count > 1]
 
 
 def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:

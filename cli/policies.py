@@ -14,7 +14,10 @@ PACK = ROOT / "policies"
 
 def config(settings: Settings) -> dict[str, Any]:
     """Return the policies' own configuration."""
-    return {"data-is-protected": {"protected": settings.production or settings.protect_data}}
+    return {
+        "data-is-protected": {"protected": settings.production or settings.protect_data},
+        "images-have-digests": {"required": settings.production},
+    }
 
 
 def arguments(settings: Settings) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli import context
+from cli import context, stack_config
 from cli.bootstrap import ROOT, UserError
 from cli.console import say
+from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -79,7 +80,8 @@ def ask(
 
 
 def select() -> None:
-    """Select the chosen stack, made when it is not there yet; refuses a wrong passphrase."""
+    """Select the chosen stack, made when it is not there yet; refuses a wrong or an empty passphrase."""
+    _require_passphrase()
     ask("stack", "select", "--create", context.stack())
     # Decrypts something: the one place where a wrong passphrase shows before anything runs.
     file = ROOT / f"Pulumi.{context.stack()}.yaml"
@@ -87,14 +89,26 @@ def select() -> None:
     ask(*(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json")))
 
 
+def _require_passphrase() -> None:
+    production = stack_config.raw(context.stack())[0].get("production") == "true"
+    try:
+        passphrase = context.passphrase()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({error}); accepted: a file with a passphrase"
+        raise UserError(msg) from None
+    if production and passphrase is not None and not passphrase.strip():
+        msg = (
+            "PULUMI_CONFIG_PASSPHRASE: (hidden); accepted: in production, a passphrase, or"
+            " PULUMI_CONFIG_PASSPHRASE_FILE, a file with one: an empty one protects no secret"
+        )
+        raise UserError(msg)
+
+
 def plugins() -> None:
     """See that the providers' plugins are there (on PATH or installed), installing what is missing."""
     path = context.environment()["PATH"]
     home = Path(context.environment().get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-    for file in sorted(site_packages().glob("pulumi*/pulumi-plugin.json")):
-        plugin = json.loads(file.read_text())
-        if not plugin["resource"]:  # a package without a plugin, as the one for policies
-            continue
+    for plugin in plugin_packages():
         name, version = plugin["name"], plugin["version"]
         if shutil.which(f"pulumi-resource-{name}", path=path) or (home / f"resource-{name}-v{version}").exists():
             continue
@@ -105,6 +119,12 @@ def plugins() -> None:
         except UserError as stop:
             msg = f"Pulumi's provider {name} {version} could not be installed; is there a network? {stop}"
             raise UserError(msg) from None
+
+
+def plugin_packages() -> list[dict[str, Any]]:
+    """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
+    found = (json.loads(file.read_text()) for file in sorted(site_packages().glob("pulumi*/pulumi-plugin.json")))
+    return [plugin for plugin in found if plugin["resource"]]  # a package for policies has none
 
 
 def site_packages() -> Path:
@@ -162,7 +182,7 @@ def _install() -> str:
     archive = f"pulumi-v{version}-{system}-{machine}.tar.gz"
     say(f"installing Pulumi {version} into .tools …")
     try:
-        sums = _download(f"{_RELEASES}/v{version}/pulumi-{version}-checksums.txt").decode()
+        sums = published_checksums(version)
         data = _download(f"{_RELEASES}/v{version}/{archive}")
     except OSError as error:
         msg = (
@@ -175,6 +195,13 @@ def _install() -> str:
     if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
         msg = f"{archive} does not have its published checksum; nothing was installed"
         raise UserError(msg)
+    pinned = versions.pulumi_checksum(f"{system}-{machine}")
+    if pinned and hashlib.sha256(data).hexdigest() != pinned:
+        msg = (
+            f"{archive} has not the checksum that versions.toml pins for {system}-{machine}, though the published one:"
+            " the release was replaced. Nothing was installed."
+        )
+        raise UserError(msg)
     target = context.TOOLS / "pulumi" / "bin"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -186,6 +213,11 @@ def _install() -> str:
                 file.write_bytes(content.read())
                 file.chmod(0o755)
     return str(target / "pulumi")
+
+
+def published_checksums(version: str) -> str:
+    """Return the checksums that are published with a release of the CLI, as `sha256sum` prints them."""
+    return _download(f"{_RELEASES}/v{version}/pulumi-{version}-checksums.txt").decode()
 
 
 def _download(url: str) -> bytes:

@@ -12,7 +12,7 @@ from cli.bootstrap import ROOT, UserError
 from cli.console import say
 from cli.repair import prepare_stack
 
-_WATCHED = ("adopted", "dashboards", "observability")
+_WATCHED = ("adopted", "imported", "dashboards", "observability")
 _POLL_SECONDS = 0.3
 
 
@@ -40,7 +40,12 @@ def main(_arguments: list[str]) -> int:
 
 
 def _stamps() -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for folder in _WATCHED for p in (ROOT / folder).rglob("*.py")}
+    return {
+        p: p.stat().st_mtime_ns
+        for folder in _WATCHED
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in (".py", ".json")
+    }
 
 
 def _loads() -> bool:

@@ -124,7 +124,7 @@ def _columns() -> Mapping[str, str]:
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     columns, count = _columns(), queries.slos(settings)
     height = style.table_height(count)
-    name = Override(name="Objective", links=[style.to_detail('${__data.fields["Service"]}')], custom=style.SEARCH)
+    name = Override(name="Objective", links=[style.to_detail("${__data.fields.Service}")], custom=style.SEARCH)
     service = Override(name="Service", custom=style.HIDDEN)
     db.add_table_panel(
         title="Was every target met?",
@@ -215,7 +215,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
             extra=[transform.difference(last, before, name="Change")],
         ),
         overrides=[
-            Override(name="Objective", links=[style.to_detail('${__data.fields["Service"]}')], custom=style.SEARCH),
+            Override(name="Objective", links=[style.to_detail("${__data.fields.Service}")], custom=style.SEARCH),
             Override(name="Service", custom=style.HIDDEN),
             Override(
                 name="Change",

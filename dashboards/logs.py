@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-CHOSEN: Final = '{service_name=~"$service", from!="state-history"}'
+CHOSEN: Final = f'{{service_name=~{queries.chosen(queries.SERVICE_VARIABLE)}, from!="state-history"}}'
 """Lines of the chosen services. The history of alerts is in Loki too, and has a word for trouble in every line."""
 FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
 """Lines of the chosen services that match the search; an empty search matches all."""

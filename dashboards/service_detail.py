@@ -88,7 +88,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     )
     db.add_alert_list_panel(
         title="Alerts",
-        instances='{service="$service"}',
+        instances="{service=${service:json}}",
         no_value="No alert fires for this service.",
         description=style.describe(
             "Alerts of this service that fire, or are about to.",

@@ -73,8 +73,8 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     objective = Override(
         name="Objective",
         links=[
-            style.to_detail('${__data.fields["Service"]}'),
-            style.to_application('${__data.fields["Service"]}'),
+            style.to_detail("${__data.fields.Service}"),
+            style.to_application("${__data.fields.Service}"),
         ],
         custom=style.SEARCH,
     )
@@ -212,9 +212,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         paged=style.paged(count),
         transformations=tables.joined(consumed, SLO_LABELS, show=("objective", *consumed, "service"), order=first),
         overrides=[
-            Override(
-                name="Objective", links=[style.to_application('${__data.fields["Service"]}')], custom=style.SEARCH
-            ),
+            Override(name="Objective", links=[style.to_application("${__data.fields.Service}")], custom=style.SEARCH),
             Override(name="Service", custom=style.HIDDEN),
             *(
                 Override(

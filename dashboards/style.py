@@ -196,7 +196,9 @@ def add_service_picker(db: DashboardBuilder, settings: Settings) -> None:
 def add_service_link(db: DashboardBuilder, focus: str) -> None:
     """Add the link to the page of the service that the query `focus` finds: that page shows one, never all."""
     db.add_query_variable("focus", query=focus, regex=queries.SERVICE_VALUES, hidden=True)
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False, chosen={"service": "${focus}"})
+    db.add_dashboard_link(
+        "Service", uids.SERVICE_DETAIL, keep_variables=False, chosen={"service": "${focus:percentencode}"}
+    )
 
 
 def to_application(service: str = "${__field.labels.service}") -> Link:

@@ -1,4 +1,4 @@
-"""`make digests`: asks the registry for the digest of every pinned tag and writes it into versions.toml."""
+"""`make digests`: write the digest of every pinned tag and the checksums of the Pulumi CLI into versions.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import docker.errors
 
-from cli import engine
+from cli import engine, pulumi
 from cli.bootstrap import UserError
 from cli.console import say, table
 from observability import versions
@@ -26,10 +26,21 @@ def main(_arguments: list[str]) -> int:
                 " versions.toml is as it was"
             )
             raise UserError(msg) from None
+    checksums = _checksums(pulumi.published_checksums(versions.pulumi_cli()))
     text = versions.FILE.read_text(encoding="utf-8")
+    for platform, checksum in checksums.items():
+        text = re.sub(rf'(\[pulumi\.sha256\][^\[]*?{platform} = )"[^"]*"', rf'\1"{checksum}"', text)
     for service, digest in found.items():
         text = re.sub(rf'(\[images\.{service}\][^\[]*?digest = )"[^"]*"', rf'\1"{digest}"', text)
     versions.FILE.write_text(text, encoding="utf-8")
-    table("digests", ("image", "digest"), list(found.items()))
+    table("digests", ("image", "digest"), [*found.items(), *(((f"pulumi {p}", c)) for p, c in checksums.items())])
     say("written to versions.toml")
     return 0
+
+
+def _checksums(text: str) -> dict[str, str]:
+    """Return the SHA-256 of the CLI's releases by platform, from lines of `<sha256>  <file>`."""
+    found = re.findall(
+        r"^([0-9a-f]{64})  pulumi-v[0-9.]+-((?:linux|darwin)-(?:x64|arm64))\.tar\.gz$", text, re.MULTILINE
+    )
+    return {platform: checksum for checksum, platform in found}

@@ -584,7 +584,7 @@ def _prometheus(folder: Path, history: History) -> Iterator[int]:
         file = folder / f"{number}.txt"
         with file.open("w", encoding="utf-8") as written:
             written.writelines(text)
-        made = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", str(file), str(data)]
+        made = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=31d", "openmetrics", "-q", str(file), str(data)]
         subprocess.run(made, check=True, capture_output=True)
         file.unlink()
     config = folder / "prometheus.yml"

@@ -56,7 +56,10 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         description="Opens the request rate by status of the service that wrote the line",
         field="Line",
         query={"expr": 'sum by (status) (service:http_requests:rate5m{service="${service}"})', "range": True},
-        transformations=(_regex(r'"service_name"\s*:\s*"([^"]+)"', "service", field="labels"),),
+        transformations=(
+            # A quote in a name has a backslash in this JSON, as it needs one in the query.
+            _regex(r'"service_name"\s*:\s*"((?:[^"\\]|\\.)+)"', "service", field="labels"),
+        ),
     ),
     CorrelationSpec(
         name="traces-to-logs",
@@ -75,7 +78,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         description="Opens the rate of calls by status of the span's service",
         field="serviceName",
         query={
-            "expr": f'sum by (status_code) (rate({series.SPAN_CALLS}{{service_name="${{serviceName}}"}}[5m]))',
+            "expr": f"sum by (status_code) (rate({series.SPAN_CALLS}{{service_name=`${{serviceName}}`}}[5m]))",
             "range": True,
         },
     ),

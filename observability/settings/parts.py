@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from observability import topology
-from observability.settings.value_types import Frozen
+from observability.settings.value_types import Frozen, number, whole
 
 PROJECT = "observability"
 SERVICES = tuple(part.name for part in topology.SCRAPED)
@@ -23,8 +23,8 @@ DEMO_PAGER_URL = f"http://{topology.DEMO_PAGER.address('http')}/"
 class Limits(Frozen):
     """What one container may use: `memory` in MiB, `cpus` in cores."""
 
-    memory: Annotated[int, Field(ge=64, le=1_048_576)]
-    cpus: Annotated[float, Field(gt=0, le=256)]
+    memory: Annotated[int, whole(64, 1_048_576)] = Field(description="MiB of memory")
+    cpus: Annotated[float, number(0.05, 256)] = Field(description="Processor cores")
 
 
 DEFAULT_LIMITS: dict[str, Limits] = {part.name: Limits(memory=part.memory_mib, cpus=part.cpus) for part in topology.ALL}

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import context, pulumi
+from cli import context, pulumi, stack_config
 from cli.bootstrap import UserError
+from lab import digests
+from observability import versions
 from observability.versions import pulumi_cli
 
 
@@ -57,6 +59,22 @@ def test_another_checksum_installs_nothing(bare: Path, monkeypatch: pytest.Monke
     assert not (bare / "pulumi").exists()
 
 
+def test_a_release_that_was_replaced_with_its_checksums_installs_nothing(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = archive()
+    serve(monkeypatch, data, hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(versions, "pulumi_checksum", lambda platform: "0" * 64 if platform == "linux-x64" else "")
+    with pytest.raises(UserError, match=r"not the checksum that versions\.toml pins for linux-x64"):
+        pulumi.cli()
+    assert not (bare / "pulumi").exists()
+
+
+def test_the_published_checksums_go_into_the_file_of_versions() -> None:
+    text = f"{'a' * 64}  pulumi-v3.1.0-linux-x64.tar.gz\n{'b' * 64}  pulumi-v3.1.0-windows-x64.zip\n"
+    assert digests._checksums(text) == {"linux-x64": "a" * 64}
+
+
 @pytest.mark.usefixtures("bare")
 def test_without_a_network_the_sentence_says_what_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_url: str) -> bytes:
@@ -95,3 +113,24 @@ def test_a_wrong_passphrase_is_explained() -> None:
     said = pulumi._explain(("config",), "error: incorrect passphrase")
     assert said.startswith("the passphrase does not open the secrets")
     assert "PULUMI_CONFIG_PASSPHRASE" in said
+
+
+@pytest.mark.parametrize("production", ["true", "false"])
+@pytest.mark.parametrize("text", ["", "\n", "  \n", None])
+def test_an_empty_passphrase_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, production: str, text: str | None
+) -> None:
+    file = tmp_path / "passphrase"
+    if text is not None:
+        file.write_text(text)
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(context, "environment", lambda: {"PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
+    monkeypatch.setattr(stack_config, "raw", lambda _: ({"production": production}, frozenset()))
+    monkeypatch.setattr(pulumi, "ask", lambda *arguments: asked.append(arguments))
+    if production == "true" or text is None:
+        with pytest.raises(UserError, match=r"accepted: (in production, a passphrase|a file with a passphrase)"):
+            pulumi.select()
+        assert not asked
+    else:
+        pulumi.select()
+        assert asked

@@ -51,7 +51,9 @@ def test_a_watched_service_is_scraped_with_its_labels() -> None:
 
 
 def test_native_histograms_are_scraped_from_those_who_promise_by_them_only() -> None:
-    services = '[{"name": "old"}, {"name": "new", "latency": {"histogram": "native"}}]'
+    services = (
+        '[{"name": "old", "targets": ["o:1"]}, {"name": "new", "targets": ["n:1"], "latency": {"histogram": "native"}}]'
+    )
     old, new = yaml.safe_load(prometheus.render(load("dev", {"services": services})))["scrape_configs"][-2:]
     both = {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
     assert not both.keys() & old.keys()
