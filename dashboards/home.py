@@ -202,7 +202,7 @@ def _stack(db: DashboardBuilder) -> None:
         no_value=style.NO_HOST,
         description=style.describe(
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
-            "find what grows on Stack Health and make room before it is full, because Prometheus and Loki lose data then.",
+            "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
         width=5,
         height=4,
