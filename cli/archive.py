@@ -39,7 +39,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from cli import archive_key, encryption
-from cli.bootstrap import UserError
+from cli.errors import UsageError, UserError, WrongPassphraseError
 from observability import topology
 
 FORMAT: Final = "observability-backup"
@@ -312,7 +312,7 @@ def read(path: Path, identities: encryption.Identities | None, visit: Visit, lim
         if head["encryption"] != "none":
             if identities is None:
                 msg = f"{path.name} is encrypted: DECRYPT=<file of its key or passphrase>"
-                raise UserError(msg)
+                raise WrongPassphraseError(msg)
             source = stacked.enter_context(encryption.decrypting(source, identities.unlock(key)))
         seen: set[str] = set()
         try:
@@ -378,7 +378,7 @@ def _head(path: Path, file: IO[bytes]) -> tuple[Json, bytes, int, int]:
             return head, key, start, size
     if head is None:
         msg = f"{path.name} is no archive of `make backup`. Nothing was touched."
-        raise UserError(msg)
+        raise UsageError(msg)
     raise UserError(_damaged(path, "its content is missing"))
 
 
@@ -399,7 +399,7 @@ def _outer(file: IO[bytes], path: Path) -> Iterator[tuple[str, int, int]]:
         except (tarfile.HeaderError, UnicodeDecodeError):
             if first:
                 msg = f"{path.name} is no archive of `make backup`. Nothing was touched."
-                raise UserError(msg) from None
+                raise UsageError(msg) from None
             raise UserError(_damaged(path, f"unreadable at byte {position}")) from None
         if block != _header(info.name, info.size):
             raise UserError(_damaged(path, f"the header of {info.name} is not as it was written"))

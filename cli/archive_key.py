@@ -16,42 +16,43 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from cli import context
-from cli.bootstrap import UserError
+from cli.environment import Environment
+from cli.errors import UsageError
 
-FILE: Final = context.STATE / "archive-key"
+FILE: Final = "archive-key"
+"""In the folder of the state."""
 MINIMUM: Final = 32
 """Characters of a key: fewer can be tried out."""
 _PURPOSE: Final = b"observability-backup signature\n"
 _PURPOSE_ID: Final = b"observability-backup key id\n"
 
 
-def create() -> bytes:
-    """Return the key, making it where there is none."""
-    existing = read()
+def create(environment: Environment, setting: str) -> bytes:
+    """Return the key, creating it where there is none."""
+    existing = read(environment, setting)
     if existing is not None:
         return existing
-    FILE.parent.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    path = environment.state / FILE
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(MINIMUM))
-    return FILE.read_bytes().strip()
+    return path.read_bytes().strip()
 
 
-def read() -> bytes | None:
-    """Return the key, None where nobody has made one; UserError for a file that holds none."""
-    setting = os.environ.get("ARCHIVE_KEY", "")
-    path = Path(setting).expanduser() if setting else FILE
+def read(environment: Environment, setting: str) -> bytes | None:
+    """Return the key in the file `setting` (ARCHIVE_KEY) or the default one, None where there is none yet."""
+    path = Path(setting).expanduser() if setting else environment.state / FILE
     if not setting and not path.exists():
         return None
     try:
         key = path.read_bytes().strip()
     except OSError as error:
         msg = f"ARCHIVE_KEY={path}: cannot be read ({error}); accepted: a file with the key that signs archives"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None
     if len(key) < MINIMUM:
         msg = f"ARCHIVE_KEY={path}: holds {len(key)} characters; accepted: a key of {MINIMUM} or more"
-        raise UserError(msg)
+        raise UsageError(msg)
     return key
 
 
@@ -61,5 +62,5 @@ def signature(key: bytes, text: bytes) -> str:
 
 
 def name(key: bytes) -> str:
-    """Return what tells one key from another and betrays nothing of it."""
+    """Return an identifier of a key that reveals nothing of it."""
     return hmac.new(key, _PURPOSE_ID, hashlib.sha256).hexdigest()[:16]

@@ -23,18 +23,20 @@ from docker import DockerClient
 from docker.models.networks import Network
 
 from cli import down, state_migration, volumes
-from cli.bootstrap import ROOT, UserError
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UserError
 from observability.names import labels
 from observability.settings import Settings
 
-_JOURNAL: Final = "/journal"
-_NOTES, _DONE = "notes.json", "done"
+_FOLDER: Final = "/journal"
+_FILE, _DONE = "notes.json", "done"
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Notes:
+class Journal:
     """What a rollback needs: whose data is replaced, the state (None if it stays), files of the project."""
 
     services: Sequence[str]
@@ -43,84 +45,84 @@ class Notes:
 
 
 @contextmanager
-def replacing(  # noqa: PLR0913 - each is something else that has to be known before
-    client: DockerClient,
-    settings: Settings,
+def replacing(
+    context: Context,
     services: Sequence[str],
     *,
     sizes: Mapping[str, int],
     state: Json | None,
     files: Sequence[str] = (),
-) -> Iterator[volumes.Workshop]:
+) -> Iterator[volumes.HelperContainer]:
     """Take the services down, set their data aside, and yield the helper container, whose volumes are empty.
 
     With `state`, all of the stack goes, because another state takes its place. After an exception everything is as it
     was, but down: the caller brings it up. Otherwise the former data is deleted.
 
     Args:
-        client: The Docker engine.
-        settings: The stack's settings.
+        context: The stack.
         services: Whose data is replaced.
         sizes: The bytes that each service's volume will hold; UserError, and nothing was touched, without the space.
         state: The stack's state.
         files: Files of the project that a rollback writes back.
     """
-    notes = Notes(services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()})
+    client, settings = context.engine.client, context.settings
+    journal = Journal(
+        services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()}
+    )
     if state is not None:
         require_free_networks(client, settings, state)
-    workshop = volumes.build(client, settings, volumes.RESTORE, services)
+    helper = volumes.build(client, settings, volumes.RESTORE, services)
     try:
-        require_space(
-            workshop.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes
-        )
+        require_space(helper.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes)
     except UserError:
-        workshop.container.remove(force=True)
+        helper.container.remove(force=True)
         raise
-    workshop.write("/", {f"{_JOURNAL.strip('/')}/{_NOTES}": json.dumps(vars(notes)).encode()})
+    helper.write("/", {f"{_FOLDER.strip('/')}/{_FILE}": json.dumps(vars(journal)).encode()})
     try:
-        _take_down(client, settings, notes)
+        _take_down(client, settings, journal)
         for service in services:
-            workshop.set_aside(service)
-        yield workshop
+            helper.move_aside(service)
+        yield helper
     except BaseException:
-        _undo(client, settings, workshop, notes)
+        _roll_back(context, helper, journal)
         raise
-    _finish(workshop, services)
+    _finish(helper, services)
 
 
-def repair(client: DockerClient, settings: Settings) -> list[str]:
+def repair(context: Context) -> list[str]:
     """Roll back a replacement that was interrupted, or finish one that had been decided; return a line for it."""
+    client, settings = context.engine.client, context.settings
     container = volumes.left_behind(client, settings, volumes.RESTORE)
     if container is None:
         return []
-    workshop = volumes.start(client, container)
-    notes = _notes(workshop)
-    if notes is None:  # nothing had been touched yet
+    helper = volumes.start(client, container)
+    journal = _journal(helper)
+    if journal is None:  # nothing had been touched yet
         container.remove(force=True)
         return []
-    if workshop.has(f"{_JOURNAL}/{_DONE}"):
-        _finish(workshop, notes.services)
+    if helper.has(f"{_FOLDER}/{_DONE}"):
+        _finish(helper, journal.services)
         return ["finished a restore that was interrupted after its last step"]
-    _undo(client, settings, workshop, notes)
+    _roll_back(context, helper, journal)
     return ["rolled back a restore that was interrupted: the data and the state are those from before it"]
 
 
-def _take_down(client: DockerClient, settings: Settings, notes: Notes) -> None:
+def _take_down(client: DockerClient, settings: Settings, journal: Journal) -> None:
     own = {labels.STACK: settings.stack}
     found = [
         c
         for c in client.containers.list(all=True, filters={"label": [f"{k}={v}" for k, v in own.items()]})
         if volumes.OWNER not in c.labels
-        and (notes.state is not None or (labels.SPEC in c.labels and c.labels[labels.SERVICE] in notes.services))
+        and (journal.state is not None or (labels.SPEC in c.labels and c.labels[labels.SERVICE] in journal.services))
     ]
     with ThreadPoolExecutor() as pool:
         list(pool.map(down.remove, found))
-    if notes.state is None:
+    if journal.state is None:
         return
     for volume in client.volumes.list(filters={"label": f"{labels.STACK}={settings.stack}"}):
         if labels.CONTENT in (volume.attrs.get("Labels") or {}):
             volume.remove()
-    for network in _unknown_networks(client, settings, notes.state):
+    for network in _unknown_networks(client, settings, journal.state):
         with suppress(docker.errors.APIError):  # in use: `require_free_networks` refuses that at the start
             network.remove()
 
@@ -171,38 +173,41 @@ def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int])
             raise UserError(msg)
 
 
-def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, notes: Notes) -> None:
-    _take_down(client, settings, notes)
-    for service in notes.services:
-        workshop.put_back(service)
-    for file, text in notes.files.items():
+def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journal) -> None:
+    client, settings = context.engine.client, context.settings
+    _take_down(client, settings, journal)
+    for service in journal.services:
+        helper.roll_back(service)
+    for file, text in journal.files.items():
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
-    if notes.state is not None:
+    if journal.state is not None:
         left = networks(client, settings)
         state_migration.install(
-            state_migration.strip_host_resources(notes.state, keep=notes.state, networks=left), like=notes.state
+            context.pulumi,
+            state_migration.strip_host_resources(journal.state, keep=journal.state, networks=left),
+            like=journal.state,
         )
-        if not notes.state["deployment"].get("resources"):
-            empty = [s for s in notes.services if workshop.is_empty(s)]
-    workshop.container.remove(force=True)
+        if not journal.state["deployment"].get("resources"):
+            empty = [s for s in journal.services if helper.is_empty(s)]
+    helper.container.remove(force=True)
     for service in empty:
         with suppress(docker.errors.NotFound):
             client.volumes.get(volumes.data_volume(settings, service)).remove()
 
 
-def _finish(workshop: volumes.Workshop, services: Sequence[str]) -> None:
-    workshop.write("/", {f"{_JOURNAL.strip('/')}/{_DONE}": b""})
+def _finish(helper: volumes.HelperContainer, services: Sequence[str]) -> None:
+    helper.write("/", {f"{_FOLDER.strip('/')}/{_DONE}": b""})
     for service in services:
-        workshop.forget(service)
-    workshop.container.remove(force=True)
+        helper.discard_old(service)
+    helper.container.remove(force=True)
 
 
-def _notes(workshop: volumes.Workshop) -> Notes | None:
+def _journal(helper: volumes.HelperContainer) -> Journal | None:
     try:
-        chunks, _ = workshop.container.get_archive(f"{_JOURNAL}/{_NOTES}")
+        chunks, _ = helper.container.get_archive(f"{_FOLDER}/{_FILE}")
     except docker.errors.NotFound:
         return None
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-        content = tar.extractfile(_NOTES)
-        return Notes(**json.load(content)) if content else None
+        content = tar.extractfile(_FILE)
+        return Journal(**json.load(content)) if content else None

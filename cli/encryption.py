@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 import pyrage
 
-from cli.bootstrap import UserError
+from cli.errors import UsageError, UserError, WrongPassphraseError
 
 MINIMUM_PASSPHRASE: Final = 12
 _TRIES: Final = 60
@@ -46,14 +46,12 @@ class Identities:
         """Return the identities that decrypt an archive with this `key.age`; UserError for another passphrase."""
         if not key:
             if not self.keys:
-                msg = (
-                    "the archive is encrypted to a key: DECRYPT=<file of that key>; the passphrase in there opens none"
-                )
-                raise UserError(msg)
+                msg = "the archive is encrypted to a key: DECRYPT=<file of that key>; this file holds a passphrase"
+                raise WrongPassphraseError(msg)
             return self.keys
         if not self.passphrase:
-            msg = "the archive is encrypted by a passphrase: DECRYPT=<file that holds it>; there is a key in there"
-            raise UserError(msg)
+            msg = "the archive is encrypted with a passphrase: DECRYPT=<file of that passphrase>; this file holds a key"
+            raise WrongPassphraseError(msg)
         return [pyrage.x25519.Identity.from_str(_decrypted(key, self.passphrase).decode())]
 
 
@@ -71,7 +69,7 @@ def recipients(setting: str) -> Recipients | None:
         return Recipients([_recipient(line) for line in lines])
     if any(line.startswith(_PRIVATE) for line in lines):
         msg = f"ENCRYPT={setting}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
-        raise UserError(msg)
+        raise UsageError(msg)
     own = pyrage.x25519.Identity.generate()
     key = pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", setting, lines))
     return Recipients([own.to_public()], key)
@@ -90,7 +88,7 @@ def identities(setting: str) -> Identities | None:
             return Identities([pyrage.x25519.Identity.from_str(line) for line in lines])
     except pyrage.IdentityError:
         msg = f"DECRYPT={setting}: holds no private key of age or ssh that can be read"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None
     return Identities(passphrase=_passphrase("DECRYPT", setting, lines))
 
 
@@ -151,7 +149,7 @@ def _decrypted(key: bytes, passphrase: str) -> bytes:
         except pyrage.DecryptError as error:
             if _REFUSED not in str(error):
                 msg = "the passphrase does not open the archive. Nothing was touched."
-                raise UserError(msg) from None
+                raise WrongPassphraseError(msg) from None
         else:
             return decrypted
         time.sleep(_PAUSE_SECONDS)
@@ -169,7 +167,7 @@ def _recipient(line: str) -> Any:  # noqa: ANN401 - one of age's kinds
         return pyrage.x25519.Recipient.from_str(line)
     except pyrage.RecipientError:
         msg = f"ENCRYPT: {line[:24]}… is no public key; accepted: age1…, ssh-ed25519 …, ssh-rsa …"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None
 
 
 def _passphrase(setting: str, value: str, lines: list[str]) -> str:
@@ -178,7 +176,7 @@ def _passphrase(setting: str, value: str, lines: list[str]) -> str:
             f"{setting}={value}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
             f" {MINIMUM_PASSPHRASE} characters or more"
         )
-        raise UserError(msg)
+        raise UsageError(msg)
     return lines[0]
 
 
@@ -187,4 +185,4 @@ def _read(setting: str, value: str) -> str:
         return Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{setting}={value}: cannot be read ({error}); accepted: a file with keys or a passphrase"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None

@@ -1,4 +1,4 @@
-"""`make pull UID=…`: write a dashboard, as it is in Grafana now, to a file that the program builds it from.
+"""`pull`: writes a dashboard, as it is in Grafana now, to a file that the program builds it from.
 
 The file is `imported/dashboards/<uid>.json`. A dashboard of the catalogue gives way to it.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cli import context, engine, pulumi, stack_config
-from cli.bootstrap import ROOT, UserError
-from cli.console import say
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UsageError, UserError
+from cli.pulumi import Pulumi
 from cli.repair import prepare_stack
-from components.grafana_api import GrafanaApi, program
+from components.grafana_api import GrafanaApi
 from dashboards.catalogue import dashboards, folders
 from observability import imported
 
@@ -23,16 +24,17 @@ _BY_GRAFANA = ("id", "version")
 _TYPE = "grafana:oss/dashboard:Dashboard"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the dashboard with the given UID."""
+def run(context: Context, uid: str) -> int:
+    """Write the dashboard with this UID."""
     try:
-        uid = imported.require_uid(arguments[0] if arguments else "")
+        imported.require_uid(uid)
     except imported.ImportedContentError as error:
         msg = f"{error}, as in a dashboard's address after /d/, like `make pull UID=home`"
-        raise UserError(msg) from None
-    settings = stack_config.current()
-    prepare_stack(engine.connect())
-    dashboard = fetch(program(pulumi.outputs()), uid)
+        raise UsageError(msg) from None
+    settings = context.settings
+    prepare_stack(context)
+    dashboard = fetch(context.stack, context.grafana(), uid)
+    say = context.console.say
     here = next((file for file in dashboards(settings) if file.uid == uid), None)
     if here is not None and here.folder == dashboard.folder and json.loads(here.json) == dashboard.model:
         say(f"'{uid}' in Grafana is what the code builds already: nothing was written")
@@ -42,31 +44,31 @@ def main(arguments: list[str]) -> int:
         raise UserError(msg)
     changed = imported.files(new_dashboards=[dashboard])
     with imported.writing(changed):
-        _refresh(uid)
+        _refresh(context.pulumi, uid)
     (path,) = changed
     say(f"wrote {path.relative_to(ROOT)}: it builds what Grafana has. `make up` has nothing to change about it.")
     if here is not None and not here.imported:
-        say("It takes the place of the one that the catalogue builds, on every stack; delete the file to go back.")
+        say("It replaces the one that the catalogue builds, on every stack; delete the file to go back.")
     return 0
 
 
-def fetch(api: GrafanaApi, uid: str) -> imported.Dashboard:
+def fetch(stack: str, api: GrafanaApi, uid: str) -> imported.Dashboard:
     """Return a dashboard as Grafana has it; UserError when there is none."""
     found = api.find(f"/api/dashboards/uid/{imported.require_uid(uid)}")
     if found is None:
-        msg = f"Grafana of stack '{context.stack()}' has no dashboard '{uid}'"
+        msg = f"Grafana of stack '{stack}' has no dashboard '{uid}'"
         raise UserError(msg)
     model = {key: value for key, value in found["dashboard"].items() if key not in _BY_GRAFANA}
     folder = found["meta"].get("folderUid") or ""
     if model.get("uid", uid) != uid:
-        msg = f"Grafana of stack '{context.stack()}' answers with another dashboard than '{uid}': nothing was written"
+        msg = f"Grafana of stack '{stack}' answers with another dashboard than '{uid}': nothing was written"
         raise UserError(msg)
     return imported.Dashboard(uid, imported.require_uid(folder) if folder else "", model)
 
 
-def _refresh(uid: str) -> None:
-    """Let the state know what Grafana has: else `up` would write the same again, as another version."""
+def _refresh(pulumi: Pulumi, uid: str) -> None:
+    """Write what Grafana has into the state: else `up` would write the same again, as another version."""
     resources = pulumi.exported()["deployment"].get("resources") or []
     found = [r["urn"] for r in resources if r["type"] == _TYPE and str(r["id"]).rsplit(":", 1)[-1] == uid]
     if found:
-        pulumi.ask("refresh", "--yes", "--skip-preview", "--target", found[0])
+        pulumi.output("refresh", "--yes", "--skip-preview", "--target", found[0])

@@ -1,4 +1,4 @@
-"""`make sbom`: what a stack is made of, as a software bill of materials in CycloneDX 1.6.
+"""`sbom`: what a stack is made of, as a software bill of materials in CycloneDX 1.6.
 
 From what the project pins (requirements or uv.lock, versions.toml, the providers' plugins), so that it needs no network
 and is the same on every machine.
@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from cli import pulumi
-from cli.bootstrap import ROOT, UserError
-from cli.console import say
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UsageError
+from cli.pulumi import plugin_packages
 from observability import versions
 from observability.settings import PROJECT
 
@@ -28,18 +29,18 @@ _PIN: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([A-Za-z0-9._+!-]+)
 _NAMESPACE: Final = uuid.UUID("8c7f3a1e-5a50-5b41-9f3e-0b1f0c1d9e55")
 
 
-def main(arguments: list[str]) -> int:
-    """Write the bill to the file that OUT names, or to standard output."""
+def run(context: Context, out: Path | None) -> int:
+    """Write the bill to the file `out`, or to standard output."""
     text = json.dumps(document(), indent=2) + "\n"
-    if arguments and arguments[0]:
-        try:
-            Path(arguments[0]).write_text(text, encoding="utf-8")
-        except OSError as error:
-            msg = f"OUT={arguments[0]}: cannot be written ({error}); accepted: a file"
-            raise UserError(msg) from None
-        say(f"{arguments[0]} written")
-    else:
+    if out is None:
         print(text, end="")
+        return 0
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"OUT={out}: cannot be written ({error}); accepted: a file"
+        raise UsageError(msg) from None
+    context.console.say(f"{out} written")
     return 0
 
 
@@ -93,7 +94,7 @@ def _images() -> Iterator[Json]:
 def _tools() -> Iterator[Json]:
     version = versions.pulumi_cli()
     yield _component("application", "pulumi", version, f"pkg:github/pulumi/pulumi@v{version}")
-    for plugin in pulumi.plugin_packages():
+    for plugin in plugin_packages():
         name, version = f"pulumi-resource-{plugin['name']}", str(plugin["version"])
         yield _component("application", name, version, f"pkg:generic/{name}@{version}")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from cli import context
-from cli.bootstrap import ROOT, UserError
+from cli.bootstrap import ROOT
+from cli.errors import InvalidSettingsError
 from observability.settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
 from observability.settings.documents import Document, DocumentError, parse, read_text
 
@@ -36,7 +36,7 @@ def written(stack: str, root: Path = ROOT) -> tuple[dict[str, Any], frozenset[st
         namespace, _, name = key.rpartition(":")
         if namespace in (PROJECT, ""):
             if name in own:
-                raise UserError(
+                raise InvalidSettingsError(
                     f"Pulumi.{stack}.yaml: the setting '{name}' is given twice, with and without {PROJECT}:"
                 )
             values[name] = value
@@ -51,7 +51,7 @@ def raw(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
         secret = frozenset(k for k, v in values.items() if _encrypted(v))
         return {k: _text(_with_stand_ins(k, v, values)) for k, v in values.items()}, secret
     except (ValueError, TypeError, RecursionError):
-        raise UserError(f"Pulumi.{stack}.yaml: a value that is within itself, or binary") from None
+        raise InvalidSettingsError(f"Pulumi.{stack}.yaml: a value that is within itself, or binary") from None
 
 
 def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
@@ -71,15 +71,15 @@ def docker_host(stack: str) -> str:
     return str(_document(stack, ROOT).config.get("docker:host") or "")
 
 
-def key_services(stack: str) -> frozenset[str]:
+def key_services(stack: str, backend: str) -> frozenset[str]:
     """Return the URLs of the services that keep the key of the stack's secrets: its backend, its secrets provider."""
     path = ROOT / f"Pulumi.{stack}.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
-    return frozenset({context.backend_url(), str(document.get("secretsprovider") or "")} - {""})
+    return frozenset({backend, str(document.get("secretsprovider") or "")} - {""})
 
 
 def settings(stack: str, *, stand_in: bool = False) -> Settings:
-    """Return the checked settings of `stack`; UserError with every problem.
+    """Return the checked settings of `stack`; InvalidSettingsError with every problem.
 
     With `stand_in`, secrets that production needs and nobody has configured yet are stand-ins too: a plan or a
     rendering needs none.
@@ -91,12 +91,7 @@ def settings(stack: str, *, stand_in: bool = False) -> Settings:
         return load(stack, values, secret, document.config)
     except SettingsError as error:
         problems = [problem + document.position(_path(problem)) for problem in error.problems]
-        raise UserError(str(SettingsError(stack, problems))) from None
-
-
-def current(*, stand_in: bool = False) -> Settings:
-    """Return the checked settings of the chosen stack."""
-    return settings(context.stack(), stand_in=stand_in)
+        raise InvalidSettingsError(str(SettingsError(stack, problems))) from None
 
 
 def missing_file(stack: str, root: Path = ROOT) -> str:
@@ -132,7 +127,7 @@ def _document(stack: str, root: Path) -> Document:
     try:
         return parse(read_text(path.read_bytes(), path.name), path.name)
     except DocumentError as error:
-        raise UserError(str(error)) from None
+        raise InvalidSettingsError(str(error)) from None
 
 
 def _encrypted(value: object) -> bool:

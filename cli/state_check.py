@@ -15,7 +15,7 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cli.bootstrap import UserError
+from cli.errors import UserError
 from components.access import AccessProvider
 from components.administrator import AdministratorProvider
 from components.checks import PreflightProvider, ReadinessProvider

@@ -175,6 +175,7 @@ class ServiceArgs:
         secret_files: absolute paths below SECRETS to secret text.
         built: an image that no registry has.
         before: for a service with data.
+        checker_stand_ins: paths of secret files that have to exist for the checker.
     """
 
     spec: ServiceSpec
@@ -182,6 +183,7 @@ class ServiceArgs:
     secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
+    checker_stand_ins: tuple[str, ...] = ()
 
     @property
     def container_name(self) -> str:
@@ -312,6 +314,7 @@ class Service(pulumi.ComponentResource):
             labels=self._args.labels,
             key=key,
             checker=checker,
+            stand_ins=self._args.checker_stand_ins if checker else (),
         )
         return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
 

@@ -1,4 +1,4 @@
-"""Write the generated reference pages: recorded series, alerts, outputs.
+"""`reference`: writes the generated reference pages: commands, recorded series, alerts, outputs.
 
 Everything comes from the program itself. A test fails when a page is stale.
 """
@@ -17,7 +17,8 @@ import yaml
 
 from cli import stack_config
 from cli.bootstrap import ROOT
-from cli.console import say
+from cli.context import Context
+from lab import command_reference
 from observability import alerts, rules
 from observability.names import series
 from observability.rules import containers, models, service_graph
@@ -47,18 +48,23 @@ OUTPUTS: Final = {
 }
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Write every page."""
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-        say(f"docs/reference/{name} written")
+        context.console.say(f"docs/reference/{name} written")
     return 0
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
     settings = _example()
-    bodies = {"series.md": _series(settings), "alerts.md": _alerts(settings), "outputs.md": _outputs()}
+    bodies = {
+        "commands.md": command_reference.page(),
+        "series.md": _series(settings),
+        "alerts.md": _alerts(settings),
+        "outputs.md": _outputs(),
+    }
     return {name: _HEADER + body for name, body in bodies.items()}
 
 

@@ -160,7 +160,9 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     name = service.name
     panel = PanelRef(uids.SLO_OVERVIEW, REQUESTS_PANEL, {"service": name})
     counted = f"count({queries.select(series.REQUESTS, _equals({'service': name}))}) or vector(0)"
-    scraped = bool(service.targets or service.dns or service.http_sd)
+    scraped = service.scraped
+    if not scraped and not service.counts_requests:  # nothing of it is known to be there
+        return
     targets = queries.select("up", _equals({"job": name}))
     yield Alert(
         kind="service-gone",
@@ -180,7 +182,25 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     )
     if not scraped:
         return
+    if service.counts_requests:
+        yield _uncounted(service, owner, panel, counted, targets)
     yield Alert(
+        kind="target-down",
+        title=f"{name}: a target is down",
+        severity="ticket",
+        service=name,
+        owner=owner,
+        queries={"down": f"count({targets} == 0) or vector(0)", "there": f"sum({targets}) or vector(0)"},
+        condition="$down >= 1 && $there >= 1",
+        summary=(f"{helpers.count('down')} of {name}'s targets do not answer; {helpers.count('there')} still do."),
+        panel=panel,
+        pending="5m",
+    )
+
+
+def _uncounted(service: WatchedService, owner: str, panel: PanelRef, counted: str, targets: str) -> Alert:
+    name = service.name
+    return Alert(
         kind="service-uncounted",
         title=f"{name}: answers, but no requests are counted",
         severity="ticket",
@@ -194,18 +214,6 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
         ),
         panel=panel,
         pending="15m",
-    )
-    yield Alert(
-        kind="target-down",
-        title=f"{name}: a target is down",
-        severity="ticket",
-        service=name,
-        owner=owner,
-        queries={"down": f"count({targets} == 0) or vector(0)", "there": f"sum({targets}) or vector(0)"},
-        condition="$down >= 1 && $there >= 1",
-        summary=(f"{helpers.count('down')} of {name}'s targets do not answer; {helpers.count('there')} still do."),
-        panel=panel,
-        pending="5m",
     )
 
 

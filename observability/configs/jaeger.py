@@ -8,6 +8,7 @@ from observability import endpoints, topology
 from observability.configs import otelcol
 from observability.configs.process import Process
 from observability.names.paths import CONFIG
+from observability.settings import milliseconds
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def process(settings: Settings) -> Process:
         health=("wget", "-q", "-O", "/dev/null", f"http://{topology.JAEGER.local('health')}/status"),
         health_interval=settings.health_interval,
     )
+
+
+def _go_duration(duration: str) -> str:
+    """Return a duration as Go reads it, which knows no unit longer than hours."""
+    return f"{milliseconds(duration) // 1000}s" if set(duration) & set("dwy") else duration
 
 
 def render(settings: Settings) -> str:
@@ -73,7 +79,7 @@ def render(settings: Settings) -> str:
                                 # Left to the kernel, as every other store here leaves it: a killed process loses
                                 # nothing. Waiting for the disk with every span, it took 450 requests a second.
                                 "consistency": False,
-                                "ttl": {"spans": settings.jaeger_retention},
+                                "ttl": {"spans": _go_duration(settings.jaeger_retention)},
                             }
                         }
                     },

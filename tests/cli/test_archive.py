@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli import archive, encryption
-from cli.bootstrap import UserError
+from cli.errors import UserError
 
 KEY = b"a key that signs archives, of thirty-two and more"
 PASSPHRASE = "correct horse battery staple"
@@ -452,7 +452,7 @@ _VERIFY = """
 import resource, sys
 from pathlib import Path
 from cli import archive
-from cli.bootstrap import UserError
+from cli.errors import UserError
 key = bytes.fromhex(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -11,7 +11,7 @@ import pytest
 from docker import DockerClient
 
 from cli import data_replacement, stack_config
-from cli.bootstrap import UserError
+from cli.errors import UserError
 from observability.names import labels
 
 DF = """Filesystem 1024-blocks Used Available Capacity Mounted on
@@ -54,8 +54,8 @@ def client(networks: Networks) -> DockerClient:
     return cast("DockerClient", SimpleNamespace(networks=networks, containers=none, volumes=none))
 
 
-def notes(*ids: str) -> data_replacement.Notes:
-    return data_replacement.Notes((), {"deployment": {"resources": [{"id": id_} for id_ in ids]}}, {})
+def journal(*ids: str) -> data_replacement.Journal:
+    return data_replacement.Journal((), {"deployment": {"resources": [{"id": id_} for id_ in ids]}}, {})
 
 
 @pytest.mark.parametrize(("known", "removed"), [(("used", "idle"), []), (("used",), ["idle"]), ((), ["idle"])])
@@ -63,13 +63,13 @@ def test_no_network_in_use_is_removed_and_none_stops_a_rollback(
     known: tuple[str, ...], removed: list[str], settings_of: Callable[[str], Any]
 ) -> None:
     networks = Networks()
-    data_replacement._take_down(client(networks), settings_of("dev"), notes(*known))
+    data_replacement._take_down(client(networks), settings_of("dev"), journal(*known))
     assert networks.removed == removed
 
 
 def test_a_network_in_use_that_would_be_made_anew_is_refused_before_anything() -> None:
     networks, settings = Networks(), stack_config.settings("dev", stand_in=True)
-    known, unknown = notes("used").state, notes("idle").state
+    known, unknown = journal("used").state, journal("idle").state
     assert known is not None
     assert unknown is not None
     data_replacement.require_free_networks(client(networks), settings, known)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import pulumi, sbom
+from cli import sbom
 from cli.bootstrap import ROOT
+from cli.pulumi import plugin_packages
 from observability import versions
+from tests.cli import fakes
 
 
 def test_everything_that_is_pinned_is_in_it() -> None:
@@ -18,9 +20,7 @@ def test_everything_that_is_pinned_is_in_it() -> None:
     assert {f"pkg:pypi/{sbom._normal(name)}@{version}" for name, version in pins} <= set(components)
     assert {f"pkg:docker/{i.name}@{i.tag}" for i in versions.images().values()} <= set(components)
     assert f"pkg:github/pulumi/pulumi@v{versions.pulumi_cli()}" in components
-    assert {f"pkg:generic/pulumi-resource-{p['name']}@{p['version']}" for p in pulumi.plugin_packages()} <= set(
-        components
-    )
+    assert {f"pkg:generic/pulumi-resource-{p['name']}@{p['version']}" for p in plugin_packages()} <= set(components)
     assert len(pins) > 5
 
 
@@ -48,7 +48,7 @@ def test_hashes_come_from_the_lock_and_the_digests(tmp_path: Path, monkeypatch: 
 
 def test_it_is_the_same_each_time_and_goes_where_it_should(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sbom.document() == sbom.document()
-    assert sbom.main([str(tmp_path / "sbom.json")]) == 0
+    assert sbom.run(fakes.context("dev"), tmp_path / "sbom.json") == 0
     capsys.readouterr()
-    assert sbom.main([""]) == 0
+    assert sbom.run(fakes.context("dev"), None) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "sbom.json").read_text())

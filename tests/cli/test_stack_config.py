@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli import plan, stack_config
-from cli.bootstrap import UserError
-from cli.mocked import Registered
+from cli.errors import UserError
+from cli.evaluation import Registered
 from observability.settings import STAND_IN
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 
 from cli import state_check
-from cli.bootstrap import UserError
-from cli.mocked import Registered
+from cli.errors import UserError
+from cli.evaluation import Registered
 
 Json = dict[str, Any]
 GRAFANA = "pulumi:providers:grafana"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import pulumi, stack_config, state_migration
-from cli.bootstrap import UserError
+from cli import state_migration
+from cli.errors import UserError
+from tests.cli import fakes
 
 Json = dict[str, Any]
 
@@ -136,19 +137,17 @@ WANTED = {"grafanaAdminUser": "admin", "grafanaAdminPassword": "p", "grafanaSecr
     ],
 )
 def test_only_what_differs_is_configured_and_never_as_an_argument(
-    monkeypatch: pytest.MonkeyPatch, configured: dict[str, str], written: list[str]
+    configured: dict[str, str], written: list[str]
 ) -> None:
-    given: dict[str, str | None] = {}
+    passed: dict[str, str | None] = {}
 
-    def ask(*arguments: str, given_: str | None = None, **more: str | None) -> str:
-        assert given_ is None
+    def output(*arguments: str, stdin: str | None = None) -> str:
         if arguments[:2] == ("config", "get"):
             return configured[arguments[2]] + "\n"
         assert arguments[:3] == ("config", "set", "--secret")
-        given[arguments[3]] = more["given"]
+        passed[arguments[3]] = stdin
         return ""
 
-    monkeypatch.setattr(pulumi, "ask", ask)
-    monkeypatch.setattr(stack_config, "raw", lambda _: ({}, frozenset(configured)))
-    assert state_migration.adopt(STATE, WANTED) == written
-    assert given == {name: WANTED[name] for name in written}
+    context = fakes.context("dev", on_output=output)
+    assert state_migration.configure_secrets(context, STATE, WANTED, frozenset(configured)) == written
+    assert passed == {name: WANTED[name] for name in written}

@@ -12,7 +12,7 @@ import pytest
 
 from cli import stack_config
 from cli.bootstrap import ROOT
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from components.alerting import CONDITION, EXPRESSIONS
 from observability.alerts import groups, messages, routing
 from observability.settings import Settings

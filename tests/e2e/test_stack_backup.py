@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import pytest
 
-from cli import archive, encryption
+from cli import archive, encryption, otlp
+from cli.errors import ExitCode
 from components.grafana_api import GrafanaApi, GrafanaError
-from lab import otlp
 from lab.sandbox import Sandbox
 from observability import versions
 from observability.settings import CONTAINERS, SERVICES
@@ -180,7 +180,7 @@ def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple
     api.request("POST", "/api/admin/users", {"name": "Eve", "login": "eve", "password": PASSWORD})
     config = (filled.folder / f"Pulumi.{filled.name}.yaml").read_bytes()
     done = filled.run("restore", str(path), DECRYPT=str(file))
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_CONFIRMED
     assert f"YES={filled.name}" in done.stderr
     application = filled.docker.containers.run(
         versions.image("prometheus").reference,
@@ -267,7 +267,7 @@ def test_what_cannot_be_restored_touches_nothing(
     before = filled.ids()
     done = filled.run("restore", str(tmp_path / "a.tar"), DECRYPT=str(file), YES=filled.name)
     print(done.stderr)
-    assert done.returncode == 1
+    assert done.returncode != 0
     assert "othing was touched" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert filled.ids() == before

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import import_content, pull, stack_config
-from cli.bootstrap import UserError
+from cli.errors import UserError
 from components.grafana_api import GrafanaApi
 from dashboards.catalogue import DashboardFile, built, dashboards
 from dashboards.errors import DashboardError
@@ -216,7 +216,7 @@ def test_a_false_grafana_is_asked_for_nothing_and_names_nothing(uid: str) -> Non
 def test_a_dashboard_that_says_to_be_another_is_refused() -> None:
     api = Answers(one={"dashboard": {"uid": "home"}, "meta": {}})
     with pytest.raises(UserError, match="answers with another dashboard"):
-        pull.fetch(cast("GrafanaApi", api), "x")
+        pull.fetch("dev", cast("GrafanaApi", api), "x")
 
 
 def import_(monkeypatch: pytest.MonkeyPatch, *found: imported.Dashboard) -> None:

@@ -9,7 +9,7 @@ import pulumi_policy.proxy
 import pytest
 
 from cli import policies
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from observability.settings import Settings
 from policies import checks
 from policies.resource import UNKNOWN, Hidden, Resource, texts

@@ -206,3 +206,13 @@ def test_loki_accepts_its_configuration(settings: Settings, tmp_path: Path) -> N
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("retention", "ttl"), [("72h", "72h"), ("1h30m", "1h30m"), ("3d", "259200s"), ("1w", "604800s")]
+)
+def test_jaeger_reads_durations_without_days(retention: str, ttl: str) -> None:
+    backends = yaml.safe_load(jaeger.render(load("dev", {"jaegerRetention": retention})))["extensions"][
+        "jaeger_storage"
+    ]
+    assert backends["backends"]["badger"]["badger"]["ttl"] == {"spans": ttl}
