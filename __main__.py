@@ -51,6 +51,7 @@ for part in topology.start_order(settings.parts):
             host,
             secret_files=secret.files(process.secrets),
             before=before.get(part.name),
+            checker_stand_ins=process.checker_stand_ins,
         ),
         pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
     )

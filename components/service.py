@@ -84,6 +84,10 @@ class ServiceSpec:
     stop_seconds: int
     owner_image: Image | None = None
     socket: SocketMount | None = None
+    reaches_host: bool = False
+    """Whether the name `host.docker.internal` leads to the Docker host."""
+    others_networks: tuple[str, ...] = ()
+    """Docker networks of other projects that the container joins too."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
@@ -122,6 +126,8 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         stop_seconds=part.stop_seconds,
         owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
         socket=_socket_mount(process.socket),
+        others_networks=settings.networks if part.reaches_applications else (),
+        reaches_host=part.reaches_applications,
     )
 
 
@@ -184,6 +190,7 @@ class ServiceArgs:
         secret_files: absolute paths below SECRETS to secret text.
         built: an image that no registry has.
         before: for a service with data.
+        checker_stand_ins: paths of secret files that have to exist for the checker.
     """
 
     spec: ServiceSpec
@@ -191,6 +198,7 @@ class ServiceArgs:
     secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
+    checker_stand_ins: tuple[str, ...] = ()
 
     @property
     def container_name(self) -> str:
@@ -323,6 +331,7 @@ class Service(pulumi.ComponentResource):
             memory_mib=self.spec.limits.memory,
             key=key,
             checker=checker,
+            stand_ins=self._args.checker_stand_ins if checker else (),
         )
         return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
 
@@ -365,11 +374,17 @@ class Service(pulumi.ComponentResource):
             cpus=_cores(spec.limits.cpus),
             volumes=prepared.mounts,
             networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(
-                    name=host.networks[network], aliases=list(topology.aliases(spec.name, network))
-                )
-                for network in spec.networks
+                *(
+                    docker.ContainerNetworksAdvancedArgs(
+                        name=host.networks[network], aliases=list(topology.aliases(spec.name, network))
+                    )
+                    for network in spec.networks
+                ),
+                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.others_networks),
             ],
+            hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
+            if spec.reaches_host
+            else None,
             ports=[
                 docker.ContainerPortArgs(internal=p.internal, external=p.external, ip=p.address) for p in spec.ports
             ],

@@ -44,6 +44,13 @@ SecretName = Literal[
 
 
 @dataclass(frozen=True)
+class ScrapeSecret:
+    """A secret of a service's targets, by its name in the setting `scrapeSecrets`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class HostSocket:
     """A socket of the Docker host at `host`, mounted at `inside`, readable by the group that owns it."""
 
@@ -72,5 +79,10 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     checker: tuple[str, ...] = ()
-    secrets: Mapping[str, SecretName] = field(default_factory=dict)
+    secrets: Mapping[str, SecretName | ScrapeSecret] = field(default_factory=dict)
     socket: HostSocket | None = None
+
+    @property
+    def checker_stand_ins(self) -> tuple[str, ...]:
+        """The paths that have to exist for the checker, which sees no secret."""
+        return tuple(path for path, secret in self.secrets.items() if isinstance(secret, ScrapeSecret))

@@ -54,10 +54,10 @@ FeatureToggle = Annotated[str, matching("letters and digits, the first a letter"
 class QuietHours(Frozen):
     """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
 
-    start: ClockTime | None = None
-    end: ClockTime | None = None
-    weekdays: tuple[Weekday, ...] = ()
-    timezone: TimeZone = "UTC"
+    start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
+    end: ClockTime | None = Field(None, description="When they end; the next day where it is before start")
+    weekdays: tuple[Weekday, ...] = Field((), description="Days that are quiet as a whole")
+    timezone: TimeZone = Field("UTC", description="Time zone of these hours")
 
     @model_validator(mode="after")
     def _whole(self) -> QuietHours:
@@ -73,18 +73,34 @@ class OAuth(Frozen):
     `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
     """
 
-    name: Annotated[str, text_of_length(1, 64)] = "OAuth"
-    client_id: Text = Field("", alias="clientId")
-    auth_url: OptionalExactUrl = Field("", alias="authUrl")
-    token_url: OptionalExactUrl = Field("", alias="tokenUrl")
-    api_url: OptionalExactUrl = Field("", alias="apiUrl")
-    scopes: tuple[Text, ...] = ("openid", "profile", "email")
-    role_attribute_path: Text = Field("", alias="roleAttributePath")
-    role_attribute_strict: Boolean = Field(default=False, alias="roleAttributeStrict")
-    allowed_domains: tuple[Host, ...] = Field((), alias="allowedDomains")
-    allow_sign_up: Boolean = Field(default=True, alias="allowSignUp")
-    auto_login: Boolean = Field(default=False, alias="autoLogin")
-    use_pkce: Boolean = Field(default=True, alias="usePkce")
+    name: Annotated[str, text_of_length(1, 64)] = Field(
+        "OAuth", description="Name on the button of Grafana's sign-in page"
+    )
+    client_id: Text = Field("", alias="clientId", description="The client's ID at the provider")
+    auth_url: OptionalExactUrl = Field("", alias="authUrl", description="Where people sign in")
+    token_url: OptionalExactUrl = Field("", alias="tokenUrl", description="Where Grafana gets the token")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana asks who somebody is")
+    scopes: tuple[Text, ...] = Field(("openid", "profile", "email"), description="OAuth scopes that are asked for")
+    role_attribute_path: Text = Field(
+        "",
+        alias="roleAttributePath",
+        description="JMESPath over what the provider tells of a person; gives Admin, Editor or Viewer",
+    )
+    role_attribute_strict: Boolean = Field(
+        default=False, alias="roleAttributeStrict", description="Refuse people for whom it gives no role"
+    )
+    allowed_domains: tuple[Host, ...] = Field(
+        (), alias="allowedDomains", description="Domains of the e-mail addresses that may sign in; empty for all"
+    )
+    allow_sign_up: Boolean = Field(
+        default=True, alias="allowSignUp", description="Let people in who have no account yet"
+    )
+    auto_login: Boolean = Field(
+        default=False, alias="autoLogin", description="Go to the provider without Grafana's own page"
+    )
+    use_pkce: Boolean = Field(
+        default=True, alias="usePkce", description="Use PKCE; without it oauthClientSecret is needed"
+    )
 
     def __bool__(self) -> bool:
         """Tell whether there is one."""
@@ -97,6 +113,16 @@ class OAuth(Frozen):
             msg = "clientId, authUrl and tokenUrl together"
             raise RefusedError(msg)
         return self
+
+
+Origin = Annotated[
+    str,
+    matching(
+        "an origin like https://shop.example.org, or * for any",
+        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
+    ),
+]
+NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
 class Settings(Frozen):
@@ -167,6 +193,19 @@ class Settings(Frozen):
     ] = Field("20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB")
     remote_write_receiver: Boolean = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+    )
+    redaction: Boolean = Field(
+        default=True,
+        description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        alias="corsOrigins",
+        description="Origins of web pages that may push to OTLP/HTTP, like https://shop.example.org",
+    )
+    networks: tuple[NetworkName, ...] = Field(
+        (),
+        description="Docker networks that Prometheus and the collector join besides the stack's own, already there",
     )
     loki_retention: Annotated[str, duration("24h", "10y", unit="1h")] = Field(
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
