@@ -101,8 +101,8 @@ def _state(db: DashboardBuilder) -> None:
         thresholds=style.NONE_IS_GOOD,
         no_value=style.NO_PROMETHEUS,
         description=style.describe(
-            "Samples, log lines and spans that were lost for good in this time range; what was refused for a moment and "
-            "sent again does not count.",
+            "Samples, log lines and spans that were not kept for good, in this time range; what was refused for a "
+            "moment and sent again does not count.",
             "read the alert *A service sends what cannot be stored*, which names sender and reason, and else the "
             "collector's log.",
         ),
