@@ -146,7 +146,7 @@ def check_dashboard(api: GrafanaApi, uid: str, settings: Settings) -> list[Check
     return [
         check_panel(api, f"panel of {uid}", panel, values)
         for panel in panels(model)
-        if panel["type"] not in _NO_QUERY and panel.get("targets")
+        if panel["type"] not in _NO_QUERY and panel.get("targets") and panel["datasource"]["uid"] != targets.PANEL.uid
     ]
 
 

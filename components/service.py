@@ -83,10 +83,17 @@ class ServiceSpec:
     owner_image: Image | None = None
     socket: SocketMount | None = None
     secret_paths: tuple[str, ...] = field(default=())
+    networks: tuple[str, ...] = ()
+    """Docker networks that the container joins besides the stack's own."""
+    reaches_host: bool = False
+    """Whether the name `host.docker.internal` leads to the Docker host."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
+        for name in ("networks", "reaches_host"):  # without them the digest is that of earlier versions
+            if not plain[name]:
+                del plain[name]
         if self.socket is not None:  # whose image only runs a one-shot job
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -115,6 +122,8 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         stop_seconds=part.stop_seconds,
         owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
         socket=_socket_mount(process.socket),
+        networks=settings.networks if part.reaches_applications else (),
+        reaches_host=part.reaches_applications,
     )
 
 
@@ -356,7 +365,13 @@ class Service(pulumi.ComponentResource):
             memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
             cpus=_cores(spec.limits.cpus),
             volumes=prepared.mounts,
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name])],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name]),
+                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.networks),
+            ],
+            hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
+            if spec.reaches_host
+            else None,
             ports=[
                 docker.ContainerPortArgs(
                     internal=p.internal, external=p.external, ip=LOOPBACK if p.engine_only else host.bind_address

@@ -92,6 +92,8 @@ class Part:
         stop_seconds: how long it may take to stop before it is killed.
         requires: field of the settings without which the part does not run, "" for always.
         starts_after: parts that have to be ready before it starts.
+        reaches_applications: whether it talks to what runs outside of the stack's own network: on the Docker host, in
+            other Docker networks.
         metrics: what it shows of itself, None for nothing.
         store: what it keeps for others, None for nothing.
         color: its colour on every dashboard, "" for one handed out in order.
@@ -111,6 +113,7 @@ class Part:
     stop_seconds: int = 10
     requires: str = ""
     starts_after: tuple[str, ...] = ()
+    reaches_applications: bool = False
     metrics: Metrics | None = None
     store: Store | None = None
     color: Color | Literal[""] = ""
@@ -184,6 +187,7 @@ PROMETHEUS: Final = Part(
     ready=("http", "/-/ready"),
     data="/prometheus",
     stop_seconds=120,
+    reaches_applications=True,
     metrics=Metrics("http"),
     store=Store("metrics", ("samples", "series, hour by hour"), "prometheus_retention", written_by_collector=True),
     color="purple",
@@ -247,6 +251,7 @@ COLLECTOR: Final = Part(
     tmp_mib=16,
     stop_seconds=30,
     starts_after=("engine-filter",),
+    reaches_applications=True,
     metrics=Metrics("metrics", "opentelemetry"),
     color="yellow",
     restart=Restart("senders try again; logs of containers wait in the engine", 2),

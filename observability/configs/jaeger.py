@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DATA = topology.JAEGER.data
 FILE = f"{CONFIG}/jaeger.yaml"
 _BINARY = "/cmd/jaeger/jaeger-linux"
+SPAN_SERIES = 1_000
+"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
 
 
 def command() -> tuple[str, ...]:
@@ -67,6 +69,8 @@ def render(settings: Settings) -> str:
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
+                    # Spans of a search are as long as its answer, and would go past the collector's limits.
+                    "enable_tracing": False,
                     "http": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('http')}"},
                     "grpc": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('grpc')}"},
                 },
@@ -101,6 +105,8 @@ def render(settings: Settings) -> str:
                     "exemplars": {"enabled": True},
                     "metrics_flush_interval": settings.scrape_interval,
                     "metrics_expiration": "15m",
+                    # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
+                    "aggregation_cardinality_limit": SPAN_SERIES,
                     "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
                 }
             },

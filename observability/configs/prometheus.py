@@ -24,6 +24,17 @@ METRICS_USER = "prometheus"
 """Who Prometheus is when it scrapes Grafana's own metrics."""
 METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
 
+SAMPLE_LIMIT = 50_000
+"""Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
+SCRAPE_LIMITS = {
+    "sample_limit": SAMPLE_LIMIT,
+    "target_limit": 500,
+    "label_limit": 64,
+    "label_name_length_limit": 256,
+    "label_value_length_limit": 2_048,
+    "body_size_limit": "64MB",
+}
+
 # What discovery knew of a target stays on its series, so that people can filter by it.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
 
@@ -167,6 +178,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
         "metrics_path": service.metrics_path,
         "scheme": service.scheme,
         "honor_labels": True,  # the metric contract's own `service` label wins
+        **SCRAPE_LIMITS,
     }
     job |= _scrape_options(service)
     if service.latency is not None and service.latency.histogram == "native":

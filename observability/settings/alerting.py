@@ -36,14 +36,17 @@ class Thresholds(Frozen):
     queue_percent: Percent = Field(
         25, alias="queuePercent", description="collector-waiting: fires above so much of the collector's queue"
     )
-    restarts: Count = Field(2, description="container-restarting: fires from so many starts in 30 minutes on")
+    series_percent: Percent = Field(
+        80, alias="seriesPercent", description="sender-over-limit: fires above so much of a target's limit of series"
+    )
+    restarts: Count = Field(3, description="container-restarting: fires from so many starts in 30 minutes on")
     missed_evaluations: Count = Field(
         3,
         alias="missedEvaluations",
         description="rules-failing: fires from so many missed in 10 minutes on",
     )
     query_errors: Count = Field(
-        5, alias="queryErrors", description="queries-failing: fires above so many 5xx answers to Grafana in 10 minutes"
+        5, alias="queryErrors", description="queries-failing: fires above so many 5xx answers to Grafana in 2 minutes"
     )
     stale_after: Annotated[str, duration("30s", "1h", unit="1s")] = Field(
         "2m",

@@ -112,6 +112,16 @@ class OAuth(Frozen):
         return self
 
 
+Origin = Annotated[
+    str,
+    matching(
+        "an origin like https://shop.example.org, or * for any",
+        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
+    ),
+]
+NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
+
+
 class Settings(Frozen):
     """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
@@ -174,6 +184,19 @@ class Settings(Frozen):
     ] = Field("20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB")
     remote_write_receiver: Boolean = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+    )
+    redaction: Boolean = Field(
+        default=True,
+        description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        alias="corsOrigins",
+        description="Origins of web pages that may push to OTLP/HTTP, like https://shop.example.org",
+    )
+    networks: tuple[NetworkName, ...] = Field(
+        (),
+        description="Docker networks that Prometheus and the collector join besides the stack's own, already there",
     )
     loki_retention: Annotated[str, duration("24h", "10y", unit="1h")] = Field(
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
