@@ -119,10 +119,9 @@ def test_the_preferences_are_put_back(real: Sandbox) -> None:
 
 def provoke(stack: Sandbox) -> None:
     """Make the services write what they write only once it has happened."""
-    out = stack.outputs()
     old = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
     new = {"stream": {"service_name": "new"}, "values": [[str(time.time_ns()), "in time"]]}
-    loki = GrafanaApi(out["lokiUrl"], "")
+    loki = GrafanaApi(stack.direct("loki"), "")
     loki.request("POST", "/loki/api/v1/push", {"streams": [new]})
     with pytest.raises(Exception, match="400"):
         loki.request("POST", "/loki/api/v1/push", {"streams": [old]})
