@@ -8,12 +8,12 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.names.labels import PROJECT
 from observability.settings.parts import (
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
-    PROJECT,
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService
