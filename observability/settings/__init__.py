@@ -23,10 +23,11 @@ from observability.settings.parts import (
     SERVICES,
     Limits,
 )
+from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
-from observability.settings.value_types import milliseconds, seconds
+from observability.settings.value_types import loopback, milliseconds, seconds
 
 __all__ = [
     "CONTAINERS",
@@ -55,7 +56,9 @@ __all__ = [
     "WatchedService",
     "field_of",
     "load",
+    "loopback",
     "milliseconds",
+    "quoted",
     "rename_order",
     "seconds",
     "secret_keys",

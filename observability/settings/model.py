@@ -14,6 +14,7 @@ from observability.settings.parts import (
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
+    PORTS,
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService
@@ -30,18 +31,21 @@ from observability.settings.value_types import (
     OptionalUrl,
     Owner,
     Port,
+    PublishedAddress,
     RefusedError,
     SecretUrl,
     Text,
     TimeZone,
     Weekday,
     duration,
+    loopback,
     matching,
     one_of,
     text_of_length,
     whole,
 )
 
+LOOPBACK = "127.0.0.1"
 Theme = Literal["dark", "light", "system"]
 StartTls = Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"]
 FeatureToggle = Annotated[str, matching("letters and digits, the first a letter", r"[A-Za-z][A-Za-z0-9]*")]
@@ -50,10 +54,10 @@ FeatureToggle = Annotated[str, matching("letters and digits, the first a letter"
 class QuietHours(Frozen):
     """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
 
-    start: ClockTime | None = None
-    end: ClockTime | None = None
-    weekdays: tuple[Weekday, ...] = ()
-    timezone: TimeZone = "UTC"
+    start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
+    end: ClockTime | None = Field(None, description="When they end; the next day where it is before start")
+    weekdays: tuple[Weekday, ...] = Field((), description="Days that are quiet as a whole")
+    timezone: TimeZone = Field("UTC", description="Time zone of these hours")
 
     @model_validator(mode="after")
     def _whole(self) -> QuietHours:
@@ -69,18 +73,34 @@ class OAuth(Frozen):
     `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
     """
 
-    name: Annotated[str, text_of_length(1, 64)] = "OAuth"
-    client_id: Text = Field("", alias="clientId")
-    auth_url: OptionalExactUrl = Field("", alias="authUrl")
-    token_url: OptionalExactUrl = Field("", alias="tokenUrl")
-    api_url: OptionalExactUrl = Field("", alias="apiUrl")
-    scopes: tuple[Text, ...] = ("openid", "profile", "email")
-    role_attribute_path: Text = Field("", alias="roleAttributePath")
-    role_attribute_strict: Boolean = Field(default=False, alias="roleAttributeStrict")
-    allowed_domains: tuple[Host, ...] = Field((), alias="allowedDomains")
-    allow_sign_up: Boolean = Field(default=True, alias="allowSignUp")
-    auto_login: Boolean = Field(default=False, alias="autoLogin")
-    use_pkce: Boolean = Field(default=True, alias="usePkce")
+    name: Annotated[str, text_of_length(1, 64)] = Field(
+        "OAuth", description="Name on the button of Grafana's sign-in page"
+    )
+    client_id: Text = Field("", alias="clientId", description="The client's ID at the provider")
+    auth_url: OptionalExactUrl = Field("", alias="authUrl", description="Where people sign in")
+    token_url: OptionalExactUrl = Field("", alias="tokenUrl", description="Where Grafana gets the token")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana asks who somebody is")
+    scopes: tuple[Text, ...] = Field(("openid", "profile", "email"), description="OAuth scopes that are asked for")
+    role_attribute_path: Text = Field(
+        "",
+        alias="roleAttributePath",
+        description="JMESPath over what the provider tells of a person; gives Admin, Editor or Viewer",
+    )
+    role_attribute_strict: Boolean = Field(
+        default=False, alias="roleAttributeStrict", description="Refuse people for whom it gives no role"
+    )
+    allowed_domains: tuple[Host, ...] = Field(
+        (), alias="allowedDomains", description="Domains of the e-mail addresses that may sign in; empty for all"
+    )
+    allow_sign_up: Boolean = Field(
+        default=True, alias="allowSignUp", description="Let people in who have no account yet"
+    )
+    auto_login: Boolean = Field(
+        default=False, alias="autoLogin", description="Go to the provider without Grafana's own page"
+    )
+    use_pkce: Boolean = Field(
+        default=True, alias="usePkce", description="Use PKCE; without it oauthClientSecret is needed"
+    )
 
     def __bool__(self) -> bool:
         """Tell whether there is one."""
@@ -95,6 +115,16 @@ class OAuth(Frozen):
         return self
 
 
+Origin = Annotated[
+    str,
+    matching(
+        "an origin like https://shop.example.org, or * for any",
+        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
+    ),
+]
+NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
+
+
 class Settings(Frozen):
     """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
@@ -104,13 +134,13 @@ class Settings(Frozen):
         default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
     )
     bind_address: BindAddress = Field(
-        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
+        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which Grafana is published"
     )
     publish_reason: Annotated[str, text_of_length(0, 200)] = Field(
         "",
         alias="publishReason",
-        description="Why ports are published outside loopback: required where bindAddress is another, "
-        "and a label of the containers",
+        description="Why a port is published outside loopback: required where bindAddress or one of addresses is"
+        " another, and a label of the containers",
     )
     access_host: Host = Field(
         "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
@@ -124,7 +154,13 @@ class Settings(Frozen):
     ports: Mapping[Text, Port] = Field(
         default_factory=dict,
         description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
-        " containerLogs, collector (its health), demo, demoPager",
+        " containerLogs, collector (its health), remoteWrite, demo, demoPager",
+    )
+    addresses: Mapping[Text, PublishedAddress] = Field(
+        default_factory=dict,
+        description="Addresses of the Docker host on which single ports are published, by the names of ports; empty"
+        " for not at all. Default: grafana on bindAddress; otlpGrpc, otlpHttp on 127.0.0.1; prometheus, loki, jaeger"
+        " (reading requests only) and collector not at all",
     )
     limits: Mapping[Text, Limits] = Field(
         default_factory=dict,
@@ -158,6 +194,19 @@ class Settings(Frozen):
     remote_write_receiver: Boolean = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
     )
+    redaction: Boolean = Field(
+        default=True,
+        description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        alias="corsOrigins",
+        description="Origins of web pages that may push to OTLP/HTTP, like https://shop.example.org",
+    )
+    networks: tuple[NetworkName, ...] = Field(
+        (),
+        description="Docker networks that Prometheus and the collector join besides the stack's own, already there",
+    )
     loki_retention: Annotated[str, duration("24h", "10y", unit="1h")] = Field(
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )
@@ -186,6 +235,14 @@ class Settings(Frozen):
         "",
         alias="tlsCaCertificate",
         description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
+    )
+    otlp_token: SecretStr | None = Field(
+        None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
+    )
+    otlp_client_ca: Certificate = Field(
+        "",
+        alias="otlpClientCaCertificate",
+        description="CA certificate (PEM) of those senders' client certificates, beside or instead of otlpToken",
     )
     oauth: OAuth = Field(
         OAuth(),
@@ -288,10 +345,26 @@ class Settings(Frozen):
         """The containers that this stack runs."""
         return tuple(part.name for part in self.parts)
 
+    def published_address(self, name: str) -> str:
+        """Return the address of the Docker host on which port `name` is published, "" where it is not."""
+        port = PORTS[name]
+        if port.publish == "engine":
+            return LOOPBACK
+        if (port.requires and not getattr(self, port.requires)) or (name in DEMO_PORTS and not self.demo):
+            return ""
+        defaults = {"bindAddress": self.bind_address, "loopback": LOOPBACK, "never": ""}
+        return self.addresses.get(name, defaults[port.publish])
+
     @property
     def published(self) -> tuple[str, ...]:
         """The keys of DEFAULT_PORTS that this stack publishes."""
-        return tuple(name for name in DEFAULT_PORTS if self.demo or name not in DEMO_PORTS)
+        return tuple(name for name in DEFAULT_PORTS if self.published_address(name))
+
+    @property
+    def otlp_outside(self) -> bool:
+        """Whether senders outside of the Docker host reach the collector, which then asks them who they are."""
+        addresses = (self.published_address(name) for name in ("otlpGrpc", "otlpHttp"))
+        return any(address and not loopback(address) for address in addresses)
 
     @property
     def webhook(self) -> SecretStr | None:
@@ -305,7 +378,8 @@ class Settings(Frozen):
     def address(self, name: str) -> str:
         """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
         host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
-        scheme = "https" if name == "grafana" and self.tls_certificate else "http"
+        secure = (name == "grafana" and self.tls_certificate) or (name.startswith("otlp") and self.otlp_outside)
+        scheme = "https" if secure else "http"
         return f"{scheme}://{host}:{self.port(name)}"
 
     @property

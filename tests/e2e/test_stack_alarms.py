@@ -105,7 +105,7 @@ def until(real: Sandbox, expected: set[str], seconds: float) -> dict[str, dict[s
 
 
 def test_what_is_wrong_fires(real: Sandbox) -> None:
-    loki = GrafanaApi(real.outputs()["lokiUrl"], "")
+    loki = GrafanaApi(real.direct("loki"), "")
     past = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
     with pytest.raises(GrafanaError, match="400"):
         loki.request("POST", "/loki/api/v1/push", {"streams": [past]})
