@@ -45,7 +45,7 @@ _TOGGLES = ("jaegerEnableGrpcEndpoint",)
 
 
 _AUDIT_LOGGERS = ("authn.service", "context", "http.server")
-"""Grafana's loggers of refused sign-ins, requests, and sign-ins."""
+"""Grafana's loggers of refused sign-ins, of requests with their user, and of accounts that are signed in anew."""
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'",
     # As Grafana's own template has it: its plugins are loaded and compiled in the page.

@@ -182,7 +182,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
         "job_name": service.name,
         "metrics_path": service.metrics_path,
         "scheme": service.scheme,
-        "honor_labels": True,  # the metric contract's own `service` label wins
+        "honor_labels": service.honor_labels,  # true: the metric contract's own `service` label wins
         **SCRAPE_LIMITS,
     }
     job |= _scrape_options(service)

@@ -8,6 +8,8 @@ One module for each step: `value_types` and `promql` (single values), `slos` and
 consists of), `model` (every setting), `checks` (between settings), `errors` (wording), `loading`.
 """
 
+from observability.names.labels import PROJECT
+from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.errors import SettingsError
 from observability.settings.loading import load
 from observability.settings.model import OAuth, QuietHours, Settings, field_of, secret_keys
@@ -19,7 +21,6 @@ from observability.settings.parts import (
     DEMO_PAGER_URL,
     DEMO_PORTS,
     ENGINE_FILTER,
-    PROJECT,
     SERVICES,
     Limits,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "RESERVED_SLOS",
     "SERVICES",
     "STAND_IN",
+    "AlertOverride",
     "AvailabilitySlo",
     "CustomSlo",
     "LabelNames",
@@ -53,6 +55,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Slo",
+    "Thresholds",
     "WatchedService",
     "field_of",
     "load",

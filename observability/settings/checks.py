@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from observability.names.alert_kinds import WATCHDOG, kinds
 from observability.settings import production
-from observability.settings.errors import HIDDEN, shown
+from observability.settings.errors import HIDDEN, one_line, shown
 from observability.settings.model import Settings, secrets_of
 from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
 from observability.settings.secret_rules import (
@@ -37,6 +38,7 @@ def across(settings: Settings) -> list[str]:
         for key in given
         if key not in accepted
     ]
+    problems += _alerts(settings)
     problems += _ports(settings)
     problems += _outside(settings)
     problems += _secrets(settings)
@@ -52,6 +54,18 @@ def across(settings: Settings) -> list[str]:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
     if settings.alert_email and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
+    return problems
+
+
+def _alerts(settings: Settings) -> list[str]:
+    problems = [
+        f"alerts.{one_line(kind)}: unknown kind of alert; accepted: {', '.join(kinds())}"
+        for kind in settings.alerts
+        if kind not in kinds()
+    ]
+    watchdog = settings.alerts.get(WATCHDOG)
+    if watchdog is not None and (watchdog.severity or watchdog.pending):
+        problems.append(f"alerts.{WATCHDOG}: an object; accepted: enabled alone, because it fires always")
     return problems
 
 

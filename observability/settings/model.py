@@ -8,13 +8,14 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.names.labels import PROJECT
+from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.parts import (
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
     PORTS,
-    PROJECT,
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService
@@ -301,6 +302,13 @@ class Settings(Frozen):
         QuietHours(),
         alias="ticketQuietHours",
         description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
+    )
+    alerts: Mapping[Text, AlertOverride] = Field(
+        default_factory=dict,
+        description="Alerts that differ, by kind: {enabled, severity, pending}; see alerts.md",
+    )
+    thresholds: Thresholds = Field(
+        Thresholds(), description="Limits of the stack's own alerts: {diskFreeGib, memoryPercent, queuePercent, …}"
     )
     runbook_base_url: OptionalUrl = Field(
         "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"

@@ -77,7 +77,7 @@ def test_sign_ins_and_changes_are_in_loki(real: Sandbox) -> None:
     assert sign_in(real, real.outputs()["grafanaAdminPassword"], "203.0.113.4") == 200
     real.grafana().request("POST", "/api/folders", {"uid": "audited", "title": "Audited"})
     wanted = (
-        '{service_name="grafana"} |= "Successful Login"',
+        '{service_name="grafana"} |= "Request Completed" |= "path=/login" |= "status=200" |= "203.0.113.4"',
         '{service_name="grafana"} |= "Failed to authenticate request"',
         '{service_name="grafana"} |= "Request Completed" |= "path=/api/folders" |= "method=POST" |= "uname=admin"',
     )
