@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.grafana_api import GrafanaApi, GrafanaError
+from components.grafana_api import REFUSED, GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
     from components.grafana import GrafanaServer
@@ -28,7 +28,6 @@ ROLE: Final = "Admin"
 LIFETIME_DAYS: Final = 90
 RENEW_DAYS: Final = 30
 _DAY_SECONDS: Final = 86_400
-_REFUSED: Final = (401, 403)
 
 
 class AccessProvider(ResourceProvider):
@@ -74,7 +73,7 @@ class AccessProvider(ResourceProvider):
         try:
             GrafanaApi(str(new["url"]), str(old["token"]), str(new["ca"])).request("GET", "/api/org")
         except GrafanaError as error:
-            return error.status in _REFUSED
+            return error.status in REFUSED
         return False
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumiverse_grafana import Provider, oss
 
-import adopted
 from components.alerting import Alerting
 from components.correlations import Correlation, CorrelationArgs
 from dashboards.catalogue import FOLDERS, dashboards
+from observability import imported
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.names import uids
@@ -51,7 +51,7 @@ class Content(pulumi.ComponentResource):
         folders = {
             uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
         }
-        for folder in adopted.folders():  # parents before children
+        for folder in imported.folders():  # parents before children
             folders[folder.uid] = oss.Folder(
                 folder.uid,
                 uid=folder.uid,
@@ -74,8 +74,8 @@ class Content(pulumi.ComponentResource):
                 json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
-        for source in adopted.sources():
-            sources[source.uid] = _adopted(source, opts_for(provider, *list(sources.values())[:1]))
+        for source in imported.sources():
+            sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
         for correlation in CORRELATIONS:
             Correlation(
                 CorrelationArgs(
@@ -91,10 +91,10 @@ class Content(pulumi.ComponentResource):
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                # One that was made by hand may lie outside of every folder, and comes in as it is.
+                # An imported one may lie outside of every folder, and comes in as it is.
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
-                # Of one that was made by hand it would be a change, and another version.
-                overwrite=None if dashboard.by_hand else True,
+                # Of an imported one it would be a change, and another version.
+                overwrite=None if dashboard.imported else True,
                 opts=opts_for(provider, *sources.values()),
             )
             for dashboard in dashboards(settings)
@@ -116,7 +116,7 @@ class Content(pulumi.ComponentResource):
         self.register_outputs({"url": grafana.url})
 
 
-def _adopted(source: adopted.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
+def _imported(source: imported.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
     """Return the data source as Grafana has it; its secrets stay with Grafana."""
     return oss.DataSource(
         source.uid,

@@ -23,6 +23,10 @@ FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
 
 
+STAND_IN = "stand-in"
+"""Content of a file that only has to exist."""
+
+
 def digest(files: Mapping[str, str], key: str = "") -> str:
     """Return 12 hexadecimal digits that change with any path or content; keyed, so that secrets cannot be guessed."""
     text = json.dumps(dict(files), sort_keys=True).encode()
@@ -36,8 +40,11 @@ class FileVolumeArgs:
     Attributes:
         mount: directory that the volume is mounted at.
         files: absolute path in the container, below `mount`, to text.
+        user: `uid:gid` of the checker.
+        memory_mib: memory limit of the checker.
         key: keys the digest of secret contents; None for contents that anybody may read.
         checker: command that accepts or refuses the files; empty for none.
+        stand_ins: paths outside the volume that have to exist for the checker.
     """
 
     prefix: str
@@ -45,8 +52,11 @@ class FileVolumeArgs:
     files: Mapping[str, pulumi.Input[str]]
     image: pulumi.Input[str]
     labels: Mapping[str, str]
+    user: str
+    memory_mib: int
     key: pulumi.Input[str] | None = None
     checker: Sequence[str] = ()
+    stand_ins: Sequence[str] = ()
 
 
 class FileVolume(pulumi.ComponentResource):
@@ -77,9 +87,11 @@ class FileVolume(pulumi.ComponentResource):
             command=args.checker,
             mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=args.mount)],
             labels=args.labels,
+            user=args.user,
+            memory_mib=args.memory_mib,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
-                for path, text in sorted(args.files.items())
+                for path, text in sorted({**dict.fromkeys(args.stand_ins, STAND_IN), **args.files}.items())
             ],
         )
         self.checked = run_once(f"{args.prefix}-{name}-loader", job, child)

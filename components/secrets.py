@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_random as random
+
+from observability.configs.process import ScrapeSecret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +32,17 @@ class Secrets:
     smtp_password: pulumi.Output[str] | None
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
+    otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
+    scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Secrets of the services' targets, by their names in the settings."""
 
-    def files(self, secrets: Mapping[str, SecretName]) -> dict[str, pulumi.Output[str]]:
+    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; one whose secret does not exist is left out."""
-        texts = {path: getattr(self, name) for path, name in secrets.items()}
+        texts = {
+            path: self.scrape[name.name] if isinstance(name, ScrapeSecret) else getattr(self, name)
+            for path, name in secrets.items()
+        }
         return {path: text for path, text in texts.items() if text is not None}
 
 
@@ -48,7 +56,9 @@ def secrets(settings: Settings) -> Secrets:
         smtp_password=_configured(settings.smtp_password),
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
+        otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
+        scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
     )
 
 

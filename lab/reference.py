@@ -1,4 +1,4 @@
-"""Write the generated reference pages: recorded series, alerts, outputs.
+"""`reference`: writes the generated reference pages: commands, recorded series, alerts, outputs.
 
 Everything comes from the program itself. A test fails when a page is stale.
 """
@@ -17,7 +17,8 @@ import yaml
 
 from cli import stack_config
 from cli.bootstrap import ROOT
-from cli.console import say
+from cli.context import Context
+from lab import command_reference
 from observability import alerts, rules
 from observability.names import series
 from observability.rules import containers, models, service_graph
@@ -33,12 +34,13 @@ _EXAMPLE: Final = {
 """A service with every kind of SLO."""
 OUTPUTS: Final = {
     "grafanaUrl": "Grafana's address from the machine that ran `up`",
-    "prometheusUrl": "Prometheus' address",
-    "lokiUrl": "Loki's address",
-    "jaegerUrl": "Jaeger's address",
+    "prometheusUrl": "where Prometheus answers queries, if that is published",
+    "lokiUrl": "where Loki answers queries, if that is published",
+    "jaegerUrl": "where Jaeger answers queries, if that is published",
     "otlpEndpoint": "where applications send OTLP over HTTP",
     "grafanaAdminUser": "the administrator's name",
     "grafanaAdminPassword": "the administrator's password (secret)",
+    "grafanaToken": "the token of the program's own service account (secret)",
     "grafanaCaCertificate": "the CA certificate that signed Grafana's, if one is configured",
     "gatewayUrl": "the demo's gateway, if the demo runs",
     "pagerUrl": "the demo's pager, if the demo runs",
@@ -46,18 +48,23 @@ OUTPUTS: Final = {
 }
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Write every page."""
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-        say(f"docs/reference/{name} written")
+        context.console.say(f"docs/reference/{name} written")
     return 0
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
     settings = _example()
-    bodies = {"series.md": _series(settings), "alerts.md": _alerts(settings), "outputs.md": _outputs()}
+    bodies = {
+        "commands.md": command_reference.page(),
+        "series.md": _series(settings),
+        "alerts.md": _alerts(settings),
+        "outputs.md": _outputs(),
+    }
     return {name: _HEADER + body for name, body in bodies.items()}
 
 

@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,11 +28,14 @@ from docker.models.containers import Container
 
 from cli import engine as docker_engine
 from cli.bootstrap import ROOT
+from components import engine as components_engine
 from components.grafana_api import GrafanaApi, administrator
 from observability import topology, versions
 from observability.settings import CONTAINERS, DEFAULT_PORTS, PROJECT
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
+ON_REQUEST = ("prometheus", "loki", "jaeger", "collector")
+"""Ports that are published so that tests can count what is stored; `serves` needs none of them."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -103,7 +105,7 @@ class Sandbox:
     name: str
     docker: DockerClient = field(repr=False)
     offset: int = 0
-    _told: tuple[int, dict[str, str]] | None = field(default=None, repr=False)
+    _cached_outputs: tuple[int, dict[str, str]] | None = field(default=None, repr=False)
     """The outputs, and which writing of the state they are of."""
 
     @classmethod
@@ -114,7 +116,7 @@ class Sandbox:
         (folder / ".state").mkdir()
         sandbox = cls(folder, name, engine, free_offset())
         shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
-        sandbox.configure(portOffset=sandbox.offset, demo=None)
+        sandbox.configure(portOffset=sandbox.offset, demo=None, addresses=dict.fromkeys(ON_REQUEST, "127.0.0.1"))
         sandbox.sweep()
         return sandbox
 
@@ -133,7 +135,7 @@ class Sandbox:
         }
 
     def run(self, command: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run `make <command>` (what the Makefile runs) and return what it said."""
+        """Run a command as the Makefile does, and return its output."""
         return subprocess.run(
             [sys.executable, "-m", "cli", command, *arguments],
             cwd=self.folder, env=self.environment | environment,
@@ -141,24 +143,24 @@ class Sandbox:
         )  # fmt: skip
 
     def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `make <command>` in a process group of its own."""
+        """Start a command in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "cli", command, *arguments],
             cwd=self.folder, env=self.environment | environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def pulumi(self, *arguments: str, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the Pulumi CLI itself; `given` is its standard input."""
+    def pulumi(self, *arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the Pulumi CLI itself; `stdin` is its standard input."""
         return subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
-            cwd=self.folder, env=self.environment | environment, input=given,
+            cwd=self.folder, env=self.environment | environment, input=stdin,
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
     def up(self, *, refresh: bool = False) -> str:
         """Run `make up`, with REFRESH=1 where asked; AssertionError with all it said when it fails."""
-        done = self.run("up", *(["refresh"] if refresh else []))
+        done = self.run("up", *(["--refresh"] if refresh else []))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -183,7 +185,7 @@ class Sandbox:
 
     def set_secret(self, key: str, value: str) -> None:
         """Configure a secret, as somebody does who leaves it in no list of processes."""
-        done = self.pulumi("config", "set", "--secret", key, given=value)
+        done = self.pulumi("config", "set", "--secret", key, stdin=value)
         assert done.returncode == 0, done.stderr
 
     def edit(self, file: str, old: str, new: str) -> Callable[[], None]:
@@ -202,18 +204,21 @@ class Sandbox:
         """Return the address of a published port, by its name in DEFAULT_PORTS."""
         return f"http://127.0.0.1:{DEFAULT_PORTS[port] + self.offset}"
 
+    def direct(self, service: str) -> str:
+        """Return the address of a part in the stack's network of backends, as the Docker host itself reaches it now."""
+        networks = self.container(service).attrs["NetworkSettings"]["Networks"]
+        address = networks[f"observability-{self.name}-backends"]["IPAddress"]
+        return f"http://{address}:{topology.part(service).port('http')}"
+
     def container(self, service: str) -> Container:
         """Return the container of a service, as it is now."""
         return self.docker.containers.get(f"observability-{self.name}-{service}")
 
     def serves(self, service: str) -> bool:
         """Tell whether a service answers, now, where it says that it is ready."""
-        part = topology.part(service)
-        port, path = part.ready
         try:
-            with urllib.request.urlopen(f"{self.url(part.ports[port].key)}{path}", timeout=2):  # noqa: S310 - the stack's own
-                return True
-        except OSError:
+            return not components_engine.check_health(self.container(service))
+        except docker.errors.NotFound:
             return False
 
     def healthy(self, service: str) -> bool:
@@ -232,10 +237,10 @@ class Sandbox:
         """Return the stack's outputs, secrets included."""
         # Tests ask twice a second while they wait, and the CLI takes a second of a core to tell.
         written = (self.folder / ".state" / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json").stat().st_mtime_ns
-        if self._told is None or self._told[0] != written:
+        if self._cached_outputs is None or self._cached_outputs[0] != written:
             done = self.pulumi("stack", "output", "--json", "--show-secrets")
-            self._told = written, json.loads(done.stdout)
-        return dict(self._told[1])
+            self._cached_outputs = written, json.loads(done.stdout)
+        return dict(self._cached_outputs[1])
 
     def grafana(self) -> GrafanaApi:
         """Return Grafana's API as its administrator."""
@@ -246,7 +251,7 @@ class Sandbox:
         prefix = f"observability-{self.name}"
         for container in self.docker.containers.list(all=True, filters={"name": prefix}, ignore_removed=True):
             with contextlib.suppress(docker.errors.NotFound):  # an errand's, gone in between
-                container.remove(force=True)
+                container.remove(force=True, v=True)
         for volume in self.docker.volumes.list(filters={"name": prefix}):
             volume.remove(force=True)
         for network in self.docker.networks.list(names=[prefix]):

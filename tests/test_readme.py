@@ -82,6 +82,8 @@ def edit(copy: Plain, file: str, old: str, new: str) -> None:
 def test_what_needs_no_engine(copy: Plain) -> None:
     assert "slo-overview" in readme.works(copy, "make plan")
     readme.works(copy, "make render")
+    readme.works(copy, "make sbom OUT=sbom.json")
+    assert '"CycloneDX"' in (copy.folder / "sbom.json").read_text()
     readme.works(copy, "make render OUT=dir", OUT="elsewhere")
     for folder in ("build/render", "elsewhere"):
         assert (copy.folder / folder / "prometheus" / "prometheus.yml").exists()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.diffing.containers import label_values, serving
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from observability import topology
 from observability.names import labels
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dashboards import stack_queries
 from observability import topology
 from observability.alerts import template_helpers as helpers
-from observability.alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
+from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
+from observability.configs.jaeger import SPAN_SERIES
+from observability.configs.prometheus import SAMPLE_LIMIT
 from observability.names import uids
 from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
@@ -34,23 +37,13 @@ SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, "space")
 WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, "collector-queue")
 
 GIBIBYTE: Final = 1024**3
-FREE_BYTES: Final = 2 * GIBIBYTE
-"""Prometheus is not safe on a full disk, and a compaction needs room for a copy of its blocks."""
-AHEAD_DAYS: Final = 3
-SIZE_SHARE: Final = 0.9
-MEMORY_SHARE: Final = 0.9
-QUEUE_SHARE: Final = 0.25
-RESTARTS: Final = 2
-"""One is a deployment; the engine's own restarts of what keeps dying are many."""
-STORED_SECONDS: Final = 120
 STORED_SCRAPES: Final = 4
-"""How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
+"""The newest sample may be as old as so many scrapes, whatever the setting says."""
 REPAIRED_SECONDS: Final = 3_600
-"""How long after its start a repair is told: it is counted once, at the start."""
-MISSED: Final = 3
-ERRORS: Final = 5
+"""How long after its start a repair is reported: it is counted once, at the start."""
 
 _SINCE: Final = "10m"
+_NEWEST: Final = "2m"
 _NO_ROOM: Final = "(?i)no space left on device|disk is full|SIGBUS"
 """What Prometheus and the collector, Grafana's SQLite, and Jaeger, whose files are mapped, print on a full disk."""
 _NO_ROOM_SINCE: Final = "5m"
@@ -58,12 +51,8 @@ _STORED: Final = tuple(
     f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
     for what in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
 )
-_SPANS_LOST: Final = (
-    "otelcol_receiver_refused_spans",
-    "otelcol_receiver_failed_spans",
-    "otelcol_exporter_send_failed_spans",
-    "otelcol_processor_memory_limiter_refused_spans",
-)
+OVERFLOW: Final = 'traces_span_metrics_calls_total{otel_metric_overflow="true"}'
+"""Spans of a service that has more kinds of them than are counted."""
 
 
 def group(settings: Settings) -> AlertGroup:
@@ -74,6 +63,7 @@ def group(settings: Settings) -> AlertGroup:
 
 def _blind(settings: Settings) -> Iterator[Alert]:
     """Yield what keeps the other alerts from seeing, or from being heard."""
+    stale = max(seconds(settings.thresholds.stale_after), STORED_SCRAPES * seconds(settings.scrape_interval))
     yield Alert(
         kind="watchdog",
         title="Watchdog: alerts get through",
@@ -107,10 +97,12 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         severity="ticket",
         service="grafana",
         owner=settings.owner,
-        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}')},
-        condition=f"$errors > {ERRORS}",
-        summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_SINCE}.",
+        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}', _NEWEST)},
+        condition=f"$errors > {settings.thresholds.query_errors}",
+        summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_NEWEST}, and some before.",
         panel=SERVICES_PANEL,
+        # A data source that is replaced is away for a minute.
+        pending="5m",
     )
     yield Alert(
         kind="metrics-not-stored",
@@ -119,7 +111,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         service="prometheus",
         owner=settings.owner,
         queries={"age": 'time() - max(timestamp(up{job="prometheus"}))'},
-        condition=f"$age > {max(STORED_SECONDS, STORED_SCRAPES * seconds(settings.scrape_interval)):g}",
+        condition=f"$age > {stale:g}",
         summary=(
             f"The newest sample that Prometheus has is {helpers.count('age')} seconds old: it answers and cannot write,"
             " as on a full disk. Alerts on metrics keep their last state, unseeing."
@@ -155,7 +147,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
             "failed": _count('prometheus_rule_evaluation_failures_total{job="prometheus"}'),
             "missed": _count('prometheus_rule_group_iterations_missed_total{job="prometheus"}'),
         },
-        condition=f"$failed > 0 || $missed >= {MISSED}",
+        condition=f"$failed > 0 || $missed >= {settings.thresholds.missed_evaluations}",
         summary=(
             f"In the last {_SINCE} {helpers.count('failed')} evaluations of recording rules failed and"
             f" {helpers.count('missed')} did not run in time: the SLO alerts read old numbers, or none."
@@ -180,6 +172,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
 
 def _full(settings: Settings) -> Iterator[Alert]:
     """Yield what runs out of room."""
+    days, share = settings.thresholds.forecast_days, settings.thresholds.metrics_size_percent / 100
     yield Alert(
         kind="disk-nearly-full",
         title="The Docker host's disk is nearly full",
@@ -187,10 +180,10 @@ def _full(settings: Settings) -> Iterator[Alert]:
         service="jaeger",
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})"},
-        condition=f"$free < {FREE_BYTES}",
+        condition=f"$free < {int(settings.thresholds.disk_free_gib * GIBIBYTE)}",
         summary=(
             f"{helpers.size('free')} are free where the volumes are"
-            f" (limit {FREE_BYTES // GIBIBYTE} GiB). Prometheus loses data on a full disk."
+            f" (limit {settings.thresholds.disk_free_gib:g} GiB). Prometheus loses data on a full disk."
         ),
         panel=SPACE_PANEL,
         pending="5m",
@@ -219,11 +212,11 @@ def _full(settings: Settings) -> Iterator[Alert]:
         severity="ticket",
         service="jaeger",
         owner=settings.owner,
-        queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(AHEAD_DAYS * 86_400)})"},
-        condition="$ahead <= 0",
+        queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(days * 86_400)})"},
+        condition=f"$ahead <= {settings.thresholds.forecast_free_gib * GIBIBYTE:.0f}",
         summary=(
             f"{helpers.size('free')} are free where the volumes are. At the rate of the last {host.FORECAST_WINDOW}"
-            f" the disk will be full within {AHEAD_DAYS} days."
+            f" the disk will be full within {days} days."
         ),
         panel=SPACE_PANEL,
         pending="1h",
@@ -236,13 +229,13 @@ def _full(settings: Settings) -> Iterator[Alert]:
         owner=settings.owner,
         queries={
             "used": " + ".join(f"sum({size})" for size in _STORED),
-            "ahead": " + ".join(_ahead(size) for size in _STORED),
+            "ahead": " + ".join(_ahead(size, days) for size in _STORED),
             "limit": 'max(prometheus_tsdb_retention_limit_bytes{job="prometheus"})',
         },
-        condition=f"$limit > 0 && ($used > {SIZE_SHARE:g} * $limit || $ahead > $limit)",
+        condition=f"$limit > 0 && ($used > {share:g} * $limit || $ahead > $limit)",
         summary=(
             f"Metrics take {helpers.size('used')} of {helpers.size('limit')}"
-            f" (prometheusRetentionSize); in {AHEAD_DAYS} days it will be {helpers.size('ahead')}."
+            f" (prometheusRetentionSize); in {days} days it will be {helpers.size('ahead')}."
             f" At the limit the oldest days go, before prometheusRetention ({settings.prometheus_retention}) is over."
         ),
         panel=SPACE_PANEL,
@@ -267,17 +260,77 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         ),
         panel=REFUSED_PANEL,
     )
-    lost = " + ".join(_count(f'{{__name__=~"{name}(_total)?", job="jaeger"}}') for name in _SPANS_LOST)
     yield Alert(
         kind="jaeger-dropping",
-        title="Jaeger drops spans",
+        title="Spans are lost on their way to Jaeger",
         severity="ticket",
         service="jaeger",
         owner=settings.owner,
-        queries={"spans": lost},
+        queries={"spans": _lost("spans")},
         condition="$spans > 0",
-        summary=f"{helpers.count('spans')} spans were refused or not stored in the last {_SINCE}.",
+        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: Jaeger refuses them for good.",
         panel=REFUSED_PANEL,
+    )
+    yield Alert(
+        kind="data-lost",
+        title="The collector gives up points or lines",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={"points": _lost("points"), "lines": _lost("lines")},
+        condition="$points + $lines > 0",
+        summary=(
+            f"In the last {_SINCE} the collector gave up {helpers.count('points')} points and"
+            f" {helpers.count('lines')} lines: Prometheus or Loki refuses them for good, or the queue is full."
+        ),
+        panel=REFUSED_PANEL,
+    )
+    yield Alert(
+        kind="sender-refused",
+        title="A service sends what cannot be stored",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={"items": _count_by(stack_queries.REFUSED, "service_name", "signal", "reason")},
+        condition="$items > 0",
+        summary=(
+            f"{helpers.label('service_name')} sent {helpers.count('items')} {helpers.label('signal')} in the last"
+            f" {_SINCE} that are dropped: {helpers.label('reason')}. Everybody else's data is stored."
+        ),
+        panel=REFUSED_PANEL,
+        missing=NOTHING_IS_FINE,
+    )
+    yield Alert(
+        kind="sender-over-limit",
+        title="A service has too many kinds of spans",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"calls": f"sum by (service_name) (rate({OVERFLOW}[5m]))"},
+        condition="$calls > 0",
+        summary=(
+            f"{helpers.label('service_name')} sends more than {SPAN_SERIES} kinds of spans (name, status, route)."
+            " The newer ones are counted as one. Often an ID is part of the span's name."
+        ),
+        panel=REFUSED_PANEL,
+        missing=NOTHING_IS_FINE,
+        pending="5m",
+    )
+    yield Alert(
+        kind="sender-over-limit",
+        title="A target has too many series",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"series": "max by (job) (scrape_samples_scraped)"},
+        condition=f"$series > {settings.thresholds.series_percent / 100 * SAMPLE_LIMIT:.0f}",
+        summary=(
+            f"A target of {helpers.label('job')} shows {helpers.count('series')} series. Above {SAMPLE_LIMIT} its"
+            " scrape fails as a whole. Often an ID is the value of a label."
+        ),
+        panel=TARGETS_PANEL,
+        missing=NOTHING_IS_FINE,
+        pending="5m",
     )
 
     for backend in (part.name for part in topology.WRITTEN_BY_COLLECTOR):
@@ -292,7 +345,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
             service="collector",
             owner=settings.owner,
             queries={"waiting": size, "room": capacity},
-            condition=f"$waiting > {QUEUE_SHARE:g} * $room",
+            condition=f"$waiting > {settings.thresholds.queue_percent / 100:g} * $room",
             summary=(
                 f"{helpers.size('waiting')} wait on the collector's disk for {backend}, of {helpers.size('room')}."
                 " Nothing is lost yet; at the limit senders are refused."
@@ -305,7 +358,9 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
 def _containers(settings: Settings) -> Iterator[Alert]:
     """Yield what ails a container."""
     for name in SERVICES:
-        started = f'changes(process_start_time_seconds{{job="{name}"}}[30m])'
+        # By the age, which a restart sets back: the start's time itself moves with the kernel's clock.
+        age = f'(time() - process_start_time_seconds{{job="{name}"}})[30m:{settings.scrape_interval}]'
+        started = f"resets({age})"
         if name in containers.COLLECTORS:  # an OpenTelemetry collector tells how long it has been running
             started = f'resets({{__name__=~"otelcol_process_uptime(_seconds)?(_total)?", job="{name}"}}[30m])'
         yield Alert(
@@ -315,7 +370,7 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             service=name,
             owner=settings.owner,
             queries={"restarts": f"max({started})"},
-            condition=f"$restarts >= {RESTARTS}",
+            condition=f"$restarts >= {settings.thresholds.restarts}",
             summary=f"{name} started {helpers.count('restarts')} times in the last 30 minutes.",
             panel=SERVICES_PANEL,
         )
@@ -330,7 +385,7 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             service=name,
             owner=settings.owner,
             queries={"used": used, "limit": limit},
-            condition=f"$used > {MEMORY_SHARE:g} * $limit",
+            condition=f"$used > {settings.thresholds.memory_percent / 100:g} * $limit",
             summary=(
                 f"{name} uses {helpers.size('used')} of its"
                 f" {helpers.size('limit')} of memory. At the limit the engine kills it."
@@ -340,13 +395,24 @@ def _containers(settings: Settings) -> Iterator[Alert]:
         )
 
 
-def _ahead(size: str) -> str:
-    """Return what a size will be in AHEAD_DAYS; what it is now before there is data enough for a forecast."""
-    predicted = f"predict_linear({size}[1d], {AHEAD_DAYS * 86_400})"
+def _ahead(size: str, days: int) -> str:
+    """Return what a size will be in `days`; what it is now before there is data enough for a forecast."""
+    predicted = f"predict_linear({size}[1d], {days * 86_400})"
     return f"sum(({predicted} and {size} offset {host.FORECAST_WINDOW}) or {size})"
 
 
-def _count(counter: str) -> str:
+def _count(counter: str, since: str = _SINCE) -> str:
     """Return by how much a counter grew, its birth included: what goes wrong for the first time is born with it."""
-    born = f"(sum({counter} unless {counter} offset {_SINCE}) or vector(0))"
-    return f"((sum(increase({counter}[{_SINCE}])) or vector(0)) + {born})"
+    born = f"(sum({counter} unless {counter} offset {since}) or vector(0))"
+    return f"((sum(increase({counter}[{since}])) or vector(0)) + {born})"
+
+
+def _count_by(counter: str, *by: str) -> str:
+    """Return by how much a counter grew, by labels; it has samples only while it grows."""
+    grown = f'label_replace(increase({counter}[{_SINCE}]), "part", "grown", "", "")'
+    born = f'label_replace({counter} unless last_over_time({counter}[1d] offset {_SINCE}), "part", "born", "", "")'
+    return f"sum by ({', '.join(by)}) ({grown} or {born})"
+
+
+def _lost(what: str) -> str:
+    return " + ".join(_count(selector) for selector in stack_queries.lost()[what])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from observability import endpoints, topology
 from observability.configs import otelcol
-from observability.configs.process import Process
+from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
+from observability.settings import milliseconds
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 DATA = topology.JAEGER.data
 FILE = f"{CONFIG}/jaeger.yaml"
 _BINARY = "/cmd/jaeger/jaeger-linux"
+SPAN_SERIES = 1_000
+"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
 
 
 def command() -> tuple[str, ...]:
@@ -30,9 +33,14 @@ def process(settings: Settings) -> Process:
         environment=otelcol.environment(settings.limit(topology.JAEGER.name)),
         files={FILE: render(settings)},
         checker=(_BINARY, "validate", *command()),
-        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.JAEGER.local('health')}/status"),
+        health=restarting(*WGET, f"http://{topology.JAEGER.local('health')}/status"),
         health_interval=settings.health_interval,
     )
+
+
+def _go_duration(duration: str) -> str:
+    """Return a duration as Go reads it, which knows no unit longer than hours."""
+    return f"{milliseconds(duration) // 1000}s" if set(duration) & set("dwy") else duration
 
 
 def render(settings: Settings) -> str:
@@ -61,6 +69,8 @@ def render(settings: Settings) -> str:
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
+                    # Spans of a search are as long as its answer, and would go past the collector's limits.
+                    "enable_tracing": False,
                     "http": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('http')}"},
                     "grpc": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('grpc')}"},
                 },
@@ -73,14 +83,14 @@ def render(settings: Settings) -> str:
                                 # Left to the kernel, as every other store here leaves it: a killed process loses
                                 # nothing. Waiting for the disk with every span, it took 450 requests a second.
                                 "consistency": False,
-                                "ttl": {"spans": settings.jaeger_retention},
+                                "ttl": {"spans": _go_duration(settings.jaeger_retention)},
                             }
                         }
                     },
                     "metric_backends": {
                         "prometheus": {
                             "prometheus": {
-                                "endpoint": endpoints.queries(topology.PROMETHEUS).url,
+                                "endpoint": endpoints.api(topology.PROMETHEUS).url,
                                 "normalize_calls": True,
                                 "normalize_duration": True,
                             }
@@ -95,6 +105,8 @@ def render(settings: Settings) -> str:
                     "exemplars": {"enabled": True},
                     "metrics_flush_interval": settings.scrape_interval,
                     "metrics_expiration": "15m",
+                    # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
+                    "aggregation_cardinality_limit": SPAN_SERIES,
                     "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
                 }
             },

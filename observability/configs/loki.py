@@ -21,6 +21,9 @@ PUSH_BYTES = 8 * 1024 * 1024
 INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
 """What of a sender's resource is a label; the rest is structured metadata."""
 
+STREAMS = 5_000
+"""Streams that are written to at the same time: some 20 for each container of a busy host."""
+
 _SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
 
@@ -91,6 +94,7 @@ def render(settings: Settings) -> str:
             },
             "limits_config": {
                 "retention_period": f"{hours}h",
+                "deletion_mode": "disabled",  # lines go by age alone
                 "allow_structured_metadata": True,
                 "volume_enabled": True,
                 "max_entries_limit_per_query": 5000,
@@ -99,6 +103,18 @@ def render(settings: Settings) -> str:
                 "ingestion_burst_size_mb": 32,
                 "per_stream_rate_limit": "8MB",
                 "per_stream_rate_limit_burst": "16MB",
+                # A level is what a line says of itself; the collector reads it (`configs.lines`). Loki would guess from
+                # words: an alert called "errors" that is over would be an error.
+                "discover_log_levels": False,
+                # Cut, not refused: the collector joins lines, and one may be as long as its sender likes.
+                "max_line_size": "256KB",
+                "max_line_size_truncate": True,
+                "max_label_name_length": 1024,
+                "max_label_value_length": 2048,
+                "max_label_names_per_series": 15,
+                "max_global_streams_per_user": STREAMS,
+                "max_structured_metadata_size": "64KB",
+                "max_structured_metadata_entries_count": 128,
                 "reject_old_samples": True,
                 "reject_old_samples_max_age": "168h",
             },

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from promql_parser import VectorSelector, parse
 
 from observability.names import series
+from observability.rules import units
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
@@ -38,7 +39,7 @@ from observability.rules.windows import (
     LATENCY_WINDOW,
     canonical,
 )
-from observability.settings import CustomSlo, LatencySlo, milliseconds, rename_order, seconds
+from observability.settings import CustomSlo, LatencySlo, milliseconds, quoted, rename_order, seconds
 from observability.text import dump
 from observability.watched import watched
 
@@ -120,8 +121,9 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
     yield rule(series.REQUESTS, requests)
     if metrics.in_progress is not None:
         yield rule(series.IN_PROGRESS, f"sum({_own(service, metrics.in_progress)})")
-    yield rule(series.DURATION_BUCKET, f"sum by (le) ({rate(f'{metrics.duration}_bucket')})")
-    yield rule(series.DURATION_SUM, _sum_by(rate(f"{metrics.duration}_sum"), endpoint=names.endpoint))
+    yield rule(series.DURATION_BUCKET, units.by_bound(rate(f"{metrics.duration}_bucket"), metrics))
+    durations = _sum_by(rate(f"{metrics.duration}_sum"), endpoint=names.endpoint)
+    yield rule(series.DURATION_SUM, units.total(durations, metrics))
     yield rule(series.DURATION_COUNT, _sum_by(rate(f"{metrics.duration}_count"), endpoint=names.endpoint))
     mean = f"sum({read(series.DURATION_SUM)}) / (sum({read(series.DURATION_COUNT)}) > 0)"
     yield rule(series.DURATION_MEAN, mean)
@@ -318,7 +320,7 @@ class _SloRules:
 def _availability(service: WatchedService) -> tuple[str, str]:
     """Return requests and errors per second: every request, and those whose status is an error."""
     named = _equals(service=service.name)
-    failed = f"status=~{json.dumps(service.errors)}"
+    failed = f"status=~{quoted(service.errors)}"
     requests = f"sum({_select(series.REQUESTS, named)}) or 0 * {_scraped(service)}"
     return requests, f"sum({_select(series.REQUESTS, named, failed)})"
 
@@ -329,7 +331,7 @@ def _latency(service: WatchedService, slo: LatencySlo) -> tuple[str, str]:
     Subtracted series by series, so that no slow request is exactly 0 in whatever order a sum adds up.
     """
     count = _own(service, f"{service.metrics.duration}_count")
-    bucket = _own(service, f"{service.metrics.duration}_bucket", _equals(le=_threshold(slo)))
+    bucket = _own(service, f"{service.metrics.duration}_bucket", _equals(le=units.bound(slo, service.metrics)))
     timed, fast = (f"rate({selector}[{BASE_WINDOW}])" for selector in (count, bucket))
     requests = f"sum({timed} and ignoring (le) {fast}) or (0 * {_scraped(service)} unless on () {count})"
     return requests, f"clamp_min(sum({timed} - ignoring (le) {fast}), 0)"
@@ -343,7 +345,7 @@ def _native_latency(service: WatchedService, slo: LatencySlo, recorded: str) -> 
     timed = f"sum(rate({_own(service, service.metrics.duration)}[{BASE_WINDOW}]))"
     count = f"histogram_count({timed})"
     classic = _own(service, f"{service.metrics.duration}_count")
-    fast = f"histogram_fraction(-Inf, {_threshold(slo)}, {timed}) * {count}"
+    fast = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {timed}) * {count}"
     return f"{count} or (0 * {_scraped(service)} unless on () {classic})", _missed(fast, recorded)
 
 

@@ -7,9 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from observability import topology
-from observability.settings.value_types import Frozen
+from observability.settings.value_types import Frozen, number, whole
 
-PROJECT = "observability"
 SERVICES = tuple(part.name for part in topology.SCRAPED)
 """The parts that show metrics of themselves."""
 CONTAINERS = tuple(part.name for part in topology.PARTS)
@@ -23,12 +22,14 @@ DEMO_PAGER_URL = f"http://{topology.DEMO_PAGER.address('http')}/"
 class Limits(Frozen):
     """What one container may use: `memory` in MiB, `cpus` in cores."""
 
-    memory: Annotated[int, Field(ge=64, le=1_048_576)]
-    cpus: Annotated[float, Field(gt=0, le=256)]
+    memory: Annotated[int, whole(64, 1_048_576)] = Field(description="MiB of memory")
+    cpus: Annotated[float, number(0.05, 256)] = Field(description="Processor cores")
 
 
 DEFAULT_LIMITS: dict[str, Limits] = {part.name: Limits(memory=part.memory_mib, cpus=part.cpus) for part in topology.ALL}
-DEFAULT_PORTS: dict[str, int] = {
-    port.key: port.published for part in topology.ALL for port in part.ports.values() if port.key
-}
+PORTS: dict[str, topology.Port] = {port.key: port for part in topology.ALL for port in part.ports.values() if port.key}
+"""Every port that can be published, by its key in the settings `ports` and `addresses`."""
+DEFAULT_PORTS: dict[str, int] = {key: port.published for key, port in PORTS.items()}
 DEMO_PORTS = tuple(port.key for part in topology.DEMO for port in part.ports.values() if port.key)
+PUBLISHABLE = ("grafana", "otlpGrpc", "otlpHttp")
+"""The ports that may be published outside loopback: the ones that can ask who is there."""

@@ -12,8 +12,8 @@ import pytest
 from cli.diffing.compare import compare
 from cli.diffing.markdown import markdown
 from cli.diffing.model import code, flatten, text
-from cli.diffing.versions import Environment, _reason
-from cli.mocked import Registered
+from cli.diffing.versions import Environment
+from cli.evaluation import Registered, reason
 from observability import topology
 
 Program = tuple[Registered, ...]
@@ -341,7 +341,7 @@ def test_a_data_volume_that_goes_is_said_loudly(before: Program) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "key", "value", "section", "expected"),
     [
-        ("loki", ":DataSource", "url", "http://a/", "Data sources", "`Loki`: url `http://loki:3100` → `http://a/`"),
+        ("loki", ":DataSource", "url", "http://a/", "Data sources", "`Loki`: url `http://reading-proxy:3100` → `http://a/`"),
         ("logs-to-traces", ":Correlation", "label", "A", "Correlations",
          "`logs-to-traces`: label `Trace of this line` → `A`"),
         ("contact-nobody", ":ContactPoint", "webhooks", [{"url": "a"}], "Contact points",
@@ -438,5 +438,5 @@ def test_lists_are_read_by_what_names_their_items() -> None:
 
 def test_the_reason_is_the_exceptions_own_words() -> None:
     traceback = 'Traceback:\n  File "x", line 1\npulumi.errors.RunError: 1 setting cannot be used:\n  - a: b\n'
-    assert _reason(traceback) == "1 setting cannot be used:\n  - a: b"
-    assert _reason("") == "it says nothing"
+    assert reason(traceback) == "1 setting cannot be used:\n  - a: b"
+    assert reason("") == "it prints nothing"

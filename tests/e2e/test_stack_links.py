@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from cli import fault, link_check
+from cli import browser, fault, link_check
 from cli.bootstrap import ROOT
+from cli.otlp import new_trace
 from dashboards import queries
 from dashboards.catalogue import dashboards
-from lab import screenshots
-from lab.otlp import new_trace
 from lab.sandbox import Sandbox
 from observability import explore
 from observability.names import uids
+from observability.names.panel_ids import panel_id
 from observability.settings import DEMO, load
 from tests.e2e.conftest import slow, wait_for
 
@@ -30,9 +30,9 @@ SPANS = 4
 PICTURES = ROOT / "build" / "links"
 """Kept: what was seen before and after each click."""
 PATIENCE_MS = 60_000
-RESPONSE_TIME, SERVICE_MAP = 6, 12
+LATENCY, SERVICE_MAP = (panel_id(uids.SERVICE_DETAIL, key) for key in ("latency", "map"))
 """Panels of the service's page."""
-AFTER_A_DAY = "Failed requests, day by day"
+AFTER_A_DAY = "Failed requests a day"
 """A bar for each day that is over: says so until one is; `test_stack_dashboards` sees it over 30 days."""
 TRACE = re.compile(r"[0-9a-f]{32}")
 
@@ -49,8 +49,8 @@ def real(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def page(real: Sandbox) -> Iterator[Page]:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with screenshots.open_browser() as browser:
-        page = screenshots.sign_in(browser, real.outputs())
+    with browser.open_browser() as opened:
+        page = browser.sign_in(opened, real.outputs())
         page.set_default_timeout(PATIENCE_MS)
         page.set_viewport_size({"width": 1600, "height": 1400})
         yield page
@@ -64,7 +64,7 @@ def keep(page: Page, name: str) -> None:
 def send(real: Sandbox) -> str:
     """Send a request with a trace ID of its own through the gateway; return it once its spans and lines are there."""
     trace = new_trace()
-    link_check.answered(real.url("demo")).send(trace)
+    link_check.demo_request(real.url("demo")).send(trace)
     api = real.grafana()
     jaeger, loki = (f"/api/datasources/proxy/uid/{uid}" for uid in (uids.DATASOURCE_JAEGER, uids.DATASOURCE_LOKI))
     query = urllib.parse.quote(f'{{service_name=~"inference-.*"}} |= `{trace}`')
@@ -107,7 +107,7 @@ def test_every_hop_is_there(real: Sandbox) -> None:
 
 def test_the_dot_on_the_graph_leads_to_its_trace(real: Sandbox, page: Page) -> None:
     address = f"{real.url('grafana')}/d/{uids.SERVICE_DETAIL}?var-service={GATEWAY}&from=now-5m&to=now"
-    page.goto(f"{address}&viewPanel=panel-{RESPONSE_TIME}")
+    page.goto(f"{address}&viewPanel=panel-{LATENCY}")
     dots = page.get_by_test_id("data-testid Exemplar marker").or_(page.get_by_test_id("Exemplar marker"))
     dots.last.wait_for()
     dots.last.hover()

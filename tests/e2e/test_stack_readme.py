@@ -168,6 +168,9 @@ def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path
     readme.works(real, "make backup TO=dir ENCRYPT=…", TO=f"{tmp_path}/dir", ENCRYPT=f"{recipients}")
     own, other = {"YES": real.name}, {"YES": second.name}
     assert "restored" in readme.works(real, "make restore FROM=archive", env=own, FROM=plain)
+    (tmp_path / "another-key").write_text("of-somebody-else-0123456789-0123456789")
+    another = own | {"ARCHIVE_KEY": str(tmp_path / "another-key")}
+    assert "restored" in readme.works(real, "make restore FROM=old.tar ACCEPT_UNSIGNED=yes", env=another, FROM=plain)
     opened = {"FROM": sealed, "DECRYPT": f"{tmp_path}/key.txt"}
     assert "restored" in readme.works(
         real, "make restore FROM=/mnt/nas/observability-….tar DECRYPT=key.txt", env=own, **opened
@@ -192,6 +195,8 @@ def test_another_version_is_taken(real: Sandbox) -> None:
 
 def test_plain_pulumi_works_too(real: Sandbox) -> None:
     # Where nothing can be downloaded, `pulumi install` stops at the plugins, which are on PATH.
+    select = readme.line("pulumi stack select --create dev").removesuffix(" dev")
+    subprocess.run([*select.split(), real.name], cwd=real.folder, env=real.environment, check=True)
     whole = readme.line("pulumi install && pulumi up")
     install, up = whole.split(" && ")
     assert up == readme.line("pulumi up")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.drift import DRIFTED
+from cli.errors import ExitCode
 from lab.sandbox import Sandbox
 from observability import topology
 from tests.e2e.conftest import slow, wait_healthy
@@ -51,7 +51,7 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
         ("versions.toml", 'tag = "3.7.8"', 'tag = "latest"', "image 'grafana/loki:latest' has a tag that moves"),
         (
             "components/service.py",
-            "ip=LOOPBACK if p.engine_only else host.bind_address",
+            "ip=p.address",
             'ip="0.0.0.0"',
             "is published on 0.0.0.0 without a reason",
         ),
@@ -112,7 +112,7 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
 
     real.grafana().request("DELETE", "/api/dashboards/uid/logs")
     done = real.run("drift", str(report))
-    assert done.returncode == DRIFTED, done.stdout + done.stderr
+    assert done.returncode == ExitCode.DRIFTED, done.stdout + done.stderr
     assert "### What runs is not what the state believes" in report.read_text()
     assert "logs" in report.read_text()
     real.up(refresh=True)
@@ -122,11 +122,11 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
         done = real.run("drift", str(report))
     finally:
         undo()
-    assert done.returncode == DRIFTED, done.stdout + done.stderr
+    assert done.returncode == ExitCode.DRIFTED, done.stdout + done.stderr
     assert "### The program says something else than what is deployed" in report.read_text()
 
     done = real.run("drift", DOCKER_HOST="tcp://127.0.0.1:9")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NO_ENGINE
     assert "Docker does not answer" in done.stderr
 
 

@@ -1,6 +1,6 @@
 """What an instrumented application would push: spans, log records and metrics over OTLP/HTTP, as JSON.
 
-For what the stack itself has to try out; an application takes the OpenTelemetry libraries (README, `demo/`).
+For what the stack itself has to try; an application takes the OpenTelemetry libraries (README, `demo/`).
 Field names are those of https://github.com/open-telemetry/opentelemetry-proto; trace IDs are 32 hexadecimal digits,
 span IDs 16.
 """
@@ -26,12 +26,12 @@ _ENVELOPES: Final = {
 
 
 def new_trace() -> str:
-    """Return a trace ID that nobody has."""
+    """Return a new trace ID."""
     return secrets.token_hex(16)
 
 
 def new_span() -> str:
-    """Return a span ID that nobody has."""
+    """Return a new span ID."""
     return secrets.token_hex(8)
 
 
@@ -67,14 +67,14 @@ def push(endpoint: str, what: str, by_service: Mapping[str, Sequence[Json]]) -> 
     Raises OSError (HTTPError among them) unless all of it is accepted.
     """
     path, outer, inner, items = _ENVELOPES[what]
-    rows = [
+    resources = [
         {
             "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
-            inner: [{items: list(given)}],
+            inner: [{items: list(rows)}],
         }
-        for service, given in by_service.items()
+        for service, rows in by_service.items()
     ]
-    post(f"{endpoint}/v1/{path}", {outer: rows})
+    post(f"{endpoint}/v1/{path}", {outer: resources})
 
 
 def post(url: str, body: Json) -> None:
@@ -91,10 +91,10 @@ def post(url: str, body: Json) -> None:
 
 def call(endpoint: str, trace: str, client: str, server: str, *, name: str) -> str:
     """Push the request that `client` sent and `server` answered, a span each; return the ID of the server's span."""
-    asked, answered = new_span(), new_span()
+    sent, received = new_span(), new_span()
     spans = {
-        client: [span(trace, asked, name=name) | {"kind": _CLIENT}],
-        server: [span(trace, answered, asked, name=name)],
+        client: [span(trace, sent, name=name) | {"kind": _CLIENT}],
+        server: [span(trace, received, sent, name=name)],
     }
     push(endpoint, "spans", spans)
-    return answered
+    return received
