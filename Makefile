@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults settings digests sbom screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=
 
 faults: ## Inject faults into stacks of its own, with figures: ONLY=disk-prometheus
 	@$(OBS) faults "$(ONLY)"
+
+golden: ## Write what `render` writes, for every environment, to tests/golden
+	@$(OBS) golden
 
 settings: ## Write the reference of settings from the schema
 	@$(OBS) settings

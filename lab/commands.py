@@ -62,6 +62,14 @@ def reference(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
 
 
 @app.command()
+def golden(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Write everything that `render` writes, for every environment, to tests/golden."""
+    from lab import golden as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
 def digests(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     """Write the images' digests from the registry into versions.toml."""
     from lab import digests as command
