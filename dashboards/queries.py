@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette
 from observability.names import series
 from observability.rules import containers, models, service_graph
-from observability.rules.windows import BASE_WINDOW, BURN_ALERTS
+from observability.rules.windows import BASE_WINDOW
 from observability.settings import CONTAINERS as STACK
 from observability.settings import seconds
 from observability.watched import watched
@@ -121,9 +121,7 @@ def state() -> str:
     coverage = of_slo(series.COVERAGE)
     nothing = f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"
     found = [_level(NO_DATA, nothing), _level(SPENT, f"{of_slo(series.BUDGET_REMAINING)} <= 0")]
-    for alert in BURN_ALERTS:
-        long, short = (f"{of_slo(series.burn_rate(w))} >= {alert.factor:g}" for w in (alert.long, alert.short))
-        found.append(_level(PAGE if alert.severity == "page" else TICKET, f"{long} and {short}"))
+    found += [_level(PAGE, f"{of_slo(series.PAGE_RATIO)} >= 1"), _level(TICKET, f"{of_slo(series.TICKET_RATIO)} >= 1")]
     found += [_level(YOUNG, f"{coverage} < {FULL_COVERAGE:g}"), _level(FINE, coverage)]
     return " or ".join(found)
 

@@ -25,7 +25,7 @@ from observability.settings.parts import (
 )
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
-from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
+from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, BurnTier, CustomSlo, LatencySlo, Slo
 from observability.settings.value_types import milliseconds, seconds
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "SERVICES",
     "STAND_IN",
     "AvailabilitySlo",
+    "BurnTier",
     "CustomSlo",
     "LabelNames",
     "LatencySlo",

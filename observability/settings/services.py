@@ -89,6 +89,8 @@ class WatchedService(Frozen):
     buckets: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """The histogram's upper bounds in seconds; given, the latency threshold has to be one of them."""
     owner: OptionalOwner = ""
+    absence_alerts: bool = Field(default=True, alias="absenceAlerts")
+    """Off: no alert when the service, its targets or its request counters are gone."""
 
     @property
     def slo_by_name(self) -> Mapping[str, Slo]:
