@@ -1,93 +1,112 @@
-# Every command is one line here and one module under cli/ or lab/. STACK chooses the environment: dev, staging, prod.
+# Short names for the commands: `obs <command> --help` has every option. STACK chooses the stack: dev, staging, prod.
 STACK ?= dev
 OUT ?= build/render
 BASE ?= main
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-OPS = STACK=$(STACK) $(PYTHON) -m cli
+OBS = $(PYTHON) -m cli
+ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password recover-password preview diff drift promote pull import plan render verify fault drill watch down destroy backup restore upgrade test bench stress faults settings digests screenshots clean
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test reference lock bench stress faults settings digests sbom screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
-up: ## Bring the stack up, or bring it up to date; REFRESH=1 puts back what was changed elsewhere too
-	@$(OPS) up $(if $(REFRESH),refresh)
+up: ## Bring the stack up, or up to date; REFRESH=1 corrects what was changed elsewhere too
+	@$(OBS) up $(ON) $(if $(REFRESH),--refresh)
 
 password: ## Print Grafana's administrator password
-	@$(OPS) password
+	@$(OBS) password $(ON)
 
-recover-password: ## Give Grafana the configured administrator's password, when nobody knows the one it has
-	@$(OPS) recover-password
+outputs: ## Print the stack's addresses
+	@$(OBS) outputs $(ON)
+
+recover-password: ## Set Grafana's administrator password to the configured one, when nobody knows it
+	@$(OBS) recover-password $(ON)
 
 preview: ## Show what `up` would change
-	@$(OPS) preview
+	@$(OBS) preview $(ON)
 
-diff: ## Say what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets (PICTURES=dir does)
-	@CHANGED="$(CHANGED)" PICTURES="$(PICTURES)" $(OPS) diff "$(BASE)" $(if $(findstring file,$(origin STACK)),,$(STACK))
+diff: ## Show what changes in meaning since BASE, as Markdown; needs no engine, Docker or secrets (PICTURES=dir does)
+	@CHANGED="$(CHANGED)" PICTURES="$(PICTURES)" $(OBS) diff $(ON) "$(BASE)" $(if $(findstring file,$(origin STACK)),,"$(STACK)")
 
 promote: ## Bring what FROM runs to TO, as FROM=staging TO=prod (asks first)
-	@$(OPS) promote "$(FROM)" "$(TO)"
+	@$(OBS) promote "$(FROM)" "$(TO)"
 
-pull: ## Write the dashboard UID, as it is in Grafana now, as code
-	@$(OPS) pull "$(UID)"
+pull: ## Write the dashboard UID, as it is in Grafana now, to a file that builds it
+	@$(OBS) pull $(ON) "$(UID)"
 
-import: ## Take folders, data sources and dashboards that were made by hand under the program
-	@$(OPS) import
+import: ## Manage the folders, data sources and dashboards that people made in Grafana
+	@$(OBS) import $(ON)
 
 plan: ## Show what the program would create; needs no engine, Docker or network
-	@$(OPS) plan
+	@$(OBS) plan $(ON)
 
 render: ## Write dashboards, rules and configuration files to OUT
-	@$(OPS) render $(OUT)
+	@$(OBS) render $(ON) "$(OUT)"
 
-drift: ## Say whether the stack is what the program says and the state believes; a Markdown REPORT=file when it is not
-	@$(OPS) drift $(REPORT)
+drift: ## Check whether the stack is what the program and the state say; a Markdown REPORT=file when it is not
+	@$(OBS) drift $(ON) $(if $(REPORT),"$(REPORT)")
 
-verify: ## Ask every service, data source, panel and correlation whether it works
-	@$(OPS) verify
+verify: ## Check every service, data source, panel, alert and link
+	@$(OBS) verify $(ON)
 
-fault: ## Break the demo: KIND=errors|latency|saturation|crash FOR=5m
-	@$(OPS) fault "$(KIND)" "$(FOR)"
+inventory: ## Count what the stores hold
+	@$(OBS) inventory $(ON)
 
-drill: ## Break the demo, wait until somebody is told, mend it, and report against the arithmetic
-	@$(OPS) drill
+fault: ## Inject a fault into the demo: KIND=errors|latency|saturation|crash FOR=5m
+	@$(OBS) fault $(ON) "$(KIND)" $(if $(FOR),"$(FOR)")
+
+drill: ## Break the demo, wait for the page, repair it, and compare the times with the calculation
+	@$(OBS) drill $(ON)
 
 watch: ## Apply saved dashboards within seconds (development)
-	@$(OPS) watch
+	@$(OBS) watch $(ON)
 
 down: ## Remove the containers, keep the data
-	@$(OPS) down
+	@$(OBS) down $(ON)
 
 destroy: ## Remove everything, data included (asks first)
-	@$(OPS) destroy
+	@$(OBS) destroy $(ON)
+
+repair: ## Repair what an interrupted run left behind, as `up` does
+	@$(OBS) repair $(ON)
 
 backup: ## Everything of one moment into an archive: TO=dir ENCRYPT=age1…|file
-	@$(OPS) backup "$(TO)"
+	@ENCRYPT="$(ENCRYPT)" ARCHIVE_KEY="$(ARCHIVE_KEY)" $(OBS) backup $(ON) $(if $(TO),"$(TO)")
 
-restore: ## An archive becomes the stack: FROM=archive DECRYPT=file (asks where there is data)
-	@$(OPS) restore "$(FROM)"
+restore: ## Restore an archive: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks where there is data)
+	@DECRYPT="$(DECRYPT)" ARCHIVE_KEY="$(ARCHIVE_KEY)" ACCEPT_UNSIGNED="$(ACCEPT_UNSIGNED)" $(OBS) restore $(ON) "$(FROM)"
 
-upgrade: ## Another version, and back with the data if it does not do: COMPONENT=grafana TO=12.4.1
-	@$(OPS) upgrade "$(COMPONENT)" "$(TO)"
+upgrade: ## Upgrade one component, and roll back with its data if the new version fails: COMPONENT=grafana TO=12.4.1
+	@$(OBS) upgrade $(ON) "$(COMPONENT)" "$(TO)"
 
-test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is
-	@$(OPS) test
+test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips
+	@$(OBS) test
+
+reference: ## Write the generated reference pages: commands, recorded series, alerts, outputs
+	@$(OBS) reference
+
+lock: ## Resolve the Python packages of pyproject.toml
+	@$(OBS) lock
 
 bench: ## Measure speed, as ratios in one run
-	@$(OPS) bench
+	@$(OBS) bench
 
 stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=1000 FOR=5m
-	@$(OPS) stress "$(RATE)" "$(FOR)"
+	@$(OBS) stress $(or $(RATE),1000) $(or $(FOR),5m)
 
-faults: ## Break a stack of its own in every way there is, with figures: ONLY=disk-prometheus
-	@$(OPS) faults "$(ONLY)"
+faults: ## Inject faults into stacks of its own, with figures: ONLY=disk-prometheus
+	@$(OBS) faults "$(ONLY)"
 
-settings: ## Write the README's table of settings from the schema
-	@$(OPS) settings
+settings: ## Write the reference of settings from the schema
+	@$(OBS) settings
 
-digests: ## Fill in the images' digests from the registry
-	@$(OPS) digests
+digests: ## Write the images' digests from the registry
+	@$(OBS) digests
 
-screenshots: ## Take the README's pictures from the running stack
-	@$(OPS) screenshots
+sbom: ## Write what a stack is made of, as CycloneDX: OUT=sbom.json
+	@$(OBS) sbom $(if $(findstring file,$(origin OUT)),,"$(OUT)")
+
+screenshots: ## Take the documentation's pictures from the running stack
+	@$(OBS) screenshots $(ON)

@@ -1,20 +1,19 @@
-"""The stack: settings in, five services and Grafana's content out. This file only wires."""
+"""The stack: settings in, the parts and Grafana's content out. This file only wires."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_docker as docker
 
-from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
+from components import grafana
 from components.access import Access
 from components.administrator import Administrator
 from components.content import Content
 from components.demo import Demo
 from components.deployment import Deployment
 from components.secrets import secrets
-from components.service import Host, Service
-from observability import configuration
-from observability.configs.prometheus import METRICS_PASSWORD_FILE
+from components.service import Host, Service, ServiceArgs, service_spec
+from observability import configuration, processes, topology
 from observability.names import labels
 
 settings = configuration.read()
@@ -38,39 +37,38 @@ host = Host(
     ca=settings.tls_ca,
 )
 
-grafana_service = Service(
-    grafana.spec(settings),
-    host,
-    secret_files=grafana.secret_files(secret),
-    before=grafana.before(settings, secret, configuration.docker_host()),
-)
-services = [
-    grafana_service,
-    Service(prometheus.spec(settings), host, secret_files={METRICS_PASSWORD_FILE: secret.metrics_password}),
-    Service(loki.spec(settings), host),
-    Service(jaeger.spec(settings), host),
-]
-asked = [Service(socket_proxy.spec(settings), host)] if settings.docker_socket else []
-collecting = Service(collector.spec(settings), host, opts=pulumi.ResourceOptions(depends_on=[s.ready for s in asked]))
-services += [*asked, collecting]
-if secret.demo_token is not None:
-    demo = Demo(settings, host, token=secret.demo_token, opts=pulumi.ResourceOptions(depends_on=[collecting.ready]))
-    services += demo.services
+before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, configuration.docker_host())}
+services: dict[str, Service] = {}
+for part in topology.start_order(settings.parts):
+    process = processes.process(part.name, settings)
+    services[part.name] = Service(
+        ServiceArgs(
+            service_spec(part, process, settings),
+            host,
+            secret_files=secret.files(process.secrets),
+            before=before.get(part.name),
+            checker_stand_ins=process.checker_stand_ins,
+        ),
+        pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
+    )
+everything = list(services.values())
+if settings.demo:
+    sends_to = services[topology.COLLECTOR.name].ready
+    everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
     pulumi.export("gatewayUrl", settings.address("demo"))
     pulumi.export("pagerUrl", settings.address("demoPager"))
-    pulumi.export("demoToken", pulumi.Output.secret(secret.demo_token))
-administrator = Administrator(
-    settings,
-    password=secret.admin_password,
-    opts=pulumi.ResourceOptions(depends_on=[grafana_service.ready], deleted_with=grafana_service.volume),
-)
-access = Access(settings, auth=administrator.auth, opts=pulumi.ResourceOptions(deleted_with=grafana_service.volume))
-content = Content(settings, service=grafana_service, auth=access.token)
+    pulumi.export("demoToken", secret.demo_token)
+
+server = grafana.of_stack(settings, services[topology.GRAFANA.name])
+administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
+access = Access(server, auth=administrator.auth)
+content = Content(settings, grafana=server, auth=access.token)
 Deployment(
     settings,
-    [service.spec for service in services],
+    [service.spec for service in everything],
+    grafana=server,
     auth=access.token,
-    opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in services)]),
+    opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
 )
 
 pulumi.export("grafanaUrl", settings.address("grafana"))
@@ -80,5 +78,6 @@ pulumi.export("jaegerUrl", settings.address("jaeger"))
 pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
+pulumi.export("grafanaToken", pulumi.Output.secret(access.token))
 if settings.tls_ca:
     pulumi.export("grafanaCaCertificate", settings.tls_ca)

@@ -1,34 +1,33 @@
-"""`make backup`: everything that the stack holds, of one moment, in one file, while it runs.
+"""`backup`: everything that the stack holds at one moment, in one file, while it runs.
 
-Files that never change once they are written (blocks of metrics, chunks of logs) are copied first, while everything
-goes on. Then the stack stands still for as long as it takes to copy the rest.
-Why: docs/decisions/a-backup-is-one-moment.md.
+Files that never change once they are written (blocks of metrics, chunks of logs) are copied first, while the stack
+runs. Then the stack is paused for as long as it takes to copy the rest.
+Why: docs/decisions/0002-a-backup-is-one-moment.md.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
-from docker import DockerClient
 from docker.models.containers import Container
 
-from cli import archive, context, encryption, engine, inventory, pulumi, repair, stack_config, volumes
-from cli.bootstrap import ROOT, UserError
-from cli.console import progress, say, table
-from cli.pause import frozen
-from components.grafana_api import administrator
+from cli import archive, archive_key, encryption, inventory, repair, volumes
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import NotUpError, UserError
+from cli.pause import paused
 from observability.names import labels
-from observability.settings import SERVICES, Settings
+from observability.settings import SERVICES
 
 FOLDER: Final = "backups"
 _FINAL: Final = re.compile(
@@ -36,130 +35,145 @@ _FINAL: Final = re.compile(
     r"|loki/chunks/.+"  # written once
     r"|jaeger/keys/\d+\.sst"  # badger's tables, written once
 )
-"""Files that are never changed once they are there: only made, and deleted."""
+"""Files that are never changed once they exist: only created, and deleted."""
 _AGE_SECONDS: Final = 60
-"""After which nobody can still be writing one of those."""
-_AHEAD: Final = re.compile(r"jaeger/(values/\d+\.vlog|keys/\d+\.mem)")
-"""Files that badger makes at their greatest size (2 GiB) and fills from the start."""
+"""Older than this, none of those is still being written."""
+_PREALLOCATED: Final = re.compile(r"jaeger/(values/\d+\.vlog|keys/\d+\.mem)")
+"""Files that badger creates at their full size (2 GiB) and fills from the start."""
 _MARGIN: Final = 1024 * 1024
 
 
-def main(arguments: list[str]) -> int:
-    """Back the chosen stack up into a folder."""
-    lock = encryption.lock(os.environ.get("ENCRYPT", ""))
-    path, manifest = take(Path((arguments or [""])[0] or ROOT / FOLDER), lock)
-    table(
-        f"backup of stack '{context.stack()}'",
+@dataclass(frozen=True)
+class Keys:
+    """Who can decrypt an archive, and the file of the key that signs it (ARCHIVE_KEY)."""
+
+    recipients: encryption.Recipients | None = None
+    archive_key: str = ""
+
+
+def run(context: Context, folder: Path, keys: Keys) -> int:
+    """Back the stack up into a folder."""
+    path, manifest = create(context, folder, keys)
+    context.console.table(
+        f"backup of stack '{context.stack}'",
         ("store", "files", "bytes", "counted"),
-        [(s, *_of(manifest, s)) for s in SERVICES],
+        [(s, *_contents(manifest, s)) for s in SERVICES],
     )
     size = path.stat().st_size
-    say(f"{path}: {size:,} bytes; the stack stood still for {manifest.paused_seconds:.1f} s. {_needed(path, lock)}")
+    context.console.say(
+        f"{path}: {size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s."
+        f" {_restoring(path, keys.recipients)}"
+    )
     return 0
 
 
-def take(folder: Path, lock: encryption.Lock | None = None) -> tuple[Path, archive.Manifest]:
-    """Write an archive of the chosen stack into `folder` and return it; UserError, and nothing stays, on any error."""
-    settings = stack_config.current()
-    client = engine.connect()
-    pulumi.select()
-    api = administrator(pulumi.outputs())
-    repair.backups(client)
-    containers = _running(client)
+def create(context: Context, folder: Path, keys: Keys) -> tuple[Path, archive.Manifest]:
+    """Write an archive of the stack into `folder` and return it; UserError, and no archive, on any error."""
+    settings, engine = context.settings, context.engine
+    context.pulumi.select()
+    api = context.grafana()
+    repair.backups(context)
+    containers = _running(context)
     now = datetime.now(UTC)
     path = folder / f"observability-{settings.stack}-{now:%Y%m%dT%H%M%SZ}.tar"
     at = int(now.timestamp()) - inventory.SETTLED_SECONDS
-    with _until_told(), volumes.workshop(client, settings, volumes.BACKUP, SERVICES) as workshop:
+    say = context.console.say
+    with _interruptible(), volumes.helper(engine.client, settings, volumes.BACKUP, SERVICES) as helper:
         say("counting …")
         before = inventory.measure(api, settings, at)
-        with archive.writing(path, settings.stack, now.isoformat(timespec="seconds"), lock) as writer:
-            state = pulumi.ask("stack", "export")
-            _state(writer, settings, state, encrypted=lock is not None)
+        created = now.isoformat(timespec="seconds")
+        key = archive_key.create(context.environment, keys.archive_key)
+        with archive.writing(path, settings.stack, created, keys.recipients, key) as writer:
+            state = context.pulumi.output("stack", "export")
+            _state(context, writer, state, encrypted=keys.recipients is not None)
             say("copying …")
-            paused = _copy(writer, workshop, containers)
-            known = {
+            seconds = _copy(context, writer, helper, containers)
+            fields = {
                 "stack": settings.stack,
-                "created": now.isoformat(timespec="seconds"),
+                "created": created,
                 "images": _images(json.loads(state)),
-                "paused_seconds": round(paused, 3),
+                "paused_seconds": round(seconds, 3),
                 "at": at,
-                "counts": [m.document() for m in inventory.between(before, inventory.measure(api, settings, at))],
+                "counts": [m.document() for m in inventory.merge(before, inventory.measure(api, settings, at))],
             }
-            manifest = archive.finish(writer, **known)
+            manifest = archive.finish(writer, **fields)
     return path, manifest
 
 
-def _copy(writer: archive.Writer, workshop: volumes.Workshop, containers: Sequence[Container]) -> float:
-    """Copy everything; return for how long the stack stood still, in seconds."""
-    found = workshop.entries()
-    old = int(workshop.run("date +%s")) - _AGE_SECONDS
+def _copy(
+    context: Context, writer: archive.Writer, helper: volumes.HelperContainer, containers: Sequence[Container]
+) -> float:
+    """Copy everything; return for how many seconds the stack was paused."""
+    found = helper.entries()
+    old = int(helper.run("date +%s")) - _AGE_SECONDS
     early = [e for e in found.values() if not e.folder and _FINAL.fullmatch(e.path) and e.mtime < old]
-    with progress("while it runs", sum(e.size for e in early)) as shown:
-        taken = _files(writer, workshop.read(early), shown)
-        with frozen(containers) as still:
-            there = workshop.entries()
-            for path in taken:
-                if path not in there:  # expired or compacted in the meantime
+    with context.console.progress("while it runs", sum(e.size for e in early)) as advance:
+        copied_early = _files(writer, helper.read(early), advance)
+        with paused(context, containers) as pause:
+            now = helper.entries()
+            for path in copied_early:
+                if path not in now:  # expired or compacted in the meantime
                     writer.drop(_name(path))
-                elif there[path].identity != found[path].identity:
+                elif now[path].identity != found[path].identity:
                     msg = f"{path} changed while it was copied, which such a file never does: try again"
                     raise UserError(msg)
-            rest = [e for e in there.values() if not e.folder and e.path not in taken]
-            whole = [e for e in rest if not _AHEAD.fullmatch(e.path)]
-            ahead = ((e, _used(workshop, e)) for e in rest if _AHEAD.fullmatch(e.path))
-            copied = _files(writer, chain(workshop.read(whole), ahead), shown)
+            rest = [e for e in now.values() if not e.folder and e.path not in copied_early]
+            whole = [e for e in rest if not _PREALLOCATED.fullmatch(e.path)]
+            preallocated = ((e, _used(helper, e)) for e in rest if _PREALLOCATED.fullmatch(e.path))
+            copied = _files(writer, chain(helper.read(whole), preallocated), advance)
             if missing := {e.path for e in rest} - copied:
-                msg = f"{min(missing)} could not be copied, though the stack stood still: try again"
+                msg = f"{min(missing)} could not be copied, though the stack was paused: try again"
                 raise UserError(msg)
-            for entry in there.values():
+            for entry in now.values():
                 if entry.folder:
                     writer.add(entry.info(_name(entry.path)))
-    return still.seconds
+    return pause.seconds
 
 
 def _files(
-    writer: archive.Writer, found: Iterable[tuple[volumes.Entry, IO[bytes]]], shown: Callable[[int], None]
+    writer: archive.Writer, found: Iterable[tuple[volumes.Entry, IO[bytes]]], advance: Callable[[int], None]
 ) -> set[str]:
-    taken = set()
+    copied = set()
     for entry, content in found:
         size = entry.size if not isinstance(content, io.BytesIO) else len(content.getbuffer())
         writer.add(entry.info(_name(entry.path), size), content, size=entry.size)
-        taken.add(entry.path)
-        shown(entry.size)
-    return taken
+        copied.add(entry.path)
+        advance(entry.size)
+    return copied
 
 
-def _used(workshop: volumes.Workshop, entry: volumes.Entry) -> io.BytesIO:
-    """Return what has been written of a file that was made ahead, without the zeros behind it."""
+def _used(helper: volumes.HelperContainer, entry: volumes.Entry) -> io.BytesIO:
+    """Return what has been written to a preallocated file, without the zeros behind it."""
     wanted = min(entry.size, entry.used + _MARGIN)
-    data = workshop.head(entry, wanted).read()
+    data = helper.head(entry, wanted).read()
     if wanted < entry.size and any(data[-_MARGIN:]):  # not filled from the start, then
-        data = workshop.head(entry, entry.size).read()
+        data = helper.head(entry, entry.size).read()
     return io.BytesIO(data.rstrip(b"\0"))
 
 
-def _state(writer: archive.Writer, settings: Settings, state: str, *, encrypted: bool) -> None:
+def _state(context: Context, writer: archive.Writer, state: str, *, encrypted: bool) -> None:
     writer.text(archive.STATE, state)
-    file = ROOT / f"Pulumi.{settings.stack}.yaml"
+    file = ROOT / f"Pulumi.{context.stack}.yaml"
     if file.exists():
         writer.text(f"pulumi/{file.name}", file.read_text(encoding="utf-8"))
-    passphrase = context.passphrase()
+    passphrase = context.environment.passphrase
     if encrypted and passphrase:
         writer.text(archive.PASSPHRASE, passphrase)
 
 
-def _running(client: DockerClient) -> list[Container]:
-    """Return the containers whose volumes are copied; UserError unless all of them run."""
-    found = {c.labels[labels.SERVICE]: c for c in engine.containers(client) if c.labels[labels.SERVICE] in SERVICES}
+def _running(context: Context) -> list[Container]:
+    """Return the containers whose volumes are copied; NotUpError unless all of them run."""
+    all_ = context.engine.containers()
+    found = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in SERVICES}
     down = [s for s in SERVICES if s not in found or found[s].status != "running"]
     if down:
-        msg = f"{', '.join(down)} of stack '{context.stack()}' does not run: `make up` first. Nothing was written."
-        raise UserError(msg)
+        msg = f"{', '.join(down)} of stack '{context.stack}' does not run: `make up` first. Nothing was written."
+        raise NotUpError(msg)
     return [found[s] for s in SERVICES]
 
 
 def _images(state: dict[str, Any]) -> dict[str, str]:
-    """Return the images that the state knows the services to run, by service."""
+    """Return the images of the services in the state, by service."""
     wanted = {f"{service}-image": service for service in SERVICES}
     return {
         wanted[name]: str(resource["inputs"]["name"])
@@ -168,14 +182,14 @@ def _images(state: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _of(manifest: archive.Manifest, service: str) -> tuple[str, str, str]:
+def _contents(manifest: archive.Manifest, service: str) -> tuple[str, str, str]:
     own = [m for m in manifest.members.values() if m.kept and m.name.startswith(_name(service) + "/")]
     counted = [f"{sum(m['low'].values()):,} {m['what']}" for m in manifest.counts if m["store"] == service]
     return f"{len(own):,}", f"{sum(m.stored for m in own):,}", ", ".join(counted)
 
 
-def _needed(path: Path, lock: encryption.Lock | None) -> str:
-    if lock is None:
+def _restoring(path: Path, recipients: encryption.Recipients | None) -> str:
+    if recipients is None:
         return f"`make restore FROM={path}` brings it back, with the passphrase of this stack's secrets at hand."
     return f"`make restore FROM={path} DECRYPT=<file>` brings it back."
 
@@ -185,8 +199,8 @@ def _name(path: str) -> str:
 
 
 @contextmanager
-def _until_told() -> Iterator[None]:
-    """Take a request to end as Ctrl-C: everything is put back and nothing stays."""
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C: everything is restored and no archive stays."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

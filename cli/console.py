@@ -1,43 +1,84 @@
-"""How the commands speak: short lines on the way, a table at the end."""
+"""Output for people: short lines on the way, a table at the end. Rich is imported when something is drawn."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
 
-_console = Console(highlight=False, soft_wrap=True)
-if not _console.is_terminal:
-    _console.width = 160  # a log has no edge to wrap at
-
-
-def say(line: str) -> None:
-    """Print one line."""
-    _console.print(line, markup=False)
+_LOG_WIDTH = 160
+"""Columns where the output is no terminal."""
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table."""
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    for column in columns:
-        shown.add_column(column, overflow="fold")
-    for row in rows:
-        shown.add_row(*(cell.replace("[", r"\[") for cell in row))
-    _console.print(shown)
+class Console:
+    """Writes to standard output; progress goes to standard error, and only to a terminal."""
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        print(line, flush=True)
+
+    def json(self, document: object) -> None:
+        """Print a document for a program to read."""
+        print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table."""
+        from rich.table import Table  # noqa: PLC0415 - costs 0.1 s, which `plan --json` need not pay
+
+        drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        for column in columns:
+            drawn.add_column(column, overflow="fold")
+        for row in rows:
+            drawn.add_row(*(cell.replace("[", r"\[") for cell in row))
+        self.show(drawn)
+
+    def show(self, renderable: object) -> None:
+        """Print anything that rich can draw."""
+        _rich().print(renderable)
+
+    @contextmanager
+    def progress(self, description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Yield a function to call with the number of bytes of each step."""
+        from rich.progress import (  # noqa: PLC0415 - as above
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        console = _rich()
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(description, total=total)
+            yield lambda step: bar.advance(task, step)
+
+    @contextmanager
+    def status(self, description: str) -> Iterator[None]:
+        """Show on a terminal that a long step is running, without a trace in the output."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console as RichConsole  # noqa: PLC0415 - as above
+
+        with RichConsole(stderr=True).status(f"{description} …"):
+            yield
 
 
-def show(thing: object) -> None:
-    """Print anything rich can draw."""
-    _console.print(thing)
+def _rich() -> RichConsole:
+    from rich.console import Console as RichConsole  # noqa: PLC0415 - as above
+
+    console = RichConsole(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
 
 
-@contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Yield what is called with the bytes of each step; drawn where somebody watches, and only there."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=_console, transient=True, disable=not _console.is_terminal) as shown:
-        task = shown.add_task(what, total=total)
-        yield lambda step: shown.advance(task, step)
+_default = Console()
+say = _default.say
+table = _default.table

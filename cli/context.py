@@ -1,69 +1,83 @@
-"""Where a command runs: the project's folder, the chosen stack, and the environment Pulumi gets."""
+"""What a command works on: one stack, with what reaches Pulumi, Docker and the terminal. Passed to every command."""
 
 from __future__ import annotations
 
-import os
-import secrets as random_source
-from functools import cache
-from pathlib import Path
-from urllib.parse import urlsplit
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from cli.bootstrap import ROOT, VENV
+from cli.console import Console
+from cli.environment import Environment
+from cli.errors import NotConfirmedError
+from cli.pulumi import Pulumi
 
-STATE = ROOT / ".state"
-TOOLS = ROOT / ".tools"
-_PASSPHRASE = STATE / "passphrase"
-
-
-def stack() -> str:
-    """Return the chosen stack's name (`make … STACK=staging`)."""
-    return os.environ.get("STACK", "dev")
-
-
-def backend_url() -> str:
-    """Return the backend: the one that the environment names, else a folder of this project."""
-    return os.environ.get("PULUMI_BACKEND_URL") or (
-        "https://api.pulumi.com" if os.environ.get("PULUMI_ACCESS_TOKEN") else f"file://{STATE}"
-    )
+if TYPE_CHECKING:
+    from cli.engine import Engine
+    from components.grafana_api import GrafanaApi
+    from observability.settings import Settings
 
 
-def file_backend() -> Path | None:
-    """Return the folder of a file backend, None for any other."""
-    parts = urlsplit(backend_url())
-    return Path(f"{parts.netloc}{parts.path}").expanduser() if parts.scheme == "file" else None
+def _connect(context: Context) -> Engine:
+    from cli import engine  # noqa: PLC0415 - Docker's client costs 0.2 s, which `plan` need not pay
+
+    return engine.connect(context.stack)
 
 
-@cache
-def environment() -> dict[str, str]:
-    """Return the environment for the Pulumi CLI: backend, passphrase, and the virtual environment first on PATH."""
-    env = dict(os.environ)
-    env["PULUMI_STACK"] = stack()  # whichever another command in this folder selects meanwhile
-    env["PULUMI_BACKEND_URL"] = backend_url()
-    env["PULUMI_SKIP_UPDATE_CHECK"] = "true"
-    env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = env.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "false")
-    env["PATH"] = os.pathsep.join([str(TOOLS / "pulumi" / "bin"), str(VENV / "bin"), env.get("PATH", "")])
-    folder = file_backend()
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & env.keys() and folder is not None:
-        env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file())
-    return env
+def _settings(stack: str) -> Settings:
+    from cli import stack_config  # noqa: PLC0415 - as above
+
+    return stack_config.settings(stack)
 
 
-def _passphrase_file() -> Path:
-    """Return the file that holds the passphrase of this clone's secrets, made with a random one when missing."""
-    if not _PASSPHRASE.exists():
-        STATE.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(_PASSPHRASE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(random_source.token_urlsafe(32))
-    return _PASSPHRASE
+@dataclass(frozen=True)
+class Context:
+    """One stack and its surroundings; the two factories are what tests replace."""
 
+    stack: str
+    environment: Environment = field(default_factory=Environment)
+    pulumi: Pulumi = field(default=None)  # type: ignore[assignment] # made below, for this stack
+    console: Console = field(default_factory=Console)
+    connect: Callable[[Context], Engine] = field(default=_connect, repr=False)
+    load_settings: Callable[[str], Settings] = field(default=_settings, repr=False)
 
-def passphrase() -> str | None:
-    """Return the passphrase of this stack's secrets, None where they are kept another way."""
-    env = environment()
-    if "PULUMI_CONFIG_PASSPHRASE" in env:
-        return env["PULUMI_CONFIG_PASSPHRASE"]
-    file = env.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    return Path(file).expanduser().read_text(encoding="utf-8").strip() if file else None
+    def __post_init__(self) -> None:
+        """Use the CLI for this stack unless one was passed."""
+        if self.pulumi is None:
+            object.__setattr__(self, "pulumi", Pulumi(self.stack, self.environment, self.console))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Return the stack's Docker engine; NoEngineError when it does not answer."""
+        return self.connect(self)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return the checked settings; InvalidSettingsError with every problem."""
+        return self.load_settings(self.stack)
+
+    def grafana(self) -> GrafanaApi:
+        """Return Grafana's API as the program uses it; NotUpError when the stack is not up."""
+        from components.grafana_api import program  # noqa: PLC0415 - as above
+
+        return program(self.pulumi.outputs())
+
+    def confirm(self, warning: str, unchanged: str, *, given: str | None) -> None:
+        """Ask for the stack's name unless `given` (YES) has it; NotConfirmedError for any other answer.
+
+        Args:
+            warning: what will happen, as a sentence.
+            unchanged: what a refusal leaves as it was, as the end of a sentence.
+            given: the confirmation from the command line or the environment.
+        """
+        name = self.stack
+        if given is None:
+            if not sys.stdin.isatty():
+                msg = f"{warning} Run this command in a terminal, or with YES={name}. {unchanged.capitalize()}."
+                raise NotConfirmedError(msg)
+            self.console.say(warning)
+            given = input(f"Type '{name}' to continue: ")
+        if given != name:
+            msg = f"'{given}' is not '{name}': {unchanged}"
+            raise NotConfirmedError(msg)

@@ -1,7 +1,10 @@
-"""Other data under a stack, with a way back: what was there stays until the new has been proven.
+"""Replace a stack's data, with rollback: the former data stays until the new data has been verified.
 
-The workshop is the journal. As long as there is one, the swap is neither done nor undone; it lies on the Docker host,
-so that any machine that runs `make up` next finds it and undoes what was interrupted.
+The helper container holds the journal. While it exists, a replacement is neither finished nor rolled back; it is on the
+Docker host, so that any machine that runs `make up` next finds it and rolls back what was interrupted.
+
+The stack's networks stay: containers that are not the stack's may be connected to them, and Docker removes no network
+that is in use.
 """
 
 from __future__ import annotations
@@ -17,21 +20,24 @@ from typing import Any, Final
 
 import docker.errors
 from docker import DockerClient
+from docker.models.networks import Network
 
 from cli import down, state_migration, volumes
 from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UserError
 from observability.names import labels
 from observability.settings import Settings
 
-_JOURNAL: Final = "/journal"
-_NOTES, _DONE = "notes.json", "done"
+_FOLDER: Final = "/journal"
+_FILE, _DONE = "notes.json", "done"
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What has to be known to go back: whose data is swapped, the state (None where it stays), files of the project."""
+class Journal:
+    """What a rollback needs: whose data is replaced, the state (None if it stays), files of the project."""
 
     services: Sequence[str]
     state: Json | None
@@ -39,94 +45,169 @@ class Notes:
 
 
 @contextmanager
-def swapping(
-    client: DockerClient, settings: Settings, services: Sequence[str], *, state: Json | None, files: Sequence[str] = ()
-) -> Iterator[volumes.Workshop]:
-    """Take the services down, set their data aside, and yield the workshop in which the volumes are empty.
+def replacing(
+    context: Context,
+    services: Sequence[str],
+    *,
+    sizes: Mapping[str, int],
+    state: Json | None,
+    files: Sequence[str] = (),
+) -> Iterator[volumes.HelperContainer]:
+    """Take the services down, set their data aside, and yield the helper container, whose volumes are empty.
 
-    With `state`, all of the stack goes, because another state takes its place. Left by an exception, everything is as
-    it was (but down: the caller brings it up); else the old data is gone.
+    With `state`, all of the stack goes, because another state takes its place. After an exception everything is as it
+    was, but down: the caller brings it up. Otherwise the former data is deleted.
+
+    Args:
+        context: The stack.
+        services: Whose data is replaced.
+        sizes: The bytes that each service's volume will hold; UserError, and nothing was touched, without the space.
+        state: The stack's state.
+        files: Files of the project that a rollback writes back.
     """
-    notes = Notes(services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()})
-    workshop = volumes.build(client, settings, volumes.RESTORE, services)
-    workshop.write("/", {f"{_JOURNAL.strip('/')}/{_NOTES}": json.dumps(vars(notes)).encode()})
+    client, settings = context.engine.client, context.settings
+    journal = Journal(
+        services, state, {f: (ROOT / f).read_text(encoding="utf-8") for f in files if (ROOT / f).exists()}
+    )
+    if state is not None:
+        require_free_networks(client, settings, state)
+    helper = volumes.build(client, settings, volumes.RESTORE, services)
     try:
-        _take_down(client, settings, notes)
-        for service in services:
-            workshop.set_aside(service)
-        yield workshop
-    except BaseException:
-        _undo(client, settings, workshop, notes)
+        require_space(helper.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes)
+    except UserError:
+        helper.container.remove(force=True)
         raise
-    _finish(workshop, services)
+    helper.write("/", {f"{_FOLDER.strip('/')}/{_FILE}": json.dumps(vars(journal)).encode()})
+    try:
+        _take_down(client, settings, journal)
+        for service in services:
+            helper.move_aside(service)
+        yield helper
+    except BaseException:
+        _roll_back(context, helper, journal)
+        raise
+    _finish(helper, services)
 
 
-def mend(client: DockerClient, settings: Settings) -> list[str]:
-    """Undo a swap that was interrupted, or finish one that was decided; return a line for it."""
+def repair(context: Context) -> list[str]:
+    """Roll back a replacement that was interrupted, or finish one that had been decided; return a line for it."""
+    client, settings = context.engine.client, context.settings
     container = volumes.left_behind(client, settings, volumes.RESTORE)
     if container is None:
         return []
-    workshop = volumes.start(client, container)
-    notes = _notes(workshop)
-    if notes is None:  # nothing had been touched yet
+    helper = volumes.start(client, container)
+    journal = _journal(helper)
+    if journal is None:  # nothing had been touched yet
         container.remove(force=True)
         return []
-    if workshop.has(f"{_JOURNAL}/{_DONE}"):
-        _finish(workshop, notes.services)
+    if helper.has(f"{_FOLDER}/{_DONE}"):
+        _finish(helper, journal.services)
         return ["finished a restore that was interrupted after its last step"]
-    _undo(client, settings, workshop, notes)
-    return ["undid a restore that was interrupted: the data and the state are those from before it"]
+    _roll_back(context, helper, journal)
+    return ["rolled back a restore that was interrupted: the data and the state are those from before it"]
 
 
-def _take_down(client: DockerClient, settings: Settings, notes: Notes) -> None:
+def _take_down(client: DockerClient, settings: Settings, journal: Journal) -> None:
     own = {labels.STACK: settings.stack}
     found = [
         c
         for c in client.containers.list(all=True, filters={"label": [f"{k}={v}" for k, v in own.items()]})
         if volumes.OWNER not in c.labels
-        and (notes.state is not None or (labels.SPEC in c.labels and c.labels[labels.SERVICE] in notes.services))
+        and (journal.state is not None or (labels.SPEC in c.labels and c.labels[labels.SERVICE] in journal.services))
     ]
     with ThreadPoolExecutor() as pool:
         list(pool.map(down.remove, found))
-    if notes.state is None:
+    if journal.state is None:
         return
     for volume in client.volumes.list(filters={"label": f"{labels.STACK}={settings.stack}"}):
         if labels.CONTENT in (volume.attrs.get("Labels") or {}):
             volume.remove()
-    for network in client.networks.list(names=[settings.prefix]):
-        if network.name == settings.prefix:
+    for network in _unknown_networks(client, settings, journal.state):
+        with suppress(docker.errors.APIError):  # in use: `require_free_networks` refuses that at the start
             network.remove()
 
 
-def _undo(client: DockerClient, settings: Settings, workshop: volumes.Workshop, notes: Notes) -> None:
-    _take_down(client, settings, notes)
-    for service in notes.services:
-        workshop.put_back(service)
-    for file, text in notes.files.items():
+def networks(client: DockerClient, settings: Settings) -> list[str]:
+    """Return the IDs of the stack's networks."""
+    return [str(n.id) for n in client.networks.list(filters={"label": f"{labels.STACK}={settings.stack}"})]
+
+
+def require_free_networks(client: DockerClient, settings: Settings, state: Json) -> None:
+    """Raise UserError if a network of the stack that its state does not know, and `up` would make anew, is in use."""
+    for network in _unknown_networks(client, settings, state):
+        others = [str(c.name) for c in network.containers if c.labels.get(labels.STACK) != settings.stack]
+        if others:
+            msg = (
+                f"network {network.name} is not in the state of stack '{settings.stack}', and has to be made anew, but"
+                f" {', '.join(sorted(others))} is connected to it: `docker network disconnect` it first."
+                " Nothing was touched."
+            )
+            raise UserError(msg)
+
+
+def _unknown_networks(client: DockerClient, settings: Settings, state: Json) -> list[Network]:
+    known = {r.get("id") for r in state["deployment"].get("resources") or ()}
+    return [client.networks.get(id_) for id_ in networks(client, settings) if id_ not in known]
+
+
+def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Raise UserError unless the file systems of the volumes have room for the new data beside the former.
+
+    Args:
+        table: What `df -Pk` prints for the volumes, in the order of `services`.
+        services: The services.
+        sizes: The bytes that each needs.
+    """
+    needed: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for service, line in zip(services, table.splitlines()[1:], strict=True):
+        device, _, _, available, *_ = line.split()
+        needed[device] = needed.get(device, 0) + sizes.get(service, 0)
+        free[device] = int(available) * 1024
+    for device, size in needed.items():
+        if size > free[device]:
+            msg = (
+                f"the data needs {size:,} bytes on {device} of the Docker host, and {free[device]:,} are free:"
+                " what is there now stays beside it until the end. Nothing was touched."
+            )
+            raise UserError(msg)
+
+
+def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journal) -> None:
+    client, settings = context.engine.client, context.settings
+    _take_down(client, settings, journal)
+    for service in journal.services:
+        helper.roll_back(service)
+    for file, text in journal.files.items():
         (ROOT / file).write_text(text, encoding="utf-8")
     empty: list[str] = []
-    if notes.state is not None:
-        state_migration.install(state_migration.rootless(notes.state), like=notes.state)
-        if not notes.state["deployment"].get("resources"):
-            empty = [s for s in notes.services if workshop.is_empty(s)]
-    workshop.container.remove(force=True)
+    if journal.state is not None:
+        left = networks(client, settings)
+        state_migration.install(
+            context.pulumi,
+            state_migration.strip_host_resources(journal.state, keep=journal.state, networks=left),
+            like=journal.state,
+        )
+        if not journal.state["deployment"].get("resources"):
+            empty = [s for s in journal.services if helper.is_empty(s)]
+    helper.container.remove(force=True)
     for service in empty:
         with suppress(docker.errors.NotFound):
             client.volumes.get(volumes.data_volume(settings, service)).remove()
 
 
-def _finish(workshop: volumes.Workshop, services: Sequence[str]) -> None:
-    workshop.write("/", {f"{_JOURNAL.strip('/')}/{_DONE}": b""})
+def _finish(helper: volumes.HelperContainer, services: Sequence[str]) -> None:
+    helper.write("/", {f"{_FOLDER.strip('/')}/{_DONE}": b""})
     for service in services:
-        workshop.forget(service)
-    workshop.container.remove(force=True)
+        helper.discard_old(service)
+    helper.container.remove(force=True)
 
 
-def _notes(workshop: volumes.Workshop) -> Notes | None:
+def _journal(helper: volumes.HelperContainer) -> Journal | None:
     try:
-        chunks, _ = workshop.container.get_archive(f"{_JOURNAL}/{_NOTES}")
+        chunks, _ = helper.container.get_archive(f"{_FOLDER}/{_FILE}")
     except docker.errors.NotFound:
         return None
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-        content = tar.extractfile(_NOTES)
-        return Notes(**json.load(content)) if content else None
+        content = tar.extractfile(_FILE)
+        return Journal(**json.load(content)) if content else None

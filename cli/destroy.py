@@ -1,31 +1,21 @@
-"""`make destroy`: everything goes, data included. Asks first; production's protected volumes refuse."""
+"""`destroy`: removes everything, data included. Asks first; protected volumes refuse."""
 
 from __future__ import annotations
 
-import os
-import sys
-
-from cli import context, engine, lock, pulumi
-from cli.bootstrap import UserError
-from cli.console import say
+from cli import lock
+from cli.context import Context
 from cli.repair import prepare_stack
 
 
-def main(_arguments: list[str]) -> int:
-    """Destroy the chosen stack after its name has been typed (or given as YES=<stack>)."""
-    client = engine.connect()
-    name = context.stack()
-    given = os.environ.get("YES")
-    if given is None:
-        if not sys.stdin.isatty():
-            msg = f"destroy asks for the stack's name: run it in a terminal, or with YES={name}"
-            raise UserError(msg)
-        say(f"This removes stack '{name}' with all its metrics, logs, traces and users.")
-        given = input("Type the stack's name to go on: ")
-    if given != name:
-        msg = f"'{given}' is not '{name}': nothing was removed"
-        raise UserError(msg)
-    with lock.taken():
-        prepare_stack(client)
+def run(context: Context, *, confirmation: str | None) -> int:
+    """Destroy the stack after its name was typed, or given as `confirmation`."""
+    context.confirm(
+        f"This removes stack '{context.stack}' with all its metrics, logs, traces and users.",
+        "nothing was removed",
+        given=confirmation,
+    )
+    _ = context.engine  # before anything else is tried
+    with lock.held(context):
+        prepare_stack(context)
         # With its preview: that is where a protected volume refuses, before anything else is gone.
-        return pulumi.run("destroy", "--yes", "--stack", name)
+        return context.pulumi.run("destroy", "--yes", "--stack", context.stack)

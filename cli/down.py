@@ -1,4 +1,4 @@
-"""`make down`: the containers go, with time to flush; volumes and the state stay."""
+"""`down`: removes the containers, with time to flush; volumes and the state stay."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from docker.models.containers import Container
 
-from cli import context, engine, pulumi
-from cli.console import say
+from cli.context import Context
 
 
-def main(_arguments: list[str]) -> int:
-    """Remove the chosen stack's containers; `make up` brings them back with their data."""
-    client = engine.connect()
-    pulumi.select()
-    found = engine.containers(client)
+def run(context: Context) -> int:
+    """Remove the stack's containers; `up` brings them back with their data."""
+    engine = context.engine
+    context.pulumi.select()
+    containers = engine.containers()
     with ThreadPoolExecutor() as pool:
-        list(pool.map(remove, found))
-    say(f"{len(found)} containers of stack '{context.stack()}' removed; the data stays. `make up` brings them back.")
+        list(pool.map(remove, containers))
+    context.console.say(
+        f"{len(containers)} containers of stack '{context.stack}' removed; the data stays. `make up` brings them back."
+    )
     return 0
 
 

@@ -1,7 +1,7 @@
-"""`make drift`: whether the stack is what the program says and what the state believes. Changes nothing.
+"""`drift`: whether the stack is what the program defines and what the state believes. Changes nothing.
 
-Exit code 0: it is. DRIFTED: it is not, and a Markdown report goes to the file that is the first argument. Any other:
-nothing could be told. `make` itself ends with 2 for both; the report tells them apart.
+Exit code 0: it is. DRIFTED: it is not, and a Markdown report is written. Any other code: it could not be determined.
+`make` itself ends with 2 for both; the report tells them apart.
 """
 
 from __future__ import annotations
@@ -9,39 +9,48 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from cli import context, engine, pulumi, stack_config
-from cli.console import say
+from cli.context import Context
 from cli.diffing.markdown import fenced
+from cli.errors import ExitCode
 
-DRIFTED: Final = 7
-"""Pulumi's own exit code for changes where none were expected."""
-_ASKED: Final = (
+_COMPARISONS: Final = (
     ("What runs is not what the state believes", ("refresh", "--preview-only", "--expect-no-changes")),
     ("The program says something else than what is deployed", ("preview", "--expect-no-changes")),
 )
-_LONGEST: Final = 200
-"""Lines of a report's part."""
+_REPORT_LINES: Final = 200
+"""At most, of each part of a report."""
 
 
-def main(arguments: list[str]) -> int:
-    """Compare the host with the state, then the state with the program; stop at what cannot be told."""
-    stack_config.current()
-    engine.connect()
-    pulumi.select()
-    parts: list[str] = []
-    for title, asked in _ASKED:
-        code, said = pulumi.look(*asked, "--stack", context.stack())
-        say(said)
-        if code == DRIFTED:
-            parts += [f"### {title}", "\n".join(fenced("", said.splitlines()[-_LONGEST:]))]
+def run(context: Context, *, report: Path | None, as_json: bool) -> int:
+    """Compare the host with the state, then the state with the program; stop when a comparison fails."""
+    _ = context.settings, context.engine
+    context.pulumi.select()
+    say = context.console.say
+    drifted: dict[str, str] = {}
+    for title, arguments in _COMPARISONS:
+        code, printed = context.pulumi.capture(*arguments, "--stack", context.stack)
+        if not as_json:
+            say(printed)
+        if code == ExitCode.DRIFTED:
+            drifted[title] = "\n".join(printed.splitlines()[-_REPORT_LINES:])
         elif code:
-            say(f"`make drift` could not tell whether stack '{context.stack()}' drifted; the reason is above.")
-            return 1
-    if not parts:
-        say(f"stack '{context.stack()}' has not drifted")
-        return 0
-    report = "\n\n".join([f"Stack `{context.stack()}` has drifted; `make up REFRESH=1` puts it back.", *parts]) + "\n"
-    if arguments:
-        Path(arguments[0]).write_text(report, encoding="utf-8")
-    say(f"stack '{context.stack()}' has drifted")
-    return DRIFTED
+            if as_json:
+                say(printed)
+            say(f"`make drift` could not determine whether stack '{context.stack}' drifted; the reason is above.")
+            return ExitCode.FAILED
+    if as_json:
+        context.console.json({"stack": context.stack, "drifted": bool(drifted), "changes": drifted})
+    else:
+        say(f"stack '{context.stack}' has {'' if drifted else 'not '}drifted")
+    if not drifted:
+        return ExitCode.OK
+    if report is not None:
+        report.write_text(_markdown(context.stack, drifted), encoding="utf-8")
+    return ExitCode.DRIFTED
+
+
+def _markdown(stack: str, drifted: dict[str, str]) -> str:
+    parts = [f"Stack `{stack}` has drifted; `make up REFRESH=1` corrects it."]
+    for title, printed in drifted.items():
+        parts += [f"### {title}", "\n".join(fenced("", printed.splitlines()))]
+    return "\n\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
-"""`make drill`: breaks the demo, waits until somebody is told, mends it, and reports against the arithmetic.
+"""`drill`: breaks the demo, waits for the page, repairs the demo, and compares the times with the calculation.
 
-Bounded: it gives up, and mends, after twice the time that the arithmetic allows.
+Bounded: it gives up, and repairs, after twice the calculated time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from cli import context, fault, pulumi, stack_config
-from cli.bootstrap import ROOT, UserError
-from cli.console import say, table
+from cli import fault
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.errors import UserError
 from cli.link_check import rows_of
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
-from lab import screenshots
+from components.grafana_api import GrafanaApi, GrafanaError
 from observability.names import series, uids
 from observability.rules.windows import BURN_ALERTS, BurnAlert
-from observability.settings import AvailabilitySlo, Settings, seconds
+from observability.settings import AvailabilitySlo, seconds
 from observability.watched import DEMO
 
 Json = dict[str, Any]
@@ -33,18 +33,18 @@ SERVICE: Final = DEMO[0]
 SERVICE_NAME: Final = SERVICE.name
 LONGEST_SECONDS: Final = 1_800
 DELIVERY_SECONDS: Final = 20
-"""The group's wait and Grafana's turn, 10 each."""
+"""The group's wait and Grafana's own interval, 10 each."""
 TOLERANCE: Final = 0.02
 """How far the budget that Prometheus says was spent may be from the service's own count, as a share of it."""
 PICTURE: Final = Path("build/drill/slo-overview.png")
 _POLL_SECONDS: Final = 1.0
-_TELL_SECONDS: Final = 15.0
+_REPORT_SECONDS: Final = 15.0
 _SETTLE_SCRAPES: Final = 2
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report; `passed` is None where nothing was promised."""
+    """One line of the report; `passed` is None where nothing is required."""
 
     what: str
     measured: str
@@ -60,25 +60,20 @@ class Counts:
     failed: float
 
     def __sub__(self, other: Counts) -> Counts:
-        """Return what came since."""
+        """Return the difference."""
         return Counts(self.requests - other.requests, self.failed - other.failed)
 
 
-def main(_arguments: list[str]) -> int:
-    """Print the report, with a picture of the SLO Overview during the outage; 1 when something came late or not."""
-    gateway = fault.find()
-    settings = stack_config.current()
-    outputs = pulumi.outputs()
-    api = administrator(outputs)
+def run(context: Context) -> int:
+    """Print the report, with a picture of the SLO Overview during the outage; 1 when something was late or missing."""
+    settings = context.settings
     if settings.alert_webhook_url:
-        raise UserError(
-            f"alertWebhookUrl: '{settings.alert_webhook_url}'; accepted: none, so that the demo's pager is told"
-        )
-    drill = _Drill(settings, api, gateway, outputs)
-    rows = drill.run()
-    table(
-        f"fire drill of stack '{context.stack()}'",
-        ("what", "measured", "due", "kept"),
+        raise UserError("alertWebhookUrl: (hidden); accepted: none, so that the demo's pager gets the page")
+    gateway = fault.find(context)
+    rows = _Drill(context, context.grafana(), gateway, context.pulumi.outputs()).run()
+    context.console.table(
+        f"fire drill of stack '{context.stack}'",
+        ("what", "measured", "expected", "passed"),
         [(r.what, r.measured, r.expected, {True: "yes", False: "NO", None: ""}[r.passed]) for r in rows],
     )
     return 1 if any(r.passed is False for r in rows) else 0
@@ -87,7 +82,7 @@ def main(_arguments: list[str]) -> int:
 def due_seconds(alert: BurnAlert, objective: float, known: float) -> float:
     """Return after how long a total outage fires one pair of windows, of a service known for `known` seconds.
 
-    A window holds at most itself: of a younger service it holds all there is. With a budget b, an outage of x seconds
+    A window holds at most itself: of a younger service it holds all its data. With a budget b, an outage of x seconds
     burns min(window, known + x) at x / (b · that), and fires where both windows reach the factor.
     """
     share = alert.factor * (1 - objective / 100)
@@ -107,11 +102,12 @@ def links(message: str) -> dict[str, str]:
 
 
 class _Drill:
-    def __init__(self, settings: Settings, api: GrafanaApi, gateway: fault.Gateway, outputs: dict[str, str]) -> None:
-        self.settings, self.api, self.gateway, self.outputs = settings, api, gateway, outputs
+    def __init__(self, context: Context, api: GrafanaApi, gateway: fault.Gateway, outputs: dict[str, str]) -> None:
+        self.settings, self.console = context.settings, context.console
+        self.api, self.gateway, self.outputs = api, gateway, outputs
 
     def run(self) -> list[Row]:
-        """Break, wait, mend; return the report. The demo is mended whatever happens."""
+        """Break, wait, repair; return the report. The demo is repaired whatever happens."""
         rule = seconds(self.settings.rule_interval)
         objective = AvailabilitySlo().objective
         known = self._number(f"count_over_time({series.SLO_REQUESTS}{{{self._own}}}[6h])") * rule
@@ -119,14 +115,18 @@ class _Drill:
         due = min(due_seconds(a, objective, known) for a in pages)
         burning = self._number(f"{series.burn_rate('1h')}{{{self._own}}}")
         if burning >= min(a.factor for a in pages):
-            msg = f"{SERVICE_NAME} burns its budget {burning:.1f} times too fast already: nothing was broken, try later"
+            msg = (
+                f"{SERVICE_NAME} burns its budget {burning:.1f} times too fast already: nothing was injected, try later"
+            )
             raise UserError(msg)
         before, began = self._counts(), time.time()
-        say(f"{SERVICE_NAME} has been known for {known:.0f} s; a total outage is due to page after {due:.0f} s")
+        self.console.say(
+            f"{SERVICE_NAME} has been known for {known:.0f} s; a total outage is due to page after {due:.0f} s"
+        )
         self.gateway.inject("errors", LONGEST_SECONDS, share=1)
         try:
-            told = self._wait("page", lambda: self._note("firing", began), 2 * due + 120)
-            rows = self._when_told(told, began, due, rule)
+            page = self._wait("page", lambda: self._note("firing", began), 2 * due + 120)
+            rows = self._paged(page, began, due, rule)
         finally:
             self.gateway.inject("errors", 0)
         ended = time.time()
@@ -144,20 +144,20 @@ class _Drill:
     def _own(self) -> str:
         return f'service="{SERVICE_NAME}", slo="{series.SLO_AVAILABILITY}"'
 
-    def _when_told(self, told: Json, began: float, due: float, rule: float) -> list[Row]:
-        (alert,) = told["notification"]["alerts"][:1]
+    def _paged(self, page: Json, began: float, due: float, rule: float) -> list[Row]:
+        (alert,) = page["notification"]["alerts"][:1]
         fired = _at(alert["startsAt"]) - began
-        received = told["received"] - began
-        late = due + 2 * rule + seconds(self.settings.scrape_interval)
+        received = page["received"] - began
+        limit = due + 2 * rule + seconds(self.settings.scrape_interval)
         rows = [
-            Row("alert fired", f"{fired:.0f} s", f"{due:.0f} s, {late:.0f} s at the latest", fired <= late),
+            Row("alert fired", f"{fired:.0f} s", f"{due:.0f} s, {limit:.0f} s at the latest", fired <= limit),
             Row("page received", f"{received:.0f} s", f"{fired + DELIVERY_SECONDS:.0f} s at the latest",
                 received <= fired + DELIVERY_SECONDS),
         ]  # fmt: skip
         self._photograph()
-        for title, url in links(told["notification"]["message"]).items():
-            said, works = self._open(url)
-            rows.append(Row(f"link {title}", said, "opens with data", works))
+        for title, url in links(page["notification"]["message"]).items():
+            answer, works = self._open(url)
+            rows.append(Row(f"link {title}", answer, "opens with data", works))
         return rows
 
     def _spent(self, before: Counts, objective: float) -> list[Row]:
@@ -166,33 +166,33 @@ class _Drill:
         counts = self._counts()
         during = counts - before
         left = self._number(f"{series.BUDGET_REMAINING}{{{self._own}}}")
-        asked = 1 - counts.failed / (counts.requests * (1 - objective / 100))
+        counted = 1 - counts.failed / (counts.requests * (1 - objective / 100))
         return [
             Row("requests that failed in the drill", f"{during.failed:.0f} of {during.requests:.0f}", ""),
             Row(
                 "budget spent since the service started",
                 f"{1 - left:.1%}",
-                f"{1 - asked:.1%} by its own count",
-                abs(left - asked) <= TOLERANCE * abs(1 - asked),
+                f"{1 - counted:.1%} by its own count",
+                abs(left - counted) <= TOLERANCE * abs(1 - counted),
             ),
         ]
 
-    def _wait(self, what: str, ask: Callable[[], Json | None], most: float) -> Json:
-        began = told = time.monotonic()
+    def _wait(self, what: str, query: Callable[[], Json | None], most: float) -> Json:
+        began = reported = time.monotonic()
         while time.monotonic() - began < most:
-            if (found := ask()) is not None:
-                say(f"{time.monotonic() - began:4.0f} s  {what} received")
+            if (found := query()) is not None:
+                self.console.say(f"{time.monotonic() - began:4.0f} s  {what} received")
                 return found
-            if time.monotonic() - told >= _TELL_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - reported >= _REPORT_SECONDS:
+                reported = time.monotonic()
                 failing = self._number(f"{series.error_ratio('5m')}{{{self._own}}}")
                 burn = self._number(f"{series.burn_rate('1h')}{{{self._own}}}")
-                say(
-                    f"{told - began:4.0f} s  {failing:.0%} of the last 5 minutes fail,"
+                self.console.say(
+                    f"{reported - began:4.0f} s  {failing:.0%} of the last 5 minutes fail,"
                     f" the last hour burns {burn:.1f} times too fast"
                 )
             time.sleep(_POLL_SECONDS)
-        msg = f"no {what} within {most:.0f} s; the demo has been mended"
+        msg = f"no {what} within {most:.0f} s; the demo has been repaired"
         raise UserError(msg)
 
     def _note(self, status: str, since: float) -> Json | None:
@@ -232,12 +232,12 @@ class _Drill:
         return 0.0
 
     def _open(self, url: str) -> tuple[str, bool]:
-        """Ask what the page behind a link would ask."""
+        """Run the queries of the page behind a link."""
         parts = urlsplit(url)
-        asked = parse_qs(parts.query)
+        parameters = parse_qs(parts.query)
         try:
-            if "panes" in asked:
-                (pane,) = json.loads(asked["panes"][0]).values()
+            if "panes" in parameters:
+                (pane,) = json.loads(parameters["panes"][0]).values()
                 range_ = {"from": pane["range"]["from"], "to": str(int(time.time() * 1000))}
                 answer = self.api.request("POST", "/api/ds/query", {"queries": pane["queries"], **range_})
                 rows = sum(rows_of(f) for r in answer["results"].values() for f in r.get("frames", ()))
@@ -251,15 +251,17 @@ class _Drill:
         picture = ROOT / PICTURE
         picture.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with screenshots.open_browser() as browser:
-                page = screenshots.sign_in(browser, self.outputs)
-                screenshots.take(
+            from cli import browser  # noqa: PLC0415 - a drill works without a picture
+
+            with browser.open_browser() as opened:
+                page = browser.sign_in(opened, self.outputs)
+                browser.take(
                     page, f"{self.outputs['grafanaUrl']}/d/{uids.SLO_OVERVIEW}?kiosk&from=now-15m&to=now", picture
                 )
         except UserError as error:
-            say(f"no picture: {error}")
+            self.console.say(f"no picture: {error}")
         else:
-            say(f"the SLO Overview during the outage: {PICTURE}")
+            self.console.say(f"the SLO Overview during the outage: {PICTURE}")
 
 
 def _at(text: str) -> float:

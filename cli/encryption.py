@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 import pyrage
 
-from cli.bootstrap import UserError
+from cli.errors import UsageError, UserError, WrongPassphraseError
 
 MINIMUM_PASSPHRASE: Final = 12
 _TRIES: Final = 60
@@ -28,78 +28,81 @@ _PRIVATE: Final = ("AGE-SECRET-KEY-", "-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
 @dataclass(frozen=True)
-class Lock:
-    """What an archive is encrypted to; `key` is the `key.age` of one with a passphrase, empty otherwise."""
+class Recipients:
+    """Who can decrypt an archive; `key` is the `key.age` of one with a passphrase, empty otherwise."""
 
-    recipients: Sequence[Any]
+    keys: Sequence[Any]
     key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
-class Opener:
-    """What an archive is decrypted with: identities, or a passphrase that opens its `key.age`."""
+class Identities:
+    """What an archive is decrypted with: private keys, or the passphrase of its `key.age`."""
 
-    identities: Sequence[Any] = field(default=(), repr=False)
+    keys: Sequence[Any] = field(default=(), repr=False)
     passphrase: str = field(default="", repr=False)
 
     def unlock(self, key: bytes) -> Sequence[Any]:
         """Return the identities that decrypt an archive with this `key.age`; UserError for another passphrase."""
         if not key:
-            if not self.identities:
-                msg = (
-                    "the archive is encrypted to a key: DECRYPT=<file of that key>; the passphrase in there opens none"
-                )
-                raise UserError(msg)
-            return self.identities
+            if not self.keys:
+                msg = "the archive is encrypted to a key: DECRYPT=<file of that key>; this file holds a passphrase"
+                raise WrongPassphraseError(msg)
+            return self.keys
         if not self.passphrase:
-            msg = "the archive is encrypted by a passphrase: DECRYPT=<file that holds it>; there is a key in there"
-            raise UserError(msg)
-        return [pyrage.x25519.Identity.from_str(_opened(key, self.passphrase).decode())]
+            msg = "the archive is encrypted with a passphrase: DECRYPT=<file of that passphrase>; this file holds a key"
+            raise WrongPassphraseError(msg)
+        return [pyrage.x25519.Identity.from_str(_decrypted(key, self.passphrase).decode())]
 
 
-def lock(given: str) -> Lock | None:
-    """Return what ENCRYPT names, None where it is empty: a public key, a file of such, or a file with a passphrase."""
-    if not given:
+def recipients(setting: str) -> Recipients | None:
+    """Return the recipients that ENCRYPT names, None if it is empty.
+
+    Args:
+        setting: A public key, a file of public keys, or a file with a passphrase.
+    """
+    if not setting:
         return None
-    text = given if given.startswith(_PUBLIC) else _read("ENCRYPT", given)
+    text = setting if setting.startswith(_PUBLIC) else _read("ENCRYPT", setting)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if any(line.startswith(_PUBLIC) for line in lines):
-        return Lock([_recipient(line) for line in lines])
+        return Recipients([_recipient(line) for line in lines])
     if any(line.startswith(_PRIVATE) for line in lines):
-        msg = f"ENCRYPT={given}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
-        raise UserError(msg)
+        msg = f"ENCRYPT={setting}: holds a private key; accepted: public keys (age1…, ssh-ed25519 …), or a passphrase"
+        raise UsageError(msg)
     own = pyrage.x25519.Identity.generate()
-    return Lock([own.to_public()], pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", given, lines)))
+    key = pyrage.passphrase.encrypt(str(own).encode(), _passphrase("ENCRYPT", setting, lines))
+    return Recipients([own.to_public()], key)
 
 
-def opener(given: str) -> Opener | None:
-    """Return what DECRYPT names: a file of private keys or of a passphrase; None where it is empty."""
-    if not given:
+def identities(setting: str) -> Identities | None:
+    """Return the private keys or the passphrase in the file that DECRYPT names, None if it is empty."""
+    if not setting:
         return None
-    text = _read("DECRYPT", given)
+    text = _read("DECRYPT", setting)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     try:
         if lines and lines[0].startswith(_PRIVATE[1]):
-            return Opener([pyrage.ssh.Identity.from_buffer(text.encode())])
+            return Identities([pyrage.ssh.Identity.from_buffer(text.encode())])
         if any(line.startswith(_PRIVATE[0]) for line in lines):
-            return Opener([pyrage.x25519.Identity.from_str(line) for line in lines])
+            return Identities([pyrage.x25519.Identity.from_str(line) for line in lines])
     except pyrage.IdentityError:
-        msg = f"DECRYPT={given}: holds no private key of age or ssh that can be read"
-        raise UserError(msg) from None
-    return Opener(passphrase=_passphrase("DECRYPT", given, lines))
+        msg = f"DECRYPT={setting}: holds no private key of age or ssh that can be read"
+        raise UsageError(msg) from None
+    return Identities(passphrase=_passphrase("DECRYPT", setting, lines))
 
 
 @contextmanager
-def sealing(sink: IO[bytes], recipients: Sequence[Any]) -> Iterator[IO[bytes]]:
+def encrypting(sink: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
     """Yield a file whose content reaches `sink` encrypted."""
-    with _beside(lambda source: pyrage.encrypt_io(source, sink, recipients), "r") as writer:
+    with _beside(lambda source: pyrage.encrypt_io(source, sink, keys), "r") as writer:
         yield writer
 
 
 @contextmanager
-def opening(source: IO[bytes], identities: Sequence[Any]) -> Iterator[IO[bytes]]:
+def decrypting(source: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
     """Yield a file that reads what `source` holds, decrypted; UserError for another key or a damaged source."""
-    with _beside(lambda sink: pyrage.decrypt_io(source, sink, identities), "w") as reader:
+    with _beside(lambda sink: pyrage.decrypt_io(source, sink, keys), "w") as reader:
         yield reader
 
 
@@ -128,13 +131,13 @@ def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]
         raise
     finally:
         thread.join()
-        told = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
-        if told is not None and not isinstance(broken, KeyboardInterrupt):
-            msg = f"the archive cannot be decrypted: another key, or damaged ({told}). Nothing was touched."
-            raise UserError(msg if mode == "w" else f"the archive could not be encrypted: {told}") from None
+        failure = next((e for e in failed if not isinstance(e, BrokenPipeError)), None)
+        if failure is not None and not isinstance(broken, KeyboardInterrupt):
+            msg = f"the archive cannot be decrypted: another key, or damaged ({failure}). Nothing was touched."
+            raise UserError(msg if mode == "w" else f"the archive could not be encrypted: {failure}") from None
 
 
-def _opened(key: bytes, passphrase: str) -> bytes:
+def _decrypted(key: bytes, passphrase: str) -> bytes:
     """Decrypt a `key.age`; UserError for another passphrase.
 
     age makes the passphrase as hard to try as this machine is fast, and refuses what takes 16 times as long as it
@@ -142,13 +145,13 @@ def _opened(key: bytes, passphrase: str) -> bytes:
     """
     for _ in range(_TRIES):
         try:
-            opened: bytes = pyrage.passphrase.decrypt(key, passphrase)
+            decrypted: bytes = pyrage.passphrase.decrypt(key, passphrase)
         except pyrage.DecryptError as error:
             if _REFUSED not in str(error):
                 msg = "the passphrase does not open the archive. Nothing was touched."
-                raise UserError(msg) from None
+                raise WrongPassphraseError(msg) from None
         else:
-            return opened
+            return decrypted
         time.sleep(_PAUSE_SECONDS)
     msg = (
         "the passphrase was not tried: this machine is too busy, or too slow, for the work that the archive's asks for."
@@ -164,22 +167,22 @@ def _recipient(line: str) -> Any:  # noqa: ANN401 - one of age's kinds
         return pyrage.x25519.Recipient.from_str(line)
     except pyrage.RecipientError:
         msg = f"ENCRYPT: {line[:24]}… is no public key; accepted: age1…, ssh-ed25519 …, ssh-rsa …"
-        raise UserError(msg) from None
+        raise UsageError(msg) from None
 
 
-def _passphrase(setting: str, given: str, lines: list[str]) -> str:
+def _passphrase(setting: str, value: str, lines: list[str]) -> str:
     if len(lines) != 1 or len(lines[0]) < MINIMUM_PASSPHRASE:
         msg = (
-            f"{setting}={given}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
+            f"{setting}={value}: accepted: a file with age or ssh keys, or with one line, a passphrase of"
             f" {MINIMUM_PASSPHRASE} characters or more"
         )
-        raise UserError(msg)
+        raise UsageError(msg)
     return lines[0]
 
 
-def _read(setting: str, given: str) -> str:
+def _read(setting: str, value: str) -> str:
     try:
-        return Path(given).expanduser().read_text(encoding="utf-8")
+        return Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{setting}={given}: cannot be read ({error}); accepted: a file with keys or a passphrase"
-        raise UserError(msg) from None
+        msg = f"{setting}={value}: cannot be read ({error}); accepted: a file with keys or a passphrase"
+        raise UsageError(msg) from None

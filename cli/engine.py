@@ -1,17 +1,18 @@
-"""The Docker engine that the stack runs on."""
+"""The Docker engine that one stack runs on."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 
 import docker
 import docker.errors
 from docker import DockerClient
 from docker.models.containers import Container
 
-from cli import context, stack_config
-from cli.bootstrap import UserError
-from cli.console import say
+from cli import stack_config
+from cli.console import Console
+from cli.errors import MissingToolError, NoEngineError
 from components import engine
 from observability import versions
 from observability.names import labels
@@ -20,49 +21,66 @@ from observability.settings import Settings
 SETTLE_SECONDS = 30
 
 
-def connect() -> DockerClient:
-    """Return a client of the stack's engine (docker:host, DOCKER_HOST or the local one); UserError without it."""
-    host = stack_config.docker_host(context.stack())
+def connect(stack: str) -> Engine:
+    """Return the stack's engine (docker:host, DOCKER_HOST or the local one); NoEngineError when it does not answer."""
+    host = stack_config.docker_host(stack)
     try:
         client = engine.client(host)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
         msg = (
-            f"Docker does not answer at {engine.address(host)} ({_short(error)}). Install it (https://docs.docker.com/engine/install/),"
-            " start it, and see that you may use it; or set docker:host. `make plan` and `make render` work without it."
+            f"Docker does not answer at {engine.address(host)} ({_short(error)}). Install it"
+            " (https://docs.docker.com/engine/install/), start it, and check that you may use it; or set docker:host."
+            " `make plan` and `make render` work without it."
         )
-        raise UserError(msg) from None
-    return client
+        raise NoEngineError(msg) from None
+    return Engine(client, stack)
 
 
-def pull(client: DockerClient, settings: Settings) -> None:
-    """See that the engine has every image needed, pulling what is missing; UserError names what cannot be had."""
-    for name, image in versions.images().items():
-        if name == "demo" and not settings.demo:
-            continue
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine, and the stack whose containers are meant."""
+
+    client: DockerClient
+    stack: str
+    console: Console = field(default_factory=Console)
+
+    def pull(self, settings: Settings) -> None:
+        """Pull the images that are missing; MissingToolError names the one that cannot be had."""
+        for name, image in versions.images().items():
+            if name == "demo" and not settings.demo:
+                continue
+            self.pull_image(image.reference, "Is the tag in versions.toml right, and is there a network?")
+
+    def pull_image(self, reference: str, hint: str) -> None:
+        """Pull one image unless it is there; MissingToolError, with a hint, when it cannot be had."""
         try:
-            client.images.get(image.reference)
+            self.client.images.get(reference)
         except docker.errors.ImageNotFound:
-            say(f"pulling {image.reference} …")
+            self.console.say(f"pulling {reference} …")
             try:
-                client.images.pull(image.reference)
+                self.client.images.pull(reference)
             except docker.errors.APIError as error:
                 msg = (
-                    f"image {image.reference} is not on the Docker host and the registry does not give it"
-                    f" ({_short(error)}). Is the tag in versions.toml right, and is there a network?"
-                    " Nothing was changed."
+                    f"image {reference} is neither on the Docker host nor in its registry"
+                    f" ({_short(error)}). {hint} Nothing was changed."
                 )
-                raise UserError(msg) from None
+                raise MissingToolError(msg) from None
 
+    def containers(self) -> list[Container]:
+        """Return the containers of the stack's services, without the loaders."""
+        found = self.client.containers.list(all=True, filters={"label": f"{labels.STACK}={self.stack}"})
+        return [c for c in found if labels.SPEC in c.labels]
 
-def containers(client: DockerClient) -> list[Container]:
-    """Return the stack's services' containers, loaders left out."""
-    found = client.containers.list(all=True, filters={"label": f"{labels.STACK}={context.stack()}"})
-    return [c for c in found if labels.SPEC in c.labels]
+    def settle(self) -> None:
+        """Wait, at most SETTLE_SECONDS, until every container has been checked for the first time."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until and any(health(c) == "starting" for c in self.containers()):
+            time.sleep(1)
 
 
 def published(container: Container) -> set[int]:
-    """Return the host's ports that a running container holds."""
+    """Return the host's ports that a running container publishes."""
     bound: dict[str, list[dict[str, str]] | None] = container.attrs["NetworkSettings"]["Ports"] or {}
     return {int(b["HostPort"]) for bindings in bound.values() for b in bindings or ()}
 
@@ -71,13 +89,6 @@ def health(container: Container) -> str:
     """Return `healthy`, `starting`, `unhealthy` or the container's status."""
     state = container.attrs["State"]
     return str(state.get("Health", {}).get("Status") or state["Status"])
-
-
-def settle(client: DockerClient) -> None:
-    """Wait, at most SETTLE_SECONDS, while a container has not been checked for the first time."""
-    until = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < until and any(health(c) == "starting" for c in containers(client)):
-        time.sleep(1)
 
 
 def _short(error: Exception) -> str:

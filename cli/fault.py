@@ -1,4 +1,4 @@
-"""`make fault KIND=errors FOR=5m`: breaks the demo for a while, in one of four ways."""
+"""`fault`: injects a fault into the demo for a while, of one of four kinds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import urllib.request
 from dataclasses import dataclass
 from typing import get_args
 
-from cli import context, pulumi, stack_config
-from cli.bootstrap import UserError
-from cli.console import say
+from cli.context import Context
+from cli.errors import NotUpError, UsageError, UserError
 from demo.kinds import Kind
 from observability.settings import seconds as seconds_of
 
@@ -28,13 +27,13 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class Gateway:
-    """The demo's gateway: its address and the token that faults are asked for with."""
+    """The demo's gateway: its address and the token for its fault injection."""
 
     url: str
     token: str
 
     def inject(self, kind: str, seconds: float, *, share: float = 0.5) -> None:
-        """Break it for so long; 0 seconds mends it. OSError when it does not answer."""
+        """Inject a fault for so many seconds; 0 ends it. OSError when the gateway does not answer."""
         body = json.dumps({"kind": kind, "seconds": seconds, "share": share}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(f"{self.url}/faults", body, headers=headers, method="PUT")  # noqa: S310 - ours
@@ -42,42 +41,42 @@ class Gateway:
             pass
 
 
-def main(arguments: list[str]) -> int:
-    """Break what the first argument names for as long as the second says."""
-    kind, duration = (*arguments, "", "")[:2]
+def run(context: Context, kind: str, duration: str) -> int:
+    """Inject a fault of this kind for this long."""
     if kind not in KINDS:
         msg = f"KIND: '{kind}'; accepted: {', '.join(KINDS)}"
-        raise UserError(msg)
+        raise UsageError(msg)
     try:
-        length = seconds_of(duration or "5m")
+        length = seconds_of(duration)
     except ValueError:
         length = 0
     if not 0 < length <= LONGEST:
         msg = f"FOR: '{duration}'; accepted: a duration like 30s, 5m or 1h, at most 1d"
-        raise UserError(msg)
-    gateway = find()
+        raise UsageError(msg)
+    gateway = find(context)
+    say = context.console.say
     if kind == "crash":
         say(f"{_WHAT[kind]}, for {length:g} s: {_crash(gateway, length)} times")
         return 0
     try:
         gateway.inject(kind, length)
     except OSError as error:
-        msg = f"the gateway does not take it: {error}"
+        msg = f"the gateway refused: {error}"
         raise UserError(msg) from None
-    say(f"{_WHAT[kind]}, for {length:g} s; then it is well again by itself")
+    say(f"{_WHAT[kind]}, for {length:g} s; then it recovers by itself")
     return 0
 
 
-def find() -> Gateway:
-    """Return the chosen stack's gateway; UserError when the demo is off."""
-    if not stack_config.current().demo:
-        msg = f"demo: false; accepted: true in Pulumi.{context.stack()}.yaml, then `make up`: faults are the demo's"
+def find(context: Context) -> Gateway:
+    """Return the stack's gateway; UserError when the demo is off."""
+    if not context.settings.demo:
+        msg = f"demo: false; accepted: true in Pulumi.{context.stack}.yaml, then `make up`: faults are the demo's"
         raise UserError(msg)
-    pulumi.select()
-    outputs = pulumi.outputs()
+    context.pulumi.select()
+    outputs = context.pulumi.outputs()
     if "demoToken" not in outputs:
-        msg = f"the demo of stack '{context.stack()}' is not up yet: `make up`"
-        raise UserError(msg)
+        msg = f"the demo of stack '{context.stack}' is not up yet: `make up`"
+        raise NotUpError(msg)
     return Gateway(outputs["gatewayUrl"], outputs["demoToken"])
 
 

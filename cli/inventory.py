@@ -1,4 +1,4 @@
-"""What the stores hold, counted by themselves, so that a restored one can be held against what was backed up.
+"""What the stores hold, counted by the stores, so that a restored store can be compared with its backup.
 
 Everything is counted up to a moment `at` that lies far enough back for everything of that time to have arrived. A
 backup counts before it copies and again afterwards: the copy lies between the two, and most often they are equal.
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from cli.bootstrap import UserError
+from cli.context import Context
+from cli.errors import UserError
 from components.grafana_api import GrafanaApi, GrafanaError
+from observability import topology
 from observability.settings import Settings, seconds
 
 SETTLED_SECONDS: Final = 30
@@ -56,22 +58,40 @@ class Verdict:
     passed: bool
 
 
+def run(context: Context, *, as_json: bool) -> int:
+    """Count what the stores hold and print it."""
+    settings = context.settings
+    context.pulumi.select()
+    at = int(time.time()) - SETTLED_SECONDS
+    with context.console.status("counting"):
+        measures = measure(context.grafana(), settings, at)
+    if as_json:
+        context.console.json({"stack": context.stack, "at": at, "counts": [m.document() for m in measures]})
+    else:
+        context.console.table(
+            f"what stack '{context.stack}' holds",
+            ("store", "what", "number"),
+            [(m.store, m.what, f"{sum(m.low.values()):,}") for m in measures],
+        )
+    return 0
+
+
 def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] = ()) -> list[Measure]:
     """Count what the stores (all, where none is named) hold up to `at`; UserError when one does not answer."""
     found = []
-    for store, asked in _STORES.items():
+    for store, count in _STORES.items():
         if stores and store not in stores:
             continue
         try:
-            found += [Measure(store, what, counts, counts) for what, counts in asked(api, settings, at)]
+            found += [Measure(store, what, counts, counts) for what, counts in count(api, settings, at)]
         except (GrafanaError, KeyError, TypeError, ValueError) as error:
-            msg = f"{store} does not say how much it holds: {error}"
+            msg = f"{store} could not be counted: {error}"
             raise UserError(msg) from None
     return found
 
 
-def between(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
-    """Return what a copy taken between two countings holds."""
+def merge(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
+    """Return bounds for a copy that was made between two countings."""
     later = {(m.store, m.what): m for m in after}
     return [_join(m, later[m.store, m.what]) for m in before]
 
@@ -85,24 +105,24 @@ def _join(before: Measure, after: Measure) -> Measure:
 def compare(
     expected: Sequence[Mapping[str, Any]], found: Sequence[Measure], settings: Settings, now: float
 ) -> list[Verdict]:
-    """Hold what was found against what an archive says, leaving out what has expired in the meantime."""
+    """Compare what was found with an archive's counts, without what has expired in the meantime."""
     by_name = {(m.store, m.what): m for m in found}
     kept = {
-        "prometheus": seconds(settings.prometheus_retention),
-        "loki": seconds(settings.loki_retention),
-        "jaeger": seconds(settings.jaeger_retention),
+        part.name: seconds(getattr(settings, part.store.retention))
+        for part in topology.STORES
+        if part.store is not None and part.store.retention
     }
     verdicts = []
-    for given in expected:
-        store, what = str(given["store"]), str(given["what"])
+    for counted in expected:
+        store, what = str(counted["store"]), str(counted["what"])
         if (store, what) not in by_name:
             continue
         oldest = now - kept[store] if store in kept else 0
-        times = [k for k in given["low"] if k == "0" or int(k) >= oldest]
+        times = [k for k in counted["low"] if k == "0" or int(k) >= oldest]
         seen = by_name[store, what].low
-        low, high, here = (sum(c.get(k, 0) for k in times) for c in (given["low"], given["high"], seen))
-        passed = all(given["low"].get(k, 0) <= seen.get(k, 0) <= given["high"].get(k, 0) for k in times)
-        expired = len(given["low"]) - len(times)
+        low, high, here = (sum(c.get(k, 0) for k in times) for c in (counted["low"], counted["high"], seen))
+        passed = all(counted["low"].get(k, 0) <= seen.get(k, 0) <= counted["high"].get(k, 0) for k in times)
+        expired = len(counted["low"]) - len(times)
         verdicts.append(
             Verdict(
                 store,
@@ -121,10 +141,10 @@ def rows(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str, str]]:
     return [(v.store, v.what, v.expected, v.found, "yes" if v.passed else "NO") for v in verdicts]
 
 
-def proven(
+def wait_until_matching(
     api: GrafanaApi, expected: Sequence[Mapping[str, Any]], settings: Settings, at: int, stores: Sequence[str]
 ) -> list[Verdict]:
-    """Count until everything is there, for as long as a store that has just started may need."""
+    """Count until everything matches, for at most as long as a store needs to start."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -143,7 +163,7 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
         "dashboards": api.request("GET", "/api/search?type=dash-db&limit=5000"),
         "folders": api.request("GET", "/api/folders?limit=1000"),
         "data sources": api.request("GET", "/api/datasources"),
-        "users": api.request("GET", "/api/users?perpage=1000"),
+        "users": api.request("GET", "/api/org/users"),
         "alert rules": api.request("GET", "/api/v1/provisioning/alert-rules"),
         "contact points": api.request("GET", "/api/v1/provisioning/contact-points"),
         "annotations": api.request("GET", f"/api/annotations?limit=10000&type=annotation&from=1&to={at * 1000}"),
@@ -157,8 +177,8 @@ def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple
     query = 'count(last_over_time({__name__=~".+"}[1h]))'
     samples: Counts = {}
     series: Counts = {}
-    for begin, asked in _hours(query, at):
-        found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{asked}&stats=all")["data"]
+    for begin, query_string in _hours(query, at):
+        found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{query_string}&stats=all")["data"]
         if found["result"]:
             samples[begin] = int(found["stats"]["samples"]["totalQueryableSamples"])
             series[begin] = int(found["result"][0]["value"][1])
@@ -169,18 +189,18 @@ def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple
 def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
     every = '{service_name=~".+"}'
     lines: Counts = {}
-    for begin, asked in _hours(
+    for begin, query_string in _hours(
         f"sum(count_over_time({every}[1h]))", at
     ):  # one by one: Loki aligns the steps of a range
-        found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{asked}")["data"]
+        found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{query_string}")["data"]
         if found["result"]:
             lines[begin] = int(found["result"][0]["value"][1])
     yield "lines", lines
     first = at - WINDOW_SECONDS
-    asked = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
+    selection = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
     yield (
         "streams",
-        {str(first): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{asked}").get("data") or ())},
+        {str(first): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{selection}").get("data") or ())},
     )
 
 
@@ -189,8 +209,8 @@ def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str,
     began: dict[str, int] = {}
     spans: dict[str, int] = {}
     for service in api.request("GET", f"{_PROXY}/jaeger/api/services")["data"] or ():
-        asked = urlencode({"service": service, "start": begin * 10**6, "end": at * 10**6, "limit": TRACES})
-        for trace in api.request("GET", f"{_PROXY}/jaeger/api/traces?{asked}")["data"] or ():
+        search = urlencode({"service": service, "start": begin * 10**6, "end": at * 10**6, "limit": TRACES})
+        for trace in api.request("GET", f"{_PROXY}/jaeger/api/traces?{search}")["data"] or ():
             # A trace that began before it goes on after it, and a span arrives when it has ended.
             ended = [s["startTime"] for s in trace["spans"] if s["startTime"] + s["duration"] <= at * 10**6]
             if ended:
@@ -211,8 +231,8 @@ def _hours(query: str, at: int) -> Iterator[tuple[str, str]]:
 
 
 _STORES: Final[Mapping[str, Callable[[GrafanaApi, Settings, int], Iterator[tuple[str, Counts]]]]] = {
-    "grafana": _grafana,
-    "prometheus": _prometheus,
-    "loki": _loki,
-    "jaeger": _jaeger,
+    topology.GRAFANA.name: _grafana,
+    topology.PROMETHEUS.name: _prometheus,
+    topology.LOKI.name: _loki,
+    topology.JAEGER.name: _jaeger,
 }

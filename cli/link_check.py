@@ -1,7 +1,7 @@
-"""One request with a known trace ID, followed from signal to signal by the configured links, through Grafana only.
+"""Follows one request with a known trace ID from signal to signal by the configured links, through Grafana only.
 
-Each hop takes its query from the link itself (exemplar destination, traces to logs, traces to metrics, derived field),
-so that a link whose query is wrong fails here as it would under a mouse.
+Each step takes its query from the link itself (exemplar destination, traces to logs, traces to metrics, derived field),
+so that a link with a wrong query fails here as it would for a person who clicks it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from cli.otlp import call, new_span, new_trace, push, record
 from components.grafana_api import GrafanaApi, GrafanaError
-from lab.otlp import call, new_span, new_trace, push, record
 from observability import explore
 from observability.configs.correlations import CORRELATIONS, CorrelationSpec
 from observability.configs.datasources import datasources
@@ -28,26 +28,26 @@ from observability.watched import watched
 
 Json = dict[str, Any]
 Frames = list[Json]
-Ask = Callable[[str, Json], Frames]
-"""Asks a data source, by its UID, one query; HopError when that fails."""
+Query = Callable[[str, Json], Frames]
+"""Sends a query to a data source, by its UID; LinkError when that fails."""
 
 PATIENCE_SECONDS = 60
 PIXELS = 64
 """Of a picture that the demo's model reads."""
 _POLL_SECONDS = 0.5
-_AT_ONCE = 5
-"""Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, others' beside it."""
+_BATCH = 5
+"""Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, beside others'."""
 _CROWDED = 100
 """Requests sent without one being the newest: the service is too busy to wait for that."""
 _RANGE = {"from": "now-15m", "to": "now"}
 
 
 @dataclass(frozen=True)
-class Canary:
-    """The request that is followed: `send` sends one with a given trace ID; OSError when it is not taken.
+class SyntheticTrace:
+    """The request that is followed: `send` sends one with a given trace ID; OSError when it is not accepted.
 
-    `service` answers it, `client` calls `server` on its way, `container` carries it, and `durations` selects the
-    histogram that counts it. `where` is the address that it is sent to.
+    `service` answers it, `client` calls `server` on its way, `container` runs the service, and `durations` selects the
+    histogram that counts it. `address` is where it is sent to.
     """
 
     client: str
@@ -55,93 +55,93 @@ class Canary:
     service: str
     container: str
     durations: str
-    where: str
+    address: str
     send: Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Hop:
-    """One step: what was tried, whether it led anywhere, what came back, and seconds from the request until it did."""
+class Link:
+    """One link: the query, whether it returned data, what it returned, and the seconds from the request until then."""
 
     name: str
-    tried: str
+    query: str
     passed: bool
-    said: str
+    result: str
     seconds: float
 
 
-class HopError(Exception):
-    """A hop that did not lead anywhere yet: `said` is what came back."""
+class LinkError(Exception):
+    """A link that leads nowhere yet: `query` and its `result`."""
 
-    def __init__(self, tried: str, said: str) -> None:
-        self.tried, self.said = tried, said
-        super().__init__(f"{tried}: {said}")
+    def __init__(self, query: str, result: str) -> None:
+        self.query, self.result = query, result
+        super().__init__(f"{query}: {result}")
 
 
 Step = Callable[[], tuple[str, str]]
-"""Returns what was tried and what came back; raises HopError."""
+"""Returns the query and its result; raises LinkError."""
 
 
-def pushed(otlp: str) -> Canary:
-    """Return a request that two services claim to have taken part in, whose names no real service has."""
+def pushed(otlp: str) -> SyntheticTrace:
+    """Return a request between two services that do not exist, pushed to this OTLP endpoint."""
     client, server = "verify-links", "verify-links-backend"
 
     def send(trace: str) -> None:
-        answered = call(otlp, trace, client, server, name="GET /verify")
-        push(otlp, "records", {server: [record(f"make verify asked, trace_id={trace}", trace, answered)]})
+        received = call(otlp, trace, client, server, name="GET /verify")
+        push(otlp, "records", {server: [record(f"make verify, trace_id={trace}", trace, received)]})
 
     durations = f'{series.SPAN_DURATION_BUCKET}{{service_name="{server}"}}'
-    return Canary(client, server, server, "collector", durations, otlp, send)
+    return SyntheticTrace(client, server, server, "collector", durations, otlp, send)
 
 
-def answered(gateway: str) -> Canary:
-    """Return a request to the demo's gateway at this URL, which asks its model."""
-    asked = json.dumps({"instances": [[0] * PIXELS]}).encode()
+def demo_request(gateway: str) -> SyntheticTrace:
+    """Return a request to the demo's gateway at this URL, which calls its model."""
+    body = json.dumps({"instances": [[0] * PIXELS]}).encode()
     url = f"{gateway}/v1/models/digits/predict"
 
     def send(trace: str) -> None:
         headers = {"Content-Type": "application/json", "traceparent": f"00-{trace}-{new_span()}-01"}
-        request = urllib.request.Request(url, asked, headers=headers)  # noqa: S310 - the stack's own address
+        request = urllib.request.Request(url, body, headers=headers)  # noqa: S310 - the stack's own address
         try:
             with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
                 pass
-        except urllib.error.HTTPError as refused:  # an answer too: its trace and lines are wanted most in an outage
+        except urllib.error.HTTPError as refused:  # an answer too: its trace and lines matter most in an outage
             refused.close()
 
     client, server = DEMO[:2]
     durations = f'http_request_duration_seconds_bucket{{service="{client}"}}'
-    return Canary(client, server, client, client, durations, url, send)
+    return SyntheticTrace(client, server, client, client, durations, url, send)
 
 
-def walk(api: GrafanaApi, canary: Canary, settings: Settings) -> list[Hop]:
-    """Send the request and take every hop; one that fails does not end the walk."""
+def check(api: GrafanaApi, request: SyntheticTrace, settings: Settings) -> list[Link]:
+    """Send the request and follow every link; one that fails does not keep the others from being checked."""
     trace = new_trace()
     began = time.monotonic()
     try:
-        canary.send(trace)
+        request.send(trace)
     except OSError as error:
-        return [Hop("the request itself", f"POST {canary.where}", passed=False, said=str(error), seconds=0.0)]
+        return [Link("the request itself", f"POST {request.address}", passed=False, result=str(error), seconds=0.0)]
     patience = PATIENCE_SECONDS + 2 * seconds(settings.scrape_interval)
-    with ThreadPoolExecutor(max_workers=8) as together:  # each for itself, so that each tells its own time
-        taken = [
-            together.submit(_take, name, step, began, patience) for name, step in _steps(api, canary, settings, trace)
+    with ThreadPoolExecutor(max_workers=8) as pool:  # in parallel, so that each measures its own time
+        links = [
+            pool.submit(_follow, name, step, began, patience) for name, step in _steps(api, request, settings, trace)
         ]
-        return [hop.result() for hop in taken]
+        return [link.result() for link in links]
 
 
-def _take(name: str, step: Step, began: float, patience: float) -> Hop:
+def _follow(name: str, step: Step, began: float, patience: float) -> Link:
     while True:
         try:
-            tried, said = step()
-        except HopError as error:
+            query, result = step()
+        except LinkError as error:
             if time.monotonic() - began < patience:
                 time.sleep(_POLL_SECONDS)
                 continue
-            return Hop(name, error.tried, passed=False, said=error.said, seconds=time.monotonic() - began)
-        return Hop(name, tried, passed=True, said=said, seconds=time.monotonic() - began)
+            return Link(name, error.query, passed=False, result=error.result, seconds=time.monotonic() - began)
+        return Link(name, query, passed=True, result=result, seconds=time.monotonic() - began)
 
 
-def _steps(api: GrafanaApi, canary: Canary, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
+def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: str) -> Iterator[tuple[str, Step]]:
     sources = {spec.uid: spec.json_data for spec in datasources(settings)}
     exemplar, derived = sources[DATASOURCE_PROMETHEUS], sources[DATASOURCE_LOKI]
     to_logs, to_metrics = (sources[DATASOURCE_JAEGER][key] for key in ("tracesToLogsV2", "tracesToMetrics"))
@@ -152,126 +152,129 @@ def _steps(api: GrafanaApi, canary: Canary, settings: Settings, trace: str) -> I
     def another() -> None:
         sent.append(new_trace())
         try:
-            canary.send(sent[-1])
+            request.send(sent[-1])
         except OSError as error:
-            raise HopError(f"POST {canary.where}", str(error)) from None
+            raise LinkError(f"POST {request.address}", str(error)) from None
 
-    def ask(uid: str, query: Json) -> Frames:
-        return _ask(api, uid, query)
+    def query(uid: str, body: Json) -> Frames:
+        return _query(api, uid, body)
 
-    yield "metric → its exemplar → the trace", lambda: _by_exemplar(ask, exemplar, canary.durations, sent, another)
-    yield "trace → its log lines", lambda: _lines(ask, str(to_logs["query"]).replace("${__span.traceId}", trace), trace)
-    for query in to_metrics["queries"]:
-        expr = str(query["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{canary.service}"')
-        yield f"trace → the service's {query['name'].lower()}", lambda expr=expr: _rate(ask, expr, another)  # type: ignore[misc]
-    yield "log line → the trace", lambda: _by_line(ask, derived["derivedFields"], canary.service, trace)
+    yield "metric → its exemplar → the trace", lambda: _by_exemplar(query, exemplar, request.durations, sent, another)
+    yield (
+        "trace → its log lines",
+        lambda: _lines(query, str(to_logs["query"]).replace("${__span.traceId}", trace), trace),
+    )
+    for metric in to_metrics["queries"]:
+        expr = str(metric["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{request.service}"')
+        yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]
+    yield "log line → the trace", lambda: _by_line(query, derived["derivedFields"], request.service, trace)
     known = [service.name for service in watched(settings)]
-    values = {"traceId": trace, "traceID": trace, "serviceName": canary.service, "service": known[-1] if known else ""}
+    values = {"traceId": trace, "traceID": trace, "serviceName": request.service, "service": known[-1] if known else ""}
     for spec in CORRELATIONS:
         if known or "${service}" not in json.dumps(dict(spec.query)):
-            yield f"correlation {spec.name}", lambda spec=spec: _correlated(ask, spec, values)  # type: ignore[misc]
-    edge = f'sum(traces_service_graph_request_total{{client="{canary.client}", server="{canary.server}"}})'
-    yield "service map: who called whom", lambda: _number(ask, edge)
+            yield f"correlation {spec.name}", lambda spec=spec: _correlated(query, spec, values)  # type: ignore[misc]
+    edge = f'sum(traces_service_graph_request_total{{client="{request.client}", server="{request.server}"}})'
+    yield "service map: who called whom", lambda: _number(query, edge)
     yield (
-        f"container metrics of {canary.container}, in the same time",
-        lambda: _number(ask, f'container:memory_bytes:max{{container="{canary.container}"}}'),
+        f"container metrics of {request.container}, in the same time",
+        lambda: _number(query, f'container:memory_bytes:max{{container="{request.container}"}}'),
     )
-    yield "alert history", lambda: _history(ask, canary.service)
+    yield "alert history", lambda: _history(query, request.service)
 
 
 def _by_exemplar(
-    ask: Ask, source: Mapping[str, Any], expr: str, sent: Sequence[str], another: Callable[[], None]
+    query: Query, source: Mapping[str, Any], expr: str, sent: Sequence[str], another: Callable[[], None]
 ) -> tuple[str, str]:
     """Find one of the requests sent: a bucket keeps only the newest exemplar, and others send requests too.
 
-    Where others' are always newer, a busy service is asked for one of theirs.
+    Where others' are always newer, one of theirs is used.
     """
-    frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
+    frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
-        there = _column(frames, destination["name"])
-        own = [trace for trace in there if trace in sent]
-        others = there if len(sent) > _CROWDED else []
+        found = _column(frames, destination["name"])
+        own = [trace for trace in found if trace in sent]
+        others = found if len(sent) > _CROWDED else []
         for trace in (own or others)[-1:]:
-            spans = _column(_followed(ask, destination, trace), "spanID")
+            spans = _column(_open(query, destination, trace), "spanID")
             if not spans:
-                raise HopError(json.dumps(destination).replace(explore.VALUE, trace), "no such trace")
-            whose = "" if own else f"; another's, newer than all {len(sent)} of ours"
-            return expr, f"exemplar {trace[:8]}…, {len(spans)} spans{whose}"
-    for _ in range(_AT_ONCE):
+                raise LinkError(json.dumps(destination).replace(explore.VALUE, trace), "no such trace")
+            owner = "" if own else f"; of another request, newer than all {len(sent)} of ours"
+            return expr, f"exemplar {trace[:8]}…, {len(spans)} spans{owner}"
+    for _ in range(_BATCH):
         another()
-    raise HopError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
+    raise LinkError(expr, f"no exemplar of {len(sent)} requests among {len(_column(frames, 'Value'))}")
 
 
-def _followed(ask: Ask, destination: Mapping[str, str], trace: str) -> Frames:
-    """Ask what a click on the exemplar asks; to a data source, that is a query as Tempo takes it."""
+def _open(query: Query, destination: Mapping[str, str], trace: str) -> Frames:
+    """Query what a click on the exemplar asks; to a data source, that is a query as Tempo takes it."""
     if "datasourceUid" in destination:
-        return ask(destination["datasourceUid"], {"query": trace, "queryType": "traceql"})
-    (query,) = explore.asked(destination["url"].replace(explore.VALUE, trace))
-    return ask(query["datasource"]["uid"], query)
+        return query(destination["datasourceUid"], {"query": trace, "queryType": "traceql"})
+    (target,) = explore.asked(destination["url"].replace(explore.VALUE, trace))
+    return query(target["datasource"]["uid"], target)
 
 
-def _lines(ask: Ask, expr: str, trace: str) -> tuple[str, str]:
-    found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
+def _lines(query: Query, expr: str, trace: str) -> tuple[str, str]:
+    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
     if not found:
-        raise HopError(expr, f"no line of {trace}")
+        raise LinkError(expr, f"no line of {trace}")
     return expr, f"{len(found)} lines: {str(found[0])[:60]}"
 
 
-def _number(ask: Ask, expr: str) -> tuple[str, str]:
-    frames = ask(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
+def _number(query: Query, expr: str) -> tuple[str, str]:
+    frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
     found = [value for value in _column(frames, type_="number") if value is not None]
     if not found:
-        raise HopError(expr, "no value")
+        raise LinkError(expr, "no value")
     return expr, f"{float(found[-1]):.6g}"
 
 
-def _rate(ask: Ask, expr: str, another: Callable[[], None]) -> tuple[str, str]:
+def _rate(query: Query, expr: str, another: Callable[[], None]) -> tuple[str, str]:
     """As `_number`: a rate needs another request after the first that was seen."""
     try:
-        return _number(ask, expr)
-    except HopError:
+        return _number(query, expr)
+    except LinkError:
         another()
         raise
 
 
-def _by_line(ask: Ask, fields: Sequence[Mapping[str, str]], service: str, trace: str) -> tuple[str, str]:
+def _by_line(query: Query, fields: Sequence[Mapping[str, str]], service: str, trace: str) -> tuple[str, str]:
     expr = f'{{service_name="{service}"}} |= `{trace}`'  # a busy service has written a hundred others since
-    frames = ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100})
+    frames = query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100})
     for field in fields:
         for line, labels in zip(_column(frames, "Line"), _column(frames, "labels"), strict=False):
             if field["matcherType"] == "label":
                 values = [v for k, v in dict(labels or {}).items() if re.fullmatch(field["matcherRegex"], k)]
             else:
                 values = re.findall(field["matcherRegex"], str(line))
-            if trace in values and _column(ask(field["datasourceUid"], {"query": trace}), "spanID"):
+            if trace in values and _column(query(field["datasourceUid"], {"query": trace}), "spanID"):
                 return f"{expr}, field {field['name']}", f"trace {trace[:8]}…"
-    raise HopError(expr, f"no field of {len(_column(frames, 'Line'))} lines leads to {trace}")
+    raise LinkError(expr, f"no field of {len(_column(frames, 'Line'))} lines leads to {trace}")
 
 
-def _correlated(ask: Ask, spec: CorrelationSpec, values: Mapping[str, str]) -> tuple[str, str]:
+def _correlated(query: Query, spec: CorrelationSpec, values: Mapping[str, str]) -> tuple[str, str]:
     text = re.sub(r"\$\{(\w+)\}", lambda m: json.dumps(values[m.group(1)])[1:-1], json.dumps(dict(spec.query)))
-    frames = ask(spec.target, json.loads(text))
+    frames = query(spec.target, json.loads(text))
     rows = sum(map(rows_of, frames))
     if not rows:
-        raise HopError(text, "nothing")
+        raise LinkError(text, "nothing")
     return text, f"{rows} rows of {spec.target}"
 
 
-def _history(ask: Ask, service: str) -> tuple[str, str]:
+def _history(query: Query, service: str) -> tuple[str, str]:
     expr = f'{{from="state-history"}} |= `"service":"{service}"`'
-    found = _column(ask(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
+    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
     return expr, f"{len(found)} changes of state" if found else "no change of state yet"
 
 
-def _ask(api: GrafanaApi, uid: str, query: Json) -> Frames:
-    asked = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | query
+def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
+    full = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | body
     try:
-        results: dict[str, Json] = api.request("POST", "/api/ds/query", {"queries": [asked], **_RANGE})["results"]
+        results: dict[str, Json] = api.request("POST", "/api/ds/query", {"queries": [full], **_RANGE})["results"]
     except GrafanaError as error:
-        raise HopError(str(query), str(error)) from None
-    result = results.get("A", {})  # of what it does not understand Jaeger's plugin says nothing at all
+        raise LinkError(str(body), str(error)) from None
+    result = results.get("A", {})  # Jaeger's plugin omits the result of a query that it does not understand
     if result.get("error"):
-        raise HopError(str(query), str(result["error"]))
+        raise LinkError(str(body), str(result["error"]))
     return list(result.get("frames") or ())
 
 

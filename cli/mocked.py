@@ -1,4 +1,7 @@
-"""The program run over Pulumi's mocks: what it would register, without engine, Docker or network."""
+"""The program run over Pulumi's mocks: what it would register, without engine, Docker or network.
+
+Run as a module, because Pulumi's runtime is made for one program a process; cli/evaluation.py does that.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import json
 import runpy
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from pulumi.runtime import mocks
@@ -14,18 +17,10 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_pulumi_func
 
 from cli.bootstrap import ROOT
+from cli.evaluation import Registered
 from observability.settings import PROJECT
 
 Properties = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Registered:
-    """One resource as the program registered it: type token, name, and its inputs (camelCase)."""
-
-    type: str
-    name: str
-    inputs: Properties
 
 
 _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key that marks Pulumi's envelope around a secret
@@ -79,6 +74,6 @@ def _program() -> None:
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    found = run(asked["stack"], asked["raw"], frozenset(asked["secret"]))
-    json.dump([asdict(r) for r in found], sys.stdout)
+    request = json.load(sys.stdin)
+    registered = run(request["stack"], request["raw"], frozenset(request["secret"]))
+    json.dump([asdict(r) for r in registered], sys.stdout)

@@ -1,4 +1,4 @@
-"""A stack that stands still for a moment, and that cannot stay so: not even when this process is killed.
+"""Pauses a stack for a moment, and makes sure that it resumes: even when this process is killed.
 
 The engine pauses containers by the kernel's freezer: their processes keep everything and notice nothing but that time
 has passed. What they have written is in their volumes, as after a `kill -9`, and all of it is of one moment.
@@ -17,66 +17,67 @@ import docker.errors
 from docker import DockerClient
 from docker.models.containers import Container
 
-from cli import context, engine
+from cli import engine
 from cli.bootstrap import ROOT
+from cli.context import Context
 
 _DONE = "done\n"
 _PATIENCE_SECONDS = 30
 
 
-class Stillness:
-    """How long it lasted, in seconds, once it is over."""
+class Pause:
+    """The duration of a pause in seconds, once it is over."""
 
     seconds = 0.0
 
 
 @contextmanager
-def frozen(containers: Sequence[Container]) -> Iterator[Stillness]:
-    """Pause the containers, all at once, and let them go on afterwards, whatever happens."""
+def paused(context: Context, containers: Sequence[Container]) -> Iterator[Pause]:
+    """Pause the containers, all at once, and resume them afterwards, whatever happens."""
     watcher = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "cli.pause", *(str(c.id) for c in containers)],
+        [sys.executable, "-m", "cli.pause", context.stack, *(str(c.id) for c in containers)],
         cwd=ROOT,
-        env=context.environment(),
+        env=context.environment.for_pulumi(context.stack),
         stdin=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a Ctrl-C is for us
     )
-    told = Stillness()
+    pause = Pause()
     began = time.monotonic()
     try:
         with ThreadPoolExecutor(max_workers=len(containers)) as pool:
             list(pool.map(lambda c: c.pause(), containers))
-        yield told
+        yield pause
     finally:
-        said = ""  # the watcher then does it
+        message = ""  # the watcher then resumes them
         try:
-            release(containers)
-            said = _DONE
+            resume(containers)
+            message = _DONE
         finally:
-            told.seconds = time.monotonic() - began
+            pause.seconds = time.monotonic() - began
             with suppress(BrokenPipeError, subprocess.TimeoutExpired):
-                watcher.communicate(said, timeout=_PATIENCE_SECONDS)
+                watcher.communicate(message, timeout=_PATIENCE_SECONDS)
 
 
-def release(containers: Sequence[Container]) -> list[str]:
-    """Let paused containers go on; return the names of those that were."""
-    released = []
+def resume(containers: Sequence[Container]) -> list[str]:
+    """Resume paused containers; return their names."""
+    resumed = []
     for container in containers:
         with suppress(docker.errors.NotFound):
             container.reload()
             if container.status == "paused":
                 container.unpause()
-                released.append(str(container.name))
-    return released
+                resumed.append(str(container.name))
+    return resumed
 
 
 def watch(client: DockerClient, ids: Sequence[str]) -> None:
-    """Wait until the parent says that all is well, or is gone: then let the containers go on in its place."""
+    """Wait until the parent reports success, or is gone: then resume the containers in its place."""
     if sys.stdin.read() != _DONE:
         for id_ in ids:
             with suppress(docker.errors.NotFound):
-                release([client.containers.get(id_)])
+                resume([client.containers.get(id_)])
 
 
 if __name__ == "__main__":
-    watch(engine.connect(), sys.argv[1:])
+    watch(engine.connect(sys.argv[1]).client, sys.argv[2:])

@@ -1,34 +1,54 @@
-"""`make plan`: what the program would create, as a tree with the settings that matter. Needs nothing but Python."""
+"""`plan`: what the program would create, as a tree with the settings that matter. Needs nothing but Python."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from rich.tree import Tree
-
-from cli import context, mocked, stack_config
-from cli.console import say, show
+from cli import stack_config
+from cli.context import Context
+from cli.errors import UserError
+from cli.evaluation import Registered, evaluate
 from observability.settings import CONTAINERS
 
+if TYPE_CHECKING:
+    from rich.tree import Tree
 
-def main(_arguments: list[str]) -> int:
-    """Print the plan of the chosen stack."""
-    stack = context.stack()
-    stack_config.current(stand_in=True)
+
+def run(context: Context, *, as_json: bool) -> int:
+    """Print the plan of the stack."""
+    stack = context.stack
+    stack_config.settings(stack, stand_in=True)  # for one error with every problem
     values, secret = stack_config.filled(stack)
-    resources = mocked.run(stack, values, secret)
-    show(_tree(stack, resources))
+    resources = evaluate(stack, values, secret)
+    if twice := duplicates(resources):
+        msg = f"two resources of one kind have the same name, which `up` would refuse: {', '.join(twice)}"
+        raise UserError(msg)
+    missing = sorted(secret - stack_config.raw(stack)[1])
+    if as_json:
+        context.console.json(
+            {"stack": stack, "resources": [vars(r) for r in resources], "secrets_to_configure": missing}
+        )
+        return 0
+    context.console.show(_tree(stack, resources))
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
-    say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
-    for key in sorted(secret - stack_config.raw(stack)[1]):
-        say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
+    context.console.say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
+    for key in missing:
+        context.console.say(f"needed before `make up STACK={stack}`: pulumi config set --secret {key} --stack {stack}")
     return 0
 
 
-def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
+def duplicates(resources: Iterable[Registered]) -> list[str]:
+    """Return the kinds and names that more than one resource has."""
+    counts = Counter((r.type, r.name) for r in resources)
+    return [f"{kind} {name}" for (kind, name), count in counts.items() if count > 1]
+
+
+def _tree(stack: str, resources: Sequence[Registered]) -> Tree:
+    from rich.tree import Tree  # noqa: PLC0415 - `plan --json` draws nothing
+
     tree = Tree(f"stack '{stack}'")
     for service in CONTAINERS:
         branch = tree.add(service)
@@ -45,7 +65,7 @@ def _tree(stack: str, resources: list[mocked.Registered]) -> Tree:
         ("correlations", "Correlation", lambda i: f"{i['source']} → {i['target']}: {i['label']}"),
         ("dashboards", "oss/dashboard:Dashboard", _dashboard),
         ("alerts", "alerting/ruleGroup:RuleGroup", _alerts),
-        ("who is told", "alerting/contactPoint:ContactPoint", _contact),
+        ("contact points", "alerting/contactPoint:ContactPoint", _contact),
     )
     for title, token, describe in kinds:
         branch = content.add(title)

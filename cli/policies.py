@@ -1,25 +1,31 @@
-"""The policies that run beside the program: where they are, and what the chosen stack's settings ask of them."""
+"""The policies that run beside the program: where they are, and what the stack's settings ask of them."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cli import context
 from cli.bootstrap import ROOT
-from observability.settings import Settings
+
+if TYPE_CHECKING:
+    from cli.context import Context
+    from observability.settings import Settings
 
 PACK = ROOT / "policies"
 
 
 def config(settings: Settings) -> dict[str, Any]:
     """Return the policies' own configuration."""
-    return {"data-is-protected": {"protected": settings.production or settings.protect_data}}
+    return {
+        "data-is-protected": {"protected": settings.production or settings.protect_data},
+        "images-have-digests": {"required": settings.production},
+    }
 
 
-def arguments(settings: Settings) -> tuple[str, ...]:
-    """Return the CLI's options that make it check the policies."""
-    context.STATE.mkdir(mode=0o700, exist_ok=True)
-    file = context.STATE / f"policies.{settings.stack}.json"
-    file.write_text(json.dumps(config(settings)))
+def arguments(context: Context) -> tuple[str, ...]:
+    """Return the options that make the Pulumi CLI check the policies."""
+    folder = context.environment.state
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"policies.{context.stack}.json"
+    file.write_text(json.dumps(config(context.settings)))
     return ("--policy-pack", str(PACK), "--policy-pack-config", str(file))

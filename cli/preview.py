@@ -1,13 +1,15 @@
-"""`make preview`: what `up` would change, and whether it keeps the policies."""
+"""`preview`: what `up` would change, and whether it complies with the policies."""
 
 from __future__ import annotations
 
-from cli import context, engine, policies, pulumi, stack_config
+from collections.abc import Sequence
+
+from cli import policies
+from cli.context import Context
 
 
-def main(arguments: list[str]) -> int:
-    """Run `pulumi preview --diff` with the policies for the chosen stack."""
-    settings = stack_config.current()
-    engine.connect()
-    pulumi.select()
-    return pulumi.run("preview", "--diff", "--stack", context.stack(), *policies.arguments(settings), *arguments)
+def run(context: Context, options: Sequence[str]) -> int:
+    """Run `pulumi preview --diff` with the policies."""
+    _ = context.settings, context.engine  # checked before Pulumi starts
+    context.pulumi.select()
+    return context.pulumi.run("preview", "--diff", "--stack", context.stack, *policies.arguments(context), *options)

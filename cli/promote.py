@@ -1,80 +1,103 @@
-"""`make promote FROM=staging TO=prod`: the same content, one environment on.
+"""`promote`: what one stack runs goes to the next one.
 
-First what still differs between the two, then whether FROM runs exactly what this commit makes of it and works, then
-the question, then `up`.
+First what still differs between the two, then whether the source runs exactly what this commit makes of it and works,
+then the question, then `up`.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from cli import release, stack_config
-from cli.bootstrap import ROOT, UserError
-from cli.console import say, table
+from cli import release, stack_config, up, verify
+from cli.context import Context
+from cli.errors import UsageError, UserError
 from components.deployment import changes
 from observability.settings import OPTIONAL_SECRETS, secret_keys
 
 _WIDTH = 60
 
 
-def main(arguments: list[str]) -> int:
-    """Bring TO to what FROM runs, after its name has been typed (or given as YES=<stack>)."""
-    source, target = _named(arguments)
-    for stack in (source, target):
-        stack_config.settings(stack)
-    here = _here()
-    differing = _settings(source, target)
-    table(f"settings that differ between '{source}' and '{target}'", ("setting", source, target), differing)
-    known, there = release.running(source), release.running(target)
-    commits = [("this clone", here or "no git"), (source, _commit(source, known)), (target, _commit(target, there))]
+@dataclass(frozen=True)
+class Steps:
+    """What promotion asks and does; tests replace it."""
+
+    checked_out: Callable[[], tuple[str, bool]] = release.checked_out
+    expected: Callable[[str], release.Fingerprint] = release.expected
+    verify: Callable[[Context], int] = lambda context: verify.run(context, as_json=False)
+    up: Callable[[Context], int] = lambda context: up.run(context, refresh=False)
+
+
+def run(from_: Context, to: Context, *, confirmation: str | None, steps: Steps | None = None) -> int:
+    """Bring stack `to` to what stack `from_` runs, after its name was typed or given as `confirmation`."""
+    steps = steps or Steps()
+    source, target = from_.stack, to.stack
+    _check(source, target)
+    here = _commit_of_clone(*steps.checked_out())
+    _ = from_.settings, to.settings
+    say, table = to.console.say, to.console.table
+    table(
+        f"settings that differ between '{source}' and '{target}'",
+        ("setting", source, target),
+        differing(source, target),
+    )
+    running, before = release.running(from_.pulumi, source), release.running(to.pulumi, target)
+    commits = [
+        ("this clone", here or "no git"),
+        (source, _commit(from_, running)),
+        (target, _commit(to, before)),
+    ]
     table("the commits of the last `up`", ("where", "commit"), commits)
-    pending = changes(there or {}, release.expected(target))
+    pending = changes(before or {}, steps.expected(target))
     say(f"`up` changes in '{target}': {', '.join(pending) or 'nothing'}")
-    if known is None:
+    if running is None:
         msg = f"stack '{source}' is not up: there is nothing to promote. Nothing was changed."
         raise UserError(msg)
-    other = changes(known, release.expected(source))
+    other = changes(running, steps.expected(source))
     if other:
         msg = (
             f"stack '{source}' does not run what this commit makes of it ({', '.join(other)}):"
             f" `make up STACK={source}` first. Nothing was changed."
         )
         raise UserError(msg)
-    if _make("verify", source):
+    if steps.verify(from_):
         msg = f"stack '{source}' does not work, see above: it is not promoted. Nothing was changed."
         raise UserError(msg)
-    _ask(target)
-    return _make("up", target)
+    to.confirm(f"This changes stack '{target}'.", "nothing was changed", given=confirmation)
+    return steps.up(to)
 
 
-def _named(arguments: list[str]) -> tuple[str, str]:
+def _check(source: str, target: str) -> None:
     known = stack_config.stacks()
-    for key, value in zip(("FROM", "TO"), [*arguments, "", ""], strict=False):
+    for key, value in (("FROM", source), ("TO", target)):
         if value not in known:
             msg = f"{key}: '{value}'; accepted: {', '.join(known)}, as in `make promote FROM=staging TO=prod`"
-            raise UserError(msg)
-    source, target = arguments[:2]
+            raise UsageError(msg)
     if source == target:
         msg = f"TO: '{target}'; accepted: another stack than FROM"
-        raise UserError(msg)
-    return source, target
+        raise UsageError(msg)
 
 
-def _here() -> str:
+def _commit_of_clone(commit: str, changed: bool) -> str:  # noqa: FBT001 - as release.checked_out returns it
     """Return the commit; UserError where the files are those of no commit."""
-    commit, changed = release.checked_out()
     if changed:
         msg = f"files differ from commit {commit}: commit them, run `up` on FROM, then promote. Nothing was changed."
         raise UserError(msg)
     return commit
 
 
-def _settings(source: str, target: str) -> list[tuple[str, str, str]]:
+def differing(source: str, target: str) -> list[tuple[str, str, str]]:
+    """Return the settings that differ between two stacks: key and both values, secrets hidden."""
     (one, hidden_one), (other, hidden_other) = stack_config.raw(source), stack_config.raw(target)
-    rows = ((key, _shown(key, one, hidden_one), _shown(key, other, hidden_other)) for key in sorted({*one, *other}))
-    return [row for row in rows if row[1] != row[2]]
+    return rows(one, hidden_one, other, hidden_other)
+
+
+def rows(
+    one: dict[str, str], hidden_one: frozenset[str], other: dict[str, str], hidden_other: frozenset[str]
+) -> list[tuple[str, str, str]]:
+    """Return the settings that differ between two configurations, each with the keys that are secret."""
+    found = ((key, _shown(key, one, hidden_one), _shown(key, other, hidden_other)) for key in sorted({*one, *other}))
+    return [row for row in found if row[1] != row[2]]
 
 
 def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:
@@ -86,24 +109,5 @@ def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
-def _commit(stack: str, facts: release.Facts | None) -> str:
-    return "never" if facts is None else release.commit(stack) or "not noted"
-
-
-def _ask(target: str) -> None:
-    given = os.environ.get("YES")
-    if given is None:
-        if not sys.stdin.isatty():
-            msg = f"promote asks for the stack's name: run it in a terminal, or with YES={target}"
-            raise UserError(msg)
-        given = input(f"Type '{target}' to go on: ")
-    if given != target:
-        msg = f"'{given}' is not '{target}': nothing was changed"
-        raise UserError(msg)
-
-
-def _make(command: str, stack: str) -> int:
-    """Run another command for `stack`: each is made for one stack a process."""
-    return subprocess.run(  # noqa: S603 - our own
-        [sys.executable, "-m", "cli", command], cwd=ROOT, env=os.environ | {"STACK": stack}, check=False
-    ).returncode
+def _commit(context: Context, running: release.Fingerprint | None) -> str:
+    return "never" if running is None else release.commit(context.pulumi, context.stack) or "not recorded"

@@ -1,4 +1,4 @@
-"""The Pulumi CLI: found on PATH or installed in its pinned version, and run for the chosen stack."""
+"""The Pulumi CLI: found on PATH or installed in its pinned version, and run for one stack."""
 
 from __future__ import annotations
 
@@ -13,128 +13,229 @@ import sysconfig
 import tarfile
 import tomllib
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli import context
-from cli.bootstrap import ROOT, UserError
-from cli.console import say
+from cli.bootstrap import ROOT
+from cli.console import Console
+from cli.environment import Environment
+from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
+from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
 
 
-def cli() -> str:
-    """Return the CLI's path, installing the pinned version where none is new enough."""
-    found = shutil.which("pulumi", path=context.environment()["PATH"])
-    if found and _version(found) >= _minimum():
-        return found
-    return _install()
+def download(url: str) -> bytes:
+    """Return what an https address serves; OSError when it does not."""
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - https
+        data: bytes = answer.read()
+    return data
 
 
-def run(*arguments: str, check: bool = False) -> int:
-    """Run the CLI with its output where it belongs; return its exit code."""
-    done = subprocess.run([cli(), *arguments], cwd=ROOT, env=context.environment(), check=False)  # noqa: S603 - the CLI
-    if check and done.returncode:
-        msg = f"`pulumi {arguments[0]}` failed; what it said is above."
-        raise UserError(msg)
-    return done.returncode
+def _is_production(stack: str) -> bool:
+    from cli import stack_config  # noqa: PLC0415 - reads the schema, which `plan` need not pay
+
+    return stack_config.raw(stack)[0].get("production") == "true"
 
 
-def look(*arguments: str) -> tuple[int, str]:
-    """Run the CLI quietly; return its exit code and all it prints."""
-    done = subprocess.run(  # noqa: S603 - the CLI
-        [cli(), *arguments, "--non-interactive", "--color", "never"],
-        cwd=ROOT,
-        env=context.environment(),
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return done.returncode, done.stdout.strip()
+@dataclass(frozen=True)
+class Pulumi:
+    """Runs the CLI for one stack of this project."""
 
+    stack: str
+    environment: Environment
+    console: Console = field(default_factory=Console)
+    download: Callable[[str], bytes] = download
+    packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
+    """Where the providers' Python packages are, each with the version of its plugin."""
+    is_production: Callable[[str], bool] = _is_production
+    pinned_checksum: Callable[[str], str] = versions.pulumi_checksum
 
-def ask(
-    *arguments: str, given: str | None = None, folder: Path = ROOT, environment: Mapping[str, str] | None = None
-) -> str:
-    """Run the CLI quietly and return what it prints; UserError with its own words when it fails.
+    def executable(self) -> str:
+        """Return the CLI's path, installing the pinned version where none is new enough."""
+        found = shutil.which("pulumi", path=self.environment.path)
+        if found and version(found) >= _minimum():
+            return found
+        return self._install()
 
-    `folder` is that of another project, `environment` replaces the usual one.
-    """
-    done = subprocess.run(  # noqa: S603 - the CLI
-        [cli(), *arguments, "--non-interactive"],
-        cwd=folder,
-        env=environment or context.environment(),
-        check=False,
-        capture_output=True,
-        text=True,
-        input=given,
-    )
-    if done.returncode:
-        raise UserError(_explain(arguments, done.stderr.strip() or done.stdout.strip()))
-    return done.stdout
-
-
-def select() -> None:
-    """Select the chosen stack, made when it is not there yet; refuses a wrong passphrase."""
-    ask("stack", "select", "--create", context.stack())
-    # Decrypts something: the one place where a wrong passphrase shows before anything runs.
-    file = ROOT / f"Pulumi.{context.stack()}.yaml"
-    in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
-    ask(*(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json")))
-
-
-def plugins() -> None:
-    """See that the providers' plugins are there (on PATH or installed), installing what is missing."""
-    path = context.environment()["PATH"]
-    home = Path(context.environment().get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-    for file in sorted(site_packages().glob("pulumi*/pulumi-plugin.json")):
-        plugin = json.loads(file.read_text())
-        if not plugin["resource"]:  # a package without a plugin, as the one for policies
-            continue
-        name, version = plugin["name"], plugin["version"]
-        if shutil.which(f"pulumi-resource-{name}", path=path) or (home / f"resource-{name}-v{version}").exists():
-            continue
-        say(f"installing Pulumi's provider {name} {version} …")
-        server = ["--server", plugin["server"]] if plugin.get("server") else []
-        try:
-            ask("plugin", "install", "resource", name, version, *server)
-        except UserError as stop:
-            msg = f"Pulumi's provider {name} {version} could not be installed; is there a network? {stop}"
-            raise UserError(msg) from None
-
-
-def site_packages() -> Path:
-    """Return where the virtual environment keeps its packages."""
-    return Path(sysconfig.get_path("purelib"))
-
-
-def exported() -> dict[str, Any]:
-    """Return the stack's state as Pulumi exports it, secrets still encrypted."""
-    state: dict[str, Any] = json.loads(ask("stack", "export"))
-    return state
-
-
-def outputs() -> dict[str, str]:
-    """Return the stack's outputs, secrets included."""
-    found: dict[str, str] = json.loads(ask("stack", "output", "--json", "--show-secrets"))
-    if "grafanaUrl" not in found:
-        msg = f"stack '{context.stack()}' is not up: run `make up` first"
-        raise UserError(msg)
-    return found
-
-
-def _explain(arguments: tuple[str, ...], said: str) -> str:
-    if "incorrect passphrase" in said or "decrypting" in said:
-        return (
-            f"the passphrase does not open the secrets of stack '{context.stack()}': put the right one in"
-            " PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE (this clone's own is .state/passphrase),"
-            f" or start over without the secrets of Pulumi.{context.stack()}.yaml"
+    def run(self, *arguments: str, check: bool = False) -> int:
+        """Run the CLI with its output on the terminal; return its exit code."""
+        done = subprocess.run(  # noqa: S603 - the CLI
+            [self.executable(), *arguments], cwd=ROOT, env=self.environment.for_pulumi(self.stack), check=False
         )
-    return f"`pulumi {' '.join(arguments[:2])}` failed: {said}"
+        if check and done.returncode:
+            msg = f"`pulumi {arguments[0]}` failed; its output is above."
+            raise UserError(msg)
+        return done.returncode
+
+    def up(self, *options: str, check: bool = False) -> int:
+        """Run `pulumi up` without a preview and without questions."""
+        return self.run("up", "--yes", "--skip-preview", "--stack", self.stack, *options, check=check)
+
+    def capture(self, *arguments: str) -> tuple[int, str]:
+        """Run the CLI quietly; return its exit code and everything it prints."""
+        done = subprocess.run(  # noqa: S603 - the CLI
+            [self.executable(), *arguments, "--non-interactive", "--color", "never"],
+            cwd=ROOT,
+            env=self.environment.for_pulumi(self.stack),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.returncode, done.stdout.strip()
+
+    def output(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        folder: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run the CLI quietly and return what it prints; UserError with its own message when it fails.
+
+        `folder` is that of another project, `environment` replaces the usual one.
+        """
+        done = subprocess.run(  # noqa: S603 - the CLI
+            [self.executable(), *arguments, "--non-interactive"],
+            cwd=folder,
+            env=environment or self.environment.for_pulumi(self.stack),
+            check=False,
+            capture_output=True,
+            text=True,
+            input=stdin,
+        )
+        if done.returncode:
+            raise self.error(arguments, done.stderr.strip() or done.stdout.strip())
+        return done.stdout
+
+    def select(self) -> None:
+        """Select the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
+        self._require_passphrase()
+        self.output("stack", "select", "--create", self.stack)
+        # Decrypts something: the one place where a wrong passphrase shows before anything runs.
+        file = ROOT / f"Pulumi.{self.stack}.yaml"
+        in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
+        self.output(
+            *(("config", "--show-secrets", "--json") if in_config else ("stack", "output", "--show-secrets", "--json"))
+        )
+
+    def _require_passphrase(self) -> None:
+        try:
+            passphrase = self.environment.passphrase
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({error}); accepted: a file with a passphrase"
+            raise WrongPassphraseError(msg) from None
+        if passphrase is not None and not passphrase.strip() and self.is_production(self.stack):
+            msg = (
+                "PULUMI_CONFIG_PASSPHRASE: (hidden); accepted: in production, a passphrase, or"
+                " PULUMI_CONFIG_PASSPHRASE_FILE, a file with one: an empty one protects no secret"
+            )
+            raise WrongPassphraseError(msg)
+
+    def install_plugins(self) -> None:
+        """Install the providers' plugins that are neither on PATH nor installed."""
+        for plugin in plugin_packages(self.packages):
+            name, wanted = plugin["name"], plugin["version"]
+            if (
+                shutil.which(f"pulumi-resource-{name}", path=self.environment.path)
+                or (self.environment.plugins / f"resource-{name}-v{wanted}").exists()
+            ):
+                continue
+            self.console.say(f"installing Pulumi's provider {name} {wanted} …")
+            server = ["--server", plugin["server"]] if plugin.get("server") else []
+            try:
+                self.output("plugin", "install", "resource", name, wanted, *server)
+            except UserError as error:
+                msg = f"Pulumi's provider {name} {wanted} could not be installed; is there a network? {error}"
+                raise MissingToolError(msg) from None
+
+    def exported(self) -> dict[str, Any]:
+        """Return the stack's state as Pulumi exports it, secrets still encrypted."""
+        state: dict[str, Any] = json.loads(self.output("stack", "export"))
+        return state
+
+    def outputs(self) -> dict[str, str]:
+        """Return the stack's outputs, secrets included; NotUpError when there are none yet."""
+        found: dict[str, str] = json.loads(self.output("stack", "output", "--json", "--show-secrets"))
+        if "grafanaUrl" not in found:
+            msg = f"stack '{self.stack}' is not up: run `make up` first"
+            raise NotUpError(msg)
+        return found
+
+    def error(self, arguments: tuple[str, ...], printed: str) -> UserError:
+        """Return the error for a command that failed and printed this."""
+        if "incorrect passphrase" in printed or "decrypting" in printed:
+            return WrongPassphraseError(
+                f"the passphrase does not open the secrets of stack '{self.stack}': put the right one in"
+                " PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE (this clone's own is .state/passphrase),"
+                f" or start over without the secrets of Pulumi.{self.stack}.yaml"
+            )
+        return UserError(f"`pulumi {' '.join(arguments[:2])}` failed: {printed}")
+
+    def published_checksums(self, release: str) -> str:
+        """Return the checksums that are published with a release of the CLI, as `sha256sum` prints them."""
+        return self.download(f"{_RELEASES}/v{release}/pulumi-{release}-checksums.txt").decode()
+
+    def _install(self) -> str:
+        """Install the pinned CLI from its official release; refused unless its checksum is the published one."""
+        pinned = tomllib.loads((ROOT / "versions.toml").read_text())["pulumi"]["version"]
+        machine = _MACHINES.get(platform.machine().lower())
+        system = platform.system().lower()
+        if machine is None or system not in {"linux", "darwin"}:
+            msg = f"there is no Pulumi release for {system}/{platform.machine()}: install Pulumi {pinned} yourself"
+            raise MissingToolError(msg)
+        archive = f"pulumi-v{pinned}-{system}-{machine}.tar.gz"
+        self.console.say(f"installing Pulumi {pinned} into .tools …")
+        try:
+            sums = self.published_checksums(pinned)
+            data = self.download(f"{_RELEASES}/v{pinned}/{archive}")
+        except OSError as error:
+            msg = (
+                f"Pulumi {pinned} is not on PATH and could not be downloaded ({error}). Install it"
+                " (https://www.pulumi.com/docs/install/) or try again with a network. `make plan` and `make render`"
+                " work without it."
+            )
+            raise MissingToolError(msg) from None
+        # Lines are "<sha256>  <file>".
+        if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
+            msg = f"{archive} does not have its published checksum; nothing was installed"
+            raise MissingToolError(msg)
+        checksum = self.pinned_checksum(f"{system}-{machine}")
+        if checksum and hashlib.sha256(data).hexdigest() != checksum:
+            msg = (
+                f"{archive} does not have the checksum that versions.toml pins for {system}-{machine}, only the"
+                " published one: the release was replaced. Nothing was installed."
+            )
+            raise MissingToolError(msg)
+        target = self.environment.tools / "pulumi" / "bin"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for member in tar.getmembers():
+                content = tar.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    file = target / Path(member.name).name  # flat, whatever paths the archive has
+                    file.write_bytes(content.read())
+                    file.chmod(0o755)
+        return str(target / "pulumi")
+
+
+def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
+    """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
+    folder = packages or Path(sysconfig.get_path("purelib"))
+    found = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
+    return [plugin for plugin in found if plugin["resource"]]  # a package for policies has none
+
+
+def version(executable: str) -> tuple[int, ...]:
+    """Return the version of a Pulumi CLI."""
+    done = subprocess.run([executable, "version"], check=False, capture_output=True, text=True)  # noqa: S603 - the CLI
+    return _numbers(done.stdout)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -144,51 +245,3 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _minimum() -> tuple[int, ...]:
     match = _REQUIRED.search((ROOT / "Pulumi.yaml").read_text())
     return _numbers(match.group(1)) if match else ()
-
-
-def _version(path: str) -> tuple[int, ...]:
-    done = subprocess.run([path, "version"], check=False, capture_output=True, text=True)  # noqa: S603 - the CLI
-    return _numbers(done.stdout)
-
-
-def _install() -> str:
-    """Install the pinned CLI from its official release, refused unless its checksum is the published one."""
-    version = tomllib.loads((ROOT / "versions.toml").read_text())["pulumi"]["version"]
-    machine = _MACHINES.get(platform.machine().lower())
-    system = platform.system().lower()
-    if machine is None or system not in {"linux", "darwin"}:
-        msg = f"no Pulumi release for {system}/{platform.machine()}: install Pulumi {version} by hand"
-        raise UserError(msg)
-    archive = f"pulumi-v{version}-{system}-{machine}.tar.gz"
-    say(f"installing Pulumi {version} into .tools …")
-    try:
-        sums = _download(f"{_RELEASES}/v{version}/pulumi-{version}-checksums.txt").decode()
-        data = _download(f"{_RELEASES}/v{version}/{archive}")
-    except OSError as error:
-        msg = (
-            f"Pulumi {version} is not on PATH and could not be downloaded ({error}). Install it"
-            " (https://www.pulumi.com/docs/install/) or try again with a network. `make plan` and `make render`"
-            " work without it."
-        )
-        raise UserError(msg) from None
-    # Lines are "<sha256>  <file>".
-    if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
-        msg = f"{archive} does not have its published checksum; nothing was installed"
-        raise UserError(msg)
-    target = context.TOOLS / "pulumi" / "bin"
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        for member in tar.getmembers():
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is not None:
-                file = target / Path(member.name).name  # flat, whatever paths the archive has
-                file.write_bytes(content.read())
-                file.chmod(0o755)
-    return str(target / "pulumi")
-
-
-def _download(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - https
-        data: bytes = answer.read()
-    return data

@@ -1,13 +1,12 @@
-"""`make recover-password`: when nobody knows the administrator's password, Grafana gets the configured one."""
+"""`recover-password`: when nobody knows the administrator's password, Grafana gets the configured one."""
 
 from __future__ import annotations
 
 import docker.errors
 
-from cli import context, engine
-from cli.bootstrap import UserError
-from cli.console import say
-from components.grafana import NAME
+from cli.context import Context
+from cli.errors import NotUpError, UserError
+from observability import topology
 from observability.configs import grafana
 from observability.settings import PROJECT
 
@@ -18,21 +17,23 @@ _COMMAND = (
 )
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Give Grafana's first administrator the password that the running stack was configured with."""
-    name = f"{PROJECT}-{context.stack()}-{NAME}"
+    name = f"{PROJECT}-{context.stack}-{topology.GRAFANA.name}"
     try:
-        container = engine.connect().containers.get(name)
+        container = context.engine.client.containers.get(name)
     except docker.errors.NotFound:
-        msg = f"container {name} does not run: `make up` first, and if the password is what it fails of, then this"
-        raise UserError(msg) from None
+        msg = (
+            f"container {name} does not run: `make up` first; if that fails because of the password, this command then"
+        )
+        raise NotUpError(msg) from None
     done = container.exec_run(["sh", "-c", _COMMAND])
     if done.exit_code:
         output = done.output if isinstance(done.output, bytes) else b"".join(done.output)
         msg = f"Grafana's own command failed: {output.decode(errors='replace').strip()[-500:]}"
         raise UserError(msg)
-    say(
-        "Grafana's administrator has the configured password again: `make password` shows it. Then `make up`. If five"
-        " wrong ones were tried within the last five minutes, Grafana refuses this one too until they are over."
+    context.console.say(
+        "Grafana's administrator has the configured password again: `make password` shows it. Then `make up`. After"
+        " five wrong passwords within five minutes, Grafana refuses this one too until the five minutes are over."
     )
     return 0

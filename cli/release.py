@@ -1,58 +1,45 @@
-"""What a stack runs, and what this commit would make of it: the facts of components/deployment.py, compared."""
+"""The release fingerprint: what a stack runs, and what this commit would make of it (components/deployment.py)."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cli import pulumi, stack_config
-from cli.bootstrap import ROOT, UserError
+from cli import stack_config
+from cli.bootstrap import ROOT
+from cli.evaluation import evaluate
+from cli.pulumi import Pulumi
 from observability.settings import OPTIONAL_SECRETS, STAND_IN, secret_keys
 
-Facts = Mapping[str, str]
+Fingerprint = Mapping[str, str]
+"""A version or a hash of everything that is deployed, by its name."""
 
 _TYPE = "grafana:Deployment"
 
 
-def expected(stack: str) -> Facts:
+def expected(stack: str) -> Fingerprint:
     """Return what this commit would deploy to `stack`; needs neither engine nor passphrase."""
     values, secret = stack_config.raw(stack)
     missing = {k for k in secret_keys() if not values.get(k) and k not in OPTIONAL_SECRETS}
-    given = {
-        "stack": stack,
-        "raw": values | dict.fromkeys(missing, STAND_IN),
-        "secret": sorted(secret | missing),
-    }
-    # A process of its own: Pulumi's runtime is made for one program.
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.mocked"],
-        cwd=ROOT,
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise UserError(done.stderr.strip().splitlines()[-1])
-    return _facts(json.loads(done.stdout), "inputs") or {}
+    resources = evaluate(stack, values | dict.fromkeys(missing, STAND_IN), secret | missing)
+    return _fingerprint((r.type, r.inputs) for r in resources) or {}
 
 
-def running(stack: str) -> Facts | None:
+def running(pulumi: Pulumi, stack: str) -> Fingerprint | None:
     """Return what the last `up` of `stack` deployed, None where nothing was."""
-    names = {found["name"].rsplit("/", 1)[-1] for found in json.loads(pulumi.ask("stack", "ls", "--json"))}
+    names = {found["name"].rsplit("/", 1)[-1] for found in json.loads(pulumi.output("stack", "ls", "--json"))}
     if stack not in names:
         return None
-    state: dict[str, Any] = json.loads(pulumi.ask("stack", "export", "--stack", stack))
-    return _facts(state["deployment"].get("resources") or [], "outputs")
+    state: dict[str, Any] = json.loads(pulumi.output("stack", "export", "--stack", stack))
+    return _fingerprint((r["type"], r["outputs"]) for r in state["deployment"].get("resources") or () if "outputs" in r)
 
 
-def commit(stack: str) -> str:
-    """Return the commit of the last `up` of `stack`, as Pulumi noted it; "" where it did not."""
-    updates = json.loads(pulumi.ask("stack", "history", "--json", "--page-size", "1", "--stack", stack) or "[]")
+def commit(pulumi: Pulumi, stack: str) -> str:
+    """Return the commit of the last `up` of `stack`, as Pulumi recorded it; "" where it did not."""
+    updates = json.loads(pulumi.output("stack", "history", "--json", "--page-size", "1", "--stack", stack) or "[]")
     environment = updates[0].get("environment", {}) if updates else {}
     head = str(environment.get("git.head", ""))
     return head[:10] + (" with changes" if head and environment.get("git.dirty") == "true" else "")
@@ -72,6 +59,6 @@ def checked_out() -> tuple[str, bool]:
     return head.stdout.strip()[:10], bool(changed.stdout.strip())
 
 
-def _facts(resources: list[dict[str, Any]], side: str) -> Facts | None:
-    found = next((r[side] for r in resources if str(r["type"]).endswith(_TYPE)), None)
-    return None if found is None else dict(found["facts"])
+def _fingerprint(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> Fingerprint | None:
+    found = next((values for type_, values in resources if type_.endswith(_TYPE)), None)
+    return None if found is None else dict(found["facts"])  # the state's name for it

@@ -1,31 +1,36 @@
-"""`make render OUT=…`: every dashboard, rule file and configuration file, for people who import by hand or review."""
+"""`render`: every dashboard, rule file and configuration file, to review or to import elsewhere."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Final
 
-from cli import context, stack_config
-from cli.console import say
+from cli import stack_config
+from cli.context import Context
+from cli.errors import UsageError
 from dashboards.catalogue import dashboards
-from observability import alerts, rules
-from observability.configs import collector, jaeger, loki, prometheus
+from observability import alerts, processes, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
+from observability.names.paths import CONFIG
 from observability.settings import Settings
+
+MANIFEST: Final = ".rendered.json"
+"""Names the files that the last rendering wrote, so that the next one can delete those that are gone."""
 
 
 def files(settings: Settings) -> dict[str, str]:
     """Return everything that can be rendered: path below the output folder → text."""
     rendered = {
-        "prometheus/prometheus.yml": prometheus.render(settings),
-        "loki/loki.yaml": loki.render(settings),
-        "jaeger/jaeger.yaml": jaeger.render(settings),
-        "collector/collector.yaml": collector.render(settings),
+        f"{part.name}/{path.removeprefix(CONFIG + '/')}": text
+        for part in topology.PARTS
+        for path, text in processes.process(part.name, settings).files.items()
+    }
+    rendered |= {
         "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
-        "grafana/grafana.ini": grafana_config.files(settings)[grafana_config.FILE],
         "grafana/datasources.json": json.dumps(
             [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True
         )
@@ -35,7 +40,6 @@ def files(settings: Settings) -> dict[str, str]:
     rendered["grafana/alerts.json"] = (
         json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"
     )
-    rendered |= {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()}
     rendered |= {
         f"grafana/dashboards/{d.folder}/{d.uid}.json": json.dumps(json.loads(d.json), indent=2, ensure_ascii=False)
         + "\n"
@@ -44,17 +48,47 @@ def files(settings: Settings) -> dict[str, str]:
     return rendered
 
 
-def _readable(compact: str) -> str:
-    return json.dumps(json.loads(compact), indent=2, ensure_ascii=False) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write the files of the chosen stack below the folder that is the first argument."""
-    out = Path(arguments[0] if arguments else "build/render").resolve()
-    rendered = files(stack_config.current(stand_in=True))
-    for path, text in rendered.items():
-        target = out / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    say(f"{len(rendered)} files of stack '{context.stack()}' written to {out}")
+def run(context: Context, out: Path) -> int:
+    """Write the stack's files below the folder `out`; delete those of an earlier rendering that are no longer made."""
+    out = out.expanduser().resolve()
+    if out.exists() and not out.is_dir():
+        msg = f"OUT={out}: this is a file; accepted: a folder, which is created when it is missing"
+        raise UsageError(msg)
+    rendered = files(stack_config.settings(context.stack, stand_in=True))
+    try:
+        removed = _remove(out, _manifest(out) - rendered.keys())
+        for path, text in rendered.items():
+            target = out / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        (out / MANIFEST).write_text(json.dumps(sorted(rendered), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        msg = f"OUT={out}: cannot be written ({error.strerror}: {error.filename}); accepted: a folder of your own"
+        raise UsageError(msg) from None
+    context.console.say(f"{len(rendered)} files of stack '{context.stack}' written to {out}")
+    if removed:
+        context.console.say(f"{removed} files of an earlier rendering deleted")
     return 0
+
+
+def _manifest(out: Path) -> set[str]:
+    """Return the files of the last rendering; whatever else is in the folder belongs to somebody else."""
+    try:
+        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    plain = [p for p in found if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
+    return {p for p in plain if ".." not in PurePosixPath(p).parts}
+
+
+def _remove(out: Path, paths: set[str]) -> int:
+    removed = 0
+    for path in sorted(paths):
+        if (out / path).is_file():
+            (out / path).unlink()
+            removed += 1
+        for folder in (out / path).parents:
+            if folder == out or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    return removed

@@ -1,20 +1,22 @@
-"""Repairs what an interrupted run left behind, and says what it mended. Data volumes are never touched.
+"""Repairs what an interrupted run left behind, and reports each repair. Data volumes are never touched.
 
 An engine that dies in the middle of `up` leaves a lock, creations that the state calls pending, and objects that
-exist but are not in the state. Each is undone here just so far that the next `up` finishes the job:
+exist but are not in the state. Each is undone just so far that the next `up` can finish:
 
-| left behind                          | mended by                                                        |
+| left behind                          | repaired by                                                      |
 |--------------------------------------|------------------------------------------------------------------|
 | a lock whose process is gone         | removed; one whose process lives is respected                    |
-| a half-written file of the state     | its copy, one step older, takes its place                        |
-| a pending container or network       | removed from the Docker host: it is made anew, its data kept     |
-| a pending volume                     | kept: making it again adopts it                                  |
-| a pending folder, data source, …     | removed from Grafana, where it was made moments ago              |
-| a container the state only half knows| removed from the Docker host and from the state                  |
-| a container that is gone or stopped  | forgotten by the state, so that `up` makes or starts it          |
-| a volume that is gone                | forgotten by the state with all that was in it: `up` makes both  |
-| containers that a backup paused      | go on                                                            |
-| half of a restore                    | undone: the data and the state from before it come back          |
+| a half-written file of the state     | replaced by its copy, which is one step older                    |
+| a pending container or network       | removed from the Docker host: `up` creates it, its data kept     |
+| a pending volume                     | kept: creating it again adopts it                                |
+| a pending folder, data source, …     | removed from Grafana, where it was created moments ago           |
+| a container whose start failed       | removed from the Docker host and from the state                  |
+| a container that is gone or stopped  | refreshed in the state, so that `up` creates or starts it        |
+| a volume that is gone                | removed from the state with its content: `up` creates both       |
+| containers that a backup paused      | resumed                                                          |
+| half of a restore                    | rolled back: the data and the state from before it come back     |
+
+What Pulumi's own commands do of this, and what they do not: docs/decisions/0007-repair-of-interrupted-runs.md.
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ import docker.errors
 import psutil
 from docker import DockerClient
 
-from cli import context, data_replacement, engine, lock, pulumi, stack_config, volumes
-from cli.bootstrap import UserError
-from cli.console import say
-from cli.pause import release
-from cli.state_migration import without
+from cli import data_replacement, volumes
+from cli.context import Context
+from cli.environment import Environment
+from cli.errors import StackLockedError, UserError
+from cli.lock import locked
+from cli.pause import resume
+from cli.pulumi import Pulumi
+from cli.state_migration import without_references
 from components.grafana_api import GrafanaApi, GrafanaError
 from observability.names import labels
 from observability.settings import PROJECT
@@ -50,90 +55,89 @@ _GRAFANA_PATHS = {
 Json = dict[str, Any]
 
 
-def prepare_stack(client: DockerClient) -> list[str]:
-    """Unlock, select and mend the chosen stack: what stands before every command that changes it."""
-    done = unlock()
-    pulumi.select()
-    return done + backups(client) + mend(client)
+def prepare_stack(context: Context) -> list[str]:
+    """Unlock, select and repair the stack: this precedes every command that changes it."""
+    done = unlock(context)
+    context.pulumi.select()
+    return done + backups(context) + repair(context)
 
 
-def backups(client: DockerClient) -> list[str]:
-    """Mend what an interrupted backup or restore left; UserError while one runs."""
-    settings = stack_config.current()
-    left = volumes.left_behind(client, settings, volumes.BACKUP)
+def backups(context: Context) -> list[str]:
+    """Repair what an interrupted backup or restore left; StackLockedError while one runs."""
+    engine = context.engine
+    left = volumes.left_behind(engine.client, context.settings, volumes.BACKUP)
     if left is not None:
         left.remove(force=True)
-    done = [f"let {name} go on, which a backup had paused" for name in release(engine.containers(client))]
-    done += data_replacement.mend(client, settings)
-    for line in done:
-        say(f"mended: {line}")
-    return done
+    done = [f"resumed {name}, which a backup had paused" for name in resume(engine.containers())]
+    done += data_replacement.repair(context)
+    return _report(context, done)
 
 
-def unlock() -> list[str]:
-    """Mend what keeps Pulumi from reading the chosen stack; UserError when another run is alive."""
-    done = _locks() + _checkpoint()
-    for line in done:
-        say(f"mended: {line}")
-    return done
+def unlock(context: Context) -> list[str]:
+    """Repair what keeps Pulumi from reading the stack; StackLockedError when another run is alive."""
+    return _report(context, remove_locks(context) + _checkpoint(context.environment, context.stack))
 
 
-def mend(client: DockerClient) -> list[str]:
-    """Mend the chosen stack, unlocked and selected, and return a line for each thing mended."""
+def repair(context: Context) -> list[str]:
+    """Repair the stack, unlocked and selected, and return a line for each repair."""
+    client, pulumi = context.engine.client, context.pulumi
     done: list[str] = []
     state = pulumi.exported()
     deployment: Json = state["deployment"]
     resources: list[Json] = deployment.get("resources") or []
     pending: list[Json] = deployment.get("pending_operations") or []
     dirty = bool(pending)
-    done += [_operation(client, operation, resources) for operation in pending]
-    broken = [r for r in resources if r["type"] == _CONTAINER and r.get("initErrors")]
-    for resource in broken:
+    done += [undo_operation(client, pulumi, operation, resources) for operation in pending]
+    failed = [r for r in resources if r["type"] == _CONTAINER and r.get("initErrors")]
+    for resource in failed:
         _remove_container(client, str(resource["id"]))
         done.append(f"removed container {_name(resource)}, whose start had failed")
-    gone = [r for r in resources if r["type"] == _CONTAINER and r not in broken and _is_down(client, r)]
-    lost = _lost(client, resources)
+    gone = [r for r in resources if r["type"] == _CONTAINER and r not in failed and _is_down(client, r)]
+    lost = lost_volumes(client, resources)
     done += [f"noticed that volume {_name(r)} is gone, with what was in it" for r in lost if r["type"] == _VOLUME]
-    if broken or dirty or lost:
-        urns = {r["urn"] for r in (*broken, *lost)}
+    if failed or dirty or lost:
+        urns = {r["urn"] for r in (*failed, *lost)}
         deployment["pending_operations"] = []
-        deployment["resources"] = [without(r, urns) for r in resources if r["urn"] not in urns]
-        pulumi.ask("stack", "import", "--force", given=json.dumps(state))
+        deployment["resources"] = [without_references(r, urns) for r in resources if r["urn"] not in urns]
+        pulumi.output("stack", "import", "--force", stdin=json.dumps(state))
     if gone:
         targets = [part for r in gone for part in ("--target", str(r["urn"]))]
-        pulumi.ask("refresh", "--yes", "--skip-preview", *targets)
+        pulumi.output("refresh", "--yes", "--skip-preview", *targets)
         done += [f"noticed that container {_name(r)} does not run" for r in gone]
+    return _report(context, done)
+
+
+def _report(context: Context, done: list[str]) -> list[str]:
     for line in done:
-        say(f"mended: {line}")
+        context.console.say(f"repaired: {line}")
     return done
 
 
-def _locks() -> list[str]:
-    folder = context.file_backend()
+def remove_locks(context: Context) -> list[str]:
+    """Remove the file backend's locks of processes that are gone; StackLockedError for one that lives, or may."""
+    folder = context.environment.file_backend
     if folder is None:
         return []
     done = []
-    for path in sorted((folder / ".pulumi" / "locks").rglob(f"{context.stack()}/*.json")):
+    for path in sorted((folder / ".pulumi" / "locks").rglob(f"{context.stack}/*.json")):
         held = json.loads(path.read_text())
         pid, host = int(held.get("pid", 0)), held.get("hostname", "")
         if host and host != socket.gethostname():
-            msg = (
-                f"stack '{context.stack()}' is locked by {held.get('username')} on {host} (process {pid}): wait for it"
-            )
-            raise UserError(msg)
+            msg = f"stack '{context.stack}' is locked by {held.get('username')} on {host} (process {pid}): wait for it"
+            raise StackLockedError(msg)
         if _alive(pid):
-            raise UserError(lock.being_changed(pid))
+            raise locked(context.stack, pid)
         path.unlink(missing_ok=True)
         done.append(f"removed the lock of process {pid}, which is gone")
     return done
 
 
-def _checkpoint() -> list[str]:
-    """Mend the files of the state itself: a kill can leave one half-written, with a whole copy beside it."""
-    folder = context.file_backend()
+def _checkpoint(environment: Environment, stack: str) -> list[str]:
+    """Repair the files of the state itself: a kill can leave one half-written, with a whole copy beside it."""
+    folder = environment.file_backend
     if folder is None:
         return []
-    state = folder / ".pulumi" / "stacks" / PROJECT / f"{context.stack()}.json"
+    state = folder / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
     done = []
     if state.exists() and not _whole(state):
         copy = state.with_name(state.name + ".bak")
@@ -141,9 +145,9 @@ def _checkpoint() -> list[str]:
             msg = f"the state {state} is damaged and so is its copy: restore it from {folder / '.pulumi' / 'backups'}"
             raise UserError(msg)
         shutil.copyfile(copy, state)
-        done.append("took the state's copy, because the state was half-written")
+        done.append("restored the state from its copy, because it was half-written")
     for note in state.parent.glob(f"{state.name}*.attrs"):
-        if not _whole(note):  # what Pulumi's file store notes about a file; it does without
+        if not _whole(note):  # attributes that Pulumi's file store can do without
             note.unlink()
             done.append(f"removed the half-written {note.name}")
     return done
@@ -158,20 +162,22 @@ def _whole(path: Path) -> bool:
 
 
 def _alive(pid: int) -> bool:
-    """Tell whether `pid` is a Pulumi that lives. Another program that got its number later is none."""
+    """Return whether `pid` is a running Pulumi, and no other program that got its number later."""
     try:
-        return any("pulumi" in part for part in psutil.Process(pid).cmdline())
+        program = psutil.Process(pid).cmdline()[:2]  # itself, or its interpreter and itself
+        return any(Path(part).name == "pulumi" for part in program)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
         return True
 
 
-def _operation(client: DockerClient, operation: Json, resources: list[Json]) -> str:
+def undo_operation(client: DockerClient, pulumi: Pulumi, operation: Json, resources: list[Json]) -> str:
+    """Undo one pending operation of the state; return a line for it."""
     resource: Json = operation["resource"]
     kind, what = operation["type"], f"{resource['type'].rsplit(':', 1)[-1]} {_name(resource)}"
     if kind != "creating":
-        return f"forgot that {what} was {kind}: `up` does it again"
+        return f"cleared that {what} was {kind}: `up` does it again"
     known = {str(r.get("id")) for r in resources}
     if resource["type"] == _CONTAINER:
         _remove_container(client, _name(resource), keep=known)
@@ -182,8 +188,8 @@ def _operation(client: DockerClient, operation: Json, resources: list[Json]) -> 
     elif resource["type"] == _VOLUME:
         _remove_files(client, _name(resource), keep=known)
     elif resource["type"] in _GRAFANA_PATHS:
-        _remove_content(resource, resources)
-    return f"undid the half-made {what}"
+        _remove_content(pulumi, resource, resources)
+    return f"removed the half-created {what}"
 
 
 def _remove_container(client: DockerClient, reference: str, keep: frozenset[str] | set[str] = frozenset()) -> None:
@@ -198,7 +204,7 @@ def _remove_container(client: DockerClient, reference: str, keep: frozenset[str]
 
 
 def _remove_files(client: DockerClient, name: str, keep: set[str]) -> None:
-    """Remove a volume of files. One of data is never touched: `up` takes it as it is."""
+    """Remove a volume of files. One of data is never touched: `up` adopts it."""
     if name in keep:
         return
     try:
@@ -209,13 +215,13 @@ def _remove_files(client: DockerClient, name: str, keep: set[str]) -> None:
         volume.remove()
 
 
-def _remove_content(resource: Json, resources: list[Json]) -> None:
+def _remove_content(pulumi: Pulumi, resource: Json, resources: list[Json]) -> None:
     inputs: Json = resource.get("inputs") or {}
     uid = inputs.get("uid") or _dashboard_uid(inputs)
     provider = next((r for r in resources if r["type"] == "pulumi:providers:grafana"), None)
     if uid is None or provider is None:
         return
-    api = _grafana(str(provider["urn"]))
+    api = _grafana(pulumi, str(provider["urn"]))
     try:
         path = _GRAFANA_PATHS[resource["type"]].format(uid=uid)
         if api.find(path) is not None:
@@ -224,14 +230,14 @@ def _remove_content(resource: Json, resources: list[Json]) -> None:
                 raise UserError(msg)
             api.request("DELETE", path)
     except GrafanaError as error:
-        if error.status == 0:  # Grafana is down: its container is made anew first
+        if error.status == 0:  # Grafana is down: its container is created again first
             return
         raise UserError(str(error)) from None
 
 
-def _grafana(provider_urn: str) -> GrafanaApi:
-    """Return the API as the provider in the state reaches it: a run that was killed may not have made outputs."""
-    shown: Json = json.loads(pulumi.ask("stack", "export", "--show-secrets"))
+def _grafana(pulumi: Pulumi, provider_urn: str) -> GrafanaApi:
+    """Return the API as the provider in the state reaches it: a run that was killed may have no outputs."""
+    shown: Json = json.loads(pulumi.output("stack", "export", "--show-secrets"))
     inputs: Json = next(r for r in shown["deployment"]["resources"] if r["urn"] == provider_urn)["inputs"]
     return GrafanaApi(_plain(inputs["url"]), _plain(inputs["auth"]), _plain(inputs.get("caCert", "")))
 
@@ -254,10 +260,10 @@ def _is_down(client: DockerClient, resource: Json) -> bool:
     return bool(must_run) and container.status not in {"running", "restarting"}
 
 
-def _lost(client: DockerClient, resources: list[Json]) -> list[Json]:
-    """Return the volumes that the Docker host has no more, and what went with them: all of Grafana's content."""
-    there = {volume.name for volume in client.volumes.list()}
-    urns = {r["urn"] for r in resources if r["type"] == _VOLUME and r["id"] not in there}
+def lost_volumes(client: DockerClient, resources: list[Json]) -> list[Json]:
+    """Return the volumes that are gone from the Docker host, and the resources inside them: Grafana's content."""
+    existing = {volume.name for volume in client.volumes.list()}
+    urns = {r["urn"] for r in resources if r["type"] == _VOLUME and r["id"] not in existing}
     return [r for r in resources if r["urn"] in urns or r.get("deletedWith") in urns]
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cli import context
-from cli.bootstrap import ROOT, UserError
+from cli.bootstrap import ROOT
+from cli.errors import InvalidSettingsError
 from observability.settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
+from observability.settings.documents import Document, DocumentError, parse, read_text
+
+SECRET_OBJECT = "scrapeSecrets"  # noqa: S105 - the name of a setting
+"""The one secret setting that is an object: each of its secrets has a name."""
 
 
 def stacks(root: Path = ROOT) -> list[str]:
@@ -20,12 +29,16 @@ def stacks(root: Path = ROOT) -> list[str]:
 
 def written(stack: str, root: Path = ROOT) -> tuple[dict[str, Any], frozenset[str]]:
     """Return the settings of `stack` as they are written, defaults included, and the keys that its own file has."""
-    project = yaml.safe_load((root / "Pulumi.yaml").read_text())
+    project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
     values: dict[str, Any] = {k: schema.get("default", "") for k, schema in project["config"].items()}
     own = set()
-    for key, value in _given(stack, root).items():
+    for key, value in _document(stack, root).config.items():
         namespace, _, name = key.rpartition(":")
         if namespace in (PROJECT, ""):
+            if name in own:
+                raise InvalidSettingsError(
+                    f"Pulumi.{stack}.yaml: the setting '{name}' is given twice, with and without {PROJECT}:"
+                )
             values[name] = value
             own.add(name)
     return values, frozenset(own)
@@ -34,8 +47,11 @@ def written(stack: str, root: Path = ROOT) -> tuple[dict[str, Any], frozenset[st
 def raw(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
     """Return the configuration of `stack` as the engine would hand it to the program, and which keys are secret."""
     values, _ = written(stack, root)
-    secret = frozenset(k for k, v in values.items() if isinstance(v, dict) and set(v) == {"secure"})
-    return {k: STAND_IN if k in secret else _text(v) for k, v in values.items()}, secret
+    try:
+        secret = frozenset(k for k, v in values.items() if _encrypted(v))
+        return {k: _text(_with_stand_ins(k, v, values)) for k, v in values.items()}, secret
+    except (ValueError, TypeError, RecursionError):
+        raise InvalidSettingsError(f"Pulumi.{stack}.yaml: a value that is within itself, or binary") from None
 
 
 def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
@@ -43,7 +59,7 @@ def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str
     values, secret = raw(stack, root)
     if values.get("production") != "true":
         return values, secret
-    schema = yaml.safe_load((root / "Pulumi.yaml").read_text())["config"]
+    schema = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     # As that version's schema marks them, which may know other secrets than this one.
     marked = {key for key, entry in schema.items() if str(entry.get("description")).startswith("Secret.")}
     missing = frozenset(key for key in marked - OPTIONAL_SECRETS if not values[key])
@@ -52,34 +68,100 @@ def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str
 
 def docker_host(stack: str) -> str:
     """Return `docker:host` of `stack`, "" where it has none."""
-    return str(_given(stack, ROOT).get("docker:host") or "")
+    return str(_document(stack, ROOT).config.get("docker:host") or "")
+
+
+def key_services(stack: str, backend: str) -> frozenset[str]:
+    """Return the URLs of the services that keep the key of the stack's secrets: its backend, its secrets provider."""
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    document = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
+    return frozenset({backend, str(document.get("secretsprovider") or "")} - {""})
 
 
 def settings(stack: str, *, stand_in: bool = False) -> Settings:
-    """Return the checked settings of `stack`; UserError with every problem.
+    """Return the checked settings of `stack`; InvalidSettingsError with every problem.
 
     With `stand_in`, secrets that production needs and nobody has configured yet are stand-ins too: a plan or a
     rendering needs none.
     """
-    values, secret = filled(stack) if stand_in else raw(stack)
+    values, secret = filled(stack, ROOT) if stand_in else raw(stack, ROOT)
+    document = _document(stack, ROOT)
+    _say_once(missing_file(stack, ROOT))
     try:
-        return load(stack, values, secret)
+        return load(stack, values, secret, document.config)
     except SettingsError as error:
-        raise UserError(str(error)) from None
+        problems = [problem + document.position(_path(problem)) for problem in error.problems]
+        raise InvalidSettingsError(str(SettingsError(stack, problems))) from None
 
 
-def current(*, stand_in: bool = False) -> Settings:
-    """Return the checked settings of the chosen stack."""
-    return settings(context.stack(), stand_in=stand_in)
+def missing_file(stack: str, root: Path = ROOT) -> str:
+    """Return the sentence for a stack that has no configuration file; "" for one that has."""
+    known = stacks(root)
+    if stack in known:
+        return ""
+    near = get_close_matches(stack, known, n=1, cutoff=0.5)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"note: there is no Pulumi.{stack}.yaml, so stack '{stack}' has nothing but defaults.{meant}"
+        f" Stacks with a file: {', '.join(known) or 'none'}."
+    )
 
 
-def _given(stack: str, root: Path) -> dict[str, Any]:
+@cache
+def _say_once(sentence: str) -> None:
+    if sentence:
+        print(sentence, file=sys.stderr)
+
+
+def _path(problem: str) -> tuple[str | int, ...]:
+    """Return the path that a problem begins with: `services[0].name: …`."""
+    start = re.match(r"[A-Za-z0-9_:.\[\]-]+", problem)
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", start[0].rstrip(":") if start else "")
+    return tuple(int(index) if index else name for index, name in parts)
+
+
+def _document(stack: str, root: Path) -> Document:
     path = root / f"Pulumi.{stack}.yaml"
-    given: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {} if path.exists() else {}
-    return given
+    if not path.exists():
+        return Document(path.name, {})
+    try:
+        return parse(read_text(path.read_bytes(), path.name), path.name)
+    except DocumentError as error:
+        raise InvalidSettingsError(str(error)) from None
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - YAML
-    if isinstance(value, str):
-        return value
-    return json.dumps(value)
+def _encrypted(value: object) -> bool:
+    """Return whether a value is encrypted: itself, or all of the texts in an object."""
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        return True
+    return isinstance(value, dict) and bool(value) and all(_encrypted(v) for v in value.values())
+
+
+def _with_stand_ins(key: str, value: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
+    """Return `value` with a stand-in for everything that is encrypted."""
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        # An object that is encrypted as a whole: nobody sees the names in it but those that services give.
+        return dict.fromkeys(_secret_names(values.get("services")), STAND_IN) if key == SECRET_OBJECT else STAND_IN
+    if isinstance(value, dict):
+        return {k: _with_stand_ins("", v, values) for k, v in value.items()}
+    return [_with_stand_ins("", v, values) for v in value] if isinstance(value, list) else value
+
+
+def _secret_names(services: object) -> Iterator[str]:
+    """Yield every name of a secret that the fields `…Secret` of services give."""
+    if isinstance(services, list):
+        for service in services:
+            yield from _secret_names(service)
+    elif isinstance(services, dict):
+        for key, value in services.items():
+            if str(key).endswith("Secret") and isinstance(value, str):
+                yield value
+            else:
+                yield from _secret_names(value)
+
+
+def _text(value: object) -> str:
+    """Return a value as the engine hands it to the program; null is as if nothing were written."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,9 +1,12 @@
-"""`make test`: types, lint, then every test that can run here; end to end where an engine and the images are."""
+"""`test`: types, lint, layering, spelling, then every test that can run here; end to end where an engine is."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.bootstrap import ROOT
@@ -14,19 +17,35 @@ _STEPS = (
     ("lint", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy",)),
+    ("layers", ("lint-imports", "--no-cache")),
+    ("spelling", ("codespell",)),
     ("workflows", ("zizmor", "--offline", "--no-progress", "--quiet", ".github")),
     ("workflows' schema", ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_WORKFLOWS)),
-    ("tests", ("pytest", "-q")),
 )
+_NONE_COLLECTED = 5
+"""pytest's exit code."""
+_PARALLEL = ("-n", "auto", "--dist", "loadfile", "-m", "not e2e")
 
 
-def main(arguments: list[str]) -> int:
-    """Run every step; the exit code is the first failure's."""
+def run(arguments: Sequence[str], *, require_all: bool) -> int:
+    """Run every step; the exit code is the first failure's.
+
+    Tests without an engine run in parallel; those that share one engine run one after the other.
+    """
+    environment = os.environ | ({"REQUIRE_ALL": "1"} if require_all else {})
+    steps = [
+        *_STEPS,
+        ("tests", ("pytest", "-q", "--durations=15", *_PARALLEL, *arguments)),
+        ("end to end", ("pytest", "-q", "--durations=15", "-m", "e2e", *arguments)),
+    ]
     failed = 0
-    for name, (tool, *rest) in _STEPS:
+    for name, (tool, *rest) in steps:
         say(f"== {name}")
-        extra = arguments if tool == "pytest" else []
-        command = [str(Path(sys.executable).parent / tool), *rest, *extra]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - ours
+        began = time.monotonic()
+        command = [str(Path(sys.executable).parent / tool), *rest]
+        code = subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode  # noqa: S603 - ours
+        if code == _NONE_COLLECTED and arguments:  # the arguments choose tests of the other step
+            code = 0
+        say(f"   {time.monotonic() - began:.0f} s")
         failed = failed or code
     return failed

@@ -1,80 +1,70 @@
-"""`make up`: everything that is missing, then `pulumi up`, then a table of where to look.
-
-`REFRESH=1` then looks for what somebody, or something, else has changed, and puts that back too.
-"""
+"""`up`: everything that is missing, then `pulumi up`, then a table of addresses."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from docker import DockerClient
-
-from cli import context, engine, lock, policies, pulumi, stack_config
-from cli.bootstrap import UserError
-from cli.console import say, table
+from cli import lock, policies
+from cli.context import Context
+from cli.engine import published
+from cli.errors import UserError
 from cli.repair import prepare_stack
 from components.checks import answers
 
-REFRESH: Final = "refresh"
 
+def run(context: Context, *, refresh: bool) -> int:
+    """Bring the stack up, or up to date; a second run changes nothing.
 
-def main(arguments: list[str]) -> int:
-    """Bring the chosen stack up, or up to date; a second run changes nothing. `arguments` may be REFRESH."""
-    settings = stack_config.current()
-    client = engine.connect()
-    engine.pull(client, settings)
-    with lock.taken():
-        prepare_stack(client)
-        ports(client)
-        pulumi.plugins()
+    With `refresh`, what somebody or something changed in Grafana or on the host is corrected too.
+    """
+    settings = context.settings
+    context.engine.pull(settings)
+    with lock.held(context):
+        prepare_stack(context)
+        check_ports(context)
+        context.pulumi.install_plugins()
         # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
-        checked = policies.arguments(settings) if settings.production else ()
-        code = _up(*checked)
-        if not code and REFRESH in arguments:  # only now: what is to be looked at has to be there
-            code = _up("--refresh", *checked)
+        options = policies.arguments(context) if settings.production else ()
+        code = context.pulumi.up(*options)
+        if not code and refresh:  # only now, because a refresh reads what the first run may have to create
+            code = context.pulumi.up("--refresh", *options)
     if code:
-        say(
-            "`make up` stopped; the reason is above. What ran before still runs, and another `make up` goes on from"
+        context.console.say(
+            "`make up` stopped; the reason is above. What ran before still runs, and another `make up` continues from"
             " here. `make plan` and `make render` need no engine."
         )
         return code
-    show_outputs()
+    show_outputs(context)
     return 0
 
 
-def _up(*options: str) -> int:
-    return pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack(), *options)
-
-
-def ports(client: DockerClient) -> None:
-    """Refuse, before anything is made, ports that somebody else holds; ours may pass from one service to another."""
-    settings = stack_config.current()
-    own = {port for c in engine.containers(client) for port in engine.published(c)}
-    taken = [
+def check_ports(context: Context) -> None:
+    """Raise UserError when another program uses a port; the stack's own may pass from one service to another."""
+    settings = context.settings
+    own = {port for c in context.engine.containers() for port in published(c)}
+    used = [
         f"{settings.port(name)} ({name})"
         for name in settings.published
         if settings.port(name) not in own and answers(settings.access_host, settings.port(name))
     ]
-    if taken:
+    if used:
         msg = (
-            f"in use by another program on {settings.access_host}: port {', '.join(taken)}. Free it, or set portOffset"
-            f" or ports in Pulumi.{context.stack()}.yaml. Nothing was changed."
+            f"in use by another program on {settings.access_host}: port {', '.join(used)}. Free it, or set portOffset"
+            f" or ports in Pulumi.{context.stack}.yaml. Nothing was changed."
         )
         raise UserError(msg)
 
 
-def show_outputs() -> None:
-    """Print where everything is."""
-    found = pulumi.outputs()
+def show_outputs(context: Context) -> None:
+    """Print the addresses of everything."""
+    outputs = context.pulumi.outputs()
     rows = [
-        ("Grafana", found["grafanaUrl"] + "/d/slo-overview"),
-        ("user", found["grafanaAdminUser"]),
+        ("Grafana", outputs["grafanaUrl"] + "/d/slo-overview"),
+        ("user", outputs["grafanaAdminUser"]),
         ("password", "make password"),
-        ("Prometheus", found["prometheusUrl"]),
-        ("Loki", found["lokiUrl"]),
-        ("Jaeger", found["jaegerUrl"]),
-        ("OTLP over HTTP", found["otlpEndpoint"]),
+        ("Prometheus", outputs["prometheusUrl"]),
+        ("Loki", outputs["lokiUrl"]),
+        ("Jaeger", outputs["jaegerUrl"]),
+        ("OTLP over HTTP", outputs["otlpEndpoint"]),
     ]
-    if "gatewayUrl" in found:
-        rows.append(("inference gateway", found["gatewayUrl"] + "/docs"))
-    table(f"stack '{context.stack()}' is up", ("what", "where"), rows)
+    if "gatewayUrl" in outputs:
+        rows.append(("inference gateway", outputs["gatewayUrl"] + "/docs"))
+    context.console.table(f"stack '{context.stack}' is up", ("what", "where"), rows)

@@ -1,7 +1,7 @@
-"""`make upgrade`: another version of one component, and back to the old one with its data when it does not work.
+"""`upgrade`: a new version of one component; rolls back, with the old data, if the new version fails.
 
-What a new version has written, an old one may not read. So the way back is not only the old image but the data from
-before, out of a backup taken at the start.
+What a new version has written, an old one may not read. So a rollback needs not only the old image but the data from
+before, from a backup made at the start.
 """
 
 from __future__ import annotations
@@ -11,57 +11,43 @@ import time
 from pathlib import Path
 from typing import Final
 
-import docker.errors
-from docker import DockerClient
-
-from cli import (
-    archive,
-    backup,
-    context,
-    data_replacement,
-    engine,
-    inventory,
-    pulumi,
-    repair,
-    restore,
-    stack_config,
-    verify,
-)
-from cli.bootstrap import ROOT, UserError
-from cli.console import say
-from components.grafana_api import administrator
+from cli import archive, backup, data_replacement, inventory, repair, restore, verify
+from cli.bootstrap import ROOT
+from cli.context import Context
+from cli.engine import health
+from cli.errors import UsageError, UserError
 from observability import versions
-from observability.settings import CONTAINERS, SERVICES, Settings
+from observability.settings import CONTAINERS, SERVICES
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-def main(arguments: list[str]) -> int:
-    """Take COMPONENT to version TO."""
-    component, to = (*arguments, "", "")[:2]
-    settings = stack_config.current()
-    client = engine.connect()
-    old = _check(client, component, to)
-    pulumi.select()
-    _check_stack(client, settings)
+def run(context: Context, component: str, version: str) -> int:
+    """Bring `component` to `version`."""
+    old = check(component, version)
+    _ = context.settings
+    context.engine.pull_image(f"{old.name}:{version}", f"Is TO={version} right, and is there a network?")
+    context.pulumi.select()
+    _check_stack(context)
+    say = context.console.say
     began = time.monotonic()
-    say(f"{component}: {old.tag} → {to}. First a backup.")
-    path, manifest = backup.take(ROOT / backup.FOLDER)
-    say(f"{path}: {path.stat().st_size:,} bytes; the stack stood still for {manifest.paused_seconds:.1f} s")
+    say(f"{component}: {old.tag} → {version}. First a backup.")
+    path, manifest = backup.create(context, ROOT / backup.FOLDER, backup.Keys())
+    say(f"{path}: {path.stat().st_size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s")
     before = versions.FILE.read_text(encoding="utf-8")
-    versions.FILE.write_text(pinned(before, component, to), encoding="utf-8")
-    failed = "it was interrupted"
+    versions.FILE.write_text(pinned(before, component, version), encoding="utf-8")
+    failure = "it was interrupted"
     try:
-        failed = _try(settings, manifest)
-        if not failed:
-            say(f"{component} runs as {to}, after {time.monotonic() - began:.0f} s; commit versions.toml.")
+        failure = _try(context, manifest)
+        if not failure:
+            say(f"{component} runs as {version}, after {time.monotonic() - began:.0f} s; commit versions.toml.")
             return 0
     finally:
-        if failed:
-            say(f"{component} {to} does not do: {failed}. Back to {old.tag} with the data from before.")
+        if failure:
+            say(f"{component} {version} fails: {failure}. Rolling back to {old.tag} with the data from before.")
             versions.FILE.write_text(before, encoding="utf-8")
-            _go_back(client, settings, component, path, manifest)
-            say(f"{component} runs as {old.tag} again, after {time.monotonic() - began:.0f} s. {path} may go.")
+            _roll_back(context, component, path, manifest)
+            say(f"{component} runs as {old.tag} again, after {time.monotonic() - began:.0f} s. {path} can be deleted.")
     return 1
 
 
@@ -75,79 +61,69 @@ def pinned(text: str, component: str, tag: str) -> str:
     return changed
 
 
-def _check(client: DockerClient, component: str, to: str) -> versions.Image:
-    """Return the version that is pinned now; UserError for what cannot be."""
+def check(component: str, version: str) -> versions.Image:
+    """Return the version that is pinned now; UsageError for a component or version that cannot be."""
     if component not in CONTAINERS:
         msg = f"COMPONENT={component}: no such component; accepted: {', '.join(CONTAINERS)}. Nothing was changed."
-        raise UserError(msg)
-    if not _TAG.fullmatch(to):
-        msg = f"TO={to}: no version; accepted: a tag of {versions.image(component).name}. Nothing was changed."
-        raise UserError(msg)
+        raise UsageError(msg)
     old = versions.image(component)
-    if to == old.tag:
-        msg = f"TO={to}: {component} is pinned to that already. Nothing was changed."
-        raise UserError(msg)
-    reference = f"{old.name}:{to}"
-    try:
-        client.images.get(reference)
-    except docker.errors.ImageNotFound:
-        say(f"pulling {reference} …")
-        try:
-            client.images.pull(old.name, to)
-        except docker.errors.APIError as error:
-            msg = (
-                f"TO={to}: neither the Docker host nor the registry has {reference} ({error.explanation})."
-                " Nothing was changed."
-            )
-            raise UserError(msg) from None
+    if not _TAG.fullmatch(version):
+        msg = f"TO={version}: not a version; accepted: a tag of {old.name}. Nothing was changed."
+        raise UsageError(msg)
+    if version == old.tag:
+        msg = f"TO={version}: {component} is pinned to that already. Nothing was changed."
+        raise UsageError(msg)
     return old
 
 
-def _check_stack(client: DockerClient, settings: Settings) -> None:
-    """See that the stack works and nothing else waits to be changed, or nobody could tell whose fault a failure is."""
-    engine.settle(client)
-    sick = [str(c.name) for c in engine.containers(client) if engine.health(c) not in {"healthy", "running"}]
+def _check_stack(context: Context) -> None:
+    """Check that the stack works and has no pending changes, so that a failure is the new version's."""
+    context.engine.settle()
+    sick = [str(c.name) for c in context.engine.containers() if health(c) not in {"healthy", "running"}]
     if sick:
-        msg = f"{', '.join(sick)} is not healthy: mend that first (`make verify`). Nothing was changed."
+        msg = f"{', '.join(sick)} is not healthy: repair that first (`make verify`). Nothing was changed."
         raise UserError(msg)
-    pulumi.outputs()
+    context.pulumi.outputs()
     try:
-        pulumi.ask("preview", "--expect-no-changes", "--stack", settings.stack)
+        context.pulumi.output("preview", "--expect-no-changes", "--stack", context.stack)
     except UserError:
         msg = "other changes wait for `make up` (`make preview` shows them): that first. Nothing was changed."
         raise UserError(msg) from None
 
 
-def _try(settings: Settings, manifest: archive.Manifest) -> str:
-    """Bring the new version up and see whether it does; return what is wrong with it, empty when nothing is."""
-    if pulumi.run("up", "--yes", "--skip-preview", "--stack", settings.stack):
+def _try(context: Context, manifest: archive.Manifest) -> str:
+    """Bring the new version up and check it; return what is wrong with it, empty when nothing is."""
+    if context.pulumi.up():
         return "`pulumi up` failed, as above"
     try:
-        api = administrator(pulumi.outputs())
-        verdicts = inventory.proven(api, manifest.counts, settings, manifest.at, SERVICES)
-    except UserError as stop:
-        return str(stop)
-    restore.show(verdicts, manifest)
+        verdicts = inventory.wait_until_matching(
+            context.grafana(), manifest.counts, context.settings, manifest.at, SERVICES
+        )
+    except UserError as error:
+        return str(error)
+    restore.show(context, verdicts, manifest)
     if not all(v.passed for v in verdicts):
         return "it does not hold what was there before"
-    if verify.main([]):
-        return "`make verify` finds that something does not work"
+    if verify.run(context, as_json=False):
+        return "`make verify` found that something does not work"
     return ""
 
 
-def _go_back(client: DockerClient, settings: Settings, component: str, path: Path, manifest: archive.Manifest) -> None:
-    """Bring the old version back with its own data; the other components keep what came since."""
-    repair.unlock()
+def _roll_back(context: Context, component: str, path: Path, manifest: archive.Manifest) -> None:
+    """Bring the old version back with its own data; the other components keep what they stored since."""
+    repair.unlock(context)
     if component in SERVICES:
-        with data_replacement.swapping(client, settings, [component], state=None) as workshop:
-            restore.fill(workshop, path, None, manifest, [component])
-    repair.prepare_stack(client)
+        with data_replacement.replacing(context, [component], sizes=restore.sizes(manifest), state=None) as helper:
+            restore.fill(context, helper, restore.Archive(path, None, manifest), [component])
+    repair.prepare_stack(context)
     again = f"run `make up`, or `make restore FROM={path}`"
-    if pulumi.run("up", "--yes", "--skip-preview", "--stack", context.stack()):
-        msg = f"the old version does not come up either; what it said is above. The data is in {path}: {again}"
+    if context.pulumi.up():
+        msg = f"the old version does not start either; its output is above. The data is in {path}: {again}"
         raise UserError(msg)
-    verdicts = inventory.proven(administrator(pulumi.outputs()), manifest.counts, settings, manifest.at, SERVICES)
-    restore.show(verdicts, manifest)
+    verdicts = inventory.wait_until_matching(
+        context.grafana(), manifest.counts, context.settings, manifest.at, SERVICES
+    )
+    restore.show(context, verdicts, manifest)
     if not all(v.passed for v in verdicts):
-        msg = f"the old version is back, but does not hold all that it held: {again}"
+        msg = f"the old version is back, but does not hold everything that it held: {again}"
         raise UserError(msg)

@@ -1,17 +1,18 @@
-"""`make verify`: asks the running stack, part by part, whether it works. A table, and exit code 1 on any failure."""
+"""`verify`: checks the running stack part by part. Prints a table; exit code 1 on any failure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cli import context, engine, link_check, pulumi, stack_config
-from cli.console import say, table
-from components.grafana_api import GrafanaApi, GrafanaError, administrator
+from cli import link_check
+from cli.context import Context
+from cli.engine import health
+from components.grafana_api import GrafanaApi, GrafanaError, program
 from dashboards import targets
 from dashboards.catalogue import dashboards
 from observability import alerts
@@ -30,7 +31,7 @@ _RANGE = {"from": "now-1h", "to": "now"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked: `detail` is what came back."""
+    """One thing that was checked, and the answer."""
 
     part: str
     name: str
@@ -38,49 +39,61 @@ class Check:
     detail: str
 
 
-def main(_arguments: list[str]) -> int:
-    """Check everything and print what was found."""
-    settings = stack_config.current()
-    client = engine.connect()
-    pulumi.select()
-    outputs = pulumi.outputs()
-    api = administrator(outputs)
-    engine.settle(client)
-    checks = [
-        Check("service", c.labels[labels.SERVICE], engine.health(c) == "healthy", engine.health(c))
-        for c in engine.containers(client)
-    ]
+def run(context: Context, *, as_json: bool) -> int:
+    """Check everything and print the results."""
+    settings, engine = context.settings, context.engine
+    context.pulumi.select()
+    outputs = context.pulumi.outputs()
+    with context.console.status("waiting for health checks"):
+        engine.settle()
+    containers = engine.containers()
+    checks = [Check("service", c.labels[labels.SERVICE], health(c) == "healthy", health(c)) for c in containers]
     missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
     checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
-    checks += [check_datasource(api, spec.uid) for spec in datasources(settings)]
+    with context.console.status("querying Grafana"):
+        checks += check_grafana(program(outputs), settings, outputs)
+    _show(context, checks, as_json=as_json)
+    return 0 if all(c.passed for c in checks) else 1
+
+
+def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) -> list[Check]:
+    """Check data sources, correlations, panels, alerts and links through Grafana."""
+    checks = [check_datasource(api, spec.uid) for spec in datasources(settings)]
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid, settings)
     checks += check_alerts(api, settings)
-    canary = link_check.answered(outputs["gatewayUrl"]) if settings.demo else link_check.pushed(outputs["otlpEndpoint"])
-    checks += check_links(api, canary, settings)
-    table(
-        f"stack '{context.stack()}'",
-        ("part", "name", "works", "what came back"),
+    request = (
+        link_check.demo_request(outputs["gatewayUrl"]) if settings.demo else link_check.pushed(outputs["otlpEndpoint"])
+    )
+    return checks + check_links(api, request, settings)
+
+
+def _show(context: Context, checks: Sequence[Check], *, as_json: bool) -> None:
+    if as_json:
+        context.console.json({"stack": context.stack, "checks": [asdict(c) for c in checks]})
+        return
+    context.console.table(
+        f"stack '{context.stack}'",
+        ("part", "name", "works", "answer"),
         [(c.part, c.name, "yes" if c.passed else "NO", c.detail) for c in checks],
     )
     failed = [c for c in checks if not c.passed]
     empty = [c for c in checks if c.passed and c.part.startswith("panel") and c.detail.startswith("no data")]
-    say(f"{len(checks) - len(failed)} of {len(checks)} work; {len(empty)} panels have no data yet")
-    return 1 if failed else 0
+    context.console.say(f"{len(checks) - len(failed)} of {len(checks)} work; {len(empty)} panels have no data yet")
 
 
 def check_datasource(api: GrafanaApi, uid: str) -> Check:
-    """Ask the data source's own health check."""
+    """Run the data source's own health check."""
     try:
-        said = api.request("GET", f"/api/datasources/uid/{uid}/health")
+        answer = api.request("GET", f"/api/datasources/uid/{uid}/health")
     except GrafanaError as error:
         return Check("data source", uid, passed=False, detail=str(error))
-    return Check("data source", uid, said.get("status") == "OK", str(said.get("message", "")))
+    return Check("data source", uid, answer.get("status") == "OK", str(answer.get("message", "")))
 
 
 def check_correlations(api: GrafanaApi) -> list[Check]:
-    """See that every correlation is there, once, and leads from and to data sources that exist."""
+    """Check that every correlation exists once, between its data sources."""
     found: list[Json] = (api.find("/api/datasources/correlations") or {}).get("correlations", [])
     checks = []
     for spec in CORRELATIONS:
@@ -96,30 +109,30 @@ def check_correlations(api: GrafanaApi) -> list[Check]:
 
 
 def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
-    """See that every group of alerts is there and that none of its rules fails."""
+    """Check that every group of alerts exists and that none of its rules fails."""
     found = {
         g["name"]: g["rules"] for g in api.request("GET", "/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
     }
     checks = []
     for group in alerts.groups(settings):
         rules: list[Json] = found.get(group.name, [])
-        broken = [f"{r['name']}: {r.get('lastError', '')}" for r in rules if r["health"] == "error"]
+        failing = [f"{r['name']}: {r.get('lastError', '')}" for r in rules if r["health"] == "error"]
         firing = sum(r["state"] == "firing" for r in rules)
-        said = "; ".join(broken) or f"{len(rules)} of {len(group.alerts)} alerts, {firing} firing"
-        checks.append(Check("alerts", group.name, len(rules) == len(group.alerts) and not broken, said))
+        detail = "; ".join(failing) or f"{len(rules)} of {len(group.alerts)} alerts, {firing} firing"
+        checks.append(Check("alerts", group.name, len(rules) == len(group.alerts) and not failing, detail))
     return checks
 
 
-def check_links(api: GrafanaApi, canary: link_check.Canary, settings: Settings) -> list[Check]:
+def check_links(api: GrafanaApi, request: link_check.SyntheticTrace, settings: Settings) -> list[Check]:
     """Follow one request from signal to signal."""
     return [
         Check(
             "link",
-            hop.name,
-            hop.passed,
-            f"{hop.said}, after {hop.seconds:.1f} s" if hop.passed else f"{hop.said}: {hop.tried}",
+            link.name,
+            link.passed,
+            f"{link.result}, after {link.seconds:.1f} s" if link.passed else f"{link.result}: {link.query}",
         )
-        for hop in link_check.walk(api, canary, settings)
+        for link in link_check.check(api, request, settings)
     ]
 
 

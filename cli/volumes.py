@@ -1,7 +1,7 @@
 """The stack's data volumes, read and written through the Docker engine's API alone: the engine may be another machine.
 
-A workshop is a container that does nothing, with every data volume of the stack mounted below `/volumes`. It runs
-Prometheus' image, which has busybox; no other image is needed, and no network.
+A helper container does nothing; every data volume of the stack is mounted below its `/volumes`. It runs Prometheus'
+image, which has busybox; no other image is needed, and no network.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import requests
 from docker import DockerClient
 from docker.models.containers import Container
 
-from cli.bootstrap import UserError
+from cli.errors import StackLockedError, UserError
 from observability import versions
 from observability.names import labels
 from observability.settings import PROJECT, SERVICES, Settings
 
 BACKUP: Final = "backup"
 RESTORE: Final = "restore"
-"""What a workshop is for: one of each at a time."""
+"""What a helper container is for: one of each at a time."""
 _ROOT: Final = "/volumes"
 _AT_ONCE: Final = 500
 """Names on one command line: this busybox reads them from no file."""
@@ -42,7 +42,7 @@ _ASIDE: Final = ".before-restore"
 _MOVING: Final = ".before-restore.moving"
 _FILES, _FOLDER = ("regular file", "regular empty file"), "directory"
 OWNER: Final = f"{PROJECT}.owner"
-"""The label that tells whose a workshop is: host and process."""
+"""The label with the owner of a helper container: host and process."""
 _CAPABILITIES: Final = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 """Files of five users are read, and written again with their owners and modes."""
 
@@ -82,8 +82,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """A running workshop."""
+class HelperContainer:
+    """A running helper container."""
 
     container: Container
     client: DockerClient
@@ -113,7 +113,7 @@ class Workshop:
                     content = tar.extractfile(info) if info.isreg() else None
                     if content is None:  # a second name of a file that is in the stream by its first
                         yield entry, self.head(entry, entry.size)
-                    elif info.size == entry.size:  # else it changed: whoever asked compares
+                    elif info.size == entry.size:  # else it changed: the caller compares
                         yield entry, content
 
     def head(self, entry: Entry, size: int) -> IO[bytes]:
@@ -158,7 +158,7 @@ class Workshop:
         if failed:
             raise failed[0]
 
-    def set_aside(self, service: str) -> None:
+    def move_aside(self, service: str) -> None:
         """Move a volume's content where the service does not look; a second time changes nothing."""
         self.run(
             f"cd {_ROOT}/{service}; if [ ! -d {_ASIDE} ]; then mkdir -p {_MOVING};"
@@ -166,8 +166,8 @@ class Workshop:
             f" mv {_MOVING} {_ASIDE}; fi"
         )
 
-    def put_back(self, service: str) -> None:
-        """Undo `set_aside`, wherever it or a former undoing was interrupted: what came since is removed."""
+    def roll_back(self, service: str) -> None:
+        """Undo `move_aside`, wherever it or an earlier rollback was interrupted: what was written since is removed."""
         self.run(
             f"cd {_ROOT}/{service}; if [ -d {_ASIDE} ]; then"
             f" find . -mindepth 1 -maxdepth 1 ! -name {_ASIDE} -exec rm -rf {{}} +; mv {_ASIDE} {_MOVING}; fi;"
@@ -175,26 +175,26 @@ class Workshop:
             f" rmdir {_MOVING}; fi"
         )
 
-    def forget(self, service: str) -> None:
-        """Delete what was set aside."""
+    def discard_old(self, service: str) -> None:
+        """Delete what was moved aside."""
         self.run(f"rm -rf {_ROOT}/{service}/{_ASIDE}")
 
     def stretch(self, path: str, size: int) -> None:
-        """Give a file its size back, zeros at its end, which take no room."""
+        """Extend a file to its size with zeros, which take no space."""
         self.run(f"truncate -s {size} {shlex.quote(f'{_ROOT}/{path}')}")
 
     def is_empty(self, service: str) -> bool:
-        """Tell whether a volume holds nothing."""
+        """Return whether a volume is empty."""
         return not self.run(f"ls -A {_ROOT}/{service}")
 
     def has(self, path: str) -> bool:
-        """Tell whether there is a file in the workshop itself."""
+        """Return whether there is a file in the helper container itself."""
         return self.run(f"if [ -e {shlex.quote(path)} ]; then echo yes; fi") == "yes\n"
 
     def _output(self, command: Sequence[str], accepted: tuple[int, ...] = (0,)) -> Iterator[bytes]:
         api = self.client.api
         run = api.exec_create(self.container.id, list(command))["Id"]
-        said = b""
+        stderr = b""
         # The client's own `exec_start` asks for an upgrade and then reads past the answer's buffer: what the engine
         # sent together with its headers, as it does on a busy machine, would be lost.
         url = f"{api.base_url}/v{api.api_version}/exec/{run}/start"
@@ -205,19 +205,20 @@ class Workshop:
                 docker.errors.create_api_error_from_http_exception(error)
             for stream, data in _frames(cast("IO[bytes]", answer.raw)):
                 if stream == _STDERR:
-                    said += data
+                    stderr += data
                 else:
                     yield data
         code = api.exec_inspect(run)["ExitCode"]
         if code not in accepted:
-            msg = (
-                f"`{' '.join(command)[:120]}` ended with {code} in the volumes: {said.decode(errors='replace')[-300:]}"
-            )
+            printed = stderr.decode(errors="replace")[-300:]
+            msg = f"`{' '.join(command)[:120]}` ended with {code} in the volumes: {printed}"
             raise UserError(msg)
 
 
-def build(client: DockerClient, settings: Settings, purpose: str, services: Sequence[str] = SERVICES) -> Workshop:
-    """Make the workshop and start it; volumes that are not there yet are made as the program makes them."""
+def build(
+    client: DockerClient, settings: Settings, purpose: str, services: Sequence[str] = SERVICES
+) -> HelperContainer:
+    """Create a helper container and start it; missing volumes are created as the program creates them."""
     made = [_volume(client, settings, service) for service in services]
     container = client.containers.create(
         versions.image("prometheus").reference,
@@ -238,16 +239,18 @@ def build(client: DockerClient, settings: Settings, purpose: str, services: Sequ
     return start(client, container)
 
 
-def start(client: DockerClient, container: Container) -> Workshop:
-    """Return the workshop of a container, started if it is not."""
+def start(client: DockerClient, container: Container) -> HelperContainer:
+    """Return the helper of a container, started if it is not."""
     client.api.timeout = _PATIENCE_SECONDS
     container.start()
-    return Workshop(container, client)
+    return HelperContainer(container, client)
 
 
 @contextmanager
-def workshop(client: DockerClient, settings: Settings, purpose: str, services: Sequence[str]) -> Iterator[Workshop]:
-    """Make a workshop, and remove it in the end."""
+def helper(
+    client: DockerClient, settings: Settings, purpose: str, services: Sequence[str]
+) -> Iterator[HelperContainer]:
+    """Yield a helper container, and remove it in the end."""
     built = build(client, settings, purpose, services)
     try:
         yield built
@@ -256,7 +259,7 @@ def workshop(client: DockerClient, settings: Settings, purpose: str, services: S
 
 
 def left_behind(client: DockerClient, settings: Settings, purpose: str) -> Container | None:
-    """Return a workshop whose owner is gone, None where there is none; UserError while the owner lives, or may."""
+    """Return the helper container of a process that is gone, if any; StackLockedError while the process may live."""
     try:
         found = client.containers.get(_name(settings, purpose))
     except docker.errors.NotFound:
@@ -267,7 +270,7 @@ def left_behind(client: DockerClient, settings: Settings, purpose: str) -> Conta
             f"a {purpose} of stack '{settings.stack}' runs on {host} (process {pid}): wait for it; if it is gone, run"
             " this there"
         )
-        raise UserError(msg)
+        raise StackLockedError(msg)
     return found
 
 

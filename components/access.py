@@ -1,4 +1,4 @@
-"""What the program shows to Grafana: a token of a service account of its own, not the administrator's password.
+"""How the program signs in to Grafana: with a token of a service account of its own, not the administrator's password.
 
 The open-source edition knows three roles for a service account, and folders, data sources, alerts and preferences
 together need the highest, Admin of the organisation. It still cannot do what a Grafana administrator can: see or change
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.grafana_api import GrafanaApi, GrafanaError
+from components.grafana_api import REFUSED, GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
-    from observability.settings import Settings
+    from components.grafana import GrafanaServer
 
 Properties = dict[str, Any]
 
@@ -28,7 +28,6 @@ ROLE: Final = "Admin"
 LIFETIME_DAYS: Final = 90
 RENEW_DAYS: Final = 30
 _DAY_SECONDS: Final = 86_400
-_REFUSED: Final = (401, 403)
 
 
 class AccessProvider(ResourceProvider):
@@ -52,8 +51,8 @@ class AccessProvider(ResourceProvider):
     @staticmethod
     def _token(props: Properties) -> Properties:
         api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props["ca"]))
-        found = api.request("GET", f"/api/serviceaccounts/search?perpage=1000&query={ACCOUNT}")["serviceAccounts"]
-        account = next((a for a in found if a["name"] == ACCOUNT), None)
+        accounts = api.request("GET", f"/api/serviceaccounts/search?perpage=1000&query={ACCOUNT}")["serviceAccounts"]
+        account = next((a for a in accounts if a["name"] == ACCOUNT), None)
         if account is None:
             account = api.request("POST", "/api/serviceaccounts", {"name": ACCOUNT, "role": ROLE})
         path = f"/api/serviceaccounts/{account['id']}"
@@ -74,7 +73,7 @@ class AccessProvider(ResourceProvider):
         try:
             GrafanaApi(str(new["url"]), str(old["token"]), str(new["ca"])).request("GET", "/api/org")
         except GrafanaError as error:
-            return error.status in _REFUSED
+            return error.status in REFUSED
         return False
 
 
@@ -83,14 +82,15 @@ class Access(Resource, module="grafana", name="Access"):
 
     token: pulumi.Output[str]
 
-    def __init__(self, settings: Settings, *, auth: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, grafana: GrafanaServer, *, auth: pulumi.Input[str]) -> None:
         """`auth` is the administrator's."""
         props: Properties = {
-            "url": settings.address("grafana"),
-            "ca": settings.tls_ca,
+            "url": grafana.url,
+            "ca": grafana.ca,
             "auth": pulumi.Output.secret(auth),
             "token": None,
             "expires": None,
         }
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["token"]))
+        # Not after Grafana itself: the administrator was let in already.
+        opts = pulumi.ResourceOptions(deleted_with=grafana.database, additional_secret_outputs=["token"])
         super().__init__(AccessProvider(), "access", props, opts)

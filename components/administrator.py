@@ -16,7 +16,7 @@ from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
-    from observability.settings import Settings
+    from components.grafana import GrafanaServer
 
 Properties = dict[str, Any]
 
@@ -99,16 +99,14 @@ class Administrator(Resource, module="grafana", name="Administrator"):
 
     auth: pulumi.Output[str]
 
-    def __init__(self, settings: Settings, *, password: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
-        """`opts` makes it wait for Grafana."""
+    def __init__(self, grafana: GrafanaServer, *, user: str, password: pulumi.Input[str]) -> None:
+        """`user` and `password` are the configured ones."""
         props: Properties = {
-            "url": settings.address("grafana"),
-            "ca": settings.tls_ca,
-            "user": settings.grafana_admin_user,
+            "url": grafana.url,
+            "ca": grafana.ca,
+            "user": user,
             "password": pulumi.Output.secret(password),
         }
-        super().__init__(AdministratorProvider(), "administrator", props, opts)
+        super().__init__(AdministratorProvider(), "administrator", props, grafana.options())
         # Of the inputs, so that a preview knows it; of this resource, so that everything waits for it.
-        self.auth = pulumi.Output.secret(
-            pulumi.Output.all(settings.grafana_admin_user, password, self.urn).apply(lambda a: f"{a[0]}:{a[1]}")
-        )
+        self.auth = pulumi.Output.secret(pulumi.Output.all(user, password, self.urn).apply(lambda a: f"{a[0]}:{a[1]}"))

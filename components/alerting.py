@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import pulumi
 from pulumiverse_grafana import alerting
@@ -194,8 +195,19 @@ def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
 
 
 def _webhook(settings: Settings) -> list[alerting.ContactPointWebhookArgs]:
-    url = settings.webhook
-    return [alerting.ContactPointWebhookArgs(url=url, title=messages.TITLE, message=messages.TEXT)]
+    # Grafana shows a webhook's address to every Viewer, but neither its user nor its password.
+    parts = urlsplit("" if settings.webhook is None else settings.webhook.get_secret_value())
+    user, _, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    return [
+        alerting.ContactPointWebhookArgs(
+            url=pulumi.Output.secret(parts._replace(netloc=host).geturl()),
+            basic_auth_user=pulumi.Output.secret(unquote(name)) if user else None,
+            basic_auth_password=pulumi.Output.secret(unquote(password)) if user else None,
+            title=messages.TITLE,
+            message=messages.TEXT,
+        )
+    ]
 
 
 def _email(settings: Settings) -> list[alerting.ContactPointEmailArgs]:

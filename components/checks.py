@@ -1,7 +1,7 @@
-"""The two gates around a service: what must hold before it is replaced, and that it serves afterwards.
+"""The two checks around a service: what must hold before it is replaced, and that it serves afterwards.
 
-Both are dynamic resources, so that a gate that does not open is a failed resource like any other: what depends on it
-is not touched, and the next `up` tries it again. The container in between always ends up in the state, whole.
+Both are dynamic resources, so that a check that fails is a failed resource like any other: what depends on it is not
+touched, and the next `up` tries it again. The container in between always ends up in the state, whole.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from components import tls
+
+if TYPE_CHECKING:
+    import pulumi_docker as docker
 
 READY_TIMEOUT_SECONDS = 120
 _POLL_SECONDS = 0.1
@@ -39,16 +43,16 @@ def _changed(old: Properties, new: Properties) -> list[str]:
     return [key for key in new if key != "__provider" and old.get(key) != new[key]]
 
 
-class _Gate(ResourceProvider):
-    """Opens when `_open` returns; any change of an input is a reason to try it again."""
+class _Check(ResourceProvider):
+    """Succeeds when `_run` returns; any change of an input is a reason to check again."""
 
     serialize_as_secret_always = False
 
-    def _open(self, old: Properties, new: Properties) -> None:
+    def _run(self, old: Properties, new: Properties) -> None:
         raise NotImplementedError
 
     def create(self, props: Properties) -> CreateResult:
-        self._open({}, props)
+        self._run({}, props)
         return CreateResult(id_=f"{props['service']}", outs=props)
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
@@ -56,18 +60,18 @@ class _Gate(ResourceProvider):
         return DiffResult(changes=bool(changed), replaces=[], stables=[])
 
     def update(self, _id: str, old: Properties, new: Properties) -> UpdateResult:
-        self._open(old, new)
+        self._run(old, new)
         return UpdateResult(outs=new)
 
 
-class PreflightProvider(_Gate):
+class PreflightProvider(_Check):
     """Refuses files that their checker refused, and ports that somebody else holds."""
 
-    def _open(self, old: Properties, new: Properties) -> None:
+    def _run(self, old: Properties, new: Properties) -> None:
         problems = []
         if int(new["exit_code"]):
-            said = str(new["checker_output"]).strip() or "it said nothing"
-            problems.append(f"its own checker refuses its configuration:\n{said}")
+            output = str(new["checker_output"]).strip() or "(it printed nothing)"
+            problems.append(f"its own checker refuses its configuration:\n{output}")
         held = set(old.get("ports", ()))
         problems += [
             f"port {int(port)} on {new['host']} is in use by another program; free it, or set `ports` or `portOffset`"
@@ -88,10 +92,10 @@ def answers(host: str, port: int) -> bool:
     return True
 
 
-class ReadinessProvider(_Gate):
+class ReadinessProvider(_Check):
     """Waits until the service's own readiness URL answers 200."""
 
-    def _open(self, _old: Properties, new: Properties) -> None:
+    def _run(self, _old: Properties, new: Properties) -> None:
         url = str(new["url"])
         context = tls.context(str(new.get("ca", ""))) if url.startswith("https:") else None
         deadline = time.monotonic() + float(new["timeout"])
@@ -109,66 +113,72 @@ class ReadinessProvider(_Gate):
                 last = str(error)
             time.sleep(_POLL_SECONDS)
         msg = (
-            f"{new['service']} was not ready after {int(new['timeout'])} s: {new['url']} said: {last}. "
+            f"{new['service']} was not ready after {int(new['timeout'])} s: {new['url']}: {last}. "
             f"See `docker logs {new['container_name']}`; if the engine is on another machine, is accessHost right?"
         )
         raise CheckFailedError(msg)
 
 
-class Preflight(Resource, module="gates", name="Preflight"):
-    """Opens when the checker accepted the files and every newly published port is free."""
+@dataclass(frozen=True)
+class PreflightArgs:
+    """What must hold before a container is made or replaced.
 
-    def __init__(  # noqa: PLR0913 - one argument a property
-        self,
-        name: str,
-        *,
-        service: str,
-        host: str,
-        ports: list[int],
-        exit_code: pulumi.Input[int] | None,
-        checker_output: pulumi.Input[str] | None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """`exit_code` and `checker_output` come from the container that checked the files; None when none did."""
-        super().__init__(
-            PreflightProvider(),
-            name,
-            {
-                "service": service,
-                "host": host,
-                "ports": ports,
-                "exit_code": 0 if exit_code is None else exit_code,
-                "checker_output": "" if checker_output is None else checker_output,
-            },
-            opts,
-        )
+    Attributes:
+        host: name or address under which this machine reaches the published ports.
+        ports: the ports that will be published.
+        checked: the container in which the service's checker read its files, None when nothing was checked.
+    """
+
+    service: str
+    host: str
+    ports: list[int]
+    checked: docker.Container | None
+
+
+class Preflight(Resource, module="gates", name="Preflight"):
+    """Succeeds when the checker accepted the files and every newly published port is free."""
+
+    def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Check the files and the ports whenever one of them changes."""
+        checked = args.checked
+        props: Properties = {
+            "service": args.service,
+            "host": args.host,
+            "ports": args.ports,
+            "exit_code": 0 if checked is None else checked.exit_code,
+            "checker_output": "" if checked is None else checked.container_logs,
+        }
+        super().__init__(PreflightProvider(), name, props, opts)
+
+
+@dataclass(frozen=True)
+class ReadinessArgs:
+    """How to find out that a service serves.
+
+    Attributes:
+        url: answers 200 when the service can be used.
+        container: the container's id; a new one is a reason to check again.
+        ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
+    """
+
+    service: str
+    url: str
+    container: pulumi.Input[str]
+    container_name: str
+    ca: str
 
 
 class Readiness(Resource, module="gates", name="Readiness"):
-    """Opens when `url` answers 200; asked again whenever the container is another one."""
+    """Succeeds when the service's URL answers 200; checked again whenever the container is a different one."""
 
-    def __init__(  # noqa: PLR0913 - one argument a property
-        self,
-        name: str,
-        *,
-        service: str,
-        url: str,
-        container: pulumi.Input[str],
-        container_name: str,
-        ca: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """`container` is the container's id: a new one is a reason to ask again. `ca` vouches for an https URL."""
-        super().__init__(
-            ReadinessProvider(),
-            name,
-            {
-                "service": service,
-                "url": url,
-                "container": container,
-                "container_name": container_name,
-                "timeout": READY_TIMEOUT_SECONDS,
-                **({"ca": ca} if url.startswith("https:") else {}),
-            },
-            opts,
-        )
+    def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Wait until the service answers."""
+        props: Properties = {
+            "service": args.service,
+            "url": args.url,
+            "container": args.container,
+            "container_name": args.container_name,
+            "timeout": READY_TIMEOUT_SECONDS,
+            **({"ca": args.ca} if args.url.startswith("https:") else {}),
+        }
+        super().__init__(ReadinessProvider(), name, props, opts)

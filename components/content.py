@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumiverse_grafana import Provider, oss
 
-import adopted
 from components.alerting import Alerting
-from components.correlations import Correlation
+from components.correlations import Correlation, CorrelationArgs
 from dashboards.catalogue import FOLDERS, dashboards
+from observability import imported
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.names import uids
 
 if TYPE_CHECKING:
-    from components.service import Service
+    from components.grafana import GrafanaServer
     from observability.settings import Settings
 
 
@@ -28,42 +28,35 @@ class Content(pulumi.ComponentResource):
         self,
         settings: Settings,
         *,
-        service: Service,
+        grafana: GrafanaServer,
         auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`service` is Grafana's own: nothing here starts before it is ready. `auth` is a token."""
+        """`auth` is a token."""
         super().__init__("observability:index:Content", "content", None, opts)
-        url = settings.address("grafana")
         provider = Provider(
             "grafana",
-            url=url,
+            url=grafana.url,
             auth=auth,
-            ca_cert=settings.tls_ca or None,
+            ca_cert=grafana.ca or None,
             retries=3,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[service.ready]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[] if grafana.ready is None else [grafana.ready]),
         )
 
         def opts_for(
             provider: Provider | None, *depends_on: pulumi.Resource, parent: pulumi.Resource = self
         ) -> pulumi.ResourceOptions:
-            return pulumi.ResourceOptions(
-                parent=parent,
-                provider=provider,
-                depends_on=[service.ready, *depends_on],
-                # What goes with Grafana's volume need not be taken apart piece by piece.
-                deleted_with=service.volume,
-            )
+            return grafana.options(*depends_on, parent=parent, provider=provider)
 
         folders = {
             uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
         }
-        for found in adopted.folders():  # parents before children
-            folders[found.uid] = oss.Folder(
-                found.uid,
-                uid=found.uid,
-                title=found.title,
-                parent_folder_uid=folders[found.parent].uid if found.parent else None,
+        for folder in imported.folders():  # parents before children
+            folders[folder.uid] = oss.Folder(
+                folder.uid,
+                uid=folder.uid,
+                title=folder.title,
+                parent_folder_uid=folders[folder.parent].uid if folder.parent else None,
                 opts=opts_for(provider),
             )
         sources: dict[str, oss.DataSource] = {}
@@ -81,26 +74,27 @@ class Content(pulumi.ComponentResource):
                 json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
-        for source in adopted.sources():
-            sources[source.uid] = _adopted(source, opts_for(provider, *list(sources.values())[:1]))
+        for source in imported.sources():
+            sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
         for correlation in CORRELATIONS:
             Correlation(
-                correlation,
-                url=url,
-                ca=settings.tls_ca,
-                auth=auth,
-                source=sources[correlation.source].uid,
-                target=sources[correlation.target].uid,
-                opts=opts_for(None),
+                CorrelationArgs(
+                    correlation,
+                    grafana,
+                    auth=auth,
+                    source=sources[correlation.source].uid,
+                    target=sources[correlation.target].uid,
+                ),
+                opts_for(None),
             )
         shown = [
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                # One that was made by hand may lie outside of every folder, and comes in as it is.
+                # An imported one may lie outside of every folder, and comes in as it is.
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
-                # Of one that was made by hand it would be a change, and another version.
-                overwrite=None if dashboard.by_hand else True,
+                # Of an imported one it would be a change, and another version.
+                overwrite=None if dashboard.imported else True,
                 opts=opts_for(provider, *sources.values()),
             )
             for dashboard in dashboards(settings)
@@ -119,10 +113,10 @@ class Content(pulumi.ComponentResource):
             depends_on=list(sources.values()),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({"url": url})
+        self.register_outputs({"url": grafana.url})
 
 
-def _adopted(source: adopted.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
+def _imported(source: imported.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
     """Return the data source as Grafana has it; its secrets stay with Grafana."""
     return oss.DataSource(
         source.uid,

@@ -8,6 +8,7 @@ resource without telling which provider it has, at least up to engine 3.260.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -16,6 +17,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 from components.grafana_api import GrafanaApi, GrafanaError
 
 if TYPE_CHECKING:
+    from components.grafana import GrafanaServer
     from observability.configs.correlations import CorrelationSpec
 
 Properties = dict[str, Any]
@@ -121,27 +123,34 @@ class CorrelationProvider(ResourceProvider):
         return next((r for r in rows if (r["targetUID"], r.get("label", "")) == wanted), None)
 
 
+@dataclass(frozen=True)
+class CorrelationArgs:
+    """A correlation, and the Grafana it is in.
+
+    Attributes:
+        source: UID of a data source, as an output, so that the order of things is kept.
+        target: likewise.
+    """
+
+    spec: CorrelationSpec
+    grafana: GrafanaServer
+    auth: pulumi.Input[str]
+    source: pulumi.Input[str]
+    target: pulumi.Input[str]
+
+
 class Correlation(Resource, module="grafana", name="Correlation"):
     """One correlation between two data sources."""
 
-    def __init__(  # noqa: PLR0913 - one argument a property
-        self,
-        spec: CorrelationSpec,
-        *,
-        url: str,
-        ca: str,
-        auth: pulumi.Input[str],
-        source: pulumi.Input[str],
-        target: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """`source` and `target` are the data sources' UIDs as outputs, so that the order of things is kept."""
+    def __init__(self, args: CorrelationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the correlation, or take an equal one that is there."""
+        spec = args.spec
         props: Properties = {
-            "url": url,
-            "ca": ca,
-            "auth": pulumi.Output.secret(auth),
-            "source": source,
-            "target": target,
+            "url": args.grafana.url,
+            "ca": args.grafana.ca,
+            "auth": pulumi.Output.secret(args.auth),
+            "source": args.source,
+            "target": args.target,
             "label": spec.label,
             "description": spec.description,
             "type": "query",

@@ -22,6 +22,7 @@ from observability.names.uids import DEPLOYMENT_TAG as TAG
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from components.grafana import GrafanaServer
     from components.service import ServiceSpec
     from observability.settings import Settings
 
@@ -99,13 +100,14 @@ class Deployment(Resource, module="grafana", name="Deployment"):
         settings: Settings,
         specs: Iterable[ServiceSpec],
         *,
+        grafana: GrafanaServer,
         auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`specs` are the services whose changes are told of; `opts` makes it wait for everything else."""
+        """`specs` are the services whose changes are marked; `opts` makes it wait for everything else."""
         props: dict[str, Any] = {
-            "url": settings.address("grafana"),
-            "ca": settings.tls_ca,
+            "url": grafana.url,
+            "ca": grafana.ca,
             "auth": pulumi.Output.secret(auth),
             "stack": settings.stack,
             _FACTS: facts(settings, specs),

@@ -11,15 +11,20 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.run_once import run_once
+from components.run_once import RunOnceArgs, run_once
 from observability.names.labels import CONTENT
 
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
+
+
+STAND_IN = "stand-in"
+"""Content of a file that only has to exist."""
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
@@ -28,54 +33,62 @@ def digest(files: Mapping[str, str], key: str = "") -> str:
     return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:12]
 
 
-class FileVolume(pulumi.ComponentResource):
-    """A volume with `files` (absolute path in the container → text), all below `mount`.
+@dataclass(frozen=True)
+class FileVolumeArgs:
+    """What is in the volume, and who accepts it.
 
-    Its name is new for every content, and known once it exists. `checked` is the container that filled it: its
-    `exit_code` and `container_logs` tell what the checker said.
+    Attributes:
+        mount: directory that the volume is mounted at.
+        files: absolute path in the container, below `mount`, to text.
+        key: keys the digest of secret contents; None for contents that anybody may read.
+        checker: command that accepts or refuses the files; empty for none.
+        stand_ins: paths outside the volume that have to exist for the checker.
+    """
+
+    prefix: str
+    mount: str
+    files: Mapping[str, pulumi.Input[str]]
+    image: pulumi.Input[str]
+    labels: Mapping[str, str]
+    key: pulumi.Input[str] | None = None
+    checker: Sequence[str] = ()
+    stand_ins: Sequence[str] = ()
+
+
+class FileVolume(pulumi.ComponentResource):
+    """A volume of files. Its name is new for every content, and known once it exists.
+
+    `checked` is the container that filled it: its `exit_code` and `container_logs` are the checker's.
     """
 
     name: pulumi.Output[str]
     checked: docker.Container
 
-    def __init__(  # noqa: PLR0913 - one argument a property
-        self,
-        name: str,
-        *,
-        prefix: str,
-        mount: str,
-        files: Mapping[str, pulumi.Input[str]],
-        image: pulumi.Input[str],
-        labels: Mapping[str, str],
-        key: pulumi.Input[str] | None = None,
-        checker: Sequence[str] = (),
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Make the volume and fill it; `key` marks contents as secret, `checker` is what accepts or refuses them."""
+    def __init__(self, name: str, args: FileVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the volume, fill it and check it."""
         super().__init__("observability:index:FileVolume", name, None, opts)
         # Old and new stand side by side until the service has moved, also when a refused edit is taken back: so both
         # get names of Pulumi's making. A name of our own would be deleted first, with the running service behind it.
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         volume = docker.Volume(
-            f"{prefix}-{name}",
+            f"{args.prefix}-{name}",
             labels=[
                 docker.VolumeLabelArgs(label=label, value=value)
-                for label, value in {**labels, CONTENT: _content(files, key)}.items()
+                for label, value in {**args.labels, CONTENT: _content(args.files, args.key)}.items()
             ],
             opts=child,
         )
-        self.checked = run_once(
-            f"{prefix}-{name}-loader",
-            image=image,
-            command=checker,
-            mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=mount)],
-            labels=labels,
+        job = RunOnceArgs(
+            image=args.image,
+            command=args.checker,
+            mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=args.mount)],
+            labels=args.labels,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
-                for path, text in sorted(files.items())
+                for path, text in sorted({**dict.fromkeys(args.stand_ins, STAND_IN), **args.files}.items())
             ],
-            opts=child,
         )
+        self.checked = run_once(f"{args.prefix}-{name}-loader", job, child)
         self.name = volume.name
         self.register_outputs({"name": self.name})
 
@@ -84,7 +97,7 @@ def _content(files: Mapping[str, pulumi.Input[str]], key: pulumi.Input[str] | No
     if key is not None:
         # The keyed digest tells nothing about the secret, so it may be shown.
         return pulumi.Output.unsecret(
-            pulumi.Output.all(key=key, files=dict(files)).apply(lambda given: digest(given["files"], given["key"]))
+            pulumi.Output.all(key=key, files=dict(files)).apply(lambda known: digest(known["files"], known["key"]))
         )
     plain = {path: text for path, text in files.items() if isinstance(text, str)}
     if len(plain) != len(files):

@@ -1,78 +1,60 @@
-"""Grafana as a service: the pages, the alerts, and the API that its content is managed through."""
+"""Grafana as a server that content goes into, and what its container needs before it is replaced."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.secret_key import SecretKey
-from components.service import Port, ServiceSpec
-from observability.configs import grafana
-from observability.versions import image
+import pulumi
+
+from components.secret_key import SecretKey, SecretKeyArgs
+from observability import endpoints, topology
 
 if TYPE_CHECKING:
-    import pulumi
-
     from components.secrets import Secrets
-    from components.service import Before
+    from components.service import BeforeReplacement, Service
     from observability.settings import Settings
 
-NAME = "grafana"
-USER = "472:0"
+
+@dataclass(frozen=True)
+class GrafanaServer:
+    """A Grafana, wherever it runs: what its content, access and administrator depend on.
+
+    Attributes:
+        url: where this machine reaches its API.
+        ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
+        ready: nothing is written before it is done; None for a server that runs already.
+        database: what the content goes with when it is deleted; None for a database that stays.
+    """
+
+    url: str
+    ca: str
+    ready: pulumi.Resource | None = None
+    database: pulumi.Resource | None = None
+
+    def options(self, *depends_on: pulumi.Resource, **options: object) -> pulumi.ResourceOptions:
+        """Return the options of something in this Grafana, which need not be taken apart piece by piece with it."""
+        awaited = [*([] if self.ready is None else [self.ready]), *depends_on]
+        return pulumi.ResourceOptions(depends_on=awaited, deleted_with=self.database, **options)  # type: ignore[arg-type]
 
 
-def spec(settings: Settings) -> ServiceSpec:
-    """Return Grafana's container: user 472, configured by environment, secrets from files."""
-    return ServiceSpec(
-        name=NAME,
-        image=image(NAME),
-        user=USER,
-        command=(),
-        environment=grafana.environment(settings),
-        data=grafana.DATA,
-        files=grafana.files(settings),
-        checker=(),
-        health=_health(settings),
-        health_interval=settings.health_interval,
-        ports=(Port(grafana.PORT, settings.port(NAME)),),
-        ready_url=f"{settings.address(NAME)}/api/health",
-        limits=settings.limit(NAME),
-        tmp_mib=128,
-        stop_seconds=30,
+def of_stack(settings: Settings, service: Service) -> GrafanaServer:
+    """Return the stack's own Grafana, which runs as `service`."""
+    endpoint = endpoints.grafana(settings)
+    return GrafanaServer(endpoint.url, endpoint.ca_certificate, service.ready, service.volume)
+
+
+def before_replacement(settings: Settings, secrets: Secrets, engine: str) -> BeforeReplacement:
+    """Return what re-encrypts the stored secrets when the secret key changes; `engine` is docker:host."""
+    return lambda replaced: SecretKey(
+        SecretKeyArgs(
+            key=secrets.secret_key,
+            stack=settings.stack,
+            container=replaced.container,
+            volume=replaced.volume,
+            image=replaced.image,
+            user=topology.GRAFANA.user,
+            engine=engine,
+        ),
+        replaced.opts,
     )
-
-
-def _health(settings: Settings) -> tuple[str, ...]:
-    # The API's own health fails with its database. A certificate is made out to no loopback; whether it is the right
-    # one is the readiness gate's business.
-    scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
-    return ("curl", flags, "-o", "/dev/null", f"{scheme}://127.0.0.1:{grafana.PORT}/api/health")
-
-
-def before(settings: Settings, secrets: Secrets, engine: str) -> Before:
-    """Return what takes the stored secrets along when the secret key changes; `engine` is docker:host."""
-    return lambda accepted: SecretKey(
-        key=secrets.secret_key,
-        stack=settings.stack,
-        container=accepted.container,
-        volume=accepted.volume,
-        image=accepted.image,
-        user=USER,
-        engine=engine,
-        opts=accepted.opts,
-    )
-
-
-def secret_files(secrets: Secrets) -> dict[str, pulumi.Output[str]]:
-    """Return the secrets that Grafana reads from files."""
-    files = {
-        grafana.ADMIN_PASSWORD_FILE: secrets.admin_password,
-        grafana.SECRET_KEY_FILE: secrets.secret_key,
-        grafana.METRICS_PASSWORD_FILE: secrets.metrics_password,
-    }
-    if secrets.smtp_password is not None:
-        files[grafana.SMTP_PASSWORD_FILE] = secrets.smtp_password
-    if secrets.tls_key is not None:
-        files[grafana.KEY_FILE] = secrets.tls_key
-    if secrets.oauth_client_secret is not None:
-        files[grafana.OAUTH_SECRET_FILE] = secrets.oauth_client_secret
-    return files

@@ -14,6 +14,8 @@ from typing import Any
 from components import tls
 
 _TIMEOUT_SECONDS = 30
+REFUSED = (401, 403)
+"""HTTP statuses of somebody who is not let in, or not to this."""
 
 
 class GrafanaError(RuntimeError):
@@ -69,6 +71,25 @@ class GrafanaApi:
         if ":" in self.auth:
             return "Basic " + base64.b64encode(self.auth.encode()).decode()
         return f"Bearer {self.auth}"
+
+
+def program(outputs: Mapping[str, str]) -> GrafanaApi:
+    """Return a stack's Grafana as the program itself sees it, by its own token.
+
+    Wrong passwords can lock the administrator out, but not a token. Without a token that Grafana accepts (the stack was
+    brought up by an older version, or not within the token's lifetime) it is the administrator after all.
+    """
+    token = outputs.get("grafanaToken")
+    if token:
+        api = GrafanaApi(outputs["grafanaUrl"], token, outputs.get("grafanaCaCertificate", ""))
+        try:
+            api.request("GET", "/api/org")
+        except GrafanaError as error:
+            if error.status not in REFUSED:
+                raise
+        else:
+            return api
+    return administrator(outputs)
 
 
 def administrator(outputs: Mapping[str, str]) -> GrafanaApi:

@@ -1,48 +1,54 @@
-"""A container that does one thing on the Docker host and ends: fill a volume, check files, look something up."""
+"""A one-shot job on the Docker host: a container that fills a volume, checks files or looks something up, and ends."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 
-def run_once(  # noqa: PLR0913 - one argument a property
-    name: str,
-    *,
-    image: pulumi.Input[str],
-    command: Sequence[str],
-    mounts: Sequence[docker.ContainerVolumeArgs],
-    labels: Mapping[str, str],
-    user: str = "",
-    capabilities: Sequence[str] = (),
-    uploads: Sequence[docker.ContainerUploadArgs] = (),
-    opts: pulumi.ResourceOptions,
-) -> docker.Container:
-    """Run `command` in `image` as `user` (the image's own by default) with nothing but `capabilities`, no network.
+@dataclass(frozen=True)
+class RunOnceArgs:
+    """What a job runs, and with what.
 
-    What it prints is its `container_logs`. Without a command it is only made, for its `uploads`; these need a root
-    file system that can be written.
+    Attributes:
+        command: what it runs; empty for a container that is only made, for its `uploads`.
+        user: `uid:gid`, "" for the image's own.
+        capabilities: the only ones it keeps.
+        uploads: files that are written into it; these need a root file system that can be written.
     """
-    runs = bool(command)
+
+    image: pulumi.Input[str]
+    command: Sequence[str]
+    mounts: Sequence[docker.ContainerVolumeArgs]
+    labels: Mapping[str, str]
+    user: str = ""
+    capabilities: Sequence[str] = ()
+    uploads: Sequence[docker.ContainerUploadArgs] = ()
+
+
+def run_once(name: str, args: RunOnceArgs, opts: pulumi.ResourceOptions) -> docker.Container:
+    """Run the job without a network; what it prints is the container's `container_logs`."""
+    runs = bool(args.command)
     return docker.Container(
         name,
-        image=image,
-        uploads=list(uploads) or None,
-        volumes=list(mounts),
-        entrypoints=list(command) or None,
-        user=user or None,
-        read_only=not uploads,
+        image=args.image,
+        uploads=list(args.uploads) or None,
+        volumes=list(args.mounts),
+        entrypoints=list(args.command) or None,
+        user=args.user or None,
+        read_only=not args.uploads,
         start=runs,
         attach=runs,
         logs=runs,
         must_run=False,
         restart="no",
         network_mode="none",
-        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=[f"CAP_{c}" for c in capabilities]),
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=[f"CAP_{c}" for c in args.capabilities]),
         security_opts=["no-new-privileges:true"],
         log_driver="json-file",
-        labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
+        labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in args.labels.items()],
         opts=opts,
     )

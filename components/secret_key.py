@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -134,29 +135,37 @@ def _rename(helper: Container) -> None:
         raise CheckFailedError(msg)
 
 
-class SecretKey(Resource, module="grafana", name="SecretKey"):
-    """The key that everything stored is kept under, once this resource is there."""
+@dataclass(frozen=True)
+class SecretKeyArgs:
+    """The key, and the Grafana whose database is re-encrypted with it.
 
-    def __init__(  # noqa: PLR0913 - one argument a property
-        self,
-        *,
-        key: pulumi.Input[str],
-        stack: str,
-        container: str,
-        volume: pulumi.Input[str],
-        image: pulumi.Input[str],
-        user: str,
-        engine: str,
-        opts: pulumi.ResourceOptions,
-    ) -> None:
-        """`container` is stopped when the key changes; `image` has a shell; `engine` is docker:host, "" by default."""
+    Attributes:
+        container: container that is stopped when the key changes.
+        image: has a shell.
+        engine: docker:host, "" for the default.
+    """
+
+    key: pulumi.Input[str]
+    stack: str
+    container: str
+    volume: pulumi.Input[str]
+    image: pulumi.Input[str]
+    user: str
+    engine: str
+
+
+class SecretKey(Resource, module="grafana", name="SecretKey"):
+    """The key that everything stored is encrypted with, once this resource is there."""
+
+    def __init__(self, args: SecretKeyArgs, opts: pulumi.ResourceOptions) -> None:
+        """Re-encrypt what is stored whenever the key changes."""
         props: Properties = {
-            "key": pulumi.Output.secret(key),
-            "stack": stack,
-            "container": container,
-            "volume": volume,
-            "image": image,
-            "user": user,
-            "engine": engine,
+            "key": pulumi.Output.secret(args.key),
+            "stack": args.stack,
+            "container": args.container,
+            "volume": args.volume,
+            "image": args.image,
+            "user": args.user,
+            "engine": args.engine,
         }
         super().__init__(SecretKeyProvider(), "grafana-secret-key-in-use", props, opts)

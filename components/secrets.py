@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_random as random
 
+from observability.configs.process import ScrapeSecret
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
+    from observability.configs.process import SecretName
     from observability.settings import Settings
 
 _LENGTH = 32
@@ -28,6 +33,16 @@ class Secrets:
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
+    scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Secrets of the services' targets, by their names in the settings."""
+
+    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret]) -> dict[str, pulumi.Output[str]]:
+        """Return the text of each secret file by its path; one whose secret does not exist is left out."""
+        texts = {
+            path: self.scrape[name.name] if isinstance(name, ScrapeSecret) else getattr(self, name)
+            for path, name in secrets.items()
+        }
+        return {path: text for path, text in texts.items() if text is not None}
 
 
 def secrets(settings: Settings) -> Secrets:
@@ -41,6 +56,7 @@ def secrets(settings: Settings) -> Secrets:
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
         demo_token=_generated("demo-token") if settings.demo else None,
+        scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""One service of the stack: image, files, data volume, container, and the gates before and after it."""
+"""One part of the stack on a Docker host: image, files, data volume, container, and the checks before and after it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_docker as docker
 
-from components.checks import Preflight, Readiness
-from components.files import FileVolume
-from components.run_once import run_once
+from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
+from components.files import FileVolume, FileVolumeArgs
+from components.run_once import RunOnceArgs, run_once
+from observability import versions
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import Limits
 from observability.versions import Image
 
+if TYPE_CHECKING:
+    from observability.configs.process import HostSocket, Process
+    from observability.settings import Settings
+    from observability.topology import Part
+
 LOOPBACK = "127.0.0.1"
 ROOT = "0:0"
-"""Of errands only."""
+"""Of one-shot jobs only."""
+HELPER_IMAGE = "prometheus"
+"""Has a shell and busybox' tools; the stack needs it anyway."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,14 @@ class SocketMount:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """Everything about a service that is known before anything exists. Plain values only, no secret."""
+    """Everything about a container that is known before anything exists. Plain values only, no secret.
+
+    Attributes:
+        checker: command that accepts or refuses `files`; empty to take them as they are.
+        ready_url: answers 200 when the service can be used, "" to wait for its start alone.
+        owner_image: has a `chown` that hands a new data volume to `user`; None where the service's own image has a
+            directory of theirs.
+    """
 
     name: str
     image: Image
@@ -57,7 +73,6 @@ class ServiceSpec:
     data: str
     files: Mapping[str, str]
     checker: tuple[str, ...]
-    """The command that accepts or refuses `files`; none, and they are taken as they are."""
     health: tuple[str, ...]
     health_interval: str
     ports: tuple[Port, ...]
@@ -66,21 +81,65 @@ class ServiceSpec:
     tmp_mib: int
     stop_seconds: int
     owner_image: Image | None = None
-    """Has a `chown`, and hands a new data volume to the user, where the service's image has no directory of theirs."""
     socket: SocketMount | None = None
     secret_paths: tuple[str, ...] = field(default=())
+    networks: tuple[str, ...] = ()
+    """Docker networks that the container joins besides the stack's own."""
+    reaches_host: bool = False
+    """Whether the name `host.docker.internal` leads to the Docker host."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        if self.socket is not None:  # whose images only run errands
+        for name in ("networks", "reaches_host"):  # without them the digest is that of earlier versions
+            if not plain[name]:
+                del plain[name]
+        if self.socket is not None:  # whose image only runs a one-shot job
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def service_spec(part: Part, process: Process, settings: Settings, *, image: Image | None = None) -> ServiceSpec:
+    """Return what a part is on a Docker host; `image` is one that is built here, by default the pinned one."""
+    ready_port, ready_path = part.ready
+    return ServiceSpec(
+        name=part.name,
+        image=image or versions.image(part.name),
+        user=part.user,
+        command=process.command,
+        environment=process.environment,
+        data=part.data,
+        files=process.files,
+        checker=process.checker,
+        health=process.health,
+        health_interval=process.health_interval,
+        ports=tuple(
+            Port(port.number, settings.port(port.key), port.engine_only) for port in part.ports.values() if port.key
+        ),
+        ready_url=f"{settings.address(part.ports[ready_port].key)}{ready_path}" if ready_port else "",
+        limits=settings.limit(part.name),
+        tmp_mib=part.tmp_mib,
+        stop_seconds=part.stop_seconds,
+        owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
+        socket=_socket_mount(process.socket),
+        networks=settings.networks if part.reaches_applications else (),
+        reaches_host=part.reaches_applications,
+    )
+
+
+def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
+    return None if socket is None else SocketMount(socket.host, socket.inside, versions.image(HELPER_IMAGE))
+
+
 @dataclass(frozen=True)
 class Host:
-    """What all services of a stack share on the Docker host."""
+    """What all services of a stack share on the Docker host.
+
+    Attributes:
+        logs_port: port of the Docker host's loopback to which the engine sends what its containers print.
+        publish_reason: why ports are published on a `bind_address` that others reach.
+        ca: CA certificate (PEM) of services that speak TLS, "" if a public CA signed theirs.
+    """
 
     prefix: str
     stack: str
@@ -90,11 +149,8 @@ class Host:
     secrets_key: pulumi.Output[str]
     protect_data: bool
     logs_port: int
-    """Of the Docker host's loopback: where the engine sends what its containers print."""
     publish_reason: str = ""
-    """Why ports are published on a `bind_address` that others reach."""
     ca: str = ""
-    """Who vouches for a service that speaks TLS, as PEM; empty for whom this machine believes anyway."""
 
     def labels(self, service: str) -> dict[str, str]:
         """Return the labels of everything that belongs to `service`."""
@@ -107,8 +163,8 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A service whose files and ports are accepted, and whose container is about to be made or replaced."""
+class Replacement:
+    """A container that is about to be made or replaced: its files and ports are accepted."""
 
     container: str
     image: pulumi.Output[str]
@@ -116,14 +172,54 @@ class Accepted:
     opts: pulumi.ResourceOptions
 
 
-Before = Callable[[Accepted], pulumi.Resource]
+BeforeReplacement = Callable[[Replacement], pulumi.Resource]
 """Makes what has to be done last before the container is made or replaced."""
 
 
-class Service(pulumi.ComponentResource):
-    """A hardened container with its data, its files and its gates.
+@dataclass(frozen=True)
+class ServiceArgs:
+    """What a service is made of.
 
-    `ready` opens when the service answers; `volume` holds its data, if it has any, and outlives every change but
+    Attributes:
+        secret_files: absolute paths below SECRETS to secret text.
+        built: an image that no registry has.
+        before: for a service with data.
+        checker_stand_ins: paths of secret files that have to exist for the checker.
+    """
+
+    spec: ServiceSpec
+    host: Host
+    secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    built: docker.RemoteImage | None = None
+    before: BeforeReplacement | None = None
+    checker_stand_ins: tuple[str, ...] = ()
+
+    @property
+    def container_name(self) -> str:
+        """Return the container's name on the Docker host."""
+        return f"{self.host.prefix}-{self.spec.name}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the labels of everything that belongs to the service."""
+        return self.host.labels(self.spec.name)
+
+
+@dataclass
+class _Prepared:
+    """What is ready before the container starts: its mounts and groups, and the jobs that made them."""
+
+    mounts: list[docker.ContainerVolumeArgs] = field(default_factory=list)
+    groups: list[pulumi.Input[str]] = field(default_factory=list)
+    jobs: list[pulumi.Resource] = field(default_factory=list)
+    checked: docker.Container | None = None
+    """The container in which the service's own checker read its files."""
+
+
+class Service(pulumi.ComponentResource):
+    """A hardened container with its data, its files and its checks.
+
+    `ready` is done when the service answers; `volume` holds its data, if it has any, and outlives every change but
     `destroy`.
     """
 
@@ -132,118 +228,135 @@ class Service(pulumi.ComponentResource):
     volume: docker.Volume | None
     container: docker.Container
 
-    def __init__(  # noqa: PLR0913 - what a service may have besides its specification
-        self,
-        spec: ServiceSpec,
-        host: Host,
-        *,
-        secret_files: Mapping[str, pulumi.Input[str]] | None = None,
-        built: docker.RemoteImage | None = None,
-        before: Before | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """`secret_files` maps absolute paths below SECRETS to secret text; `built` is an image that no registry has.
+    def __init__(self, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the volumes, fill and check them, then make the container and wait until it serves."""
+        super().__init__("observability:index:Service", args.spec.name, None, opts)
+        self.spec = args.spec
+        self._args = args
+        image = args.built or _image(f"{args.spec.name}-image", args.spec.image, self)
+        self._image_id = image.image_id
+        prepared = _Prepared()
+        self.volume = self._data_volume(prepared, image)
+        self._socket(prepared)
+        self._files(prepared)
+        self.container = self._container(prepared, self._checks(prepared))
+        self.ready = self._readiness() if args.spec.ready_url else self.container
+        self.register_outputs({"container": self.container.id})
 
-        `before` is for a service with data.
-        """
-        super().__init__("observability:index:Service", spec.name, None, opts)
-        self.spec = spec
-        own = host.labels(spec.name)
-        name = f"{host.prefix}-{spec.name}"
-        child = pulumi.ResourceOptions(parent=self)
-        # Deleted first, another errand would take the container along that depends on it.
-        aside = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-
-        image = built or _image(f"{spec.name}-image", spec.image, self)
-        mounts: list[docker.ContainerVolumeArgs] = []
-        loaders: list[pulumi.Resource] = []
-        self.volume = self._data(spec, host, name) if spec.data else None
-        if self.volume is not None:
-            mounts.append(docker.ContainerVolumeArgs(volume_name=self.volume.name, container_path=spec.data))
-            if spec.owner_image is not None:
-                owner_image = image
-                if spec.owner_image != spec.image:
-                    owner_image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
-                loaders.append(
-                    run_once(
-                        f"{name}-owner",
-                        image=owner_image.image_id,
-                        command=("chown", spec.user, spec.data),
-                        mounts=mounts,
-                        labels=own,
-                        user=ROOT,
-                        capabilities=("CHOWN",),
-                        opts=aside,
-                    )
-                )
-        groups: list[pulumi.Input[str]] = []
-        if spec.socket is not None:
-            socket = docker.ContainerVolumeArgs(
-                host_path=spec.socket.host, container_path=spec.socket.inside, read_only=True
-            )
-            owner = run_once(
-                f"{name}-socket",
-                image=_image(f"{spec.name}-socket-image", spec.socket.group_image, self).image_id,
-                command=("stat", "-c", "%g", spec.socket.inside),
-                mounts=[socket],
-                labels=own,
-                user=ROOT,
-                opts=aside,
-            )
-            groups.append(owner.container_logs.apply(_group))
-            mounts.append(socket)
-            loaders.append(owner)
-        exit_code: pulumi.Output[int] | None = None
-        checker_output: pulumi.Output[str] | None = None
-        if spec.files:
-            config = FileVolume(
-                f"{spec.name}-config",
-                prefix=host.prefix,
-                mount=CONFIG,
-                files=spec.files,
-                image=image.image_id,
-                labels=own,
-                checker=spec.checker,
-                opts=child,
-            )
-            mounts.append(_read_only(config.name, CONFIG))
-            loaders.append(config.checked)
-            if spec.checker:
-                exit_code, checker_output = config.checked.exit_code, config.checked.container_logs
-        if secret_files:
-            secrets = FileVolume(
-                f"{spec.name}-secrets",
-                prefix=host.prefix,
-                mount=SECRETS,
-                files=secret_files,
-                image=image.image_id,
-                labels=own,
-                key=host.secrets_key,
-                opts=child,
-            )
-            mounts.append(_read_only(secrets.name, SECRETS))
-            loaders.append(secrets.checked)
-        preflight = Preflight(
-            f"{spec.name}-preflight",
-            service=spec.name,
-            host=host.access_host,
-            ports=[p.external for p in spec.ports],
-            exit_code=exit_code,
-            checker_output=checker_output,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=loaders),
+    def _data_volume(self, prepared: _Prepared, image: docker.RemoteImage) -> docker.Volume | None:
+        """Make the data volume and hand it to the service's user."""
+        spec, host = self.spec, self._args.host
+        if not spec.data:
+            return None
+        volume = docker.Volume(
+            f"{spec.name}-data",
+            name=f"{self._args.container_name}-data",
+            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in self._args.labels.items()],
+            # Any change of a volume's own properties would replace it, and its data with it.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=host.protect_data,
+                ignore_changes=["driver", "driverOpts", "labels"],
+            ),
         )
-        awaited: list[pulumi.Resource] = [preflight, *loaders]
-        if before is not None and self.volume is not None:
+        prepared.mounts.append(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=spec.data))
+        if spec.owner_image is not None:
+            if spec.owner_image != spec.image:
+                image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
+            job = RunOnceArgs(
+                image=image.image_id,
+                command=("chown", spec.user, spec.data),
+                mounts=tuple(prepared.mounts),
+                labels=self._args.labels,
+                user=ROOT,
+                capabilities=("CHOWN",),
+            )
+            prepared.jobs.append(run_once(f"{self._args.container_name}-owner", job, self._job_options()))
+        return volume
+
+    def _socket(self, prepared: _Prepared) -> None:
+        """Mount the socket, and put the service's user into the group that owns it."""
+        socket = self.spec.socket
+        if socket is None:
+            return
+        mount = docker.ContainerVolumeArgs(host_path=socket.host, container_path=socket.inside, read_only=True)
+        job = RunOnceArgs(
+            image=_image(f"{self.spec.name}-socket-image", socket.group_image, self).image_id,
+            command=("stat", "-c", "%g", socket.inside),
+            mounts=(mount,),
+            labels=self._args.labels,
+            user=ROOT,
+        )
+        owner = run_once(f"{self._args.container_name}-socket", job, self._job_options())
+        prepared.groups.append(owner.container_logs.apply(_group_id))
+        prepared.mounts.append(mount)
+        prepared.jobs.append(owner)
+
+    def _files(self, prepared: _Prepared) -> None:
+        """Make and fill the volumes of configuration and of secrets."""
+        spec = self.spec
+        if spec.files:
+            config = self._file_volume("config", CONFIG, spec.files, checker=spec.checker)
+            prepared.mounts.append(_read_only(config.name, CONFIG))
+            prepared.jobs.append(config.checked)
+            prepared.checked = config.checked if spec.checker else None
+        if self._args.secret_files:
+            key = self._args.host.secrets_key
+            secrets = self._file_volume("secrets", SECRETS, self._args.secret_files, key=key)
+            prepared.mounts.append(_read_only(secrets.name, SECRETS))
+            prepared.jobs.append(secrets.checked)
+
+    def _file_volume(
+        self,
+        kind: str,
+        mount: str,
+        files: Mapping[str, pulumi.Input[str]],
+        *,
+        checker: tuple[str, ...] = (),
+        key: pulumi.Output[str] | None = None,
+    ) -> FileVolume:
+        volume = FileVolumeArgs(
+            prefix=self._args.host.prefix,
+            mount=mount,
+            files=files,
+            image=self._image_id,
+            labels=self._args.labels,
+            key=key,
+            checker=checker,
+            stand_ins=self._args.checker_stand_ins if checker else (),
+        )
+        return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
+
+    def _checks(self, prepared: _Prepared) -> list[pulumi.Resource]:
+        """Make what the container waits for: the jobs, the preflight check, and what comes right before it."""
+        preflight = Preflight(
+            f"{self.spec.name}-preflight",
+            PreflightArgs(
+                service=self.spec.name,
+                host=self._args.host.access_host,
+                ports=[port.external for port in self.spec.ports],
+                checked=prepared.checked,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=prepared.jobs),
+        )
+        awaited: list[pulumi.Resource] = [preflight, *prepared.jobs]
+        if self._args.before is not None and self.volume is not None:
             waits = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
-            awaited.append(before(Accepted(name, image.image_id, self.volume.name, waits)))
-        self.container = docker.Container(
+            replacement = Replacement(self._args.container_name, self._image_id, self.volume.name, waits)
+            awaited.append(self._args.before(replacement))
+        return awaited
+
+    def _container(self, prepared: _Prepared, awaited: list[pulumi.Resource]) -> docker.Container:
+        spec, host = self.spec, self._args.host
+        container_labels = self._args.labels | host.published_labels(spec.ports) | {labels.SPEC: spec.fingerprint()}
+        return docker.Container(
             spec.name,
-            name=name,
-            image=image.image_id,
+            name=self._args.container_name,
+            image=self._image_id,
             command=list(spec.command),
             envs=[f"{k}={v}" for k, v in sorted(spec.environment.items())],
             user=spec.user,
-            group_adds=groups or None,
+            group_adds=prepared.groups or None,
             read_only=True,
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
@@ -251,8 +364,14 @@ class Service(pulumi.ComponentResource):
             memory=spec.limits.memory,
             memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
             cpus=_cores(spec.limits.cpus),
-            volumes=mounts,
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name])],
+            volumes=prepared.mounts,
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name]),
+                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.networks),
+            ],
+            hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
+            if spec.reaches_host
+            else None,
             ports=[
                 docker.ContainerPortArgs(
                     internal=p.internal, external=p.external, ip=LOOPBACK if p.engine_only else host.bind_address
@@ -273,38 +392,27 @@ class Service(pulumi.ComponentResource):
             stop_timeout=spec.stop_seconds,
             # Without it the provider kills at once, and what was not flushed is lost.
             destroy_grace_seconds=spec.stop_seconds,
-            labels=[
-                docker.ContainerLabelArgs(label=k, value=v)
-                for k, v in (own | host.published_labels(spec.ports) | {labels.SPEC: spec.fingerprint()}).items()
-            ],
+            labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in container_labels.items()],
             # Name and ports are fixed: the old one has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=awaited, delete_before_replace=True),
         )
-        self.ready = self.container
-        if spec.ready_url:
-            self.ready = Readiness(
-                f"{spec.name}-ready",
-                service=spec.name,
-                url=spec.ready_url,
-                container=self.container.id,
-                container_name=name,
-                ca=host.ca,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-        self.register_outputs({"container": self.container.id})
 
-    def _data(self, spec: ServiceSpec, host: Host, name: str) -> docker.Volume:
-        return docker.Volume(
-            f"{spec.name}-data",
-            name=f"{name}-data",
-            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in host.labels(spec.name).items()],
-            # Any change of a volume's own properties would replace it, and its data with it.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=host.protect_data,
-                ignore_changes=["driver", "driverOpts", "labels"],
+    def _readiness(self) -> Readiness:
+        return Readiness(
+            f"{self.spec.name}-ready",
+            ReadinessArgs(
+                service=self.spec.name,
+                url=self.spec.ready_url,
+                container=self.container.id,
+                container_name=self._args.container_name,
+                ca=self._args.host.ca,
             ),
+            pulumi.ResourceOptions(parent=self),
         )
+
+    def _job_options(self) -> pulumi.ResourceOptions:
+        # A job that is deleted before its replacement takes the container along, which depends on it.
+        return pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
 
 def _image(name: str, image: Image, parent: pulumi.Resource) -> docker.RemoteImage:
@@ -336,10 +444,10 @@ def _log_options(host: Host) -> dict[str, str]:
     }
 
 
-def _group(said: str | None) -> str:
-    """Return the group's number from what `stat` said; nobody's where it said nothing."""
-    found = re.search(r"\d+", said or "")
-    return found.group() if found else "65534"
+def _group_id(output: str | None) -> str:
+    """Return the group's number from the output of `stat`; nobody's where there is none."""
+    number = re.search(r"\d+", output or "")
+    return number.group() if number else "65534"
 
 
 def _cores(cpus: float) -> str:

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import adopted
 from dashboards import (
     application_performance,
     executive_slo_report,
@@ -21,6 +20,7 @@ from dashboards import (
 )
 from dashboards.builder import check_unique
 from dashboards.errors import DashboardError
+from observability import imported
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -45,24 +45,24 @@ class DashboardFile:
     folder: str
     json: str
     """Compact: Pulumi keeps it twice in its state and sends it through two processes on every `up`."""
-    by_hand: bool = False
-    """Made in Grafana first, and adopted."""
+    imported: bool = False
+    """Made in Grafana, and managed as it was made."""
 
 
 def folders() -> dict[str, str]:
-    """Return the title of every folder by its UID, the adopted ones too."""
-    return FOLDERS | {folder.uid: folder.title for folder in adopted.folders()}
+    """Return the title of every folder by its UID, the imported ones too."""
+    return FOLDERS | {folder.uid: folder.title for folder in imported.folders()}
 
 
 def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
-    """Return all dashboards; an adopted one takes the place of the one that is built with its UID.
+    """Return all dashboards; an imported one takes the place of the one that is built with its UID.
 
     Raises:
-        DashboardError: one cannot be built, two have the same uid, or an adopted one names no known folder.
+        DashboardError: one cannot be built, two have the same uid, or an imported one names no known folder.
 
     """
     ours = built(settings)
-    taken = {found.uid: found for found in adopted.dashboards()}
+    taken = {found.uid: found for found in imported.dashboards()}
     known = folders()
     for uid, found in taken.items():
         if found.folder and found.folder not in known:
@@ -76,7 +76,7 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
             # What takes the place of a built one can be edited where that could.
             DashboardFile(uid, found.folder, _compact(found.model | {"editable": settings.dashboards_editable}))
             if uid in replaced
-            else DashboardFile(uid, found.folder, _compact(found.model), by_hand=True)
+            else DashboardFile(uid, found.folder, _compact(found.model), imported=True)
             for uid, found in taken.items()
         ),
     )

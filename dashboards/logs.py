@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, style
+from dashboards import palette, queries, style
 from dashboards.model import Legend, Override, Query
 from observability.names import uids
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-CHOSEN: Final = '{service_name=~"$service", from!="state-history"}'
+CHOSEN: Final = f'{{service_name=~{queries.chosen(queries.SERVICE_VARIABLE)}, from!="state-history"}}'
 """Lines of the chosen services. The history of alerts is in Loki too, and has every word for trouble in every line."""
 FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
 """Everything of the chosen services that the search finds; an empty search finds all."""

@@ -4,6 +4,7 @@ Nothing here checks itself; `DashboardBuilder.build` does, where an error can na
 panel.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
@@ -190,10 +191,14 @@ class Link:
         """Link to one of our dashboards that keeps the time range.
 
         `variables` maps its variables to values, which may be Grafana's: `{"service":
-        "${__field.labels.service}"}`.
+        "${__field.labels.service}"}`. Grafana encodes those, so that `&` in a name does not end it.
         """
-        chosen = "".join(f"&var-{name}={quote(value, safe='${}._-:')}" for name, value in (variables or {}).items())
-        return cls(title, f"/d/{uid}?${{__url_time_range}}{chosen}")
+        chosen = {
+            name: re.sub(r"^\$(\w+)$|^\$\{([\w.]+)\}$", r"${\1\2:percentencode}", value)
+            for name, value in (variables or {}).items()
+        }
+        asked = "".join(f"&var-{name}={quote(value, safe='${}._-:')}" for name, value in chosen.items())
+        return cls(title, f"/d/{uid}?${{__url_time_range}}{asked}")
 
 
 Cell = Literal["auto", "color-text", "color-background", "gauge", "sparkline", "data-links", "json-view", "pill"]

@@ -28,6 +28,18 @@ SEMANTIC: Final = {"good": GOOD, "warning": WARNING, "bad": BAD, "neutral": NEUT
 SERIES: Final = (SKY_BLUE, ORANGE, GREEN, YELLOW, PURPLE, BLUE, VERMILLION, GREY)
 """Colours of lines without a meaning of their own, in the order they are handed out."""
 
+NAMED: Final = {
+    "orange": ORANGE,
+    "sky blue": SKY_BLUE,
+    "green": GREEN,
+    "yellow": YELLOW,
+    "blue": BLUE,
+    "vermillion": VERMILLION,
+    "purple": PURPLE,
+    "grey": GREY,
+}
+"""The colours by name, as the table of parts names them."""
+
 TRANSPARENT: Final = "transparent"
 ACCEPTED: Final = frozenset({*SERIES, TRANSPARENT})
 

@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 SERVICE_VARIABLE: Final = "service"
-SERVICE: Final = f'service=~"${SERVICE_VARIABLE}"'
-ENDPOINT: Final = 'endpoint=~"$endpoint"'
-CONTAINER: Final = 'container=~"$container"'
+
+
+def chosen(variable: str) -> str:
+    """Return the regular expression, as a text of PromQL or LogQL, for what a dashboard's variable is set to.
+
+    Names come from whoever sends telemetry. Grafana escapes them for a regular expression, and in backquotes neither
+    quotes nor backslashes end the text or change it.
+    """
+    return f"`${{{variable}:regex}}`"
+
+
+SERVICE: Final = f"service=~{chosen(SERVICE_VARIABLE)}"
+ENDPOINT: Final = f"endpoint=~{chosen('endpoint')}"
+CONTAINER: Final = f"container=~{chosen('container')}"
 OWN_CONTAINERS: Final = f'container=~"{"|".join(STACK)}"'
 """The collector measures every container of the host; these are the stack's own."""
 AVAILABILITY: Final = f'slo="{series.SLO_AVAILABILITY}"'
@@ -253,10 +264,10 @@ def exemplars(settings: Settings) -> str:
     these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
     asked = []
-    for otlp, chosen in ((False, SERVICE), (True, f'service_name=~"${SERVICE_VARIABLE}"')):
+    for otlp, selected in ((False, SERVICE), (True, f"service_name=~{chosen(SERVICE_VARIABLE)}")):
         buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
         if buckets:
-            asked.append(f'{{__name__=~"{"|".join(buckets)}", {chosen}}} @ 0')
+            asked.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
     return " or ".join(asked)
 
 

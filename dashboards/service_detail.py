@@ -81,7 +81,7 @@ def _promises(db: DashboardBuilder) -> None:
     )
     db.add_alert_list_panel(
         title="Alerts on it",
-        instances='{service="$service"}',
+        instances="{service=${service:json}}",
         no_value="No alert fires for this service.",
         description=style.describe(
             "What fires for this service, or is about to.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Legend, Override, Query, Thresholds, ValueText
+from observability import topology
 from observability.configs.collector import QUEUE_BYTES
 from observability.names import uids
 from observability.rules import containers
@@ -19,7 +20,9 @@ GROUPS: Final = 8
 """Groups of rules that are shown: the slowest."""
 SOON: Final = (7, 30)
 """Days that space has to last to be bad, and marked."""
-READERS: Final = {"prometheus": "prometheus (metrics)", "loki": "loki (logs)", "jaeger": "jaeger (traces)"}
+READERS: Final = {
+    part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
+}
 NOT_TOLD: Final = "—"
 
 
@@ -108,9 +111,10 @@ def _state(db: DashboardBuilder) -> None:
         mappings={"0": ValueText("None", palette.GOOD)},
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Samples, log lines and spans that came in and were not kept, in this time range.",
-            "read the log of the service that refuses: too old, twice there, or over a limit. Then fix the sender or "
-            "raise the limit.",
+            "Samples, log lines and spans that came in and were not kept, in this time range. What was refused for a "
+            "moment and sent again does not count.",
+            "the alert *A service sends what cannot be stored* names the sender and the reason; else read the log of "
+            "the collector: the store that refused says why.",
         ),
         width=7,
         height=4,

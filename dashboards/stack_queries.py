@@ -65,12 +65,49 @@ def rejected() -> dict[str, str]:
         "prometheus_target_scrapes_sample_duplicate_timestamp_total",
         "prometheus_target_scrapes_exceeded_sample_limit_total",
     )
-    spans = ("otelcol_receiver_refused_spans", "otelcol_receiver_failed_spans")
-    return {
-        "samples": " + ".join(added(metric, PROMETHEUS) for metric in samples),
-        "log lines": added("loki_discarded_samples_total", LOKI),
-        "spans": " + ".join(added(metric, job) for metric in spans for job in (JAEGER, COLLECTOR)),
+    dropped = {
+        what: " + ".join([_increased(REFUSED, f'signal="{what}"'), *(_increased(s) for s in selectors)])
+        for what, selectors in lost().items()
     }
+    return {
+        "samples": " + ".join([*(added(metric, PROMETHEUS) for metric in samples), dropped["points"]]),
+        "log lines": f"{added('loki_discarded_samples_total', LOKI)} + {dropped['lines']}",
+        "spans": dropped["spans"],
+    }
+
+
+REFUSED: Final = "collector_refused_items_total"
+"""What the collector dropped, by `service_name`, `signal` (points, lines, spans) and `reason`."""
+
+
+LOST: Final = {
+    "points": (
+        "otelcol_exporter_send_failed_metric_points",
+        "otelcol_exporter_enqueue_failed_metric_points",
+        "otelcol_deltatocumulative_datapoints",
+    ),
+    "lines": ("otelcol_exporter_send_failed_log_records", "otelcol_exporter_enqueue_failed_log_records"),
+    "spans": ("otelcol_exporter_send_failed_spans", "otelcol_exporter_enqueue_failed_spans"),
+}
+"""Counters of what the collector gave up for good, by signal. What is refused for a moment is sent again."""
+
+
+def lost() -> dict[str, tuple[str, ...]]:
+    """Return the selectors of what the collector gave up for good, by signal."""
+    return {
+        signal: tuple(
+            select(name, COLLECTOR, *(['error!=""'] if name == "otelcol_deltatocumulative_datapoints" else []))
+            for name in names
+        )
+        for signal, names in LOST.items()
+    }
+
+
+def _increased(selector: str, *matchers: str) -> str:
+    """Return by how much a counter grew, its birth included: the first failure makes the series."""
+    chosen = select(selector, *matchers) if matchers else selector
+    born = f"(sum({chosen} unless {chosen} offset $__range) or on () vector(0))"
+    return f"(sum(increase({chosen}[$__range])) or on () vector(0)) + {born}"
 
 
 # What comes in, what is asked

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dashboards import palette, queries
 from dashboards.builder import DashboardBuilder
 from dashboards.model import Legend, Link, Override, Query, Thresholds, ValueText
+from observability import topology
 from observability.names import uids
 from observability.rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
 from observability.settings import SERVICES, milliseconds
@@ -141,9 +142,7 @@ def dashed(query: str, *, color: str = "") -> Override:
 
 # Colours that belong to a name
 
-_OF_STACK: Final = dict(
-    zip(SERVICES, (palette.ORANGE, palette.PURPLE, palette.GREY, palette.BLUE, palette.YELLOW), strict=True),
-)
+_OF_STACK: Final = {part.name: palette.NAMED[part.color] for part in topology.PARTS if part.color}
 _OF_OTHERS: Final = tuple(color for color in palette.SERIES if color not in _OF_STACK.values())
 OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.YELLOW, "504": palette.PURPLE}
 """Of the status codes that are seen most."""

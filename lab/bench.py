@@ -15,15 +15,13 @@ from docker import DockerClient
 
 from cli import engine as docker_engine
 from cli import stack_config
-from cli.console import say, table
-from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
+from cli.context import Context
 from components.grafana_api import GrafanaApi, GrafanaError
-from components.service import ServiceSpec
+from components.service import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
 from lab import bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
-from observability.configs import grafana as grafana_config
-from observability.configs.prometheus import METRICS_PASSWORD_FILE
+from observability import processes, topology
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import CONTAINERS, DEFAULT_PORTS, Settings
 
@@ -61,16 +59,16 @@ _STAND_IN = "a-stand-in-for-a-secret-0123456789"
 Row = tuple[str, str, str, str, str, str]
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Run what can run here and print the table; a missed goal is shown, not hidden."""
     rows = [_building()]
     reason = missing()
     if reason is None:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            rows += _real(Path(folder))
+            rows += _real(context, Path(folder))
     else:
-        say(f"the stack itself is not measured here: {reason}")
-    table("speed, as ratios in one run", ("what", "over what", "this", "that", "ratio", "goal"), rows)
+        context.console.say(f"the stack itself is not measured here: {reason}")
+    context.console.table("speed, as ratios in one run", ("what", "over what", "this", "that", "ratio", "goal"), rows)
     bench_slo.run()
     return 0
 
@@ -83,7 +81,7 @@ def _building() -> Row:
 
         return run
 
-    build(10)()  # imports and caches are nobody's dashboards
+    build(10)()  # imports and caches belong to no dashboard
     ten, hundred = _fastest(build(10), 5), _fastest(build(100), 3)
     return _row("100 dashboards of 20 panels", "10 of them", hundred, ten, 10)
 
@@ -95,7 +93,7 @@ def _dashboard(number: int) -> DashboardBuilder:
     return dashboard
 
 
-def _real(folder: Path) -> list[Row]:
+def _real(context: Context, folder: Path) -> list[Row]:
     client = docker.from_env()
     stack = Sandbox.make(folder / "stack", "bench", engine=client)
     rows = []
@@ -105,9 +103,9 @@ def _real(folder: Path) -> list[Row]:
         empty = _program(stack, folder / "empty", "")
         floor = _program(stack, folder / "floor", _ONE_OF_EACH_PROGRAM)
         times: list[list[float]] = [[], [], []]
-        for _ in range(_NOOP_RUNS):  # in turns, so that all meet the same weather
-            for taken, run in zip(times, (lambda: _up(stack), empty, floor), strict=True):
-                taken.append(_timed(run))
+        for _ in range(_NOOP_RUNS):  # in turns, so that all run under the same load
+            for measured, run in zip(times, (lambda: _up(stack), empty, floor), strict=True):
+                measured.append(_timed(run))
         noop, nothing, least = map(_median, times)
         rows.append(_row("`up` that changes nothing", "an empty program's", noop, nothing, 1.5))
         rows.append(_row("… of one resource by each provider", "an empty program's", least, nothing))
@@ -117,7 +115,7 @@ def _real(folder: Path) -> list[Row]:
     alone = [_grafana_alone(client, settings) for _ in range(_FRESH_RUNS)]
     rows.append(_row("`up` from nothing to healthy", "Grafana alone", _median(fresh), _median(alone), 2.5))
     if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode:
-        say("docker compose is not installed: that comparison is left out")
+        context.console.say("docker compose is not installed: that comparison is left out")
     else:
         composed = [_compose(folder / f"compose{n}", settings) for n in range(_FRESH_RUNS)]
         rows.append(_row("`up` from nothing to healthy", "compose up --wait", _median(fresh), _median(composed), 1.3))
@@ -131,15 +129,15 @@ def _program(stack: Sandbox, folder: Path, text: str) -> Callable[[], None]:
     (folder / "__main__.py").write_text(text)
     (folder / ".state").mkdir()
     neighbour = Sandbox(folder, "bench", stack.docker)
-    found = stack.outputs()
-    reach = {
-        "GRAFANA_URL": found["grafanaUrl"],
-        "GRAFANA_AUTH": f"{found['grafanaAdminUser']}:{found['grafanaAdminPassword']}",
+    outputs = stack.outputs()
+    variables = {
+        "GRAFANA_URL": outputs["grafanaUrl"],
+        "GRAFANA_AUTH": f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}",
     }
     neighbour.pulumi("stack", "init")
 
     def run() -> None:
-        done = neighbour.pulumi("up", "--yes", "--skip-preview", **reach)
+        done = neighbour.pulumi("up", "--yes", "--skip-preview", **variables)
         assert done.returncode == 0, done.stdout + done.stderr
 
     run()
@@ -167,7 +165,7 @@ def _fresh(stack: Sandbox) -> float:
 
 def _grafana_alone(client: DockerClient, settings: Settings) -> float:
     """Return the seconds from starting a Grafana like ours, on nothing, to its API being healthy."""
-    spec = grafana.spec(settings)
+    spec = _spec(topology.GRAFANA, settings)
     name, port = "observability-bench-alone", DEFAULT_PORTS["grafana"] + free_offset()
     # Without our files; what is in them makes no difference here.
     environment = {k: v for k, v in spec.environment.items() if "$__file" not in v and k != "GF_PATHS_CONFIG"}
@@ -208,8 +206,8 @@ def _compose(folder: Path, settings: Settings) -> float:
     """Return the seconds of `docker compose up --wait` for the same containers, with the same files."""
     folder.mkdir()
     offset = free_offset()
-    specs = [m.spec(settings) for m in (grafana, prometheus, loki, jaeger, collector, socket_proxy)]
-    secrets = {"grafana": _grafana_files(), "prometheus": [METRICS_PASSWORD_FILE]}
+    specs = [_spec(part, settings) for part in topology.PARTS]
+    secrets = {part.name: list(processes.process(part.name, settings).secrets) for part in topology.PARTS}
     services = {s.name: _compose_service(folder, s, secrets.get(s.name, []), offset) for s in specs}
     # Badger's volume and the queues' have to belong to their user before the service starts, here as there.
     for spec in specs:
@@ -243,12 +241,8 @@ def _compose(folder: Path, settings: Settings) -> float:
         subprocess.run([*command, "down", "-v", "-t", "1"], check=False, capture_output=True)
 
 
-def _grafana_files() -> list[str]:
-    return [
-        grafana_config.ADMIN_PASSWORD_FILE,
-        grafana_config.SECRET_KEY_FILE,
-        grafana_config.METRICS_PASSWORD_FILE,
-    ]
+def _spec(part: topology.Part, settings: Settings) -> ServiceSpec:
+    return service_spec(part, processes.process(part.name, settings), settings)
 
 
 def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], offset: int) -> dict[str, object]:

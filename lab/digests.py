@@ -1,4 +1,4 @@
-"""`make digests`: asks the registry for the digest of every pinned tag and writes it into versions.toml."""
+"""`digests`: writes the digest of every pinned tag and the checksums of the Pulumi CLI into versions.toml."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ import re
 
 import docker.errors
 
-from cli import engine
-from cli.bootstrap import UserError
-from cli.console import say, table
+from cli.context import Context
+from cli.errors import UserError
 from observability import versions
 
 
-def main(_arguments: list[str]) -> int:
+def run(context: Context) -> int:
     """Fill in the digests; nothing is written unless the registry answered for every image."""
-    client = engine.connect()
+    client = context.engine.client
     found: dict[str, str] = {}
     for service, image in versions.images().items():
         reference = f"{image.name}:{image.tag}"
         try:
             found[service] = client.images.get_registry_data(reference).id
         except docker.errors.APIError as error:
-            msg = (
-                f"the registry does not tell the digest of {reference} ({error.explanation});"
-                " versions.toml is as it was"
-            )
+            msg = f"the registry returns no digest of {reference} ({error.explanation}); versions.toml is as it was"
             raise UserError(msg) from None
+    checksums = _checksums(context.pulumi.published_checksums(versions.pulumi_cli()))
     text = versions.FILE.read_text(encoding="utf-8")
+    for platform, checksum in checksums.items():
+        text = re.sub(rf'(\[pulumi\.sha256\][^\[]*?{platform} = )"[^"]*"', rf'\1"{checksum}"', text)
     for service, digest in found.items():
         text = re.sub(rf'(\[images\.{service}\][^\[]*?digest = )"[^"]*"', rf'\1"{digest}"', text)
     versions.FILE.write_text(text, encoding="utf-8")
-    table("digests", ("image", "digest"), list(found.items()))
-    say("written to versions.toml")
+    rows = [*found.items(), *((f"pulumi {platform}", checksum) for platform, checksum in checksums.items())]
+    context.console.table("digests", ("image", "digest"), rows)
+    context.console.say("written to versions.toml")
     return 0
+
+
+def _checksums(text: str) -> dict[str, str]:
+    """Return the SHA-256 of the CLI's releases by platform, from lines of `<sha256>  <file>`."""
+    found = re.findall(
+        r"^([0-9a-f]{64})  pulumi-v[0-9.]+-((?:linux|darwin)-(?:x64|arm64))\.tar\.gz$", text, re.MULTILINE
+    )
+    return {platform: checksum for checksum, platform in found}

@@ -1,6 +1,6 @@
-"""`make faults`: breaks a throw-away stack in every way that is rehearsed, and tells what came of it in one table.
+"""`faults`: injects every rehearsed fault into a temporary stack, and prints the outcomes in one table.
 
-`ONLY` names one scenario, or all of a kind by its first word (`disk`). Exit code 1 when a promise was not kept.
+`ONLY` names one scenario, or all of a kind by its first word (`disk`). Exit code 1 when a requirement was missed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Final
 import docker
 import docker.errors
 
-from cli.bootstrap import UserError
 from cli.console import say, table
+from cli.context import Context
+from cli.errors import UsageError, UserError
 from lab import sandbox
 from lab.fault_injection import (
     Outcome,
@@ -54,17 +55,18 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "requests": abuse.scenario,
     "forged": abuse.forged,
 }
-ASKED_FOR: Final[dict[str, Scenario]] = {"engine": engine.scenario}
-"""Those that touch more than their own stack: run only when they are named."""
+ON_REQUEST: Final[dict[str, Scenario]] = {"engine": engine.scenario}
+"""Those that affect more than their own stack: run only when they are named."""
 
 
-def main(arguments: list[str]) -> int:
-    """Print one table; a scenario that could not be played to its end is a promise that was not kept."""
-    chosen = choose(arguments[0] if arguments else "")
+def run(context: Context, only: str) -> int:
+    """Print one table; a scenario that could not be finished counts as a missed requirement."""
+    chosen = choose(only)
     if reason := sandbox.missing():
-        raise UserError(f"nothing to break: {reason}")
+        raise UserError(f"no stack for faults: {reason}")
     if os.geteuid():
         raise UserError("disks are mounted, processes killed, bytes flipped: run as root")
+    del context  # each scenario has a stack of its own
     outcomes = []
     for name, scenario in chosen.items():
         say(f"{name} …")
@@ -72,19 +74,19 @@ def main(arguments: list[str]) -> int:
         _show((outcomes[-1],))
     if len(outcomes) > 1:
         _show(outcomes)
-    broken = [promise for outcome in outcomes for promise in outcome.missed]
-    say(f"{len(broken)} promises were not kept" if broken else "every promise was kept")
-    return 1 if broken else 0
+    failed = [requirement for outcome in outcomes for requirement in outcome.missed]
+    say(f"{len(failed)} requirements were missed" if failed else "every requirement was met")
+    return 1 if failed else 0
 
 
 def choose(only: str) -> dict[str, Scenario]:
     """Return the scenarios that ONLY means: all that touch nothing but their own stack where it is empty."""
-    known = SCENARIOS | ASKED_FOR
+    known = SCENARIOS | ON_REQUEST
     if not only:
         return SCENARIOS
     chosen = {name: known[name] for name in known if only in (name, name.split("-")[0])}
     if not chosen:
-        raise UserError(f"ONLY: '{only}'; accepted: {', '.join(known)}, or the first word of several")
+        raise UsageError(f"ONLY: '{only}'; accepted: {', '.join(known)}, or the first word of several")
     return chosen
 
 
@@ -98,7 +100,7 @@ def play(name: str, scenario: Scenario) -> Outcome:
             return replace(outcome, missed=(*outcome.missed, *_left(stack)))
         except (AssertionError, OSError, RuntimeError, docker.errors.DockerException) as error:
             traceback.print_exc()
-            return Outcome(name, "", "", f"{error}".strip()[-_SHORT:], ("the scenario is played to its end",))
+            return Outcome(name, "", "", f"{error}".strip()[-_SHORT:], ("the scenario finishes",))
         finally:
             stack.sweep()
 
@@ -122,6 +124,6 @@ def _left(stack: Sandbox) -> tuple[str, ...]:
 def _show(outcomes: Sequence[Outcome]) -> None:
     table(
         "when things break",
-        ("broken", "lost", "well again", "what a person sees", "promises not kept"),
+        ("broken", "lost", "well again", "what a person sees", "requirements missed"),
         [(o.broken, o.lost, o.well, o.seen, "; ".join(o.missed) or "none") for o in outcomes],
     )

@@ -20,8 +20,8 @@ from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, Final
 
+from cli import otlp
 from cli.waiting import until
-from lab import otlp
 from lab.sandbox import Sandbox
 
 Json = dict[str, Any]

@@ -30,18 +30,10 @@ from docker.models.containers import Container
 from cli import engine as docker_engine
 from cli.bootstrap import ROOT
 from components.grafana_api import GrafanaApi, administrator
-from observability import versions
+from observability import topology, versions
 from observability.settings import CONTAINERS, DEFAULT_PORTS, PROJECT
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
-_READY = {
-    "grafana": ("grafana", "api/health"),
-    "prometheus": ("prometheus", "-/ready"),
-    "loki": ("loki", "ready"),
-    "jaeger": ("jaeger", ""),
-    "collector": ("collector", ""),
-}
-"""Where each service says that it serves: its key in DEFAULT_PORTS, and the path."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -111,7 +103,7 @@ class Sandbox:
     name: str
     docker: DockerClient = field(repr=False)
     offset: int = 0
-    _told: tuple[int, dict[str, str]] | None = field(default=None, repr=False)
+    _cached_outputs: tuple[int, dict[str, str]] | None = field(default=None, repr=False)
     """The outputs, and which writing of the state they are of."""
 
     @classmethod
@@ -141,7 +133,7 @@ class Sandbox:
         }
 
     def run(self, command: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run `make <command>` (what the Makefile runs) and return what it said."""
+        """Run a command as the Makefile does, and return its output."""
         return subprocess.run(
             [sys.executable, "-m", "cli", command, *arguments],
             cwd=self.folder, env=self.environment | environment,
@@ -149,24 +141,24 @@ class Sandbox:
         )  # fmt: skip
 
     def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `make <command>` in a process group of its own."""
+        """Start a command in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "cli", command, *arguments],
             cwd=self.folder, env=self.environment | environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def pulumi(self, *arguments: str, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the Pulumi CLI itself; `given` is its standard input."""
+    def pulumi(self, *arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the Pulumi CLI itself; `stdin` is its standard input."""
         return subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
-            cwd=self.folder, env=self.environment | environment, input=given,
+            cwd=self.folder, env=self.environment | environment, input=stdin,
             capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
     def up(self, *, refresh: bool = False) -> str:
         """Run `make up`, with REFRESH=1 where asked; AssertionError with all it said when it fails."""
-        done = self.run("up", *(["refresh"] if refresh else []))
+        done = self.run("up", *(["--refresh"] if refresh else []))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -191,7 +183,7 @@ class Sandbox:
 
     def set_secret(self, key: str, value: str) -> None:
         """Configure a secret, as somebody does who leaves it in no list of processes."""
-        done = self.pulumi("config", "set", "--secret", key, given=value)
+        done = self.pulumi("config", "set", "--secret", key, stdin=value)
         assert done.returncode == 0, done.stderr
 
     def edit(self, file: str, old: str, new: str) -> Callable[[], None]:
@@ -216,9 +208,10 @@ class Sandbox:
 
     def serves(self, service: str) -> bool:
         """Tell whether a service answers, now, where it says that it is ready."""
-        port, path = _READY[service]
+        part = topology.part(service)
+        port, path = part.ready
         try:
-            with urllib.request.urlopen(f"{self.url(port)}/{path}", timeout=2):  # noqa: S310 - the stack's own
+            with urllib.request.urlopen(f"{self.url(part.ports[port].key)}{path}", timeout=2):  # noqa: S310 - the stack's own
                 return True
         except OSError:
             return False
@@ -239,10 +232,10 @@ class Sandbox:
         """Return the stack's outputs, secrets included."""
         # Tests ask twice a second while they wait, and the CLI takes a second of a core to tell.
         written = (self.folder / ".state" / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json").stat().st_mtime_ns
-        if self._told is None or self._told[0] != written:
+        if self._cached_outputs is None or self._cached_outputs[0] != written:
             done = self.pulumi("stack", "output", "--json", "--show-secrets")
-            self._told = written, json.loads(done.stdout)
-        return dict(self._told[1])
+            self._cached_outputs = written, json.loads(done.stdout)
+        return dict(self._cached_outputs[1])
 
     def grafana(self) -> GrafanaApi:
         """Return Grafana's API as its administrator."""

@@ -21,17 +21,17 @@ from typing import Any, Final
 import docker
 from docker.models.containers import Container
 
-from cli.bootstrap import UserError
+from cli import otlp
 from cli.console import say, table
+from cli.context import Context
+from cli.errors import UsageError, UserError
 from cli.waiting import until
 from demo.load import DAY, rate
-from lab import load_generator, otlp
+from lab import load_generator
 from lab.load_generator import LINES, SPANS, Backends, Counted, Sent, Traffic
 from lab.sandbox import Sandbox, missing
 from observability.settings import CONTAINERS, SERVICES, Settings, seconds
 
-RATE: Final = 1_000
-DURATION: Final = "5m"
 MOST_RATE, MOST_SECONDS = 2_000, 3_600
 KILL_RATE: Final = 200
 """While containers are killed: each request is looked for by its ID afterwards."""
@@ -77,9 +77,10 @@ class Use:
             self.cores = (busy - self._first[1]) / (now - self._first[0])
 
 
-def main(arguments: list[str]) -> int:
+def run(context: Context, rate_: int, duration: str) -> int:
     """Print a table for each part; bounded by RATE, FOR and the number of containers."""
-    rate_, length = _asked(*(*arguments, "", "")[:2])
+    length = check(rate_, duration)
+    del context  # it has a stack of its own
     if reason := missing():
         raise UserError(f"nothing to put under stress: {reason}")
     if os.geteuid():
@@ -97,16 +98,17 @@ def main(arguments: list[str]) -> int:
     return 0 if all(kept) else 1
 
 
-def _asked(rate_: str, duration: str) -> tuple[int, float]:
-    if rate_ and not (rate_.isdecimal() and 0 < int(rate_) <= MOST_RATE):
-        raise UserError(f"RATE: '{rate_}'; accepted: requests per second, 1 to {MOST_RATE}")
+def check(rate_: int, duration: str) -> float:
+    """Return the duration in seconds; UsageError for a rate or duration that cannot be."""
+    if not 0 < rate_ <= MOST_RATE:
+        raise UsageError(f"RATE: '{rate_}'; accepted: requests per second, 1 to {MOST_RATE}")
     try:
-        length = seconds(duration or DURATION)
+        length = seconds(duration)
     except ValueError:
         length = 0
     if not 0 < length <= MOST_SECONDS:
-        raise UserError(f"FOR: '{duration}'; accepted: a duration like 30s or 5m, at most 1h")
-    return int(rate_ or RATE), length
+        raise UsageError(f"FOR: '{duration}'; accepted: a duration like 30s or 5m, at most 1h")
+    return length
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def read() -> Settings:
     raw = {k.removeprefix(prefix): v for k, v in CONFIG.get().items() if k.startswith(prefix)}
     secret = frozenset(k for k in raw if is_config_secret(prefix + k))
     try:
-        return load(pulumi.get_stack(), raw, secret)
+        return load(pulumi.get_stack(), raw, secret, CONFIG.get())
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
 

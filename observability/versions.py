@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).parent.parent / "versions.toml"
 
@@ -25,7 +26,7 @@ class Image:
 
 
 @cache
-def _document() -> dict[str, dict[str, dict[str, str]]]:
+def _document() -> dict[str, Any]:
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
@@ -37,6 +38,12 @@ def image(service: str) -> Image:
 def images() -> dict[str, Image]:
     """Return every pinned image by service name."""
     return {service: image(service) for service in _document()["images"]}
+
+
+def pulumi_checksum(platform: str) -> str:
+    """Return the pinned SHA-256 of the Pulumi CLI's release for a platform like linux-x64, "" where none is pinned."""
+    pinned: Any = _document()["pulumi"].get("sha256", {})
+    return str(pinned.get(platform, ""))
 
 
 def pulumi_cli() -> str:

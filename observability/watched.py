@@ -63,5 +63,19 @@ def applications(settings: Settings) -> tuple[WatchedService, ...]:
 
 
 def watched(settings: Settings) -> tuple[WatchedService, ...]:
-    """Return every service that gets rules and panels: the configured ones first."""
-    return (*applications(settings), *(STACK if settings.watch_stack else ()))
+    """Return every service that gets rules and panels, because it has an SLO: the configured ones first."""
+    return tuple(
+        service
+        for service in (*applications(settings), *(STACK if settings.watch_stack else ()))
+        if service.slo_by_name
+    )
+
+
+def exporters(settings: Settings) -> tuple[WatchedService, ...]:
+    """Return the services without any SLO: scraped, with alerts on their absence only."""
+    return tuple(service for service in applications(settings) if not service.slo_by_name)
+
+
+def telemetry_name(service: str, settings: Settings) -> str:
+    """Return the name that the logs and traces of a service carry, by its name in this stack."""
+    return next((s.telemetry_name for s in applications(settings) if s.name == service), service)

@@ -95,6 +95,11 @@ def _repeated(_args: StackValidationArgs, report: ReportViolation) -> None:
 POLICIES: list[Policy] = [
     _secrets(),  # first: it remembers what the others look at
     _policy("images-are-pinned", checks.image_is_pinned),
+    _policy(
+        "images-have-digests",
+        checks.image_has_a_digest,
+        PolicyConfigSchema(properties={"required": {"type": "boolean", "default": False}}),
+    ),
     _policy("ports-are-local-or-explained", checks.ports_are_local_or_explained),
     _policy("containers-have-limits-and-health-checks", checks.container_has_limits_and_health_check),
     _policy("dashboards-have-folders", checks.dashboard_has_a_folder),

@@ -39,6 +39,14 @@ def image_is_pinned(resource: Resource) -> list[str]:
     return []
 
 
+def image_has_a_digest(resource: Resource) -> list[str]:
+    """Images by digest where the settings ask for it (`required` of the policy): a tag can be moved."""
+    reference = resource.get("name", "") if resource.type == IMAGE else ""
+    if not reference or not resource.settings.get("required") or _DIGEST.search(reference):
+        return []
+    return [f"image '{reference}' has no digest, which production needs: `make digests` fills in versions.toml"]
+
+
 def ports_are_local_or_explained(resource: Resource) -> list[str]:
     """No published port outside loopback without a stated reason."""
     if resource.type != CONTAINER or resource.labels.get(PUBLISHED_BECAUSE, "").strip():
@@ -92,7 +100,7 @@ def dashboard_has_a_folder(resource: Resource) -> list[str]:
     """No dashboard without a folder."""
     if resource.type != DASHBOARD or resource.get("folder") or not resource.known("folder"):
         return []
-    return [f"dashboard '{resource.name}' lies in no folder: name one in dashboards/catalogue.py, or below adopted/"]
+    return [f"dashboard '{resource.name}' lies in no folder: name one in dashboards/catalogue.py, or below imported/"]
 
 
 def data_is_protected(resource: Resource) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that the README shows, run as it shows them.
+"""The commands that the README and the guides show, run as they show them.
 
 A test names a command by the README's own words, so that neither can change without the other; `tests/test_readme.py`
 holds that every one of them is run.
@@ -16,7 +16,13 @@ from typing import Final, Protocol
 
 from cli.bootstrap import ROOT
 
-README: Final = ROOT / "README.md"
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+)
+"""What shows commands for people to type."""
 _STARTS: Final = ("make ", "pulumi ", "E2E_SLOW=1 ", "opentelemetry-instrument ", "java ", "node ", "OTEL_SEMCONV")
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE: Final = re.compile(r"`([^`\n]+)`")
@@ -36,8 +42,9 @@ class Copy(Protocol):
 
 
 def shown(text: str | None = None) -> set[str]:
-    """Return every command of the README (or of this text): lines of its shell blocks, and what prose calls by name."""
-    text = README.read_text(encoding="utf-8") if text is None else text
+    """Return every command of the documents (or of this text): lines of shell blocks, and commands named in prose."""
+    if text is None:
+        return set[str]().union(*(shown(page.read_text(encoding="utf-8")) for page in DOCUMENTS))
     lines = [line for language, block in _BLOCK.findall(text) if language in ("", "sh") for line in block.splitlines()]
     lines += _INLINE.findall(_BLOCK.sub("", text))
     return {_COMMENT.sub("", line).strip() for line in lines if line.startswith(_STARTS)}
@@ -48,7 +55,7 @@ def line(command: str, **values: str) -> str:
 
     AssertionError when the README shows no such command, or no such value.
     """
-    assert command in shown(), f"README.md shows no {command!r}"
+    assert command in shown(), f"no document shows {command!r}"
     for old, new in values.items():
         assert re.search(rf"\b{old}=\S+", command), f"{command!r} has no {old}="
         value = f"{old}={shlex.quote(new)}"

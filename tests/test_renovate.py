@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
 
+from cli import packages
 from cli.bootstrap import ROOT
 from observability import versions
 
@@ -52,15 +54,43 @@ def test_the_cli_is_found() -> None:
     assert found(cli, versions.FILE.read_text()) == [{"currentValue": versions.pulumi_cli()}]
 
 
-def test_every_list_of_packages_is_one_that_the_manager_reads() -> None:
-    assert "pip_requirements" in CONFIG["enabledManagers"]
-    usual = re.compile(r"(^|/)[\w-]*requirements([-._]\w+)?\.(txt|pip)$")  # Renovate's own pattern
-    lists = [p for p in ROOT.rglob("*requirements*.txt") if not {".venv", "build"} & set(p.parts)]
-    assert len(lists) == 3
-    for path in lists:
-        assert usual.search(str(path.relative_to(ROOT))), path
-        for line in path.read_text().splitlines():
-            assert not line.strip() or line.startswith(("#", "-r ")) or re.match(r"[\w.\-\[\]]+==[\w.]+$", line), line
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins() -> dict[str, list[str]]:
+    """Return every direct dependency of pyproject.toml, by its group."""
+    groups: dict[str, list[str]] = project()["dependency-groups"]
+    return {"runtime": project()["project"]["dependencies"], **groups}
+
+
+def test_every_list_of_packages_is_one_that_a_manager_reads() -> None:
+    assert {"pep621", "pip_requirements"} <= set(CONFIG["enabledManagers"])
+    assert CONFIG["pip_requirements"]["managerFilePatterns"] == [r"/^demo/requirements\.txt$/"]
+    written = {str(p.relative_to(ROOT)) for p in ROOT.glob("*requirements*.txt")}
+    assert written == set(CONFIG["ignorePaths"]) == set(packages.EXPORTS)
+
+
+def test_every_direct_dependency_is_pinned_and_locked_at_that_version() -> None:
+    locked = {p["name"]: p["version"] for p in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    for pin in (pin for group in pins().values() for pin in group):
+        name, _, version = pin.partition("==")
+        assert locked[re.sub(r"[-_.]+", "-", name).lower()] == version, pin
+
+
+def test_the_demo_s_image_and_its_tests_have_the_same_packages() -> None:
+    lines = (ROOT / "demo" / "requirements.txt").read_text().splitlines()
+    assert pins()["demo"] == [line for line in lines if not line.startswith("#")]
+
+
+def test_the_files_for_pip_are_what_the_lock_says() -> None:
+    assert packages.run(check=True) == 0
+
+
+def test_no_file_names_an_index_but_the_public_one() -> None:
+    for name in ("uv.lock", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+        hosts = set(re.findall(r"https?://([^/\s\"]+)", (ROOT / name).read_text()))
+        assert hosts <= {"pypi.org", "files.pythonhosted.org"}, name
 
 
 @pytest.mark.parametrize(("name", "allowed"), [("grafana/grafana", "<13"), ("jaegertracing/jaeger", "<2.21")])

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from cli.diffing.model import Change, Facts, code, differences, flatten, text
-from cli.mocked import Registered
+from cli.evaluation import Registered
 
 SECTION: Final = "Alerts"
 _PANEL: Final = re.compile(r"viewPanel=panel-\d+")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cli.diffing.files import loader_of
 from cli.diffing.model import Change, Facts, code, differences, flatten
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from observability.names import labels
 
 IMAGES: Final = "Images"

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from cli.diffing.model import Change, Facts, code, differences, flatten
-from cli.mocked import Registered
+from cli.evaluation import Registered
 
 KINDS: Final = {
     "Data sources": ("oss/dataSource:DataSource",),

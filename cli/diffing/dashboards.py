@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cli.diffing.model import Change, Facts, code, differences, flatten, text
-from cli.mocked import Registered
+from cli.evaluation import Registered
 
 SECTION: Final = "Dashboards"
 _PLACED: Final = ("id", "gridPos", "panels", "title", "pluginVersion")

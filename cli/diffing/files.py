@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from cli.diffing.model import Change, Facts, code, differences, flatten
-from cli.mocked import Registered
+from cli.evaluation import Registered
 
 SECTION: Final = "Configuration files"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

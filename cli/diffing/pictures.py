@@ -8,39 +8,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cli import pulumi
-from components.grafana_api import GrafanaApi, administrator
-from lab import screenshots
+from cli import browser
+from cli.context import Context
+from components.grafana_api import GrafanaApi
 
 Models = tuple[dict[str, Any], dict[str, Any]]
 _NAMES = ("before", "after")
 
 
-def take(changed: Mapping[str, Models], folder: Path) -> dict[str, tuple[str, str]]:
-    """Write two pictures a dashboard below `folder`; return their paths by UID. UserError where nothing is up.
+def take(context: Context, changed: Mapping[str, Models], folder: Path) -> dict[str, tuple[str, str]]:
+    """Write two pictures a dashboard below `folder`; return their paths by UID. NotUpError where nothing is up.
 
     Both show the data that is there now: what only the new version would record is not in either.
     """
     if not changed:
         return {}
     folder.mkdir(parents=True, exist_ok=True)
-    pulumi.select()
-    outputs = pulumi.outputs()
+    context.pulumi.select()
+    outputs = context.pulumi.outputs()
     found: dict[str, tuple[str, str]] = {}
-    with _lent(administrator(outputs)) as upload, screenshots.open_browser() as browser:
-        page = screenshots.sign_in(browser, outputs)
+    with _temporary_folder(context.grafana()) as upload, browser.open_browser() as opened:
+        page = browser.sign_in(opened, outputs)
         for uid, models in changed.items():
             files = [folder / f"{uid}-{name}.png" for name in _NAMES]
             for model, file in zip(models, files, strict=True):
-                lent = upload(model)
-                screenshots.take(page, f"{outputs['grafanaUrl']}/d/{lent}?kiosk&from=now-30m&to=now", file)
+                uid_of_copy = upload(model)
+                browser.take(page, f"{outputs['grafanaUrl']}/d/{uid_of_copy}?kiosk&from=now-30m&to=now", file)
             found[uid] = (str(files[0]), str(files[1]))
     return found
 
 
 @contextmanager
-def _lent(api: GrafanaApi) -> Iterator[Callable[[dict[str, Any]], str]]:
-    """Make a folder; give what puts a dashboard there under a UID of its own; remove both, whatever happens."""
+def _temporary_folder(api: GrafanaApi) -> Iterator[Callable[[dict[str, Any]], str]]:
+    """Create a folder; yield a function that uploads a dashboard there under a UID of its own; delete both."""
     place = f"diff-{secrets.token_hex(6)}"
     api.request("POST", "/api/folders", {"uid": place, "title": f"make diff {place}"})
 

@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.diffing.containers import label_values, serving
-from cli.mocked import Registered
+from cli.evaluation import Registered
+from observability import topology
 from observability.names import labels
 
 SECTION: Final = "Restarts"
-MEASURED: Final[dict[str, float]] = {"grafana": 4, "prometheus": 2, "loki": 3, "jaeger": 11, "collector": 2}
-"""Seconds without an answer while `up` replaced the container alone, on two cores with little data: the longer of two.
-
-tests/e2e/test_stack_review.py measures them again. All at once: 5, 3, 4, 11 to 20, and 2.
-"""
-MEANWHILE: Final = {
-    "grafana": "no dashboards, no alert is evaluated",
-    "prometheus": "nothing is scraped: a gap in every graph",
-    "loki": "logs wait in the collector",
-    "jaeger": "traces wait in the collector",
-    "collector": "senders try again; logs of containers wait in the engine",
-    "engine-filter": "no figures of containers",
-}
+_COSTS: Final = {part.name: part.restart for part in topology.PARTS}
+_UNKNOWN: Final = topology.Restart("")
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ def restarts(before: list[Registered], after: list[Registered]) -> list[Restart]
         else:
             why = _why(old[name], new[name], *(content.get(_service(new[name]), {}) for content in contents))
             if why:
-                found.append(Restart(name, ", ".join(why), _away(name, old[name]), MEANWHILE.get(name, "")))
+                found.append(Restart(name, ", ".join(why), _away(name, old[name]), _cost(name).meanwhile))
     return found
 
 
@@ -94,6 +84,11 @@ def _contents(resources: list[Registered]) -> dict[str, dict[str, str]]:
     return found
 
 
+def _cost(name: str) -> topology.Restart:
+    return _COSTS.get(name, _UNKNOWN)
+
+
 def _away(name: str, container: Registered) -> str:
-    measured = f"about {MEASURED[name]:.0f} s, as measured" if name in MEASURED else "not measured"
+    seconds = _cost(name).seconds
+    measured = "not measured" if seconds is None else f"about {seconds:.0f} s, as measured"
     return f"{measured}; at most {int(container.inputs.get('stopTimeout') or 0)} s of it to stop"

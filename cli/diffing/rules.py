@@ -9,7 +9,7 @@ import yaml
 
 from cli.diffing.files import texts
 from cli.diffing.model import Change, Facts, code, differences
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from observability.names import series
 
 SLOS: Final = "SLOs"

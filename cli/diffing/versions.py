@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import subprocess
-import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cli import stack_config
-from cli.bootstrap import ROOT, UserError
-from cli.mocked import Registered
+from cli.bootstrap import ROOT
+from cli.errors import UsageError, UserError
+from cli.evaluation import ENTRIES, ProgramError, Registered, entry, evaluate
 from observability.settings import PROJECT, STAND_IN
-
-_ENTRIES = ("cli/mocked.py", "ops/mocked.py")
-"""What runs the program over mocks: as it is called now, and as versions before 0.1.0 called it."""
-_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception)?: ?(?P<said>.*)$")
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ def checked_out(base: str) -> Iterator[tuple[Path, str]]:
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     if commit is None:
         msg = f"BASE={base} is no branch, tag or commit of this repository: name one, or `git fetch` it first"
-        raise UserError(msg)
+        raise UsageError(msg)
     # A clone without history has no common commit: then the base itself.
     name = (_git("merge-base", commit.decode().strip(), "HEAD") or commit).decode().strip()
     prefix = (_git("rev-parse", "--show-prefix") or b"").decode().strip()
@@ -62,16 +57,10 @@ def checked_out(base: str) -> Iterator[tuple[Path, str]]:
         except tarfile.TarError as error:
             msg = f"BASE={base} ({name[:12]}) holds what cannot be unpacked here: {error}"
             raise UserError(msg) from None
-        if _entry(Path(folder)) is None:
-            msg = f"BASE={base} ({name[:12]}) has no {_ENTRIES[0]}: it is older than what `make diff` can evaluate"
+        if entry(Path(folder)) is None:
+            msg = f"BASE={base} ({name[:12]}) has no {ENTRIES[0]}: it is older than what `make diff` can evaluate"
             raise UserError(msg)
         yield Path(folder), name[:12]
-
-
-def _entry(folder: Path) -> str | None:
-    """Return the module that runs the program of `folder` over mocks, None where there is none."""
-    found = next((entry for entry in _ENTRIES if (folder / entry).exists()), None)
-    return found and found.removesuffix(".py").replace("/", ".")
 
 
 def _git(*arguments: str) -> bytes | None:
@@ -93,39 +82,22 @@ def _environment(folder: Path, stack: str, version: str) -> Environment:
     for key in secret:
         if isinstance(settings.get(key), dict):
             # Another ciphertext, another stand-in: so what it reaches is seen to change.
-            told = hashlib.sha256(json.dumps(settings[key]).encode()).hexdigest()[:10]
-            values[key] = STAND_IN.replace("0123456789", told)
-    done = subprocess.run(  # noqa: S603 - this project itself
-        [sys.executable, "-m", str(_entry(folder))],
-        cwd=folder,
-        input=json.dumps({"stack": stack, "raw": values, "secret": sorted(secret)}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        msg = f"the program of {version} does not run for stack '{stack}': {_reason(done.stderr)}"
-        raise UserError(msg)
-    return Environment(settings, given, tuple(_unnamed(stack, done.stdout)))
+            digest = hashlib.sha256(json.dumps(settings[key]).encode()).hexdigest()[:10]
+            values[key] = STAND_IN.replace("0123456789", digest)
+    try:
+        resources = evaluate(stack, values, secret, folder)
+    except ProgramError as error:
+        msg = f"the program of {version} does not run for stack '{stack}': {error}"
+        raise UserError(msg) from None
+    return Environment(settings, given, tuple(_unnamed(stack, resources)))
 
 
-def _unnamed(stack: str, registered: str) -> list[Registered]:
+def _unnamed(stack: str, resources: Sequence[Registered]) -> list[Registered]:
     """Return the resources without what names the environment, so that one change reads alike in all of them.
 
-    That is the start of every name on the Docker host, and Grafana's own address. Where either changes, a setting does.
+    That is the prefix of names on the Docker host, and Grafana's own address. Where either changes, a setting does.
     """
-    found = [Registered(**r) for r in json.loads(registered)]
-    address = next((str(r.inputs["url"]) for r in found if r.type == "pulumi:providers:grafana"), None)
-    text = registered.replace(f"{PROJECT}-{stack}", f"{PROJECT}-…")
+    address = next((str(r.inputs["url"]) for r in resources if r.type == "pulumi:providers:grafana"), None)
+    text = json.dumps([vars(r) for r in resources]).replace(f"{PROJECT}-{stack}", f"{PROJECT}-…")
     text = text.replace(address, "http://grafana-…") if address else text
     return [Registered(**r) for r in json.loads(text)]
-
-
-def _reason(said: str) -> str:
-    """Return the last exception's message out of a traceback."""
-    lines = said.strip().splitlines()
-    for place in range(len(lines) - 1, -1, -1):
-        match = _RAISED.match(lines[place])
-        if match is not None:
-            return "\n".join([match["said"] or lines[place], *lines[place + 1 :]])
-    return lines[-1] if lines else "it says nothing"

@@ -10,8 +10,8 @@ import time
 from contextlib import ExitStack
 from typing import Any, Final
 
+from cli import otlp
 from cli.console import say
-from lab import otlp
 from lab.fault_injection import Outcome, after, missed
 from lab.fault_injection.alarms import watched
 from lab.load_generator import Backends

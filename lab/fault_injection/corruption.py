@@ -211,7 +211,7 @@ def _folder(stack: Sandbox) -> bool:
 
 
 def from_nothing(stack: Sandbox) -> None:
-    """Do what docs/operations says: throw the database away, and let the program make all of its content again."""
+    """Remove the database and let the program create its content again, as docs/how-to/troubleshoot.md says."""
     stack.container("grafana").remove(force=True)
     stack.docker.volumes.get(f"observability-{stack.name}-grafana-data").remove(force=True)
     stack.up()

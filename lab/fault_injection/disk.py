@@ -24,13 +24,14 @@ from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, Scenario, after, 
 from lab.fault_injection.alarms import watched
 from lab.load_generator import Backends
 from lab.sandbox import Sandbox
+from observability import topology
 
 DISK_BYTES: Final = 4 * 1024**3
 """More than the stack's alert wants to be free."""
 FULL_SECONDS: Final = 300.0
 """How long the disk stays full: the time after which somebody has to have been told."""
 BACK_SECONDS: Final = 300.0
-OWNERS: Final = {"grafana": "472:0", "prometheus": "65534:65534", "loki": "10001:10001", "jaeger": "10001:10001"}
+OWNERS: Final = {part.name: part.user for part in topology.STORES}
 """Whose data it is, by the service's user."""
 _FILLING: Final = "filled-by-make-faults"
 _CHUNK: Final = b"\0" * 4096

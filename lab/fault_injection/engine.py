@@ -17,8 +17,8 @@ from typing import Final
 import docker.errors
 import psutil
 
-from cli.bootstrap import UserError
 from cli.console import say
+from cli.errors import UserError
 from cli.waiting import until
 from lab import load_generator
 from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, after, missed, said, settle

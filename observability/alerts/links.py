@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from observability import explore, runbooks
 from observability.names import uids
+from observability.watched import telemetry_name
 
 if TYPE_CHECKING:
     from observability.alerts.model import Alert
@@ -32,8 +33,8 @@ def told(alert: Alert, settings: Settings) -> dict[str, str]:
         "__panelId__": str(alert.panel.panel_id),
         "panel_url": panel(alert, root),
         "service_url": page(alert.service, root),
-        "logs_url": logs(alert.service, root),
-        "traces_url": traces(alert.service, root),
+        "logs_url": logs(telemetry_name(alert.service, settings), root),
+        "traces_url": traces(telemetry_name(alert.service, settings), root),
     }
 
 
@@ -52,7 +53,7 @@ def page(service: str, root: str) -> str:
 
 def logs(service: str, root: str) -> str:
     """Return the address of the service's log lines."""
-    query = {"expr": f"{{service_name={json.dumps(service)}}}", "queryType": "range"}
+    query = {"expr": f"{{service_name={json.dumps(service, ensure_ascii=False)}}}", "queryType": "range"}
     return explore.address(root, uids.DATASOURCE_LOKI, query, start=RANGE_FROM)
 
 

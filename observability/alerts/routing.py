@@ -55,7 +55,7 @@ def channels(severity: Severity, settings: Settings) -> tuple[Channel, ...]:
     configured = {
         "pagerduty": settings.alert_pagerduty_key is not None,
         "slack": settings.alert_slack_url is not None,
-        "webhook": bool(settings.webhook),
+        "webhook": settings.webhook is not None,
         "email": bool(settings.alert_email),
     }
     return tuple(channel for channel in _CHANNELS[severity] if configured[channel])

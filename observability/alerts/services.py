@@ -31,6 +31,8 @@ REQUESTS_PANEL: Final = "requests"
 ENOUGH_COVERAGE: Final = 0.1
 """Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
 
+UNMEASURED_SHARE: Final = 0.5
+
 _KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
     "page": ("slo-burning-fast", "error budget burns fast"),
     "ticket": ("slo-burning-slowly", "error budget burns slowly"),
@@ -62,6 +64,7 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
             promise = _Promise(service, name, slo, slo.owner or settings.owner)
             yield from (promise.burning(severity) for severity in _KINDS if promise.tiers(severity))
             yield promise.nearly_gone()
+            yield promise.unmeasured()
     # The stack's own services are targets of the stack's own alert.
     if service not in STACK and service.absence_alerts:
         yield from _absence(service, service.owner or settings.owner)
@@ -96,7 +99,7 @@ class _Promise:
             summary=(
                 f"{helpers.share('failing')} of the last 5 minutes' requests {self._bad}."
                 f" Times faster than the error budget allows: {rates}."
-                f" {helpers.share('left')} of the {canonical(self.slo.window)} budget is left."
+                f" {helpers.left('left', f'the {canonical(self.slo.window)} budget')}."
             ),
             panel=BURN_PANEL,
         )
@@ -113,8 +116,8 @@ class _Promise:
             },
             condition=f"$left < {BUDGET_LOW:g} && $coverage >= {ENOUGH_COVERAGE:g}",
             summary=(
-                f"{helpers.share('left')} of the {canonical(self.slo.window)} error budget"
-                f" is left (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
+                f"{helpers.left('left', f'the {canonical(self.slo.window)} error budget')}"
+                f" (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
                 f" {helpers.share('coverage')} of its time."
             ),
             panel=BUDGET_PANEL,
@@ -123,6 +126,31 @@ class _Promise:
     def tiers(self, severity: Literal["page", "ticket"]) -> list[BurnAlert]:
         """Return the burn rates that alert with this severity."""
         return [alert for alert in burn_alerts(self.slo) if alert.severity == severity]
+
+    def unmeasured(self) -> Alert:
+        """Return the alert on an SLO that counts nothing while there are requests, or counts them without a status."""
+        requests = queries.select(series.REQUESTS, _equals({"service": self.service}))
+        counted = f"sum({queries.select(series.SLO_REQUESTS, _equals(self.labels))}) or vector(0)"
+        blind, why = f"sum({requests}) - ({counted})", "the histogram has no bucket at its threshold, or another name"
+        if isinstance(self.slo, AvailabilitySlo):
+            without = queries.select(series.REQUESTS, _equals({"service": self.service, "status": ""}))
+            blind, why = f"sum({without})", "they have no label for the status, so that none of them can fail"
+        elif not isinstance(self.slo, LatencySlo):
+            blind = f"(sum({requests}) > 0) * (({counted}) == bool 0)"
+            why = "nothing matches what it counts"
+        return self._alert(
+            kind="slo-unmeasured",
+            title=f"{self.service} {self.name}: requests are not measured",
+            severity="ticket",
+            queries={"all": f"sum({requests}) or vector(0)", "blind": f"{blind} or vector(0)"},
+            condition=f"$all > 0 && $blind > {UNMEASURED_SHARE:g} * $all",
+            summary=(
+                f"{helpers.times('blind')} of {helpers.times('all')} requests per second are not measured by this SLO:"
+                f" {why}. It looks better than the service is."
+            ),
+            panel=REQUESTS_PANEL,
+            pending="15m",
+        )
 
     @property
     def _bad(self) -> str:
@@ -144,6 +172,7 @@ class _Promise:
         condition: str,
         summary: str,
         panel: str,
+        pending: str = "0s",
     ) -> Alert:
         return Alert(
             kind=kind,
@@ -157,6 +186,7 @@ class _Promise:
             summary=summary,
             panel=PanelRef(uids.SLO_OVERVIEW, panel, {"service": self.service}),
             runbook=self.slo.runbook,
+            pending=pending,
         )
 
 
@@ -170,7 +200,9 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     name = service.name
     panel = PanelRef(uids.SLO_OVERVIEW, REQUESTS_PANEL, {"service": name})
     counted = f"count({queries.select(series.REQUESTS, _equals({'service': name}))}) or vector(0)"
-    scraped = bool(service.targets or service.dns or service.http_sd)
+    scraped = service.scraped
+    if not scraped and not service.counts_requests:  # nothing of it is known to be there
+        return
     targets = queries.select("up", _equals({"job": name}))
     resource = queries.select("target_info", f"job=~{json.dumps(f'(.+/)?{re.escape(name)}')}")
     pushing = f"({counted}) + (count({resource}) or vector(0))"
@@ -192,8 +224,8 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     )
     if not scraped:
         return
-    if service.availability is not None or service.latency is not None:
-        yield _uncounted(service, owner, targets, counted, panel)
+    if service.counts_requests:
+        yield _uncounted(service, owner, panel, counted, targets)
     yield Alert(
         kind="target-down",
         title=f"{name}: a target is down",
@@ -208,7 +240,7 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     )
 
 
-def _uncounted(service: WatchedService, owner: str, targets: str, counted: str, panel: PanelRef) -> Alert:
+def _uncounted(service: WatchedService, owner: str, panel: PanelRef, counted: str, targets: str) -> Alert:
     name = service.name
     return Alert(
         kind="service-uncounted",

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dashboards import stack_queries
+from observability import topology
 from observability.alerts import template_helpers as helpers
-from observability.alerts.model import FALLS_SILENT, FIRES, Alert, AlertGroup, PanelRef
+from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
+from observability.configs.jaeger import SPAN_SERIES
+from observability.configs.prometheus import SAMPLE_LIMIT
 from observability.names import uids
 from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
@@ -39,8 +43,8 @@ AHEAD_DAYS: Final = 3
 SIZE_SHARE: Final = 0.9
 MEMORY_SHARE: Final = 0.9
 QUEUE_SHARE: Final = 0.25
-RESTARTS: Final = 2
-"""One is a deployment; the engine's own restarts of what keeps dying are many."""
+RESTARTS: Final = 3
+"""Two are two deployments in half an hour; the engine's own restarts of what keeps dying are many."""
 STORED_SECONDS: Final = 120
 STORED_SCRAPES: Final = 4
 """How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
@@ -48,8 +52,10 @@ REPAIRED_SECONDS: Final = 3_600
 """How long after its start a repair is told: it is counted once, at the start."""
 MISSED: Final = 3
 ERRORS: Final = 5
+SAMPLES_SHARE: Final = 0.8
 
 _SINCE: Final = "10m"
+_NEWEST: Final = "2m"
 _NO_ROOM: Final = "(?i)no space left on device|disk is full|SIGBUS"
 """What Prometheus and the collector, Grafana's SQLite, and Jaeger, whose files are mapped, print on a full disk."""
 _NO_ROOM_SINCE: Final = "5m"
@@ -57,12 +63,8 @@ _STORED: Final = tuple(
     f'prometheus_tsdb_{what}_bytes{{job="prometheus"}}'
     for what in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
 )
-_SPANS_LOST: Final = (
-    "otelcol_receiver_refused_spans",
-    "otelcol_receiver_failed_spans",
-    "otelcol_exporter_send_failed_spans",
-    "otelcol_processor_memory_limiter_refused_spans",
-)
+OVERFLOW: Final = 'traces_span_metrics_calls_total{otel_metric_overflow="true"}'
+"""Spans of a service that has more kinds of them than are counted."""
 
 
 def group(settings: Settings) -> AlertGroup:
@@ -106,10 +108,12 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         severity="ticket",
         service="grafana",
         owner=settings.owner,
-        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}')},
+        queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}', _NEWEST)},
         condition=f"$errors > {ERRORS}",
-        summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_SINCE}.",
+        summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_NEWEST}, and some before.",
         panel=SERVICES_PANEL,
+        # A data source that is replaced is away for a minute.
+        pending="5m",
     )
     yield Alert(
         kind="metrics-not-stored",
@@ -266,20 +270,80 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         ),
         panel=REFUSED_PANEL,
     )
-    lost = " + ".join(_count(f'{{__name__=~"{name}(_total)?", job="jaeger"}}') for name in _SPANS_LOST)
     yield Alert(
         kind="jaeger-dropping",
-        title="Jaeger drops spans",
+        title="Spans are lost on their way to Jaeger",
         severity="ticket",
         service="jaeger",
         owner=settings.owner,
-        queries={"spans": lost},
+        queries={"spans": _lost("spans")},
         condition="$spans > 0",
-        summary=f"{helpers.count('spans')} spans were refused or not stored in the last {_SINCE}.",
+        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: Jaeger refuses them for good.",
         panel=REFUSED_PANEL,
     )
+    yield Alert(
+        kind="data-lost",
+        title="The collector gives up points or lines",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={"points": _lost("points"), "lines": _lost("lines")},
+        condition="$points + $lines > 0",
+        summary=(
+            f"In the last {_SINCE} the collector gave up {helpers.count('points')} points and"
+            f" {helpers.count('lines')} lines: Prometheus or Loki refuses them for good, or the queue is full."
+        ),
+        panel=REFUSED_PANEL,
+    )
+    yield Alert(
+        kind="sender-refused",
+        title="A service sends what cannot be stored",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={"items": _count_by(stack_queries.REFUSED, "service_name", "signal", "reason")},
+        condition="$items > 0",
+        summary=(
+            f"{helpers.label('service_name')} sent {helpers.count('items')} {helpers.label('signal')} in the last"
+            f" {_SINCE} that are dropped: {helpers.label('reason')}. Everybody else's data is stored."
+        ),
+        panel=REFUSED_PANEL,
+        missing=NOTHING_IS_FINE,
+    )
+    yield Alert(
+        kind="sender-over-limit",
+        title="A service has too many kinds of spans",
+        severity="ticket",
+        service="jaeger",
+        owner=settings.owner,
+        queries={"calls": f"sum by (service_name) (rate({OVERFLOW}[5m]))"},
+        condition="$calls > 0",
+        summary=(
+            f"{helpers.label('service_name')} sends more than {SPAN_SERIES} kinds of spans (name, status, route)."
+            " The newer ones are counted as one. Often an ID is part of the span's name."
+        ),
+        panel=REFUSED_PANEL,
+        missing=NOTHING_IS_FINE,
+        pending="5m",
+    )
+    yield Alert(
+        kind="sender-over-limit",
+        title="A target has too many series",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"series": "max by (job) (scrape_samples_scraped)"},
+        condition=f"$series > {SAMPLES_SHARE * SAMPLE_LIMIT:.0f}",
+        summary=(
+            f"A target of {helpers.label('job')} shows {helpers.count('series')} series. Above {SAMPLE_LIMIT} its"
+            " scrape fails as a whole. Often an ID is the value of a label."
+        ),
+        panel=TARGETS_PANEL,
+        missing=NOTHING_IS_FINE,
+        pending="5m",
+    )
 
-    for backend in ("prometheus", "loki", "jaeger"):
+    for backend in (part.name for part in topology.WRITTEN_BY_COLLECTOR):
         size, capacity = (
             f'max(otelcol_exporter_queue_{what}{{job="collector", exporter=~".*/{backend}"}})'
             for what in ("size", "capacity")
@@ -304,7 +368,9 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
 def _containers(settings: Settings) -> Iterator[Alert]:
     """Yield what ails a container."""
     for name in SERVICES:
-        started = f'changes(process_start_time_seconds{{job="{name}"}}[30m])'
+        # By the age, which a restart sets back: the start's time itself moves with the kernel's clock.
+        age = f'(time() - process_start_time_seconds{{job="{name}"}})[30m:{settings.scrape_interval}]'
+        started = f"resets({age})"
         if name in containers.COLLECTORS:  # an OpenTelemetry collector tells how long it has been running
             started = f'resets({{__name__=~"otelcol_process_uptime(_seconds)?(_total)?", job="{name}"}}[30m])'
         yield Alert(
@@ -345,7 +411,18 @@ def _ahead(size: str) -> str:
     return f"sum(({predicted} and {size} offset {host.FORECAST_WINDOW}) or {size})"
 
 
-def _count(counter: str) -> str:
+def _count(counter: str, since: str = _SINCE) -> str:
     """Return by how much a counter grew, its birth included: what goes wrong for the first time is born with it."""
-    born = f"(sum({counter} unless {counter} offset {_SINCE}) or vector(0))"
-    return f"((sum(increase({counter}[{_SINCE}])) or vector(0)) + {born})"
+    born = f"(sum({counter} unless {counter} offset {since}) or vector(0))"
+    return f"((sum(increase({counter}[{since}])) or vector(0)) + {born})"
+
+
+def _count_by(counter: str, *by: str) -> str:
+    """Return by how much a counter grew, by labels; it has samples only while it grows."""
+    grown = f'label_replace(increase({counter}[{_SINCE}]), "part", "grown", "", "")'
+    born = f'label_replace({counter} unless last_over_time({counter}[1d] offset {_SINCE}), "part", "born", "", "")'
+    return f"sum by ({', '.join(by)}) ({grown} or {born})"
+
+
+def _lost(what: str) -> str:
+    return " + ".join(_count(selector) for selector in stack_queries.lost()[what])

@@ -18,9 +18,21 @@ def share(query: str) -> str:
     return _value("humanizePercentage", query)
 
 
+def left(query: str, what: str) -> str:
+    """Return how much of `what` is left, as the start of a sentence: nothing, where more than all of it is spent."""
+    value = f'(index $values "{query}").Value'
+    share = f"{{{{ if lt {value} 0.0 }}}}Nothing{{{{ else }}}}{{{{ humanizePercentage {value} }}}}{{{{ end }}}}"
+    return f"{{{{ if $values }}}}{share}{{{{ else }}}}(unknown){{{{ end }}}} of {what} is left"
+
+
 def size(query: str) -> str:
     """Return a number of bytes."""
     return _value("humanize1024", query) + "B"
+
+
+def label(name: str) -> str:
+    """Return the value of a label of the query's series."""
+    return f"{{{{ $labels.{name} }}}}"
 
 
 def _value(form: str, query: str) -> str:

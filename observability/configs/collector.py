@@ -16,21 +16,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from observability.configs import otelcol
+from observability import endpoints, topology
+from observability.configs import intake, lines, otelcol
+from observability.configs.process import Process
 from observability.names import labels
-from observability.names.paths import (
-    COLLECTOR_FORWARD_PORT,
-    COLLECTOR_HEALTH_PORT,
-    COLLECTOR_METRICS_PORT,
-    CONFIG,
-    ENGINE_FILTER_PORT,
-)
+from observability.names.paths import CONFIG
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA: Final = "/var/lib/otelcol"
+DATA: Final = topology.COLLECTOR.data
 FILE: Final = f"{CONFIG}/collector.yaml"
 QUEUE_BYTES: Final = 256 * 1024 * 1024
 """What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
@@ -40,6 +36,9 @@ SPAN_TEXT_BYTES: Final = 16 * 1024
 """What is kept of one text of a span."""
 SPAN_NAME_BYTES, SPAN_ATTRIBUTES = 500, 256
 """What is kept of its name, and of many attributes that are long together; OpenTelemetry's own limit is 128."""
+PROMETHEUS_AT_ONCE: Final = 8
+DELTA_STREAMS: Final = 50_000
+"""Series that senders may push as deltas, each of which the collector keeps a sum of; about 1 KiB each."""
 CONTAINER: Final = "container"
 """The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
 
@@ -64,33 +63,66 @@ def command() -> tuple[str, ...]:
 
 def health() -> tuple[str, ...]:
     """Return the command that fails when the collector does not serve."""
-    return ("/otelcol-contrib", "validate", f"--config=http://127.0.0.1:{COLLECTOR_HEALTH_PORT}/")
+    return ("/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/")
+
+
+def process(settings: Settings) -> Process:
+    """Return the collector's process: nothing but one binary in the image."""
+    return Process(
+        command=command(),
+        environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
+        files={FILE: render(settings)},
+        checker=("/otelcol-contrib", "validate", *command()),
+        health=health(),
+        health_interval=settings.health_interval,
+    )
 
 
 def render(settings: Settings) -> str:
     """Return collector.yaml."""
     receivers = _receivers(settings)
     measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
+    mask = settings.redaction
     return to_yaml(
         "collector",
         {
             "service": {
                 "extensions": ["health_check", "file_storage"],
                 "pipelines": {
-                    "traces": _pipeline(["otlp"], ["transform/long"], ["otlp_grpc/jaeger", "service_graph"]),
-                    "metrics": _pipeline(["otlp"], [], ["otlp_http/prometheus"]),
+                    **_intake(
+                        "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
+                    ),
+                    **_intake(
+                        "metrics",
+                        ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
+                        ["otlp_http/prometheus"],
+                    ),
+                    **_intake("logs", ["transform/read", *_masking("log", mask)], ["otlp_http/loki"]),
+                    "metrics/counted": _pipeline(
+                        ["count"],
+                        ["filter/counts", "transform/counts", "deltatocumulative"],
+                        ["otlp_http/prometheus"],
+                    ),
                     "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
                     "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                    "logs": _pipeline(["otlp"], [], ["otlp_http/loki"]),
                     "logs/containers": _pipeline(
-                        ["fluent_forward"], ["transform/output", "groupbyattrs/output"], ["otlp_http/loki"]
+                        ["fluent_forward"],
+                        [
+                            "transform/output",
+                            "transform/read",
+                            *_masking("log", mask),
+                            "groupbyattrs/output",
+                        ],
+                        ["otlp_http/loki"],
                     ),
                 },
-                "telemetry": otelcol.telemetry("collector", COLLECTOR_METRICS_PORT, disable_stacktrace=True),
+                "telemetry": otelcol.telemetry(
+                    topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
+                ),
             },
             "extensions": {
                 "health_check": {
-                    "endpoint": f"{otelcol.ALL}:{COLLECTOR_HEALTH_PORT}",
+                    "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
                     "response_body": {"healthy": _HEALTHY},
                 },
                 "file_storage": {
@@ -110,26 +142,46 @@ def render(settings: Settings) -> str:
                 "memory_limiter": otelcol.MEMORY_LIMITER,
                 "transform/long": _shortened(),
                 "transform/measured": _of_containers(settings),
-                "transform/output": _of_output(settings),
+                "transform/metrics": intake.metrics(),
+                "transform/logs": intake.logs(),
+                "transform/traces": intake.traces(),
+                "filter/counts": intake.only_counts(),
+                "transform/counts": intake.counts(),
+                "transform/output": lines.of_containers(settings),
+                "transform/read": lines.read(),
+                # Nothing to store, and the receiver would refuse its whole request.
+                "filter/empty": {
+                    "error_mode": "ignore",
+                    "metrics": {"metric": ["metric.type == METRIC_DATA_TYPE_NONE"]},
+                },
+                "deltatocumulative": {"max_streams": DELTA_STREAMS, "max_stale": "1h"},
+                **({f"transform/mask_{s}": lines.redacted(s) for s in ("trace", "metric", "log")} if mask else {}),
+                **({"redaction": lines.masked()} if mask else {}),
                 "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
             },
             "connectors": {
+                **{f"routing/{signal}": intake.refused(signal) for signal in ("traces", "metrics", "logs")},
+                "count": intake.counted(),
                 "service_graph": {
                     "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
                     "store": {"ttl": "10s", "max_items": 10_000},
                     # Who is called and tells of no span is named as its caller names it.
                     "virtual_node_peer_attributes": PEER,
                     "metrics_flush_interval": settings.scrape_interval,
-                }
+                },
             },
             "exporters": {
                 "otlp_grpc/jaeger": {
-                    "endpoint": "jaeger:4317",
+                    "endpoint": endpoints.writes(topology.JAEGER).address,
                     "tls": {"insecure": True},
                     **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
                 },
-                "otlp_http/prometheus": {"endpoint": "http://prometheus:9090/api/v1/otlp", **_waiting()},
-                "otlp_http/loki": {"endpoint": "http://loki:3100/otlp", **_waiting()},
+                # One request for each push: what Prometheus refuses of one takes no other sender's points along.
+                "otlp_http/prometheus": {
+                    "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                    **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
+                },
+                "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
             },
         },
     )
@@ -139,10 +191,23 @@ def _pipeline(receivers: list[str], processors: list[str], exporters: list[str])
     return {"receivers": receivers, "processors": ["memory_limiter", *processors], "exporters": exporters}
 
 
+def _intake(signal: str, processors: list[str], exporters: list[str]) -> dict[str, Any]:
+    """Return the pipelines of what is pushed: what is refused is counted, the rest is stored."""
+    return {
+        signal: _pipeline(["otlp"], [f"transform/{signal}"], [f"routing/{signal}"]),
+        f"{signal}/refused": _pipeline([f"routing/{signal}"], [], ["count"]),
+        f"{signal}/accepted": _pipeline([f"routing/{signal}"], processors, exporters),
+    }
+
+
+def _masking(signal: str, mask: bool) -> list[str]:  # noqa: FBT001 - a setting
+    return [f"transform/mask_{signal}", "redaction"] if mask else []
+
+
 def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
-        "otlp": otelcol.OTLP,
-        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{COLLECTOR_FORWARD_PORT}"},
+        "otlp": otelcol.receiver(settings.cors_origins),
+        "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
         "host_metrics": {
             "collection_interval": settings.scrape_interval,
             "scrapers": {
@@ -160,7 +225,7 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     }
     if settings.docker_socket:
         receivers["docker_stats"] = {
-            "endpoint": f"tcp://engine-filter:{ENGINE_FILTER_PORT}",
+            "endpoint": endpoints.socket_proxy().url,
             "api_version": "",  # the one that the engine has; left out, it is one that older engines refuse
             "collection_interval": settings.scrape_interval,
             "container_labels_to_metric_labels": {
@@ -205,23 +270,12 @@ def _shortened() -> dict[str, Any]:
             f"limit({attributes}, {SPAN_ATTRIBUTES}, [])",
         ]
         long = f"Len(String({attributes})) > {3 * SPAN_TEXT_BYTES}"
-        rest = [line for text, most in others.items() for line in _cut(text, most)]
+        rest = [line for text, most in others.items() for line in intake.cut(text, most)]
         groups += [
             {"context": context, "statements": [*cut, *rest]},
             {"context": context, "conditions": [long], "statements": [*unfolded, *cut]},
         ]
     return {"error_mode": "ignore", "trace_statements": groups}
-
-
-def _cut(text: str, most: int) -> list[str]:
-    # By way of the one function that does not cut through a character: half a one is no label of a metric.
-    cache = f"{text.partition('.')[0]}.cache"
-    long = f"where IsString({text}) and Len({text}) > {most}"
-    return [
-        f'set({cache}["text"], {text}) {long}',
-        f"truncate_all({cache}, {most}) {long}",
-        f'set({text}, {cache}["text"]) {long}',
-    ]
 
 
 def _of_containers(settings: Settings) -> dict[str, Any]:
@@ -251,35 +305,11 @@ def _of_containers(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _of_output(settings: Settings) -> dict[str, Any]:
-    """Make of what the engine sends (line, container, its labels) a log record with its service's name."""
-    body, here = "log.body", "log.attributes"
-    return {
-        "error_mode": "ignore",
-        "log_statements": [
-            {
-                "context": "log",
-                "statements": [
-                    f'set({here}["service.name"], {here}["{labels.SERVICE}"])',
-                    f'set({here}["{_STACK}"], {here}["{labels.STACK}"])',
-                    f'set({here}["{_STACK}"], "{settings.stack}") where {here}["{_STACK}"] == nil',
-                    f'replace_pattern({here}["container_name"], "^/", "")',
-                    f'set({here}["container.name"], {here}["container_name"])',
-                    f'set({here}["log.iostream"], {here}["source"])',
-                    f'keep_keys({here}, ["service.name", "{_STACK}", "container.name", "log.iostream"])',
-                    # A line in JSON says itself which request it is about, and how bad it is.
-                    f'merge_maps(log.cache, ParseJSON({body}), "upsert") where IsMatch({body}, "^\\\\s*\\\\{{")',
-                    f'set({here}["trace_id"], log.cache["trace_id"]) where IsString(log.cache["trace_id"])',
-                    f'set({here}["span_id"], log.cache["span_id"]) where IsString(log.cache["span_id"])',
-                    f'set({here}["request_id"], log.cache["request_id"]) where IsString(log.cache["request_id"])',
-                ],
-            }
-        ],
-    }
-
-
 def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str, Any]:
     """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
+    # At the backend's door: what is in a batch is still in the queue until the backend has it.
+    # In bytes, as the backends' limits are: what is over them would be refused for good.
+    batched = {"batch": {"flush_timeout": "200ms", "sizer": "bytes", "min_size": batch // 4, "max_size": batch}}
     return {
         "timeout": "30s",  # Jaeger writes every span of a batch to disk before it answers
         "sending_queue": {
@@ -287,14 +317,7 @@ def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str
             "sizer": "bytes",
             "queue_size": QUEUE_BYTES,
             "num_consumers": at_once,
-            # At the backend's door: what is in a batch is still in the queue until the backend has it.
-            # In bytes, as the backends' limits are: what is over them would be refused for good.
-            "batch": {
-                "flush_timeout": "200ms",
-                "sizer": "bytes",
-                "min_size": batch // 4,
-                "max_size": batch,
-            },
+            **(batched if batch else {}),
         },
         "retry_on_failure": {
             "enabled": True,

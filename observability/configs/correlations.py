@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from observability.configs.datasources import TRACE_ID, TRACE_ID_IN_LINE, lines_of_trace
+from observability.configs.datasources import TRACE_ID_IN_LINE, lines_of_trace
 from observability.names import series
 from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
 
@@ -40,12 +40,13 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         source=DATASOURCE_LOKI,
         target=DATASOURCE_JAEGER,
         label="Trace of this line",
-        description="Opens the trace whose ID the log line carries",
+        description="Opens the trace whose ID the log line carries, where the data source does not link it already",
         field="Line",
-        query={"query": "${traceId}"},
+        # A link is shown when all its variables have a value: `unlinked` has one where there is no `trace_id` label.
+        query={"query": "${traceId}", "shownWhere": "${unlinked}"},
         transformations=(
             _regex(TRACE_ID_IN_LINE, "traceId"),
-            _regex(rf'"trace_?id"\s*:\s*"({TRACE_ID})"', "traceId", field="labels"),
+            _regex(r'^(?!.*"trace_id":)(\{)', "unlinked", field="labels"),
         ),
     ),
     CorrelationSpec(
@@ -56,7 +57,10 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         description="Opens the request rate by status of the service that wrote the line",
         field="Line",
         query={"expr": 'sum by (status) (service:http_requests:rate5m{service="${service}"})', "range": True},
-        transformations=(_regex(r'"service_name"\s*:\s*"([^"]+)"', "service", field="labels"),),
+        transformations=(
+            # A quote in a name has a backslash in this JSON, as it needs one in the query.
+            _regex(r'"service_name"\s*:\s*"((?:[^"\\]|\\.)+)"', "service", field="labels"),
+        ),
     ),
     CorrelationSpec(
         name="traces-to-logs",
@@ -75,7 +79,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         description="Opens the rate of calls by status of the span's service",
         field="serviceName",
         query={
-            "expr": f'sum by (status_code) (rate({series.SPAN_CALLS}{{service_name="${{serviceName}}"}}[5m]))',
+            "expr": f"sum by (status_code) (rate({series.SPAN_CALLS}{{service_name=`${{serviceName}}`}}[5m]))",
             "range": True,
         },
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from observability import explore
+from observability import endpoints, explore, topology
 from observability.names import series
 from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
 from observability.settings import seconds
@@ -14,16 +14,23 @@ from observability.settings import seconds
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-TRACE_ID = "[0-9a-f]{16,32}"
-TRACE_ID_IN_LINE = rf'(?:trace_?id|traceID)"?\s*[=:]\s*"?({TRACE_ID})'
-"""A trace ID as applications write it: logfmt or JSON, snake or camel case."""
+TRACE_LABEL = "^trace_id$"
+"""The collector stores a line's trace ID under this name, however the line spells it (`configs.lines`)."""
+TRACE_ID_IN_LINE = (
+    r"""\b(?:trace[._-]?id|traceparent["']?\s*[=:]\s*["']?[0-9a-f]{2}(?=-)|trace["']?\s*:\s*\{\s*["']?id)"""
+    r"""["']?\s*[=:-]\s*["']?((?=[0-9]*[a-f])(?:[0-9a-f]{32}|[0-9a-f]{16}))(?![0-9a-z])"""
+)
+"""A trace ID in a line that did not come by way of the collector. JavaScript's regular expression."""
 REQUEST_ID_IN_LINE = r'(?:request_?id|requestId)"?\s*[=:]\s*"?([A-Za-z0-9._-]+)'
 
 
 def lines_of_trace(trace: str) -> str:
-    """Return the LogQL for every line of a trace, whether its ID is in the line or beside it."""
+    """Return the LogQL for every line of a trace, whether its ID is in the line or beside it.
+
+    Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first.
+    """
     known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
-    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id="{trace}"'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id=~"0*{trace}"'
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     ]
     return DataSourceSpec(
         DATASOURCE_PROMETHEUS,
-        "Prometheus",
-        "http://prometheus:9090",
+        topology.PROMETHEUS.title,
+        endpoints.queries(topology.PROMETHEUS).url,
         {
             "httpMethod": "POST",
             "timeInterval": settings.scrape_interval,
@@ -72,23 +79,15 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
 def _loki() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_LOKI,
-        "Loki",
-        "http://loki:3100",
+        topology.LOKI.title,
+        endpoints.queries(topology.LOKI).url,
         {
             "maxLines": "1000",
             "derivedFields": [
                 {
                     "name": "TraceID",
-                    "matcherType": "label",  # structured metadata, as OTLP logs carry it
-                    "matcherRegex": "trace_?id",
-                    "url": "${__value.raw}",
-                    "datasourceUid": DATASOURCE_JAEGER,
-                    "urlDisplayLabel": "Open the trace",
-                },
-                {
-                    "name": "TraceID in the line",
-                    "matcherType": "regex",
-                    "matcherRegex": TRACE_ID_IN_LINE,
+                    "matcherType": "label",
+                    "matcherRegex": TRACE_LABEL,
                     "url": "${__value.raw}",
                     "datasourceUid": DATASOURCE_JAEGER,
                     "urlDisplayLabel": "Open the trace",
@@ -109,8 +108,8 @@ def _loki() -> DataSourceSpec:
 def _jaeger() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_JAEGER,
-        "Jaeger",
-        "http://jaeger:16686",
+        topology.JAEGER.title,
+        endpoints.queries(topology.JAEGER).url,
         {
             "nodeGraph": {"enabled": True},
             "traceIdTimeParams": {"enabled": True},

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import endpoints, topology
+from observability.configs.process import Process
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRETS
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA = "/var/lib/grafana"
-PORT = 3000
+DATA = topology.GRAFANA.data
+PORT = topology.GRAFANA.port("http")
 FILE = f"{CONFIG}/grafana.ini"
 ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
 SECRET_KEY_FILE = f"{SECRETS}/secret-key"
@@ -40,6 +42,53 @@ def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
 # Over this endpoint a trace's spans carry their service's name, which "traces to metrics" needs; and it is the one that
 # later Jaegers keep.
 _TOGGLES = ("jaegerEnableGrpcEndpoint",)
+
+
+_AUDIT_LOGGERS = ("authn.service", "context", "http.server")
+"""Grafana's loggers of refused sign-ins, requests, and sign-ins."""
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'",
+    # As Grafana's own template has it: its plugins are loaded and compiled in the page.
+    "script-src 'self' 'unsafe-eval' 'unsafe-inline' 'strict-dynamic' $NONCE",
+    "style-src 'self' 'unsafe-inline' blob:",
+    "font-src 'self'",
+    # No image from elsewhere: the address of one in a dashboard can tell its owner who looks at what.
+    "img-src 'self' data: blob:",
+    "connect-src 'self' ws://$ROOT_PATH wss://$ROOT_PATH",
+    "worker-src 'self' blob:",
+    "frame-src 'self'",
+    "frame-ancestors 'none'",
+    "manifest-src 'self'",
+    "media-src 'none'",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'self'",
+)
+
+
+def process(settings: Settings) -> Process:
+    """Return Grafana's process: configured by environment, secrets from files."""
+    return Process(
+        environment=environment(settings),
+        files=files(settings),
+        secrets={
+            ADMIN_PASSWORD_FILE: "admin_password",
+            SECRET_KEY_FILE: "secret_key",
+            METRICS_PASSWORD_FILE: "metrics_password",
+            SMTP_PASSWORD_FILE: "smtp_password",
+            KEY_FILE: "tls_key",
+            OAUTH_SECRET_FILE: "oauth_client_secret",
+        },
+        health=_health(settings),
+        health_interval=settings.health_interval,
+    )
+
+
+def _health(settings: Settings) -> tuple[str, ...]:
+    # The API's own health fails with its database. No certificate is made out to a loopback address; whether it is the
+    # right one is checked when `up` waits for Grafana.
+    scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
+    return ("curl", flags, "-o", "/dev/null", f"{scheme}://{topology.GRAFANA.local('http')}/api/health")
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -76,30 +125,35 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_ADMIN_USER": settings.grafana_admin_user,
         "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
-        # Grafana's hardening page: a content security policy always, and over HTTPS, which these need, strict cookies.
+        # Grafana's hardening page.
         "SECURITY_COOKIE_SECURE": _flag(https),
         # Strict cookies do not come along when a sign-on provider sends somebody back.
-        "SECURITY_COOKIE_SAMESITE": "strict" if https and not settings.oauth else "lax",
+        "SECURITY_COOKIE_SAMESITE": "lax" if settings.oauth else "strict",
         "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
         "SECURITY_STRICT_TRANSPORT_SECURITY": _flag(https),
         "SECURITY_X_CONTENT_TYPE_OPTIONS": "true",
         "SECURITY_X_XSS_PROTECTION": "true",
         "SECURITY_CONTENT_SECURITY_POLICY": "true",
+        "SECURITY_CONTENT_SECURITY_POLICY_TEMPLATE": "; ".join(_CONTENT_SECURITY_POLICY),
         "SECURITY_DISABLE_GRAVATAR": "true",
+        # Five wrong passwords within five minutes lock out the address they came from, not the user they were for:
+        # else anybody can keep the administrator out.
         "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
+        "SECURITY_DISABLE_IP_ADDRESS_LOGIN_PROTECTION": "false",
+        "SECURITY_DISABLE_USERNAME_LOGIN_PROTECTION": "true",
         "SNAPSHOTS_EXTERNAL_ENABLED": "false",
         "UNIFIED_ALERTING_ENABLED": "true",
         "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
         # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
         "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
-        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": "http://loki:3100",
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.writes(topology.LOKI).url,
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
         "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",
         "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
         "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),
-        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": "collector:4317",
+        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": endpoints.pushes(grpc=True).address,
         "ANALYTICS_REPORTING_ENABLED": "false",
         "ANALYTICS_CHECK_FOR_UPDATES": "false",
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
@@ -109,6 +163,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "PLUGINS_PLUGIN_ADMIN_EXTERNAL_MANAGE_ENABLED": "true",
         "LOG_MODE": "console",
         "LOG_LEVEL": "warn",
+        # The audit trail: who signed in or failed to, and each request with its user, method and path.
+        "SERVER_ROUTER_LOGGING": "true",
+        "LOG_FILTERS": " ".join(f"{logger}:info" for logger in _AUDIT_LOGGERS),
         "SMTP_ENABLED": _flag(bool(settings.smtp_host)),
     }
     if settings.tls_certificate:

@@ -4,20 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import endpoints, topology
 from observability.configs import otelcol
-from observability.names.paths import CONFIG, JAEGER_HEALTH_PORT, JAEGER_METRICS_PORT, JAEGER_SPAN_METRICS_PORT
+from observability.configs.process import Process
+from observability.names.paths import CONFIG
+from observability.settings import milliseconds
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA = "/badger"
+DATA = topology.JAEGER.data
 FILE = f"{CONFIG}/jaeger.yaml"
+_BINARY = "/cmd/jaeger/jaeger-linux"
+SPAN_SERIES = 1_000
+"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
 
 
 def command() -> tuple[str, ...]:
     """Return Jaeger's command line."""
     return (f"--config={FILE}",)
+
+
+def process(settings: Settings) -> Process:
+    """Return Jaeger's process."""
+    return Process(
+        command=command(),
+        environment=otelcol.environment(settings.limit(topology.JAEGER.name)),
+        files={FILE: render(settings)},
+        checker=(_BINARY, "validate", *command()),
+        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.JAEGER.local('health')}/status"),
+        health_interval=settings.health_interval,
+    )
+
+
+def _go_duration(duration: str) -> str:
+    """Return a duration as Go reads it, which knows no unit longer than hours."""
+    return f"{milliseconds(duration) // 1000}s" if set(duration) & set("dwy") else duration
 
 
 def render(settings: Settings) -> str:
@@ -36,18 +59,20 @@ def render(settings: Settings) -> str:
                     },
                     "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
                 },
-                "telemetry": otelcol.telemetry("jaeger", JAEGER_METRICS_PORT),
+                "telemetry": otelcol.telemetry(topology.JAEGER.name, topology.JAEGER.port("metrics")),
             },
             "extensions": {
                 "healthcheckv2": {
                     "use_v2": True,
-                    "http": {"endpoint": f"{otelcol.ALL}:{JAEGER_HEALTH_PORT}"},
+                    "http": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('health')}"},
                     "component_health": {"include_permanent_errors": True, "include_recoverable_errors": True},
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
-                    "http": {"endpoint": f"{otelcol.ALL}:16686"},
-                    "grpc": {"endpoint": f"{otelcol.ALL}:16685"},
+                    # Spans of a search are as long as its answer, and would go past the collector's limits.
+                    "enable_tracing": False,
+                    "http": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('http')}"},
+                    "grpc": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('grpc')}"},
                 },
                 "jaeger_storage": {
                     "backends": {
@@ -58,14 +83,14 @@ def render(settings: Settings) -> str:
                                 # Left to the kernel, as every other store here leaves it: a killed process loses
                                 # nothing. Waiting for the disk with every span, it took 450 requests a second.
                                 "consistency": False,
-                                "ttl": {"spans": settings.jaeger_retention},
+                                "ttl": {"spans": _go_duration(settings.jaeger_retention)},
                             }
                         }
                     },
                     "metric_backends": {
                         "prometheus": {
                             "prometheus": {
-                                "endpoint": "http://prometheus:9090",
+                                "endpoint": endpoints.queries(topology.PROMETHEUS).url,
                                 "normalize_calls": True,
                                 "normalize_duration": True,
                             }
@@ -80,13 +105,15 @@ def render(settings: Settings) -> str:
                     "exemplars": {"enabled": True},
                     "metrics_flush_interval": settings.scrape_interval,
                     "metrics_expiration": "15m",
+                    # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
+                    "aggregation_cardinality_limit": SPAN_SERIES,
                     "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
                 }
             },
             "exporters": {
                 "jaeger_storage_exporter": {"trace_storage": "badger"},
                 "prometheus": {
-                    "endpoint": f"{otelcol.ALL}:{JAEGER_SPAN_METRICS_PORT}",
+                    "endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('span-metrics')}",
                     "enable_open_metrics": True,  # without it there are no exemplars
                     "resource_to_telemetry_conversion": {"enabled": True},
                 },

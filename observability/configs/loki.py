@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import topology
+from observability.configs.process import Process
 from observability.names.paths import CONFIG
 from observability.settings import milliseconds
 from observability.text import to_yaml
@@ -11,13 +13,16 @@ from observability.text import to_yaml
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-DATA = "/loki"
+DATA = topology.LOKI.data
 FILE = f"{CONFIG}/loki.yaml"
-PORT = 3100
-GRPC_PORT = 9095
+PORT = topology.LOKI.port("http")
+GRPC_PORT = topology.LOKI.port("grpc")
 PUSH_BYTES = 8 * 1024 * 1024
 INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
 """What of a sender's resource is a label; the rest is structured metadata."""
+
+STREAMS = 5_000
+"""Streams that are written to at the same time: some 20 for each container of a busy host."""
 
 _SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
@@ -27,9 +32,20 @@ def command() -> tuple[str, ...]:
     return (f"-config.file={FILE}",)
 
 
+def process(settings: Settings) -> Process:
+    """Return Loki's process: no shell in the image, checked and probed by its own binary."""
+    return Process(
+        command=command(),
+        files={FILE: render(settings)},
+        checker=("/usr/bin/loki", "-verify-config", *command()),
+        health=("/usr/bin/loki", "-health"),
+        health_interval=settings.health_interval,
+    )
+
+
 def render(settings: Settings) -> str:
     """Return loki.yaml."""
-    memory = settings.limit("loki").memory
+    memory = settings.limit(topology.LOKI.name).memory
     hours = milliseconds(settings.loki_retention) // 3_600_000
     return to_yaml(
         "loki",
@@ -86,6 +102,18 @@ def render(settings: Settings) -> str:
                 "ingestion_burst_size_mb": 32,
                 "per_stream_rate_limit": "8MB",
                 "per_stream_rate_limit_burst": "16MB",
+                # A level is what a line says of itself; the collector reads it (`configs.lines`). Loki would guess from
+                # words: an alert called "errors" that is over would be an error.
+                "discover_log_levels": False,
+                # Cut, not refused: the collector joins lines, and one may be as long as its sender likes.
+                "max_line_size": "256KB",
+                "max_line_size_truncate": True,
+                "max_label_name_length": 1024,
+                "max_label_value_length": 2048,
+                "max_label_names_per_series": 15,
+                "max_global_streams_per_user": STREAMS,
+                "max_structured_metadata_size": "64KB",
+                "max_structured_metadata_entries_count": 128,
                 "reject_old_samples": True,
                 "reject_old_samples_max_age": "168h",
             },

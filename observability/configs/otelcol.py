@@ -17,6 +17,17 @@ OTLP: Final[dict[str, Any]] = {
         "http": {"endpoint": f"{ALL}:4318", "max_request_body_size": PUSH_BYTES},
     }
 }
+
+
+def receiver(cors_origins: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the OTLP receiver; web pages of `cors_origins` may push to its HTTP port."""
+    if not cors_origins:
+        return OTLP
+    cors = {"allowed_origins": list(cors_origins), "allowed_headers": ["*"], "max_age": 7200}
+    grpc, http = OTLP["protocols"]["grpc"], OTLP["protocols"]["http"]
+    return {"protocols": {"grpc": grpc, "http": {**http, "cors": cors}}}
+
+
 MEMORY_LIMITER: Final[dict[str, Any]] = {"check_interval": "1s", "limit_percentage": 85, "spike_limit_percentage": 15}
 """Refuses what comes in, for a moment, before the container's limit is reached."""
 _KEPT_FREE: Final = 0.35

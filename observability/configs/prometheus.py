@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.names.paths import (
-    COLLECTOR_METRICS_PORT,
-    CONFIG,
-    JAEGER_METRICS_PORT,
-    JAEGER_SPAN_METRICS_PORT,
-    SECRETS,
-)
+from observability import topology
+from observability.configs.process import Process, ScrapeSecret, SecretName
+from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
 from observability.text import to_yaml
 from observability.watched import applications
@@ -18,7 +15,7 @@ from observability.watched import applications
 if TYPE_CHECKING:
     from observability.settings import Settings, WatchedService
 
-DATA = "/prometheus"
+DATA = topology.PROMETHEUS.data
 FILE = f"{CONFIG}/prometheus.yml"
 RULES = f"{CONFIG}/rules"
 CA_FILE = f"{CONFIG}/grafana-ca.crt"
@@ -26,6 +23,17 @@ LATE = "6h"
 METRICS_USER = "prometheus"
 """Who Prometheus is when it scrapes Grafana's own metrics."""
 METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
+
+SAMPLE_LIMIT = 50_000
+"""Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
+SCRAPE_LIMITS = {
+    "sample_limit": SAMPLE_LIMIT,
+    "target_limit": 500,
+    "label_limit": 64,
+    "label_name_length_limit": 256,
+    "label_value_length_limit": 2_048,
+    "body_size_limit": "64MB",
+}
 
 # What discovery knew of a target stays on its series, so that people can filter by it.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
@@ -48,9 +56,45 @@ def command(settings: Settings) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def process(settings: Settings, rules: Mapping[str, str]) -> Process:
+    """Return Prometheus's process, checked by promtool; `rules` are the rule files: name to text."""
+    return Process(
+        command=command(settings),
+        files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        checker=("/bin/promtool", "check", "config", FILE),
+        secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings)},
+        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
+        health_interval=settings.health_interval,
+    )
+
+
 def files(settings: Settings) -> dict[str, str]:
     """Return Prometheus's own files by their path, the rules left out."""
-    return {FILE: render(settings), **({CA_FILE: settings.tls_ca} if settings.tls_ca else {})}
+    return {
+        FILE: render(settings),
+        **({CA_FILE: settings.tls_ca} if settings.tls_ca else {}),
+        **{
+            _certificate_file(service, kind): text
+            for service in applications(settings)
+            if service.tls is not None
+            for kind, text in (("ca", service.tls.ca), ("client", service.tls.certificate))
+            if text
+        },
+    }
+
+
+def _certificate_file(service: WatchedService, kind: str) -> str:
+    return f"{CONFIG}/scrape-{service.name}-{kind}.crt"
+
+
+def _secret_file(name: str) -> str:
+    return f"{SECRETS}/scrape-{name}"
+
+
+def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
+    """Return the file of every secret that a service's targets ask for."""
+    names = (name for service in applications(settings) for _, name in service.secret_names)
+    return {_secret_file(name): ScrapeSecret(name) for name in names}
 
 
 def render(settings: Settings) -> str:
@@ -96,18 +140,22 @@ def render(settings: Settings) -> str:
 
 def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
-        _static("prometheus", "localhost:9090"),
-        _static("grafana", "grafana:3000")
-        | {"basic_auth": {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}}
-        | (_grafana_tls(settings) if settings.tls_certificate else {}),
-        _static("loki", "loki:3100"),
-        _static("jaeger", f"jaeger:{JAEGER_METRICS_PORT}"),
-        _static("collector", f"collector:{COLLECTOR_METRICS_PORT}"),
+        # First of all, and by an address that never changes.
+        _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
+        *(_own_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
-        _static("span-metrics", f"jaeger:{JAEGER_SPAN_METRICS_PORT}")
+        _static("span-metrics", topology.JAEGER.address("span-metrics"))
         | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
     ]
+
+
+def _own_job(part: topology.Part, settings: Settings) -> dict[str, Any]:
+    job = _static(part.name, part.address(part.metrics.port if part.metrics else "http"))
+    if part is not topology.GRAFANA:
+        return job
+    job["basic_auth"] = {"username": METRICS_USER, "password_file": METRICS_PASSWORD_FILE}
+    return job | (_grafana_tls(settings) if settings.tls_certificate else {})
 
 
 def _grafana_tls(settings: Settings) -> dict[str, Any]:
@@ -124,13 +172,15 @@ def _static(name: str, target: str) -> dict[str, Any]:
 
 
 def _job(service: WatchedService) -> dict[str, Any]:
-    labels = {"service": service.name, **service.target_labels}
+    labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,
         "metrics_path": service.metrics_path,
         "scheme": service.scheme,
         "honor_labels": True,  # the metric contract's own `service` label wins
+        **SCRAPE_LIMITS,
     }
+    job |= _scrape_options(service)
     if service.latency is not None and service.latency.histogram == "native":
         # Both: the rules' percentiles and the exemplars' buckets stay classic.
         job |= {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
@@ -145,6 +195,33 @@ def _job(service: WatchedService) -> dict[str, Any]:
         job["http_sd_configs"] = [{"url": url} for url in service.http_sd]
     job["relabel_configs"] = [
         _KEEP_DISCOVERY_LABELS,
-        *({"target_label": name, "replacement": value} for name, value in sorted(labels.items())),
+        *({"target_label": name, "replacement": value.replace("$", "$$")} for name, value in sorted(labels.items())),
     ]
     return job
+
+
+def _scrape_options(service: WatchedService) -> dict[str, Any]:
+    """Return what a service's scrapes have of their own; its secrets are read from files."""
+    options: dict[str, Any] = {}
+    if service.scrape_interval:
+        options["scrape_interval"] = service.scrape_interval
+    if service.scrape_timeout:
+        options["scrape_timeout"] = service.scrape_timeout
+    if service.params:
+        options["params"] = {name: list(values) for name, values in service.params.items()}
+    if service.basic_auth:
+        password = _secret_file(service.basic_auth.password_secret)
+        options["basic_auth"] = {"username": service.basic_auth.username, "password_file": password}
+    if service.bearer_token_secret:
+        token = _secret_file(service.bearer_token_secret)
+        options["authorization"] = {"type": "Bearer", "credentials_file": token}
+    if service.tls:
+        tls = {
+            "ca_file": _certificate_file(service, "ca") if service.tls.ca else None,
+            "cert_file": _certificate_file(service, "client") if service.tls.certificate else None,
+            "key_file": _secret_file(service.tls.key_secret) if service.tls.key_secret else None,
+            "server_name": service.tls.server_name,
+            "insecure_skip_verify": service.tls.insecure_skip_verify or None,
+        }
+        options["tls_config"] = {name: value for name, value in tls.items() if value is not None}
+    return options

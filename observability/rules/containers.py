@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from observability import topology
 from observability.rules.slo import RecordingRule, RuleGroup, to_yaml
 from observability.rules.windows import BASE_WINDOW
 from observability.settings import SERVICES
@@ -56,8 +57,10 @@ _COLLECTOR: Final = {
     CPU: '{__name__=~"otelcol_process_cpu_seconds(_total)?", %s}',
     MEMORY: '{__name__=~"otelcol_process_memory_rss(_bytes)?", %s}',
 }
-COLLECTORS: Final = ("jaeger", "collector")
-"""Which of the services are OpenTelemetry collectors, and speak of themselves as those do."""
+COLLECTORS: Final = tuple(
+    part.name for part in topology.SCRAPED if part.metrics is not None and part.metrics.dialect == "opentelemetry"
+)
+"""The parts whose own metrics have the names of an OpenTelemetry collector's."""
 
 
 def render(settings: Settings) -> dict[str, str]:

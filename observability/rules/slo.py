@@ -26,6 +26,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from observability.names import series
+from observability.rules import units
 from observability.rules.counting import CARRY, NOW, Counter, Events, counted, events_of, largest
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
@@ -37,14 +38,14 @@ from observability.rules.windows import (
     burn_alerts,
     canonical,
 )
-from observability.settings import CustomSlo, LatencySlo, milliseconds, rename_order, seconds
+from observability.settings import CustomSlo, LatencySlo, milliseconds, quoted, rename_order, seconds
 from observability.text import dump
 from observability.watched import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from observability.settings import Settings, Slo, WatchedService
+    from observability.settings import MetricNames, Settings, Slo, WatchedService
 
 _BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
@@ -123,8 +124,9 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
     yield rule(series.REQUESTS, requests)
     if metrics.in_progress is not None:
         yield rule(series.IN_PROGRESS, f"sum({_own(service, metrics.in_progress)})")
-    yield rule(series.DURATION_BUCKET, f"sum by (le) ({rate(f'{metrics.duration}_bucket')})")
-    yield rule(series.DURATION_SUM, _sum_by(rate(f"{metrics.duration}_sum"), endpoint=names.endpoint))
+    yield rule(series.DURATION_BUCKET, units.by_bound(rate(f"{metrics.duration}_bucket"), metrics))
+    durations = _sum_by(rate(f"{metrics.duration}_sum"), endpoint=names.endpoint)
+    yield rule(series.DURATION_SUM, units.total(durations, metrics))
     yield rule(series.DURATION_COUNT, _sum_by(rate(f"{metrics.duration}_count"), endpoint=names.endpoint))
     mean = f"sum({read(series.DURATION_SUM)}) / (sum({read(series.DURATION_COUNT)}) > 0)"
     yield rule(series.DURATION_MEAN, mean)
@@ -201,7 +203,10 @@ class _SloRules:
         for severity, record in (("page", series.PAGE_RATIO), ("ticket", series.TICKET_RATIO)):
             if tiers := [alert for alert in burn_alerts(self.slo) if alert.severity == severity]:
                 nearest = largest(*(self._tier(record, alert) for alert in tiers))
-                yield self._rule(record, f"{nearest} or max(0 * {self._read(_REQUESTS.total)})")
+                # A service that was taken away is no reason any more: that it is gone is an alert of its own.
+                there = f"last_over_time({self._read(series.SLO_MEASURED)}[{BASE_WINDOW}])"
+                none = f"max(0 * {self._read(_REQUESTS.total)})"
+                yield self._rule(record, f"{nearest} and on () {there} or {none}")
 
     def _rule(self, record: str, expr: str) -> RecordingRule:
         return RecordingRule(record, expr, self.labels)
@@ -363,7 +368,7 @@ def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
         Counter(_own(service, service.metrics.requests, *matchers))
         for matchers in (
             (),
-            (f"{service.labels.status}=~{json.dumps(service.errors)}",),
+            (f"{service.labels.status}=~{quoted(service.errors)}",),
             (f'{service.labels.status}=""',),
         )
     )
@@ -374,7 +379,9 @@ def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
 def _latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Events, str]:
     """Count every timed request, and as good those in the threshold's bucket."""
     count = Counter(_own(service, f"{service.metrics.duration}_count"))
-    bucket = Counter(_own(service, f"{service.metrics.duration}_bucket", f"le=~{json.dumps(_bounds(slo))}"))
+    bucket = Counter(
+        _own(service, f"{service.metrics.duration}_bucket", f"le=~{json.dumps(_bounds(slo, service.metrics))}")
+    )
     without = f"sum({count.grown(BASE_WINDOW)} unless ignoring (le) {bucket.highest(BASE_WINDOW)})"
     unknown = (
         f"{without} > {TOLERATED} * sum({count.grown(BASE_WINDOW)})"
@@ -388,7 +395,7 @@ def _native_latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, N
     own = _own(service, service.metrics.duration)
     count = Counter(own, "histogram_count({})")
     # The share of no requests is NaN.
-    share = f"histogram_fraction(-Inf, {_threshold(slo)}, {{0}})"
+    share = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {{0}})"
     fast = Counter(own, f"{share} * histogram_count({{0}}) >= 0 or 0 * histogram_count({{0}})")
     classic = Counter(_own(service, f"{service.metrics.duration}_count"))
     unknown = f"group({classic.highest(NOW)}) unless on () {count.highest(NOW)}"
@@ -408,9 +415,9 @@ def _threshold(slo: LatencySlo) -> str:
     return str(seconds(slo.threshold))
 
 
-def _bounds(slo: LatencySlo) -> str:
+def _bounds(slo: LatencySlo, metrics: MetricNames) -> str:
     """Return the threshold as `le` has it: a scrape makes `1.0` of what is pushed as `1`."""
-    bound = _threshold(slo)
+    bound = units.bound(slo, metrics)
     whole = bound.removesuffix(".0")
     return bound.replace(".", "[.]") if whole == bound else f"{whole}([.]0)?"
 

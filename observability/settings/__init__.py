@@ -23,6 +23,7 @@ from observability.settings.parts import (
     SERVICES,
     Limits,
 )
+from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, BurnTier, CustomSlo, LatencySlo, Slo
@@ -57,6 +58,7 @@ __all__ = [
     "field_of",
     "load",
     "milliseconds",
+    "quoted",
     "rename_order",
     "seconds",
     "secret_keys",

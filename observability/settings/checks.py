@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from observability.settings.model import Settings, field_of, secret_keys
-from observability.settings.parts import DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, SERVICES
+from observability.settings import production
+from observability.settings.errors import HIDDEN, shown
+from observability.settings.model import Settings, secrets_of
+from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO
 from observability.settings.secret_rules import (
     MINIMUM_SECRET_LENGTH,
     MULTILINE_SECRETS,
@@ -16,11 +16,12 @@ from observability.settings.secret_rules import (
     WEAK_SECRETS,
 )
 from observability.settings.services import WatchedService
-from observability.settings.slos import RESERVED_SLOS
+from observability.settings.slos import RESERVED_SLOS, SHORTEST_WINDOW
 from observability.settings.value_types import MAXIMUM_PORT, loopback, milliseconds, seconds
 
-MINIMUM_RETENTION_DAYS = 35
-_DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
+RESERVED_NAMES = (*CONTAINERS, "span-metrics")
+"""The stack's own containers and scrape jobs."""
+_HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 
 
 def across(settings: Settings) -> list[str]:
@@ -43,9 +44,11 @@ def across(settings: Settings) -> list[str]:
         )
     problems += _secrets(settings)
     problems += _services(settings)
-    problems += _retention(settings)
+    problems += _windows(settings)
+    problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
+    problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
@@ -73,20 +76,21 @@ def _ports(settings: Settings) -> list[str]:
 def _secrets(settings: Settings) -> list[str]:
     problems = []
     shortest = MINIMUM_SECRET_LENGTH[settings.production]
-    for key in secret_keys():
-        name = field_of(key)
-        value: SecretStr | None = getattr(settings, name) if name else None
+    for key, value in secrets_of(settings):
+        setting = key.partition(".")[0]
         if value is None:
-            if settings.production and key not in OPTIONAL_SECRETS:
+            if settings.production and setting not in OPTIONAL_SECRETS:
                 problems.append(
                     f"{key}: missing; accepted: in production, a secret of at least {shortest} characters"
                     f" (pulumi config set --secret {key})"
                 )
-        elif key not in OPTIONAL_SECRETS and (
+        elif setting not in OPTIONAL_SECRETS and (
             len(value.get_secret_value()) < shortest or value.get_secret_value().lower() in WEAK_SECRETS
         ):
             problems.append(f"{key}: (hidden); accepted: at least {shortest} characters and not a common password")
-        elif key not in MULTILINE_SECRETS and "\n" in value.get_secret_value():
+        elif not value.get_secret_value():
+            problems.append(f"{key}: (hidden); accepted: a secret that is not empty")
+        elif setting not in MULTILINE_SECRETS and "\n" in value.get_secret_value():
             problems.append(f"{key}: (hidden); accepted: text without line breaks")
     return problems
 
@@ -115,12 +119,64 @@ def _oauth(settings: Settings) -> list[str]:
 
 def _services(settings: Settings) -> list[str]:
     problems = []
-    seen: set[str] = {*(SERVICES if settings.watch_stack else ()), *(DEMO if settings.demo else ())}
+    reserved = {*RESERVED_NAMES, *(DEMO if settings.demo else ())}
+    made: dict[str, str] = {}
+    carried: dict[str, str] = {}
     for index, service in enumerate(settings.services):
-        if service.name in seen:
-            problems.append(f"services[{index}].name: '{service.name}'; accepted: a name that no other service has")
-        seen.add(service.name)
-        problems += _slos(f"services[{index}]", service)
+        where, name = f"services[{index}]", service.name
+        if name in reserved:
+            problems.append(
+                f"{where}.name: '{name}'; accepted: a name that no other service has; the stack's own are"
+                f" {', '.join(sorted(reserved))}"
+            )
+        elif other := next((made[n] for n in resource_names(name) if n in made), None):
+            problems.append(
+                f"{where}.name: '{name}'; accepted: a name that no other service has, with or without -tickets at its"
+                f" end: the groups of alerts of '{other}' are called the same"
+            )
+        if carried.get(service.telemetry_name, name) != name or (service.service_name in reserved):
+            problems.append(
+                f"{where}.serviceName: {shown(service.telemetry_name)}; accepted: a name that no other service carries"
+            )
+        made |= dict.fromkeys(resource_names(name), name)
+        carried.setdefault(service.telemetry_name, name)
+        problems += _measured(where, service, settings)
+        problems += _scrape(where, service, settings)
+        problems += _slos(where, service)
+    return problems
+
+
+def resource_names(service: str) -> tuple[str, ...]:
+    """Return the names of the groups of rules and alerts that a service gets."""
+    return (f"slo-{service}", f"slo-{service}-tickets")
+
+
+def _measured(where: str, service: WatchedService, settings: Settings) -> list[str]:
+    """Return why there cannot be any series of the service."""
+    if service.otlp or service.scraped or service.selector or settings.remote_write_receiver:
+        return []
+    there = "targets, dns or httpSd to scrape, otlp: true if it pushes, or the selector of series that come another way"
+    return [f"{where}.targets: missing; accepted: what there is to measure: {there}"]
+
+
+def _scrape(where: str, service: WatchedService, settings: Settings) -> list[str]:
+    problems = []
+    interval = service.scrape_interval or settings.scrape_interval
+    if service.slo_by_name and service.scrape_interval and milliseconds(interval) > _MINUTE_MS:
+        problems.append(
+            f"{where}.scrapeInterval: '{interval}'; accepted: at most 1m for a service with SLOs, or 5-minute rates"
+            " get thin"
+        )
+    if service.scrape_timeout and milliseconds(service.scrape_timeout) > milliseconds(interval):
+        problems.append(
+            f"{where}.scrapeTimeout: '{service.scrape_timeout}'; accepted: at most scrapeInterval, {interval}"
+        )
+    problems += [
+        f"{where}.{field}: {HIDDEN}; accepted: the name of a secret in scrapeSecrets, set by"
+        f" `pulumi config set --secret --path scrapeSecrets.NAME`"
+        for field, name in service.secret_names
+        if name not in settings.scrape_secrets
+    ]
     return problems
 
 
@@ -143,32 +199,25 @@ def _slos(where: str, service: WatchedService) -> list[str]:
     return problems
 
 
-def _retention(settings: Settings) -> list[str]:
-    problems = []
+def _windows(settings: Settings) -> list[str]:
     kept = milliseconds(settings.prometheus_retention)
-    if kept < MINIMUM_RETENTION_DAYS * _DAY_MS:
-        problems.append(
-            f"prometheusRetention: '{settings.prometheus_retention}'; accepted: at least {MINIMUM_RETENTION_DAYS}d"
-        )
-    problems += [
-        f"services[{index}].{where}.window: '{slo.window}'; accepted: at most prometheusRetention,"
-        f" {settings.prometheus_retention}"
+    return [
+        f"services[{index}].{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
+        f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
         for index, service in enumerate(settings.services)
         for where, slo in (
             ("availability", service.availability),
             ("latency", service.latency),
             *((f"slos[{number}]", custom) for number, custom in enumerate(service.slos)),
         )
-        if slo is not None and milliseconds(slo.window) > kept
-    ]
-    loki = milliseconds(settings.loki_retention)
-    if loki < _DAY_MS or loki % _HOUR_MS:
-        problems.append(f"lokiRetention: '{settings.loki_retention}'; accepted: at least 24h, in whole hours")
-    rule, scrape = milliseconds(settings.rule_interval), milliseconds(settings.scrape_interval)
-    if scrape > _MINUTE_MS:
-        problems.append(
-            f"scrapeInterval: '{settings.scrape_interval}'; accepted: at most 1m, or 5-minute rates get thin"
+        if slo is not None
+        and (
+            not milliseconds(SHORTEST_WINDOW) <= milliseconds(slo.window) <= kept or milliseconds(slo.window) % _HOUR_MS
         )
-    if not scrape <= rule <= 5 * _MINUTE_MS:
-        problems.append(f"ruleInterval: '{settings.rule_interval}'; accepted: from scrapeInterval to 5m")
-    return problems
+    ]
+
+
+def _intervals(settings: Settings) -> list[str]:
+    if milliseconds(settings.scrape_interval) > milliseconds(settings.rule_interval):
+        return [f"ruleInterval: '{settings.rule_interval}'; accepted: from scrapeInterval to 5m"]
+    return []

@@ -1,12 +1,26 @@
-"""How a problem of the configuration is worded: setting, value, what is accepted."""
+"""How a problem of the configuration is worded: setting, value, what is accepted. One line, and never a secret."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
-from observability.settings.model import secret_keys
+from pydantic import BaseModel
+
+from observability.settings.model import Settings, secret_keys
+from observability.settings.parts import PROJECT
+from observability.settings.value_types import Accepts
+
+HIDDEN: Final = "(hidden)"
+_LONGEST: Final = 80
+"""Characters of a value that are shown."""
+_SECRET_NAME: Final = re.compile(r"(?i)pass|secret|token|credential|authorization|api.?key|private|\bpem\b")
+"""Names of fields, known or not, whose value is not shown."""
+_PROVIDERS: Final = frozenset({"docker", "grafana", "random", "pulumi", "pulumiverse-grafana"})
+"""Namespaces of the configuration that belong to others."""
 
 
 class SettingsError(ValueError):
@@ -16,57 +30,152 @@ class SettingsError(ValueError):
         self.problems = tuple(problems)
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         lines = "\n".join(f"  - {p}" for p in problems)
-        super().__init__(f"{count} of stack '{stack}' cannot be used; nothing was created:\n{lines}")
+        super().__init__(f"{count} of stack '{one_line(stack)}' cannot be used; nothing was created:\n{lines}")
 
 
-def nearest(key: str, known: set[str]) -> str:
-    """Return which of the `known` keys was meant, or all of them."""
-    close = get_close_matches(key, known, n=1)
-    return f"did you mean {close[0]}?" if close else ", ".join(sorted(known))
+def one_line(text: str) -> str:
+    """Return `text` without what would break a line or a terminal, cut to a readable length."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: _LONGEST * 2])
+    return plain if len(plain) <= _LONGEST and len(text) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 
-_ACCEPTED = {
-    "missing": "it must be given",
-    "extra_forbidden": "no such field",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "string_type": "text",
+def shown(value: object) -> str:
+    """Return a value as YAML has it. Of lists and objects only what they are: a secret may be in them."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        # User name and password in front of a URL's host.
+        return f"'{one_line(re.sub(r'(?<=//)[^/@]*@', HIDDEN + '@', value))}'"
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, Iterable):
+        return "a list"
+    return one_line(str(value))
+
+
+def unknown_field(name: str, known: Collection[str], *, kind: str = "field") -> str:
+    """Return what is wrong with a name that nothing has, with the nearest one and the whole list."""
+    return f"unknown {kind}; {_meant(name, known)}{kind.capitalize()}s are: {', '.join(sorted(known))}"
+
+
+def unknown_setting(key: str, known: Collection[str]) -> str:
+    """Return what is wrong with a configuration key that is no setting; the whole list only where none is near."""
+    listed = f"settings are: {', '.join(sorted(known))}"
+    return f"unknown setting; {_meant(key, known) or listed}".rstrip()
+
+
+def foreign_keys(keys: Iterable[str]) -> list[str]:
+    """Return the problems of full keys (`namespace:name`) whose namespace is a misspelt one of this project."""
+    problems = []
+    known = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
+    for key in sorted(keys):
+        namespace, _, name = key.partition(":")
+        if namespace in _PROVIDERS | {PROJECT, ""}:
+            continue
+        if name in known or get_close_matches(namespace.lower(), [PROJECT], n=1, cutoff=0.7):
+            problems.append(
+                f"{one_line(key)}: unknown namespace '{one_line(namespace)}'; did you mean"
+                f" `{PROJECT}:{one_line(name)}`?"
+            )
+    return problems
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    by_lower = {k.lower(): k for k in known}
+    plain = name.lower().replace("_", "").replace("-", "")
+    close = get_close_matches(plain, by_lower, n=1, cutoff=0.6)
+    return f"did you mean `{by_lower[close[0]]}`? " if close else ""
+
+
+_ACCEPTED: Final = {
     "tuple_type": "a list",
+    "list_type": "a list",
     "model_type": "an object with named fields",
     "model_attributes_type": "an object with named fields",
     "mapping_type": "an object with named fields",
     "dict_type": "an object with named fields",
+    "string_type": "text",
+    "none_required": "null",
 }
 
 
 def describe(error: Any, values: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     """Return `setting: value; accepted: …` for one of pydantic's errors, without echoing a secret."""
-    path = [p for p in error["loc"] if not (isinstance(p, str) and p.startswith(("function-", "literal[")))]
-    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-    where = where.removesuffix(".constrained-str")
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "string_pattern_mismatch":
-        accepted = f"text that matches {context['pattern']}"
-    elif kind == "literal_error":
-        accepted = str(context["expected"])
-    elif kind in {"value_error", "assertion_error"}:
-        accepted = str(context["error"])
+    path = [p for p in error["loc"] if p != "[key]"]
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{one_line(str(p))}" for p in path).lstrip(".")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: {unknown_field(str(path[-1]), _fields(path[:-1]))}"
+    if kind == "missing":
+        return f"{where}: missing; accepted: {_accepted_at(path)}"
+    if kind in {"value_error", "assertion_error"}:
+        accepted = str(error["ctx"]["error"])
     else:
         accepted = _ACCEPTED.get(kind) or error["msg"].removeprefix("Input should be ")
-    if kind == "missing":
-        return f"{where}: missing; accepted: {accepted}"
-    shown = "(hidden)" if path and path[0] in secret_keys() else repr(_value_at(values, path))
-    return f"{where}: {shown}; accepted: {accepted}"
+    if error["loc"] and error["loc"][-1] == "[key]":
+        return f"{where}: a name; accepted: {accepted}"
+    return f"{where}: {_shown_at(values, path)}; accepted: {accepted}"
 
 
-def _value_at(values: Any, path: Sequence[int | str]) -> Any:  # noqa: ANN401 - walks arbitrary configuration
+def _shown_at(values: Any, path: Sequence[int | str]) -> str:  # noqa: ANN401 - walks arbitrary configuration
+    if any(isinstance(p, str) and (p in secret_keys() or _SECRET_NAME.search(p)) for p in path):
+        return HIDDEN
     for part in path:
         try:
             values = values[part]
         except (KeyError, IndexError, TypeError):
-            return values
-    return values
+            break
+    return shown(values)
+
+
+def _fields(path: Sequence[int | str]) -> list[str]:
+    """Return the names of the fields that the model at `path` has."""
+    model = _type_at(path)
+    return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
+
+
+def _accepted_at(path: Sequence[int | str]) -> str:
+    """Return what the required field at `path` accepts."""
+    model, name = _type_at(path[:-1]), path[-1]
+    if _is_model(model):
+        for field_name, field in model.model_fields.items():
+            if name in {field_name, field.alias}:
+                texts = [m.text for m in field.metadata if isinstance(m, Accepts)]
+                return texts[0] if texts else str(field.description or "a value").lower()
+    return "a value"
+
+
+def is_collection(key: str) -> bool:
+    """Return whether a setting is a list or an object."""
+    found = _type_at((key,))
+    return _is_model(found) or get_origin(found) in {tuple, Mapping}
+
+
+def _type_at(path: Sequence[int | str]) -> Any:  # noqa: ANN401 - any type of the model
+    """Return the type that the settings have at `path`."""
+    found: Any = Settings
+    for part in path:
+        if _is_model(found):
+            field = next((f for n, f in found.model_fields.items() if part in {n, f.alias}), None)
+            found = field.annotation if field is not None else None
+        else:
+            found = get_args(found)[0 if isinstance(part, int) else -1] if get_args(found) else None
+        found = _without_wrapping(found)
+    return found
+
+
+def _without_wrapping(found: Any) -> Any:  # noqa: ANN401 - as above
+    """Return the type within `Annotated` and beside None."""
+    while True:
+        if hasattr(found, "__metadata__"):
+            found = get_args(found)[0]
+        elif get_origin(found) in {Union, UnionType}:
+            found = next(a for a in get_args(found) if a is not type(None))
+        else:
+            return found
+
+
+def _is_model(found: Any) -> bool:  # noqa: ANN401 - as above
+    return isinstance(found, type) and issubclass(found, BaseModel)

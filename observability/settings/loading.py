@@ -4,57 +4,72 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from observability.settings.checks import across
-from observability.settings.errors import SettingsError, describe, nearest
-from observability.settings.model import Settings, field_of, secret_keys
+from observability.settings.errors import (
+    SettingsError,
+    describe,
+    foreign_keys,
+    is_collection,
+    one_line,
+    unknown_setting,
+)
+from observability.settings.model import Settings, secret_keys
+from observability.settings.secret_rules import PLAIN_OUTSIDE_PRODUCTION
+
+_STACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
 
 
 def parse_raw(key: str, text: str) -> Any:  # noqa: ANN401 - it is what pydantic checks next
-    """Turn Pulumi's text for `key` into a value: JSON where the field is not text, else the text itself."""
-    name = field_of(key)
-    if name is None or Settings.model_fields[name].annotation is str or key in secret_keys():
+    """Turn Pulumi's text for `key` into a value: JSON for lists and objects, the text itself for anything else."""
+    if not is_collection(key):
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
-    return (
-        text
-        if isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and "int" not in str(Settings.model_fields[name].annotation)
-        else value
-    )
+    return value if isinstance(value, (list, dict)) else text
 
 
-def load(stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset()) -> Settings:
+def load(
+    stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset(), others: Iterable[str] = ()
+) -> Settings:
     """Check the raw configuration of `stack` and freeze it.
 
-    `raw` maps keys without the project's name to Pulumi's text; `secret` names the keys that are stored encrypted.
-    An empty secret is one that is not configured.
-    Raises SettingsError with every problem found.
+    Args:
+        stack: the stack's name.
+        raw: Pulumi's text by key, without the project's name.
+        secret: the keys that are stored encrypted. An empty secret is one that is not configured.
+        others: full keys of other namespaces, among which a misspelt one is found.
+
+    Raises:
+        SettingsError: with every problem found.
+
     """
-    problems: list[str] = []
-    raw = {key: text for key, text in raw.items() if text or key not in secret_keys()}
+    problems = foreign_keys(others)
+    raw = {key: text for key, text in raw.items() if not _left_out(key, text)}
     known = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
     values: dict[str, Any] = {"stack": stack}
     for key in sorted(raw):
         if key not in known:
-            problems.append(f"{key}: no such setting; accepted: {nearest(key, known)}")
+            problems.append(f"{one_line(key)}: {unknown_setting(key, known)}")
         else:
             values[key] = parse_raw(key, raw[key])
     problems += [
         f"{key}: stored in plain text; accepted: a secret, set by `pulumi config set --secret {key}`"
         for key in secret_keys()
-        if key in raw and key not in secret
+        if key in raw
+        and key not in secret
+        and not (key in PLAIN_OUTSIDE_PRODUCTION and raw.get("production") != "true")
     ]
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,38}", stack):
-        problems.append(f"stack name: '{stack}'; accepted: lower-case letters, digits, '.', '_' and '-', at most 39")
+    if not _STACK_NAME.fullmatch(stack):
+        problems.append(
+            f"stack name: '{one_line(stack)}'; accepted: lower-case letters, digits, '.', '_' and '-', at most 39"
+        )
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -67,3 +82,8 @@ def load(stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset(
     if problems:
         raise SettingsError(stack, problems)
     return settings
+
+
+def _left_out(key: str, text: str) -> bool:
+    """Return whether a text stands for nothing: an empty secret, or a list or object without entries."""
+    return (text == "" and (key in secret_keys() or is_collection(key))) or (text == "{}" and key in secret_keys())

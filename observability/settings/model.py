@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from observability import topology
 from observability.settings.parts import (
-    CONTAINERS,
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
     PROJECT,
-    SERVICES,
     Limits,
 )
-from observability.settings.services import WatchedService
+from observability.settings.services import SecretName, WatchedService
 from observability.settings.value_types import (
+    BindAddress,
+    Boolean,
     Certificate,
     ClockTime,
-    Duration,
     Email,
     Frozen,
+    Host,
     OptionalAddress,
     OptionalExactUrl,
     OptionalUrl,
     Owner,
     Port,
+    RefusedError,
     SecretUrl,
+    Text,
+    TimeZone,
     Weekday,
-    time_zone,
+    duration,
+    matching,
+    one_of,
+    text_of_length,
+    whole,
 )
+
+Theme = Literal["dark", "light", "system"]
+StartTls = Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"]
+FeatureToggle = Annotated[str, matching("letters and digits, the first a letter", r"[A-Za-z][A-Za-z0-9]*")]
 
 
 class QuietHours(Frozen):
     """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
 
-    start: ClockTime | None = None
-    end: ClockTime | None = None
-    weekdays: tuple[Weekday, ...] = ()
-    timezone: Annotated[str, AfterValidator(time_zone)] = "UTC"
+    start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
+    end: ClockTime | None = Field(None, description="When they end; the next day where it is before start")
+    weekdays: tuple[Weekday, ...] = Field((), description="Days that are quiet as a whole")
+    timezone: TimeZone = Field("UTC", description="Time zone of these hours")
 
     @model_validator(mode="after")
     def _whole(self) -> QuietHours:
         if (self.start is None) != (self.end is None) or (self.start is not None and self.start == self.end):
             msg = "start and end together, as two different times like 18:00 and 08:00"
-            raise ValueError(msg)
+            raise RefusedError(msg)
         return self
 
 
@@ -57,18 +69,34 @@ class OAuth(Frozen):
     `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=64)] = "OAuth"
-    client_id: str = Field("", alias="clientId")
-    auth_url: OptionalExactUrl = Field("", alias="authUrl")
-    token_url: OptionalExactUrl = Field("", alias="tokenUrl")
-    api_url: OptionalExactUrl = Field("", alias="apiUrl")
-    scopes: tuple[str, ...] = ("openid", "profile", "email")
-    role_attribute_path: str = Field("", alias="roleAttributePath")
-    role_attribute_strict: bool = Field(default=False, alias="roleAttributeStrict")
-    allowed_domains: tuple[str, ...] = Field((), alias="allowedDomains")
-    allow_sign_up: bool = Field(default=True, alias="allowSignUp")
-    auto_login: bool = Field(default=False, alias="autoLogin")
-    use_pkce: bool = Field(default=True, alias="usePkce")
+    name: Annotated[str, text_of_length(1, 64)] = Field(
+        "OAuth", description="Name on the button of Grafana's sign-in page"
+    )
+    client_id: Text = Field("", alias="clientId", description="The client's ID at the provider")
+    auth_url: OptionalExactUrl = Field("", alias="authUrl", description="Where people sign in")
+    token_url: OptionalExactUrl = Field("", alias="tokenUrl", description="Where Grafana gets the token")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana asks who somebody is")
+    scopes: tuple[Text, ...] = Field(("openid", "profile", "email"), description="OAuth scopes that are asked for")
+    role_attribute_path: Text = Field(
+        "",
+        alias="roleAttributePath",
+        description="JMESPath over what the provider tells of a person; gives Admin, Editor or Viewer",
+    )
+    role_attribute_strict: Boolean = Field(
+        default=False, alias="roleAttributeStrict", description="Refuse people for whom it gives no role"
+    )
+    allowed_domains: tuple[Host, ...] = Field(
+        (), alias="allowedDomains", description="Domains of the e-mail addresses that may sign in; empty for all"
+    )
+    allow_sign_up: Boolean = Field(
+        default=True, alias="allowSignUp", description="Let people in who have no account yet"
+    )
+    auto_login: Boolean = Field(
+        default=False, alias="autoLogin", description="Go to the provider without Grafana's own page"
+    )
+    use_pkce: Boolean = Field(
+        default=True, alias="usePkce", description="Use PKCE; without it oauthClientSecret is needed"
+    )
 
     def __bool__(self) -> bool:
         """Tell whether there is one."""
@@ -79,76 +107,107 @@ class OAuth(Frozen):
         needed = (self.client_id, self.auth_url, self.token_url)
         if self.model_fields_set and not all(needed):
             msg = "clientId, authUrl and tokenUrl together"
-            raise ValueError(msg)
+            raise RefusedError(msg)
         return self
+
+
+Origin = Annotated[
+    str,
+    matching(
+        "an origin like https://shop.example.org, or * for any",
+        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
+    ),
+]
+NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
 class Settings(Frozen):
     """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
     stack: str = Field(exclude=True)
-    production: bool = Field(default=False, description="Production rules: secrets must be configured and strong")
-    protect_data: bool = Field(
+    production: Boolean = Field(default=False, description="Production rules: secrets must be configured and strong")
+    protect_data: Boolean = Field(
         default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
     )
-    bind_address: Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+$")] = Field(
+    bind_address: BindAddress = Field(
         "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
     )
-    publish_reason: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = Field(
+    publish_reason: Annotated[str, text_of_length(0, 200)] = Field(
         "",
         alias="publishReason",
         description="Why ports are published outside loopback: required where bindAddress is another, "
         "and a label of the containers",
     )
-    access_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$")] = Field(
+    access_host: Host = Field(
         "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
     )
-    port_offset: Annotated[int, Field(ge=0, le=50_000)] = Field(
+    port_offset: Annotated[int, whole(0, 50_000)] = Field(
         0,
         alias="portOffset",
         # Linux hands out ports from 32768 on to outgoing connections.
         description="Added to every port, so that stacks can share a Docker host, up to 16000 safely",
     )
-    ports: Mapping[str, Port] = Field(
+    ports: Mapping[Text, Port] = Field(
         default_factory=dict,
         description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
         " containerLogs, collector (its health), demo, demoPager",
     )
-    limits: Mapping[str, Limits] = Field(
+    limits: Mapping[Text, Limits] = Field(
         default_factory=dict,
         description="Container limits that differ, by service: {memory: MiB, cpus: cores}",
     )
-    docker_socket: Annotated[str, Field(pattern=r"^(/[^:]+)?$")] = Field(
+    docker_socket: Annotated[str, matching("a path that starts with /, without :, or empty", r"(/[^:]+)?")] = Field(
         "/var/run/docker.sock",
         alias="dockerSocket",
         description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
         " lets reading calls through; empty for not at all",
     )
-    health_interval: Duration = Field(
+    health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
     )
-    scrape_interval: Duration = Field("15s", alias="scrapeInterval", description="Time between two scrapes")
-    rule_interval: Duration = Field(
+    scrape_interval: Annotated[str, duration("1s", "1m", unit="1s", reason=" (longer, 5-minute rates get thin)")] = (
+        Field("15s", alias="scrapeInterval", description="Time between two scrapes")
+    )
+    rule_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "1m", alias="ruleInterval", description="Time between two evaluations of the recording rules"
     )
-    prometheus_retention: Duration = Field(
+    prometheus_retention: Annotated[str, duration("35d", "10y", unit="1h")] = Field(
         "40d", alias="prometheusRetention", description="How long metrics are kept, at least 35d"
     )
-    prometheus_retention_size: Annotated[str, Field(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = Field(
-        "20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB"
-    )
-    remote_write_receiver: bool = Field(
+    prometheus_retention_size: Annotated[
+        str,
+        matching(
+            "a whole number with MB, GB or TB, like 20GB, at least 100MB",
+            r"([1-9][0-9]{2,8}MB)|([1-9][0-9]{0,5}GB)|([1-9][0-9]{0,2}TB)",
+        ),
+    ] = Field("20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB")
+    remote_write_receiver: Boolean = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
     )
-    loki_retention: Duration = Field(
+    redaction: Boolean = Field(
+        default=True,
+        description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        alias="corsOrigins",
+        description="Origins of web pages that may push to OTLP/HTTP, like https://shop.example.org",
+    )
+    networks: tuple[NetworkName, ...] = Field(
+        (),
+        description="Docker networks that Prometheus and the collector join besides the stack's own, already there",
+    )
+    loki_retention: Annotated[str, duration("24h", "10y", unit="1h")] = Field(
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )
-    jaeger_retention: Duration = Field("72h", alias="jaegerRetention", description="How long traces are kept")
+    jaeger_retention: Annotated[str, duration("1h", "1y", unit="1s")] = Field(
+        "72h", alias="jaegerRetention", description="How long traces are kept"
+    )
     grafana_root_url: OptionalUrl = Field(
         "", alias="grafanaRootUrl", description="The address people type; empty means the published one"
     )
-    grafana_admin_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$")] = Field(
-        "admin", alias="grafanaAdminUser", description="Grafana's administrator"
+    grafana_admin_user: Annotated[str, matching("1 to 64 letters, digits and . _ @ -", r"[A-Za-z0-9._@-]{1,64}")] = (
+        Field("admin", alias="grafanaAdminUser", description="Grafana's administrator")
     )
     grafana_admin_password: SecretStr | None = Field(
         None, alias="grafanaAdminPassword", description="Secret. Their password; generated when empty"
@@ -174,29 +233,27 @@ class Settings(Frozen):
     oauth_client_secret: SecretStr | None = Field(
         None, alias="oauthClientSecret", description="Secret. The client's secret at that provider"
     )
-    grafana_theme: Literal["dark", "light", "system"] = Field(
+    grafana_theme: Annotated[Theme, one_of(*get_args(Theme))] = Field(
         "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
     )
-    grafana_public_dashboards: bool = Field(
+    grafana_public_dashboards: Boolean = Field(
         default=False, alias="grafanaPublicDashboards", description="Let people publish dashboards without sign-in"
     )
-    grafana_feature_toggles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")], ...] = Field(
+    grafana_feature_toggles: tuple[FeatureToggle, ...] = Field(
         (), alias="grafanaFeatureToggles", description="Grafana feature toggles to turn on"
     )
-    dashboards_editable: bool = Field(
+    dashboards_editable: Boolean = Field(
         default=False, alias="dashboardsEditable", description="Dashboards can be edited in Grafana (development)"
     )
     smtp_host: OptionalAddress = Field(
         "", alias="smtpHost", description="Mail server as host:port; empty turns mail off"
     )
-    smtp_user: str = Field("", alias="smtpUser", description="User name at the mail server")
+    smtp_user: Text = Field("", alias="smtpUser", description="User name at the mail server")
     smtp_password: SecretStr | None = Field(
         None, alias="smtpPassword", description="Secret. Password at the mail server"
     )
-    smtp_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(
-        "grafana@localhost.localdomain", alias="smtpFrom", description="Sender of Grafana's mails"
-    )
-    smtp_start_tls: Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"] = Field(
+    smtp_from: Email = Field("grafana@localhost.localdomain", alias="smtpFrom", description="Sender of Grafana's mails")
+    smtp_start_tls: Annotated[StartTls, one_of(*get_args(StartTls))] = Field(
         "MandatoryStartTLS",
         alias="smtpStartTls",
         description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
@@ -205,8 +262,11 @@ class Settings(Frozen):
     alert_email: tuple[Email, ...] = Field(
         (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
     )
-    alert_webhook_url: OptionalExactUrl = Field(
-        "", alias="alertWebhookUrl", description="Gets pages, tickets and the dead man's switch as JSON; empty for none"
+    alert_webhook_url: SecretUrl | None = Field(
+        None,
+        alias="alertWebhookUrl",
+        description="Secret. Address that gets pages, tickets and the dead man's switch as JSON; plain text is accepted"
+        " outside production",
     )
     alert_slack_url: SecretUrl | None = Field(
         None, alias="alertSlackUrl", description="Secret. Slack's incoming webhook, for pages and tickets"
@@ -227,17 +287,22 @@ class Settings(Frozen):
     runbook_base_url: OptionalUrl = Field(
         "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
     )
-    watch_stack: bool = Field(
+    watch_stack: Boolean = Field(
         default=True,
         alias="watchStack",
         description="Watch Grafana, Prometheus and Loki as services with SLOs too",
     )
-    demo: bool = Field(
+    demo: Boolean = Field(
         default=False,
         description="Run and watch the demo: an inference gateway with customers, faults on demand and a pager",
     )
-    demo_rate: Annotated[int, Field(ge=1, le=1_000)] = Field(
+    demo_rate: Annotated[int, whole(1, 1_000)] = Field(
         5, alias="demoRate", description="The demo's requests per second at the busiest hour"
+    )
+    scrape_secrets: Mapping[SecretName, SecretStr] = Field(
+        default_factory=dict,
+        alias="scrapeSecrets",
+        description="Secret. Passwords, tokens and keys of the services' targets, by the name that a service gives",
     )
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; see the README for the fields of one"
@@ -253,9 +318,14 @@ class Settings(Frozen):
         return self.ports.get(name, DEFAULT_PORTS[name] + self.port_offset)
 
     @property
+    def parts(self) -> tuple[topology.Part, ...]:
+        """The parts that this stack runs, without the demo's."""
+        return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
+
+    @property
     def containers(self) -> tuple[str, ...]:
         """The containers that this stack runs."""
-        return CONTAINERS if self.docker_socket else SERVICES
+        return tuple(part.name for part in self.parts)
 
     @property
     def published(self) -> tuple[str, ...]:
@@ -263,9 +333,9 @@ class Settings(Frozen):
         return tuple(name for name in DEFAULT_PORTS if self.demo or name not in DEMO_PORTS)
 
     @property
-    def webhook(self) -> str:
-        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody ("")."""
-        return self.alert_webhook_url or (DEMO_PAGER_URL if self.demo else "")
+    def webhook(self) -> SecretStr | None:
+        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody."""
+        return self.alert_webhook_url or (SecretStr(DEMO_PAGER_URL) if self.demo else None)
 
     def limit(self, service: str) -> Limits:
         """Return the limits of one of the stack's own services."""
@@ -291,3 +361,13 @@ def field_of(key: str) -> str | None:
 def secret_keys() -> tuple[str, ...]:
     """Return the configuration keys that hold secrets."""
     return tuple(f.alias or n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation))
+
+
+def secrets_of(settings: Settings) -> Iterator[tuple[str, SecretStr | None]]:
+    """Yield every secret by its key, None where it is not configured; those of an object by `key.name`."""
+    for key in secret_keys():
+        value = getattr(settings, field_of(key) or key)
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{name}", secret) for name, secret in value.items())
+        else:
+            yield key, value

@@ -1,35 +1,178 @@
-"""PromQL that the configuration may hold, parsed before a rule is made of it."""
+"""PromQL and regular expressions that the configuration may hold, checked before a rule is made of them.
+
+What is accepted here, the pinned Prometheus accepts: the parser is a port of Prometheus' own, its regular expressions
+are RE2's, and what the port knows beyond Prometheus (`or` between matchers, functions that need a feature flag) is
+refused. A property test runs promtool over generated settings.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 
 import promql_parser
-from pydantic import AfterValidator
+import re2
+
+from observability.settings.value_types import Accepts, RefusedError, to_text
+
+LONGEST: Final = 4_000
+"""Characters of one expression."""
+DEEPEST: Final = 100
+"""Nested brackets in one expression: the parser's stack is finite."""
+_RESERVED_MATCHERS: Final = frozenset({"le", "quantile", "__name__"})
+_COUNTER_ENDS: Final = ("_total", "_count", "_sum", "_bucket")
+_GAUGE_ENDS: Final = (
+    "_in_progress", "_in_flight", "_inflight", "_inflight_requests", "_active_requests", "_active", "_current",
+    "_bytes", "_ratio", "_percent", "_info", "_seconds", "_milliseconds", "_timestamp", "_connections", "_depth",
+)  # fmt: skip
+_GAUGES: Final = frozenset({"up", "probe_success"})
 
 
-def _selector(value: str) -> str:
+def quoted(text: str) -> str:
+    """Return `text` as a PromQL string; JSON's escapes for characters beyond 16 bits are none of PromQL's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def looks_like_a_gauge(metric: str) -> bool:
+    """Return whether a metric's name is one that gauges have by convention."""
+    return not metric.endswith(_COUNTER_ENDS) and (metric in _GAUGES or metric.endswith(_GAUGE_ENDS))
+
+
+def check_regex(pattern: str) -> None:
+    """Raise RefusedError unless `pattern` is a regular expression of RE2, which Prometheus and Loki use."""
+    options = re2.Options()
+    options.log_errors = False
+    reason = ""
     try:
-        promql_parser.parse(f"up{{{value}}}")
-    except ValueError as error:
-        msg = f'PromQL label matchers, like service="checkout" ({str(error).splitlines()[0]})'
-        raise ValueError(msg) from None
-    return value
+        re2.compile(pattern, options)
+    except re2.error as error:
+        found = error.args[0] if error.args else ""
+        reason = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+    if "\\C" in pattern.replace("\\\\", ""):  # RE2 in C++ knows it, RE2 in Go does not
+        reason = r"invalid escape sequence: \C"
+    if "(?" in reason:
+        reason += "; RE2 has no lookahead, no lookbehind and no backreferences"
+    if reason:
+        raise RefusedError(f"a regular expression of RE2, as Prometheus reads it, like 5.. ({reason})")
 
 
-def _events(value: str) -> str:
+def _regex(value: object) -> str:
+    text = to_text(value)
+    if not text:
+        raise ValueError
+    check_regex(text)
+    return text
+
+
+def parse(text: str) -> Any:  # noqa: ANN401 - the parser's types have no common base
+    """Return the expression; RefusedError when Prometheus would not accept it."""
+    if len(text) > LONGEST:
+        raise RefusedError(f"PromQL of at most {LONGEST} characters")
+    depth = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if depth > DEEPEST:
+            raise RefusedError(f"PromQL with at most {DEEPEST} nested brackets")
+    if text.count("-") + text.count("+") > LONGEST // 4:
+        raise RefusedError("PromQL with fewer signs")
+    expression = promql_parser.parse(text)
+    for part in _parts(expression):
+        _check(part)
+    return expression
+
+
+def _parts(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+    """Yield the expression and everything in it."""
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, promql_parser.BinaryExpr):
+            waiting += [part.lhs, part.rhs]
+        elif isinstance(part, promql_parser.Call):
+            waiting += part.args
+        elif isinstance(part, promql_parser.AggregateExpr):
+            waiting += [p for p in (part.expr, part.param) if p is not None]
+        elif isinstance(part, (promql_parser.ParenExpr, promql_parser.UnaryExpr, promql_parser.SubqueryExpr)):
+            waiting.append(part.expr)
+        elif isinstance(part, promql_parser.MatrixSelector):
+            waiting.append(part.vector_selector)
+
+
+def _check(part: Any) -> None:  # noqa: ANN401 - as above
+    """Raise RefusedError for what this parser accepts and Prometheus does not."""
+    if isinstance(part, promql_parser.VectorSelector):
+        if part.matchers.or_matchers:
+            raise RefusedError('PromQL without `or` between matchers: write a=~"x|y", or two selectors')
+        for matcher in part.matchers.matchers:
+            if matcher.op in (promql_parser.MatchOp.Re, promql_parser.MatchOp.NotRe):
+                check_regex(matcher.value)
+    elif isinstance(part, promql_parser.Call):
+        if part.func.experimental or part.func.name in {"start", "end", "step", "range"}:
+            raise RefusedError(f"PromQL without {part.func.name}, which Prometheus has behind a feature flag")
+        if part.func.name == "label_replace":
+            check_regex(part.args[4].val)
+    elif isinstance(part, promql_parser.AggregateExpr) and str(part.op) in {"limitk", "limit_ratio"}:
+        raise RefusedError(f"PromQL without {part.op}, which Prometheus has behind a feature flag")
+
+
+def _selector(value: object) -> str:
+    text = _multiline(value)
+    if not text.strip():
+        return ""
     try:
-        vector = _is_vector(promql_parser.parse(value))
+        selector = parse(f"up{{{text}}}")
+    except RefusedError:
+        raise
     except ValueError as error:
-        msg = f"PromQL for events per second, like sum(rate(orders_total[5m])) ({str(error).splitlines()[0]})"
-        raise ValueError(msg) from None
+        raise RefusedError(f"{_MATCHERS} ({_first_line(error)})") from None
+    plain = isinstance(selector, promql_parser.VectorSelector) and selector.name == "up"
+    if not plain or selector.offset is not None or selector.at is not None or not selector.matchers.matchers:
+        raise RefusedError(f"{_MATCHERS}, without braces, and nothing else")
+    for matcher in selector.matchers.matchers:
+        if matcher.name in _RESERVED_MATCHERS:
+            raise RefusedError(f"label matchers without {matcher.name}, which the rules set themselves")
+    if text.count("#") > sum(m.value.count("#") for m in selector.matchers.matchers):
+        raise RefusedError("label matchers without a comment")
+    return text
+
+
+def _events(value: object) -> str:
+    text = _multiline(value).strip()
+    try:
+        expression = parse(text)
+        vector = _is_vector(expression)
+    except RefusedError:
+        raise
+    except ValueError as error:
+        raise RefusedError(f"{_EVENTS} ({_first_line(error)})") from None
     if not vector:
-        msg = "PromQL that gives an instant vector: a counter like orders_total, or its rate"
-        raise ValueError(msg)
-    return value.strip()
+        raise RefusedError("PromQL that gives an instant vector: a counter like orders_total, or its rate")
+    if isinstance(expression, promql_parser.VectorSelector):
+        _check_counter(expression)
+    return text
 
 
-def _is_vector(expr: promql_parser.Expr) -> bool:
+def _check_counter(selector: Any) -> None:  # noqa: ANN401 - the parser's type
+    """Raise RefusedError unless a rate can be taken of a selector that stands alone."""
+    name = selector.name or next((m.value for m in selector.matchers.matchers if m.name == "__name__"), "")
+    if selector.offset is not None or selector.at is not None:
+        raise RefusedError(
+            f"a counter without offset and @, because its rate is taken here; write them out where they are meant:"
+            f" rate({name or 'orders_total'}[5m] offset 5m)"
+        )
+    if ":" in name:  # a recorded series, which is taken as it is
+        return
+    if not name.endswith(_COUNTER_ENDS):
+        raise RefusedError(
+            f"a counter, whose name ends in {', '.join(_COUNTER_ENDS)}, because its rate is taken here. A gauge counts"
+            f" no events; of a counter with another name write the rate: rate({name or 'orders'}[5m])"
+        )
+
+
+def _is_vector(expr: Any) -> bool:  # noqa: ANN401 - the parser's types have no common base
+    """Return whether an expression gives an instant vector."""
     if isinstance(expr, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
         return _is_vector(expr.expr)
     if isinstance(expr, promql_parser.BinaryExpr):
@@ -39,5 +182,21 @@ def _is_vector(expr: promql_parser.Expr) -> bool:
     return isinstance(expr, (promql_parser.VectorSelector, promql_parser.AggregateExpr))
 
 
-Selector = Annotated[str, AfterValidator(_selector)]
-Events = Annotated[str, AfterValidator(_events)]
+def _multiline(value: object) -> str:
+    """Return text that may be written over several lines."""
+    if isinstance(value, str) and len(value) <= LONGEST:
+        to_text(" ".join(value.split())[:1_000])
+        return value
+    raise RefusedError(f"PromQL of at most {LONGEST} characters")
+
+
+def _first_line(error: ValueError) -> str:
+    return (str(error).splitlines() or [""])[0][:120]
+
+
+_MATCHERS: Final = 'PromQL label matchers, like service="checkout"'
+_EVENTS: Final = "PromQL for events per second, like sum(rate(orders_total[5m]))"
+
+Regex = Annotated[str, Accepts("a regular expression of RE2, as Prometheus reads it, like 5..", _regex)]
+Selector = Annotated[str, Accepts(_MATCHERS, _selector)]
+Events = Annotated[str, Accepts(_EVENTS, _events)]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-OPTIONAL_SECRETS = frozenset({"smtpPassword", "alertSlackUrl", "alertPagerdutyKey", "tlsKey", "oauthClientSecret"})
+OPTIONAL_SECRETS = frozenset(
+    {
+        "smtpPassword",
+        "alertWebhookUrl",
+        "alertSlackUrl",
+        "alertPagerdutyKey",
+        "tlsKey",
+        "oauthClientSecret",
+        "scrapeSecrets",
+    }
+)
 """Given by somebody else, as long or short as they are; never required, never generated."""
-MULTILINE_SECRETS = frozenset({"tlsKey"})
+MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets"})
+PLAIN_OUTSIDE_PRODUCTION = frozenset({"alertWebhookUrl"})
+"""Was no secret once; outside production it may still be stored as it was."""
 STAND_IN = "https://stand-in-for-a-secret-0123456789/"
 """What stands for a secret where the configuration is read without its passphrase. Some of them are URLs."""
 WEAK_SECRETS = frozenset({"admin", "password", "changeme", "secret", "grafana", "prom-operator", "letmein"})

@@ -2,36 +2,135 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from observability.settings.promql import Selector
+from observability.settings.promql import Regex, Selector, looks_like_a_gauge, quoted
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
-from observability.settings.value_types import Address, Frozen, Label, Metric, Name, OptionalOwner, Url
+from observability.settings.value_types import (
+    Accepts,
+    Address,
+    Boolean,
+    Certificate,
+    DnsAddress,
+    Frozen,
+    Host,
+    Metric,
+    Name,
+    OptionalOwner,
+    Path,
+    RefusedError,
+    Url,
+    check_label,
+    check_metric,
+    duration,
+    matching,
+    number,
+    one_of,
+    text_of_length,
+    to_boolean,
+    to_text,
+)
+
+RESERVED_TARGET_LABELS: Final = ("service", "job", "instance", "le", "quantile", "slo", "stack")
+"""Set by the stack, by Prometheus or by a histogram: another value would hide whose series it is."""
+RESERVED_SOURCES: Final = ("le", "quantile", "service", "slo", "stack")
+"""No labels of one request: they tell buckets and services apart."""
+_SUFFIXES: Final = ("_bucket", "_count", "_sum", "_total")
+_MILLISECONDS: Final = ("_milliseconds", "_millis", "_ms")
+
+Unit = Literal["seconds", "milliseconds"]
+Scheme = Literal["http", "https"]
+
+
+def _request_counter(value: object) -> str:
+    metric = check_metric(value)
+    if metric.endswith("_bucket"):
+        raise RefusedError(f"a counter of requests, like {metric.removesuffix('_bucket')}_count")
+    if looks_like_a_gauge(metric):
+        raise RefusedError(f"a counter of requests, like http_requests_total; {metric} is named like a gauge")
+    return metric
+
+
+def _histogram(value: object) -> str:
+    metric = check_metric(value)
+    for suffix in _SUFFIXES:
+        if metric.endswith(suffix):
+            raise RefusedError(f"the histogram's name without {suffix}: {metric.removesuffix(suffix)}")
+    return metric
+
+
+def _target_label(value: object) -> str:
+    label = check_label(value)
+    if label in RESERVED_TARGET_LABELS:
+        reserved = ", ".join(RESERVED_TARGET_LABELS)
+        raise RefusedError(f"a label of your own: {reserved} and names that start with __ are set by the stack")
+    return label
+
+
+def _source(value: object) -> str:
+    label = check_label(value)
+    if label in RESERVED_SOURCES:
+        raise RefusedError(f"a label that tells requests apart, like status: none of {', '.join(RESERVED_SOURCES)}")
+    return label
+
+
+def _parameter(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not values:
+        raise ValueError
+    return tuple(to_text(v) for v in values)
+
+
+Source = Annotated[str, Accepts("a label's name, like status", _source)]
+TargetLabel = Annotated[str, Accepts("a label's name, like team", _target_label)]
+SecretName = Annotated[
+    str, matching("the name of a secret in scrapeSecrets, like nodePassword", r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+]
+Bucket = Annotated[float, number(1e-6, 86_400)]
 
 
 class MetricNames(Frozen):
-    """What the service calls the metrics of the contract; `duration` is the histogram's base name."""
+    """What the service calls the metrics of the contract."""
 
-    requests: Metric = "http_requests_total"
-    duration: Metric = "http_request_duration_seconds"
-    in_progress: Metric | None = Field("http_requests_in_progress", alias="inProgress")
+    requests: Annotated[str, Accepts("a counter's name, like http_requests_total", _request_counter)] = Field(
+        "http_requests_total", description="Counter of requests"
+    )
+    duration: Annotated[str, Accepts("a histogram's name, like http_request_duration_seconds", _histogram)] = Field(
+        "http_request_duration_seconds", description="Histogram of response times: its name without _bucket"
+    )
+    unit: Annotated[Unit, one_of(*get_args(Unit))] = Field(
+        "seconds", description="Unit of the histogram's buckets: seconds or milliseconds"
+    )
+    in_progress: Metric | None = Field(
+        "http_requests_in_progress", alias="inProgress", description="Gauge of requests in progress; null for none"
+    )
+
+    @model_validator(mode="after")
+    def _has_its_unit(self) -> MetricNames:
+        if self.duration.endswith(_MILLISECONDS) and self.unit == "seconds":
+            raise RefusedError(f"unit: milliseconds, because {self.duration} is named so")
+        if self.duration.endswith("_seconds") and self.unit != "seconds":
+            raise RefusedError(f"unit: seconds, because {self.duration} is named so")
+        return self
 
 
 class LabelNames(Frozen):
     """What the service calls the labels of the contract; null where it has none."""
 
-    endpoint: Label | None = "endpoint"
-    method: Label | None = "method"
-    status: Label = "status"
+    endpoint: Source | None = Field("endpoint", description="Label with the route of a request; null for none")
+    method: Source | None = Field("method", description="Label with the HTTP method; null for none")
+    status: Source = Field("status", description="Label with the HTTP status code")
 
     @model_validator(mode="after")
     def _can_be_renamed(self) -> LabelNames:
         own = {"endpoint": self.endpoint, "method": self.method, "status": self.status}
+        sources = [name for name in own.values() if name is not None]
+        for name in sources:
+            if sources.count(name) > 1:
+                raise RefusedError(f"labels with a source each: {name} is given twice; null where the service has none")
         rename_order({contract: name for contract, name in own.items() if name is not None and name != contract})
         return self
 
@@ -51,6 +150,37 @@ def rename_order(renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(ordered)
 
 
+class BasicAuth(Frozen):
+    """User name and password that a target asks for."""
+
+    username: Annotated[str, text_of_length(1, 200)] = Field(description="User name")
+    password_secret: SecretName = Field(
+        alias="passwordSecret", description="Name of the password in the secret setting scrapeSecrets"
+    )
+
+
+class ScrapeTls(Frozen):
+    """How a target's certificate is checked, and the certificate that Prometheus shows."""
+
+    ca: Certificate = Field("", description="Certificates (PEM) of the authority that signed the target's certificate")
+    certificate: Certificate = Field("", description="Client certificate (PEM) that Prometheus shows to the target")
+    key_secret: SecretName | None = Field(
+        None, alias="keySecret", description="Name of the client certificate's key (PEM) in scrapeSecrets"
+    )
+    server_name: Host | None = Field(
+        None, alias="serverName", description="Name in the target's certificate, where it is not the target's host"
+    )
+    insecure_skip_verify: Boolean = Field(
+        default=False, alias="insecureSkipVerify", description="true does not check the target's certificate"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> ScrapeTls:
+        if bool(self.certificate) != (self.key_secret is not None):
+            raise RefusedError("certificate and keySecret together")
+        return self
+
+
 OTLP_METRICS: Mapping[str, Any] = {
     "requests": "http_server_request_duration_seconds_count",
     "duration": "http_server_request_duration_seconds",
@@ -68,29 +198,59 @@ OTLP_LATENCY: Mapping[str, Any] = {"threshold": "500ms"}
 class WatchedService(Frozen):
     """One HTTP service to watch: how to scrape it, how to select its series, and its SLOs.
 
-    `otlp` is one that pushes: its series are those whose `service.name` is `name`, by OpenTelemetry's conventions.
+    `otlp` is one that pushes: its series are those whose `service.name` is `serviceName`, by OpenTelemetry's
+    conventions. Without any SLO (`availability: null`, `latency: null`) it is an exporter: scraped, and nothing more.
     """
 
-    name: Name
-    otlp: bool = False
-    targets: tuple[Address, ...] = ()
-    dns: tuple[Address, ...] = ()
-    http_sd: tuple[Url, ...] = Field((), alias="httpSd")
-    metrics_path: Annotated[str, Field(pattern=r"^/")] = Field("/metrics", alias="metricsPath")
-    scheme: Literal["http", "https"] = "http"
-    target_labels: Mapping[Label, str] = Field(default_factory=dict, alias="targetLabels")
-    selector: Selector = ""
-    errors: Annotated[str, Field(min_length=1)] = "5.."
-    metrics: MetricNames = MetricNames()
-    labels: LabelNames = LabelNames()
-    availability: AvailabilitySlo | None = AvailabilitySlo()
-    latency: LatencySlo | None = LatencySlo()
-    slos: tuple[CustomSlo, ...] = ()
-    buckets: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    """The histogram's upper bounds in seconds; given, the latency threshold has to be one of them."""
-    owner: OptionalOwner = ""
-    absence_alerts: bool = Field(default=True, alias="absenceAlerts")
-    """Off: no alert when the service, its targets or its request counters are gone."""
+    name: Name = Field(description="Name in this stack: of its scrape job, its rules, its alerts and its panels")
+    service_name: Annotated[str, text_of_length(0, 200)] = Field(
+        "",
+        alias="serviceName",
+        description="Name that its telemetry carries (service.name, or the label service), like Shop.Checkout;"
+        " empty means `name`",
+    )
+    otlp: Boolean = Field(default=False, description="true: it pushes by OTLP, with OpenTelemetry's names")
+    targets: tuple[Address, ...] = Field((), description="Addresses to scrape, host:port")
+    dns: tuple[DnsAddress, ...] = Field((), description="DNS names to scrape, name:port; each address is a target")
+    http_sd: tuple[Url, ...] = Field((), alias="httpSd", description="URLs of Prometheus' HTTP service discovery")
+    metrics_path: Path = Field("/metrics", alias="metricsPath", description="Path of the metrics")
+    params: Mapping[
+        Annotated[str, text_of_length(1, 200)],
+        Annotated[tuple[str, ...], Accepts("one line of text, or a list of them", _parameter)],
+    ] = Field(default_factory=dict, description="Query of each scrape, like {module: [http_2xx]}")
+    scheme: Annotated[Scheme, one_of(*get_args(Scheme))] = Field("http", description="http or https")
+    scrape_interval: Annotated[str, duration("1s", "2m", unit="1s")] | None = Field(
+        None, alias="scrapeInterval", description="Time between two scrapes; empty means the stack's scrapeInterval"
+    )
+    scrape_timeout: Annotated[str, duration("1s", "2m", unit="1s")] | None = Field(
+        None, alias="scrapeTimeout", description="Longest time of one scrape; by default the interval, at most 10s"
+    )
+    basic_auth: BasicAuth | None = Field(None, alias="basicAuth", description="User name and password of the targets")
+    bearer_token_secret: SecretName | None = Field(
+        None, alias="bearerTokenSecret", description="Name of the targets' bearer token in scrapeSecrets"
+    )
+    tls: ScrapeTls | None = Field(None, description="TLS of the targets; needs scheme: https")
+    target_labels: Mapping[TargetLabel, Annotated[str, text_of_length(0, 200)]] = Field(
+        default_factory=dict, alias="targetLabels", description="Labels that every series of the targets gets"
+    )
+    selector: Selector = Field(
+        "", description='PromQL matchers of its series; empty means service="…", of one that pushes service_name="…"'
+    )
+    errors: Regex = Field("5..", description="Regular expression (RE2) over the status of requests that failed")
+    metrics: MetricNames = Field(MetricNames(), description="Names of its metrics")
+    labels: LabelNames = Field(LabelNames(), description="Names of its labels")
+    availability: AvailabilitySlo | None = Field(AvailabilitySlo(), description="Availability SLO; null for none")
+    latency: LatencySlo | None = Field(LatencySlo(), description="Latency SLO; null for none")
+    slos: tuple[CustomSlo, ...] = Field((), description="SLOs of its own")
+    buckets: tuple[Bucket, ...] = Field(
+        (), description="The histogram's upper bounds in seconds; given, the latency threshold has to be one of them"
+    )
+    owner: OptionalOwner = Field("", description="Who answers for it; empty means the stack's owner")
+    absence_alerts: Boolean = Field(
+        default=True,
+        alias="absenceAlerts",
+        description="false: no alert when the service, a target or its request counters are gone",
+    )
 
     @property
     def slo_by_name(self) -> Mapping[str, Slo]:
@@ -104,18 +264,49 @@ class WatchedService(Frozen):
         }
 
     @property
+    def telemetry_name(self) -> str:
+        """The name that its metrics, logs and traces carry."""
+        return self.service_name or self.name
+
+    @property
+    def scraped(self) -> bool:
+        """Whether Prometheus fetches its metrics."""
+        return bool(self.targets or self.dns or self.http_sd)
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether an SLO reads its counter or histogram of requests."""
+        return self.availability is not None or self.latency is not None
+
+    @property
     def matchers(self) -> str:
         """The PromQL matchers that select this service's series."""
-        return self.selector or f'service="{self.name}"'
+        label = "service_name" if self.otlp else "service"
+        return self.selector or f"{label}={quoted(self.telemetry_name)}"
+
+    @property
+    def secret_names(self) -> tuple[tuple[str, str], ...]:
+        """The field and the name of every scrape secret that it refers to."""
+        named = (
+            ("basicAuth.passwordSecret", self.basic_auth.password_secret if self.basic_auth else None),
+            ("bearerTokenSecret", self.bearer_token_secret),
+            ("tls.keySecret", self.tls.key_secret if self.tls else None),
+        )
+        return tuple((field, name) for field, name in named if name is not None)
 
     @model_validator(mode="before")
     @classmethod
     def _by_convention(cls, given: Any) -> Any:  # noqa: ANN401 - what pydantic checks next
-        if not isinstance(given, dict) or given.get("otlp") is not True:
+        if not isinstance(given, dict):
             return given
-        conventions = {"metrics": OTLP_METRICS, "labels": OTLP_LABELS, "latency": OTLP_LATENCY}
-        filled: dict[str, Any] = {"selector": f"service_name={json.dumps(given.get('name'))}"} | given
-        for key, usual in conventions.items():
+        try:
+            pushes = to_boolean(given.get("otlp", False))
+        except ValueError:
+            return given
+        if not pushes:
+            return given
+        filled: dict[str, Any] = dict(given)
+        for key, usual in {"metrics": OTLP_METRICS, "labels": OTLP_LABELS, "latency": OTLP_LATENCY}.items():
             own: Any = filled.get(key, {})
             if isinstance(own, dict):  # anything else is null, or wrong
                 filled[key] = {**usual, **own}
@@ -123,16 +314,15 @@ class WatchedService(Frozen):
 
     @model_validator(mode="after")
     def _pushed_or_scraped(self) -> WatchedService:
-        if self.otlp and (self.targets or self.dns or self.http_sd):
-            msg = "otlp: false where there is something to scrape (targets, dns, httpSd)"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _regex(self) -> WatchedService:
-        try:
-            re.compile(self.errors)
-        except re.error:
-            msg = "errors: a regular expression over the status label, like 5.."
-            raise ValueError(msg) from None
+        fields = ("targets", "dns", "http_sd", "params", "scrape_interval", "scrape_timeout", "basic_auth")
+        if self.otlp and any(getattr(self, f) for f in (*fields, "bearer_token_secret", "tls")):
+            msg = "otlp: false where there is something to scrape (targets, dns, httpSd and their options)"
+            raise RefusedError(msg)
+        if self.basic_auth and self.bearer_token_secret:
+            raise RefusedError("basicAuth or bearerTokenSecret, not both")
+        if self.tls and self.scheme != "https":
+            raise RefusedError("scheme: https, because tls is given")
+        contract = {name for name in (self.labels.endpoint, self.labels.method, self.labels.status) if name}
+        if hidden := sorted(contract & set(self.target_labels)):
+            raise RefusedError(f"targetLabels without {hidden[0]}, which tells the service's requests apart")
         return self

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from observability.settings.promql import Events
 from observability.settings.value_types import (
-    Duration,
+    Boolean,
     Frozen,
     Name,
     Objective,
     OptionalExactUrl,
     OptionalOwner,
+    duration,
     milliseconds,
+    number,
+    one_of,
+    whole,
 )
+
+SHORTEST_WINDOW: Final = "3d"
+"""The longest of the windows that the burn-rate alerts look back over; a test keeps the two equal."""
+Window = Annotated[str, duration("1m", "1y")]
+"""Rules can be made for any window; whether alerts can, checks.py says."""
+Threshold = Annotated[str, duration("1ms", "1h")]
+HistogramKind = Literal["classic", "native"]
+
+
+Severity = Literal["page", "ticket"]
 
 
 class BurnTier(Frozen):
     """Alert when the budget burns at `factor` or faster over both windows."""
 
-    severity: Literal["page", "ticket"]
-    factor: Annotated[float, Field(gt=0)]
-    long: Duration
-    short: Duration
+    severity: Annotated[Severity, one_of(*get_args(Severity))] = Field(description="page or ticket")
+    factor: Annotated[float, number(0.1, 10_000)] = Field(description="How many times faster than the budget allows")
+    long: Window = Field(description="Window over which the budget burns")
+    short: Window = Field(description="Window that ends the alert: shorter than long")
 
     @model_validator(mode="after")
     def _in_order(self) -> BurnTier:
@@ -35,21 +49,19 @@ class BurnTier(Frozen):
 
 
 class Slo(Frozen):
-    """`objective` percent of events are good over `window`.
+    """`objective` percent of events are good over `window`."""
 
-    `alerting` off keeps the numbers and leaves the alerts out. `owner` is who answers for it, empty means the
-    service's; `runbook` is where that person reads on, empty means this repository's. `burnAlerts` replaces the burn
-    rates that alert, which otherwise follow from the window; `pageAfterErrors` is the least number of bad events in a
-    page's long window.
-    """
-
-    objective: Objective
-    window: Duration = "30d"
-    alerting: bool = True
-    owner: OptionalOwner = ""
-    runbook: OptionalExactUrl = ""
-    burn_alerts: tuple[BurnTier, ...] | None = Field(None, alias="burnAlerts")
-    page_after_errors: Annotated[int, Field(ge=1)] = Field(5, alias="pageAfterErrors")
+    objective: Objective = Field(description="Percentage of events that have to be good")
+    window: Window = Field("30d", description="Time over which the objective holds")
+    alerting: Boolean = Field(default=True, description="false keeps the numbers and leaves the alerts out")
+    owner: OptionalOwner = Field("", description="Who answers for it; empty means the service's owner")
+    runbook: OptionalExactUrl = Field("", description="Address of its runbook; empty means this repository's")
+    burn_alerts: tuple[BurnTier, ...] | None = Field(
+        None, alias="burnAlerts", description="Burn rates that alert, instead of those that follow from the window"
+    )
+    page_after_errors: Annotated[int, whole(1, 1_000_000)] = Field(
+        5, alias="pageAfterErrors", description="Least number of bad events in a page's long window"
+    )
 
     @model_validator(mode="after")
     def _tiers_can_fire(self) -> Slo:
@@ -67,7 +79,7 @@ class Slo(Frozen):
 class AvailabilitySlo(Slo):
     """Good: requests that do not fail."""
 
-    objective: Objective = 99.5
+    objective: Objective = Field(99.5, description="Percentage of requests that must not fail")
 
 
 class LatencySlo(Slo):
@@ -77,10 +89,12 @@ class LatencySlo(Slo):
     bucket that holds it.
     """
 
-    objective: Objective = 99.0
-    threshold: Duration = "300ms"
-    histogram: Literal["classic", "native"] = "classic"
-    window: Duration = "7d"
+    objective: Objective = Field(99.0, description="Percentage of requests that have to be answered in time")
+    window: Window = Field("7d", description="Time over which the objective holds")
+    threshold: Threshold = Field("300ms", description="Slower than this is an error; a bucket of a classic histogram")
+    histogram: Annotated[HistogramKind, one_of(*get_args(HistogramKind))] = Field(
+        "classic", description="Kind of the histogram: classic or native"
+    )
 
 
 class CustomSlo(Slo):
@@ -91,18 +105,18 @@ class CustomSlo(Slo):
     event.
     """
 
-    name: Name
-    good: Events | None = None
-    bad: Events | None = None
-    total: Events
+    name: Name = Field(description="Value of the label slo; unique within the service")
+    good: Events | None = Field(None, description="PromQL: a counter of good events, or good events per second")
+    bad: Events | None = Field(None, description="PromQL of bad events, instead of good")
+    total: Events = Field(description="PromQL: a counter of all events, or all events per second")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> CustomSlo:
         if (self.good is None) == (self.bad is None):
             msg = "either good or bad: the one is what the other leaves of total"
             raise ValueError(msg)
-        counted = self.good or self.bad or ""
-        if "".join(counted.split()) == "".join(self.total.split()):
+        part = self.good or self.bad or ""
+        if "".join(part.split()) == "".join(self.total.split()):
             msg = "good, bad: other series than those of total (a gauge like probe_success is no counter)"
             raise ValueError(msg)
         return self

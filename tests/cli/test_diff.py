@@ -12,9 +12,9 @@ import pytest
 from cli.diffing.compare import compare
 from cli.diffing.markdown import markdown
 from cli.diffing.model import code, flatten, text
-from cli.diffing.restarts import MEASURED
-from cli.diffing.versions import Environment, _reason
-from cli.mocked import Registered
+from cli.diffing.versions import Environment
+from cli.evaluation import Registered, reason
+from observability import topology
 
 Program = tuple[Registered, ...]
 Edit = Callable[[dict[str, Any]], None]
@@ -308,7 +308,7 @@ def test_an_image_and_what_starts_again_for_it(before: Program) -> None:
         inputs["labels"][-1]["value"] += "0"
 
     told = said(before, edited(edited(before, "loki-image", image), "loki", container, ":Container"))
-    away = f"about {MEASURED['loki']:.0f} s, as measured; at most 60 s of it to stop"
+    away = f"about {topology.LOKI.restart.seconds:.0f} s, as measured; at most 60 s of it to stop"
     assert told == (
         "### Restarts\n\n"
         "| container | because of | away for | meanwhile | in |\n"
@@ -438,5 +438,5 @@ def test_lists_are_read_by_what_names_their_items() -> None:
 
 def test_the_reason_is_the_exceptions_own_words() -> None:
     traceback = 'Traceback:\n  File "x", line 1\npulumi.errors.RunError: 1 setting cannot be used:\n  - a: b\n'
-    assert _reason(traceback) == "1 setting cannot be used:\n  - a: b"
-    assert _reason("") == "it says nothing"
+    assert reason(traceback) == "1 setting cannot be used:\n  - a: b"
+    assert reason("") == "it prints nothing"

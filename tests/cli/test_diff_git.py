@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.bootstrap import ROOT
+from cli.errors import ExitCode
 from lab.sandbox import LEFT_OUT
 from tests.repository import begin, git
 
@@ -37,7 +38,7 @@ def edit(project: Path) -> Iterator[Callable[[str, str, str], None]]:
 
 
 def diff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from cli.commands import main; sys.exit(main(['diff', *sys.argv[1:]]))"
+    code = "import sys; from cli.app import main; sys.exit(main(['diff', *sys.argv[1:]]))"
     git_alone = str(Path(shutil.which("git") or "").parent)
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *arguments],
@@ -87,16 +88,16 @@ def test_another_secret_is_seen_and_not_shown(project: Path, edit: Callable[[str
 
 def test_a_base_that_is_not_there_is_one_sentence(project: Path) -> None:
     done = diff(project, "nowhere")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr == (
         "BASE=nowhere is no branch, tag or commit of this repository: name one, or `git fetch` it first\n"
     )
-    assert diff(project, "--upload-pack=x").stderr.startswith("BASE=--upload-pack=x is no branch")
+    assert diff(project, "--", "--upload-pack=x").stderr.startswith("BASE=--upload-pack=x is no branch")
 
 
 def test_an_environment_that_is_not_there_is_one_sentence(project: Path) -> None:
     done = diff(project, "main", "moon")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr.startswith("no environment moon: ")
 
 

@@ -1,52 +1,52 @@
-"""`make drift`: what is told apart, and what the report says. The real engine: tests/e2e/test_stack_review.py."""
+"""`drift`: how the results differ, and the report. The real engine: tests/e2e/test_stack_review.py."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cli import drift
-from cli.commands import main
+from cli.app import main
+from cli.errors import ExitCode
+from tests.cli import fakes
 
-Answers = dict[str, tuple[int, str]]
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    found: Answers = {"refresh": (0, "1 unchanged"), "preview": (0, "2 unchanged")}
-    monkeypatch.setenv("STACK", "dev")
-    monkeypatch.setattr("cli.engine.connect", lambda: None)
-    monkeypatch.setattr("cli.pulumi.select", lambda: None)
-    monkeypatch.setattr("cli.pulumi.look", lambda command, *_: found[command])
-    return found
+CLEAN = {"refresh": (0, "1 unchanged"), "preview": (0, "2 unchanged")}
 
 
-def test_no_drift(answers: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert answers
-    assert main(["drift", str(tmp_path / "r.md")]) == 0
+def drift(*arguments: str, **answers: tuple[int, str]) -> int:
+    return main(["drift", *arguments], lambda stack: fakes.context(stack, answers=CLEAN | answers))
+
+
+def test_no_drift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drift(str(tmp_path / "r.md")) == ExitCode.OK
     assert not (tmp_path / "r.md").exists()
     assert "stack 'dev' has not drifted" in capsys.readouterr().out
 
 
-def test_drift_of_either_kind_is_reported(answers: Answers, tmp_path: Path) -> None:
-    answers["refresh"] = (drift.DRIFTED, "~ container loki: memory ``` 1\nerror: no changes were expected")
-    assert main(["drift", str(tmp_path / "r.md")]) == drift.DRIFTED
-    assert (tmp_path / "r.md").read_text() == (
-        "Stack `dev` has drifted; `make up REFRESH=1` puts it back.\n\n"
+def test_drift_of_either_kind_is_reported(tmp_path: Path) -> None:
+    report = tmp_path / "r.md"
+    changed = (ExitCode.DRIFTED, "~ container loki: memory ``` 1\nerror: no changes were expected")
+    assert drift(str(report), refresh=changed) == ExitCode.DRIFTED
+    assert report.read_text() == (
+        "Stack `dev` has drifted; `make up REFRESH=1` corrects it.\n\n"
         "### What runs is not what the state believes\n\n"
         "````\n~ container loki: memory ``` 1\nerror: no changes were expected\n````\n"
     )
-    answers["refresh"], answers["preview"] = (0, ""), (drift.DRIFTED, "+ dashboard")
-    assert main(["drift", str(tmp_path / "r.md")]) == drift.DRIFTED
-    assert (
-        "### The program says something else than what is deployed\n\n```\n+ dashboard\n```\n"
-        in (tmp_path / "r.md").read_text()
-    )
+    assert drift(str(report), preview=(ExitCode.DRIFTED, "+ dashboard")) == ExitCode.DRIFTED
+    assert "### The program says something else than what is deployed\n\n```\n+ dashboard\n```\n" in report.read_text()
 
 
-def test_a_failure_is_no_drift(answers: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answers["preview"] = (1, "error: the engine is away")
-    assert main(["drift", str(tmp_path / "r.md")]) == 1
+def test_a_failure_is_no_drift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drift(str(tmp_path / "r.md"), preview=(1, "error: the engine is away")) == ExitCode.FAILED
     assert not (tmp_path / "r.md").exists()
-    assert "could not tell" in capsys.readouterr().out
+    assert "could not determine" in capsys.readouterr().out
+
+
+def test_programs_read_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drift("--json", preview=(ExitCode.DRIFTED, "+ dashboard")) == ExitCode.DRIFTED
+    assert json.loads(capsys.readouterr().out) == {
+        "stack": "dev",
+        "drifted": True,
+        "changes": {"The program says something else than what is deployed": "+ dashboard"},
+    }

@@ -43,7 +43,7 @@ def test_anything_else_in_any_hour_is_not(dev: Settings, found: dict[str, int]) 
 
 def test_what_arrived_between_the_countings_may_be_there_or_not(dev: Settings) -> None:
     before, after = (Measure("loki", "things", c, c) for c in ({at(1): 4}, {at(1): 6, at(0): 1}))
-    given = inventory.between([before], [after])[0].document()
+    given = inventory.merge([before], [after])[0].document()
     assert (given["low"], given["high"]) == ({at(1): 4, at(0): 0}, {at(1): 6, at(0): 1})
     for found, said in (({at(1): 4}, "yes"), ({at(1): 6, at(0): 1}, "yes"), ({at(1): 3}, "NO"), ({at(1): 7}, "NO")):
         assert verdicts(given, found, dev)[0].startswith("4 to 7")

@@ -2,79 +2,126 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
 import pytest
 
-from cli import promote, release, stack_config
-from cli.commands import main
-from observability.settings import Settings
+from cli import promote, release
+from cli.context import Context
+from cli.errors import ExitCode, NotConfirmedError, UsageError, UserError
+from tests.cli import fakes
 
-FACTS = {"loki": "3.7.8 aaa", "dashboard home": "111"}
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Every other command that was run, by name and stack; all of them succeed."""
-    found: list[tuple[str, str]] = []
-
-    def make(command: str, stack: str) -> int:
-        found.append((command, stack))
-        return 0
-
-    monkeypatch.setattr(promote, "_make", make)
-    monkeypatch.setattr(stack_config, "settings", lambda stack: Settings(stack=stack))
-    monkeypatch.setattr(release, "checked_out", lambda: ("abc", False))
-    monkeypatch.setattr(release, "commit", lambda stack: f"commit of {stack}")
-    monkeypatch.setattr(release, "expected", lambda _: FACTS)
-    monkeypatch.setattr(release, "running", lambda stack: FACTS if stack == "staging" else None)
-    monkeypatch.setenv("YES", "prod")
-    return found
+FINGERPRINT = {"loki": "3.7.8 aaa", "dashboard home": "111"}
 
 
-def test_what_works_in_one_goes_to_the_other(ran: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["promote", "staging", "prod"]) == 0
-    assert ran == [("verify", "staging"), ("up", "prod")]
-    said = capsys.readouterr().out
-    assert "prometheusRetention" in said
-    assert "40d" in said
-    assert "`up` changes in 'prod': loki added, dashboard home added" in said
-    assert "commit of staging" in said
+@dataclass
+class World:
+    """Two stacks and a clone: what each runs, and the commands that were run, by name and stack."""
+
+    running: Mapping[str, Mapping[str, str] | None] = field(default_factory=lambda: {"staging": FINGERPRINT})
+    works: bool = True
+    ran: list[tuple[str, str]] = field(default_factory=list)
+    steps: promote.Steps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = promote.Steps(
+            checked_out=lambda: ("abc", False),
+            expected=lambda _: FINGERPRINT,
+            verify=lambda context: self._run("verify", context, int(not self.works)),
+            up=lambda context: self._run("up", context, 0),
+        )
+
+    def _run(self, command: str, context: Context, code: int) -> int:
+        self.ran.append((command, context.stack))
+        return code
+
+    def context(self, stack: str) -> Context:
+        return fakes.context(stack, on_output=self._pulumi)
+
+    def _pulumi(self, *arguments: str, **_: object) -> str:
+        answers: dict[str, Any] = {
+            "ls": [{"name": name} for name, found in self.running.items() if found],
+            "history": [{"environment": {"git.head": f"commit of {arguments[-1]}"}}],
+            "export": {"deployment": {"resources": [self._release(arguments[-1])]}},
+        }
+        return json.dumps(answers[arguments[1]])
+
+    def _release(self, stack: str) -> dict[str, Any]:
+        return {"type": "dynamic/grafana:Deployment", "outputs": {"facts": self.running.get(stack)}}
+
+    def promote(self, source: str, target: str, *, confirmation: str = "prod") -> int:
+        return promote.run(self.context(source), self.context(target), confirmation=confirmation, steps=self.steps)
 
 
-def test_a_secret_is_told_of_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_works_in_one_goes_to_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    assert world.promote("staging", "prod") == ExitCode.OK
+    assert world.ran == [("verify", "staging"), ("up", "prod")]
+    printed = capsys.readouterr().out
+    assert "prometheusRetention" in printed
+    assert "40d" in printed
+    assert "`up` changes in 'prod': loki added, dashboard home added" in printed
+    assert "commit of" in printed
+
+
+def test_of_a_secret_only_its_presence_is_shown() -> None:
     values = {"grafanaAdminPassword": "hidden", "smtpPassword": "", "owner": "a  b"}
-    monkeypatch.setattr(
-        stack_config,
-        "raw",
-        lambda stack: (values, frozenset({"grafanaAdminPassword"})) if stack == "prod" else ({}, frozenset()),
-    )
-    assert promote._settings("staging", "prod") == [("grafanaAdminPassword", "generated", "set"), ("owner", "", "a b")]
+    assert promote.rows({}, frozenset(), values, frozenset({"grafanaAdminPassword"})) == [
+        ("grafanaAdminPassword", "generated", "set"),
+        ("owner", "", "a b"),
+    ]
 
 
-def test_what_is_not_right_is_refused_before_the_question(
-    ran: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refused(*names: str) -> str:
-        assert main(["promote", *names]) == 1
-        assert ("up", "prod") not in ran
-        return capsys.readouterr().err
-
-    assert "FROM: 'nowhere'; accepted: dev, prod, staging" in refused("nowhere", "prod")
-    assert "TO: ''" in refused("staging")
-    assert "another stack than FROM" in refused("prod", "prod")
-    monkeypatch.setenv("YES", "staging")
-    assert "'staging' is not 'prod'" in refused("staging", "prod")
-    monkeypatch.setattr(promote, "_make", lambda command, _: int(command == "verify"))
-    assert "does not work, see above" in refused("staging", "prod")
-    monkeypatch.setattr(release, "running", lambda _: FACTS | {"loki": "3.7.7 aaa"})
-    assert "does not run what this commit makes of it (loki 3.7.7 → 3.7.8)" in refused("staging", "prod")
-    monkeypatch.setattr(release, "running", lambda _: None)
-    assert "not up: there is nothing to promote" in refused("staging", "prod")
-    monkeypatch.setattr(release, "checked_out", lambda: ("abc", True))
-    assert "files differ from commit abc" in refused("staging", "prod")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("nowhere", "prod"), "FROM: 'nowhere'; accepted: dev, prod, staging"),
+        (("staging", ""), "TO: ''"),
+        (("prod", "prod"), "another stack than FROM"),
+    ],
+)
+def test_stacks_that_cannot_be(names: tuple[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        World().promote(*names)
 
 
-def test_the_program_tells_the_same_facts_twice() -> None:
-    facts = release.expected("staging")
-    assert facts == release.expected("staging")
-    assert {"grafana", "dashboard home"} <= set(facts)
-    assert release.expected("prod")["prometheus"] != facts["prometheus"], "another retention"
+@pytest.mark.parametrize(
+    ("world", "error", "message"),
+    [
+        (World(works=False), UserError, "does not work, see above"),
+        (
+            World(running={"staging": FINGERPRINT | {"loki": "3.7.7 aaa"}}),
+            UserError,
+            r"does not run what this commit makes of it \(loki 3.7.7 → 3.7.8\)",
+        ),
+        (World(running={}), UserError, "not up: there is nothing to promote"),
+    ],
+)
+def test_what_is_not_right_is_refused_before_the_question(world: World, error: type[UserError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        world.promote("staging", "prod")
+    assert ("up", "prod") not in world.ran
+
+
+def test_another_answer_changes_nothing() -> None:
+    world = World()
+    with pytest.raises(NotConfirmedError, match="'staging' is not 'prod'"):
+        world.promote("staging", "prod", confirmation="staging")
+    assert ("up", "prod") not in world.ran
+
+
+def test_changed_files_are_refused() -> None:
+    world = World()
+    world.steps = replace(world.steps, checked_out=lambda: ("abc", True))
+    with pytest.raises(UserError, match="files differ from commit abc"):
+        world.promote("staging", "prod")
+
+
+def test_the_program_has_the_same_fingerprint_twice() -> None:
+    fingerprint = release.expected("staging")
+    assert fingerprint == release.expected("staging")
+    assert {"grafana", "dashboard home"} <= set(fingerprint)
+    assert release.expected("prod")["prometheus"] != fingerprint["prometheus"], "another retention"

@@ -15,13 +15,18 @@ import pytest
 from docker import DockerClient
 
 from cli import repair, state_migration
-from cli.bootstrap import UserError
+from cli.context import Context
+from cli.errors import StackLockedError, UserError
+from tests.cli import fakes
 
 
 @pytest.fixture
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
-    monkeypatch.setenv("STACK", "dev")
+def stack(tmp_path: Path) -> Context:
+    return fakes.context("dev", variables={"PULUMI_BACKEND_URL": f"file://{tmp_path}"})
+
+
+@pytest.fixture
+def locks(tmp_path: Path) -> Path:
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "observability" / "dev"
     folder.mkdir(parents=True)
     return folder
@@ -39,14 +44,14 @@ def gone() -> int:
     return process.pid
 
 
-def test_a_lock_whose_process_is_gone_is_removed(locks: Path) -> None:
+def test_a_lock_whose_process_is_gone_is_removed(stack: Context, locks: Path) -> None:
     pid = gone()
     path = lock(locks, pid)
-    assert repair._locks() == [f"removed the lock of process {pid}, which is gone"]
+    assert repair.remove_locks(stack) == [f"removed the lock of process {pid}, which is gone"]
     assert not path.exists()
 
 
-def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) -> None:
+def test_a_lock_whose_process_lives_is_respected(stack: Context, locks: Path, tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     program.write_text("import time\nprint(flush=True)\ntime.sleep(60)\n")
     process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE)
@@ -54,8 +59,8 @@ def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) ->
     process.stdout.readline()  # it runs
     try:
         path = lock(locks, process.pid)
-        with pytest.raises(UserError, match=f"process {process.pid} on this machine"):
-            repair._locks()
+        with pytest.raises(StackLockedError, match=f"process {process.pid} on this machine"):
+            repair.remove_locks(stack)
         assert path.exists()
     finally:
         process.kill()
@@ -63,46 +68,46 @@ def test_a_lock_whose_process_lives_is_respected(locks: Path, tmp_path: Path) ->
         process.wait()
 
 
-def test_a_number_that_another_program_got_later_does_not_count(locks: Path) -> None:
+def test_a_number_that_another_program_got_later_does_not_count(stack: Context, locks: Path) -> None:
     path = lock(locks, os.getpid())  # alive, but no Pulumi
-    assert len(repair._locks()) == 1
+    assert len(repair.remove_locks(stack)) == 1
     assert not path.exists()
 
 
-def test_a_lock_of_another_machine_is_respected(locks: Path) -> None:
+def test_a_lock_of_another_machine_is_respected(stack: Context, locks: Path) -> None:
     path = lock(locks, gone(), host="elsewhere")
-    with pytest.raises(UserError, match="by me on elsewhere"):
-        repair._locks()
+    with pytest.raises(StackLockedError, match="by me on elsewhere"):
+        repair.remove_locks(stack)
     assert path.exists()
 
 
-def test_another_stacks_lock_is_none_of_ours(locks: Path) -> None:
+def test_another_stacks_lock_is_none_of_ours(stack: Context, locks: Path) -> None:
     other = locks.parent / "staging"
     other.mkdir()
     path = lock(other, gone())
-    assert repair._locks() == []
+    assert repair.remove_locks(stack) == []
     assert path.exists()
 
 
-def test_a_half_written_state_is_taken_from_its_copy(locks: Path, tmp_path: Path) -> None:
+def test_a_half_written_state_is_taken_from_its_copy(stack: Context, locks: Path, tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / "observability"
     folder.mkdir(parents=True)
     (folder / "dev.json").write_text('{"version": 3, "checkpo')
     (folder / "dev.json.bak").write_text('{"version": 3}')
     (folder / "dev.json.attrs").write_text("")
     (folder / "dev.json.bak.attrs").write_text("{}")
-    assert repair.unlock() == [
-        "took the state's copy, because the state was half-written",
+    assert repair.unlock(stack) == [
+        "restored the state from its copy, because it was half-written",
         "removed the half-written dev.json.attrs",
     ]
     assert (folder / "dev.json").read_text() == '{"version": 3}'
     assert (folder / "dev.json.bak.attrs").exists()
     assert not (folder / "dev.json.attrs").exists()
-    assert repair.unlock() == []
+    assert repair.unlock(stack) == []
     (folder / "dev.json").write_text("")
     (folder / "dev.json.bak").write_text("")
     with pytest.raises(UserError, match="damaged and so is its copy"):
-        repair.unlock()
+        repair.unlock(stack)
     assert locks.exists()
 
 
@@ -114,7 +119,7 @@ def test_with_a_volume_goes_what_was_in_it() -> None:
             return [self]
 
     volume = {"type": "docker:index/volume:Volume"}
-    state = [
+    resources = [
         volume | {"urn": "kept", "id": "kept-data"},
         volume | {"urn": "gone", "id": "gone-data"},
         {"type": "grafana:oss/folder:Folder", "urn": "in-kept", "id": "1", "deletedWith": "kept"},
@@ -122,12 +127,12 @@ def test_with_a_volume_goes_what_was_in_it() -> None:
         {"type": "pulumi:providers:grafana", "urn": "provider", "id": "3"},
     ]
     client = cast("DockerClient", SimpleNamespace(volumes=Volumes()))
-    assert [r["urn"] for r in repair._lost(client, state)] == ["gone", "in-gone"]
+    assert [r["urn"] for r in repair.lost_volumes(client, resources)] == ["gone", "in-gone"]
 
 
 def test_references_to_what_left_the_state_leave_with_it() -> None:
     resource = {"dependencies": ["a", "b"], "propertyDependencies": {"x": ["a"], "y": None}}
-    assert state_migration.without(resource, {"a"}) == {
+    assert state_migration.without_references(resource, {"a"}) == {
         "dependencies": ["b"],
         "propertyDependencies": {"x": [], "y": []},
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import pulumi, stack_config, state_migration
-from cli.bootstrap import UserError
+from cli import state_migration
+from cli.errors import UserError
+from tests.cli import fakes
 
 Json = dict[str, Any]
 
@@ -61,19 +62,56 @@ STATE: Json = {
 
 
 def test_what_is_of_the_host_goes_and_nothing_points_to_it() -> None:
-    left = state_migration.rootless(STATE)["deployment"]
+    left = state_migration.strip_host_resources(STATE)["deployment"]
     assert [r["urn"].rsplit("::", 1)[-1] for r in left["resources"]] == [
-        "observability-dev", "default", "grafana", "grafana-secret-key", "platform", "log to trace",
+        "observability-dev", "grafana", "grafana-secret-key", "platform", "log to trace",
     ]  # fmt: skip
-    folder = left["resources"][4]
+    folder = left["resources"][3]
     assert "deletedWith" not in folder
     assert folder["dependencies"] == []
     assert left["pending_operations"] == []
     assert len(STATE["deployment"]["resources"]) == 9, "the given state is left as it was"
 
 
+PROVIDER = "pulumi:providers:docker"
+NETWORK: Json = {
+    "deployment": {
+        "resources": [
+            resource("pulumi:pulumi:Stack", "observability-dev"),
+            resource(
+                "observability:index:Networks", "networks", parent=urn("pulumi:pulumi:Stack", "observability-dev")
+            ),
+            resource(PROVIDER, "default", id="1"),
+            resource(
+                "docker:index/network:Network",
+                "network",
+                id="abc",
+                parent=urn("observability:index:Networks", "networks"),
+                provider=urn(PROVIDER, "default") + "::1",
+            ),
+            resource("docker:index/network:Network", "gone", id="def"),
+            resource(VOLUME, "grafana-data", id="v"),
+        ]
+    }
+}
+
+
+def test_the_networks_that_exist_stay_known_so_that_nobody_has_to_leave_them() -> None:
+    left = state_migration.strip_host_resources(STATE, keep=NETWORK, networks=["abc"])["deployment"]["resources"]
+    names = [r["urn"].rsplit("::", 1)[-1] for r in left]
+    assert names[:5] == ["observability-dev", "networks", "default", "network", "grafana"]
+    assert "gone" not in names
+    assert "grafana-data" not in names
+    assert len({r["urn"] for r in left}) == len(left)
+
+
+def test_an_undo_keeps_the_networks_of_the_state_itself() -> None:
+    left = state_migration.strip_host_resources(NETWORK, keep=NETWORK, networks=["abc"])["deployment"]["resources"]
+    assert [r["urn"].rsplit("::", 1)[-1] for r in left] == ["observability-dev", "default", "network", "networks"]
+
+
 def test_an_empty_state_stays_one() -> None:
-    assert state_migration.rootless({"version": 3, "deployment": {}})["deployment"]["resources"] == []
+    assert state_migration.strip_host_resources({"version": 3, "deployment": {}})["deployment"]["resources"] == []
 
 
 def test_the_secrets_are_found_wherever_they_come_from() -> None:
@@ -99,19 +137,17 @@ WANTED = {"grafanaAdminUser": "admin", "grafanaAdminPassword": "p", "grafanaSecr
     ],
 )
 def test_only_what_differs_is_configured_and_never_as_an_argument(
-    monkeypatch: pytest.MonkeyPatch, configured: dict[str, str], written: list[str]
+    configured: dict[str, str], written: list[str]
 ) -> None:
-    given: dict[str, str | None] = {}
+    passed: dict[str, str | None] = {}
 
-    def ask(*arguments: str, given_: str | None = None, **more: str | None) -> str:
-        assert given_ is None
+    def output(*arguments: str, stdin: str | None = None) -> str:
         if arguments[:2] == ("config", "get"):
             return configured[arguments[2]] + "\n"
         assert arguments[:3] == ("config", "set", "--secret")
-        given[arguments[3]] = more["given"]
+        passed[arguments[3]] = stdin
         return ""
 
-    monkeypatch.setattr(pulumi, "ask", ask)
-    monkeypatch.setattr(stack_config, "raw", lambda _: ({}, frozenset(configured)))
-    assert state_migration.adopt(STATE, WANTED) == written
-    assert given == {name: WANTED[name] for name in written}
+    context = fakes.context("dev", on_output=output)
+    assert state_migration.configure_secrets(context, STATE, WANTED, frozenset(configured)) == written
+    assert passed == {name: WANTED[name] for name in written}

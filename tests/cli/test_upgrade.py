@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import docker.errors
 import pytest
-from docker import DockerClient
 
 from cli import archive, restore, upgrade
-from cli.bootstrap import UserError
-from cli.commands import main
+from cli.app import main
+from cli.bootstrap import ROOT
+from cli.errors import ExitCode, MissingToolError, NotConfirmedError, UsageError, UserError
 from observability import versions
 from observability.settings import CONTAINERS
+from tests.cli import fakes
 
 
 class Images:
     def get(self, reference: str) -> str:
         raise docker.errors.ImageNotFound(reference)
 
-    def pull(self, name: str, tag: str) -> None:
-        raise docker.errors.APIError("no", explanation=f"{name}:{tag} is unknown")
+    def pull(self, reference: str) -> None:
+        raise docker.errors.APIError("no", explanation=f"{reference} is unknown")
 
 
-CLIENT = cast("DockerClient", SimpleNamespace(images=Images()))
+ENGINE = fakes.engine(images=Images())
 
 
 @pytest.mark.parametrize("component", CONTAINERS)
@@ -47,16 +48,20 @@ def test_an_image_that_is_not_in_there_is_an_error() -> None:
     [
         ("", "1", "COMPONENT=: no such component; accepted: grafana, prometheus"),
         ("demo", "1", "COMPONENT=demo: no such component"),
-        ("loki", "", "TO=: no version"),
-        ("loki", "3.8 --privileged", "no version"),
+        ("loki", "", "TO=: not a version"),
+        ("loki", "3.8 --privileged", "not a version"),
         ("loki", versions.image("loki").tag, "pinned to that already"),
-        ("loki", "9.9.9", "grafana/loki:9.9.9 is unknown"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(component: str, to: str, said: str) -> None:
-    with pytest.raises(UserError, match=r"Nothing was changed\.") as refused:
-        upgrade._check(CLIENT, component, to)
+    with pytest.raises(UsageError, match=r"Nothing was changed\.") as refused:
+        upgrade.check(component, to)
     assert said in str(refused.value)
+
+
+def test_an_image_that_cannot_be_had_is_named() -> None:
+    with pytest.raises(MissingToolError, match=r"grafana/loki:9\.9\.9 .*is unknown.*Nothing was changed"):
+        ENGINE.pull_image("grafana/loki:9.9.9", "Is TO=9.9.9 right?")
 
 
 def manifest(**tags: str) -> archive.Manifest:
@@ -65,38 +70,37 @@ def manifest(**tags: str) -> archive.Manifest:
 
 
 def test_data_of_a_newer_version_is_refused() -> None:
-    restore._refuse_newer(manifest(grafana=versions.image("grafana").tag, loki="3.1.0", prometheus="v2.55.1@sha256:0"))
+    restore.refuse_newer(manifest(grafana=versions.image("grafana").tag, loki="3.1.0", prometheus="v2.55.1@sha256:0"))
     with pytest.raises(UserError, match=r"newer versions: loki 99\.0\.0 \(versions\.toml: .*Nothing was touched"):
-        restore._refuse_newer(manifest(loki="99.0.0"))
+        restore.refuse_newer(manifest(loki="99.0.0"))
 
 
 def test_restore_needs_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for given in ([], [""], [str(tmp_path)], [str(tmp_path / "none")]):
-        assert main(["restore", *given]) == 1
+    for path in ("", str(tmp_path), str(tmp_path / "none")):
+        assert main(["restore", path]) == ExitCode.USAGE
         assert "no such file; accepted: an archive of `make backup`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", [None, "staging", ""])
-def test_restore_asks_where_there_is_data(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
-    monkeypatch.delenv("YES", raising=False)
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
-    if given is not None:
-        monkeypatch.setenv("YES", given)
-    with pytest.raises(UserError, match=r"(?i)nothing was touched"):
-        restore._confirm("dev", manifest())
-    monkeypatch.setenv("YES", "dev")
-    restore._confirm("dev", manifest())
+def test_restore_asks_where_there_is_data() -> None:
+    context = fakes.context("dev")
+    for given in ("staging", ""):
+        with pytest.raises(NotConfirmedError, match="nothing was touched"):
+            restore.confirm(context, manifest(), given=given)
+    restore.confirm(context, manifest(), given="dev")
 
 
-def test_the_archive_is_read_before_anything_is_asked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_terminal_restore_names_the_option() -> None:
+    code = (
+        "from cli.context import Context\nContext('dev').confirm('It holds data.', 'nothing was touched', given=None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, cwd=ROOT)  # fmt: skip
+    assert "It holds data. Run this command in a terminal, or with YES=dev. Nothing was touched." in done.stderr
+
+
+def test_the_archive_is_read_before_anything_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.tar").write_bytes(b"no archive")
-    touched: list[Any] = []
-    monkeypatch.setattr("cli.engine.connect", lambda: None)
-    for name in ("cli.pulumi.select", "cli.pulumi.run", "cli.pulumi.ask", "cli.volumes.build"):
-        monkeypatch.setattr(name, lambda *_, **__: touched.append(1))
-    monkeypatch.setenv("STACK", "dev")
-    assert main(["restore", str(tmp_path / "a.tar")]) == 1
+    context = fakes.context("dev")
+    assert main(["restore", str(tmp_path / "a.tar")], lambda _: context) == ExitCode.USAGE
     assert "is no archive of `make backup`. Nothing was touched." in capsys.readouterr().err
-    assert touched == []
+    assert fakes.calls(context) == []

@@ -12,7 +12,7 @@ import pytest
 
 from cli import stack_config
 from cli.bootstrap import ROOT
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from components.alerting import CONDITION, EXPRESSIONS
 from observability.alerts import groups, messages, routing
 from observability.settings import Settings
@@ -21,7 +21,7 @@ SLACK = "https://slack.example.org/services/T/B/hidden"
 TOLD = {
     "smtpHost": "mail:25",
     "alertEmail": '["oncall@example.org", "second@example.org"]',
-    "alertWebhookUrl": "https://hooks.example.org/alerts?token=x",
+    "alertWebhookUrl": "https://me:p%40ss@hooks.example.org/alerts",
     "alertSlackUrl": SLACK,
     "alertPagerdutyKey": "a-pagerduty-key",
     "ticketQuietHours": '{"start": "18:00", "end": "08:00", "weekdays": ["sunday"], "timezone": "Europe/Berlin"}',
@@ -76,7 +76,8 @@ def test_contact_points_send_by_what_is_configured() -> None:
     assert senders & set(ticket) == senders - {"pagerduties"}
     assert senders & set(watchdog) == {"webhooks"}
     assert page["emails"][0]["addresses"] == ["oncall@example.org", "second@example.org"]
-    assert page["webhooks"][0]["url"] == TOLD["alertWebhookUrl"]
+    assert page["webhooks"][0]["url"] == "https://hooks.example.org/alerts", "what every Viewer sees"
+    assert (page["webhooks"][0]["basicAuthUser"], page["webhooks"][0]["basicAuthPassword"]) == ("me", "p@ss")
     assert page["slacks"][0]["text"] == messages.SLACK
     assert page["pagerduties"][0]["integrationKey"] == TOLD["alertPagerdutyKey"]
 

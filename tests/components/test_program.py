@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from components.service import Host, Port
 from observability.settings import DEMO, Settings
 

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from components import collector, grafana, jaeger, loki, prometheus, socket_proxy
 from components.files import digest
-from components.service import _cores
+from components.service import ServiceSpec, _cores, service_spec
+from observability import processes, topology
 from observability.settings import Limits, Settings
 from observability.versions import Image
+
+
+def spec_of(part: topology.Part, settings: Settings) -> ServiceSpec:
+    return service_spec(part, processes.process(part.name, settings), settings)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,7 @@ def test_cores_are_spelled_as_the_provider_reads_them_back(cpus: float, spelled:
 def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
     settings_of: Callable[[str], Settings],
 ) -> None:
-    spec = loki.spec(settings_of("dev"))
+    spec = spec_of(topology.LOKI, settings_of("dev"))
     changed = [
         replace(spec, health=("false",)),
         replace(spec, health_interval="9s"),
@@ -36,19 +40,19 @@ def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
     assert len({s.fingerprint() for s in [spec, *changed]}) == len(changed) + 1
     assert replace(spec, files={"/x": "y"}).fingerprint() == spec.fingerprint(), "files have their own digest"
     other = Image("other", "1", "")
-    pushed = collector.spec(settings_of("dev"))
+    pushed = spec_of(topology.COLLECTOR, settings_of("dev"))
     assert replace(pushed, owner_image=other).fingerprint() == pushed.fingerprint(), (
-        "who runs an errand is not the service"
+        "who runs a one-shot job is not the service"
     )
-    asking = socket_proxy.spec(settings_of("dev"))
+    asking = spec_of(topology.SOCKET_PROXY, settings_of("dev"))
     assert asking.socket is not None
     by_another = replace(asking, socket=replace(asking.socket, group_image=other))
     assert by_another.fingerprint() == asking.fingerprint()
 
 
-@pytest.mark.parametrize("module", [collector, socket_proxy, grafana, jaeger, loki, prometheus])
-def test_specs_are_the_same_every_time(module: object, settings_of: Callable[[str], Settings]) -> None:
-    first, second = (module.spec(settings_of("prod")) for _ in range(2))  # type: ignore[attr-defined]
+@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+def test_specs_are_the_same_every_time(part: topology.Part, settings_of: Callable[[str], Settings]) -> None:
+    first, second = (spec_of(part, settings_of("prod")) for _ in range(2))
     assert first == second
     assert first.fingerprint() == second.fingerprint()
 

@@ -419,7 +419,11 @@ def test_everything_optional() -> None:
     )
     assert (panel["repeat"], panel["repeatDirection"], panel["transparent"]) == ("job", "h", True)
     assert panel["links"] == [
-        {"title": "SLO", "url": "/d/slo-overview?${__url_time_range}&var-job=${job}", "targetBlank": False}
+        {
+            "title": "SLO",
+            "url": "/d/slo-overview?${__url_time_range}&var-job=${job:percentencode}",
+            "targetBlank": False,
+        }
     ]
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["noValue"] == "Nothing is scraped yet."

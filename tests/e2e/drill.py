@@ -21,7 +21,7 @@ from typing import Any
 
 from docker import DockerClient
 
-from lab import otlp
+from cli import otlp
 from lab.sandbox import Sandbox
 from observability.names import series
 from observability.versions import image

@@ -66,7 +66,7 @@ def real(make_real: Callable[..., Sandbox], inbox: Inbox) -> Sandbox:
         ruleInterval="15s",
         services=[{
             "name": "wrong", "targets": ["127.0.0.1:9"], "availability": None, "latency": None,
-            "slos": [{"name": "fails", "objective": 99, "window": "7d", "good": MANY_TO_MANY, "total": "up"}],
+            "slos": [{"name": "fails", "objective": 99, "window": "7d", "good": MANY_TO_MANY, "total": "sum(up)"}],
         }],
         prometheusRetentionSize="1GB",
         alertWebhookUrl=f"http://{inbox.host}:{inbox.webhook_port}/",

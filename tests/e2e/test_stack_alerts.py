@@ -24,9 +24,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from docker import DockerClient
 
+from cli.browser import open_browser, sign_in, take
 from cli.verify import panels
 from lab.sandbox import Sandbox
-from lab.screenshots import open_browser, sign_in, take
 from observability.rules.windows import BURN_ALERTS
 from observability.settings import seconds
 from tests.e2e.conftest import slow, wait_for

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pickle
 import re
 import signal
 import threading
@@ -15,10 +17,11 @@ from urllib.parse import quote
 
 import pytest
 
-from cli import archive
+from cli import archive, encryption, otlp
+from cli.errors import ExitCode
 from components.grafana_api import GrafanaApi, GrafanaError
-from lab import otlp
 from lab.sandbox import Sandbox
+from observability import versions
 from observability.settings import CONTAINERS, SERVICES
 from tests.e2e.conftest import slow, wait_for, wait_healthy
 
@@ -140,6 +143,9 @@ def test_restored_beside_the_first_everything_is_there(
     elsewhere = {"PULUMI_CONFIG_PASSPHRASE": "another-machines-passphrase"}  # what opens the state is in the archive
     began = time.monotonic()
     done = second.run("restore", str(path), DECRYPT=str(file), **elsewhere)
+    assert "is signed, and there is no key here" in done.stderr
+    elsewhere["ARCHIVE_KEY"] = str(key_of(filled))
+    done = second.run("restore", str(path), DECRYPT=str(file), **elsewhere)
     print(done.stdout, f"restore took {time.monotonic() - began:.1f} s")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " NO " not in done.stdout
@@ -174,11 +180,26 @@ def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple
     api.request("POST", "/api/admin/users", {"name": "Eve", "login": "eve", "password": PASSWORD})
     config = (filled.folder / f"Pulumi.{filled.name}.yaml").read_bytes()
     done = filled.run("restore", str(path), DECRYPT=str(file))
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_CONFIRMED
     assert f"YES={filled.name}" in done.stderr
-    done = filled.run("restore", str(path), DECRYPT=str(file), YES=filled.name)
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
+    application = filled.docker.containers.run(
+        versions.image("prometheus").reference,
+        ["-f", "/dev/null"],
+        entrypoint="/bin/tail",
+        network=f"observability-{filled.name}",
+        detach=True,
+        stop_signal="SIGKILL",
+    )
+    try:
+        done = filled.run("restore", str(path), DECRYPT=str(file), YES=filled.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        print(done.stdout)
+        application.reload()
+        assert application.status == "running"
+        code, answer = application.exec_run(["wget", "-qO-", "http://collector:13133/"])
+        assert code == 0, f"an application on the network reaches the restored stack: {answer!r}"
+    finally:
+        application.remove(force=True)
     assert filled.grafana().request("GET", "/api/dashboards/uid/by-hand")
     with pytest.raises(GrafanaError, match="401"):
         login(filled, "eve", PASSWORD)
@@ -186,6 +207,45 @@ def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple
     assert (filled.folder / f"Pulumi.{filled.name}.yaml").read_bytes() == config
     filled.expect_no_changes()
     assert filled.run("verify").returncode == 0
+
+
+def key_of(stack: Sandbox) -> Path:
+    return stack.folder / ".state" / "archive-key"
+
+
+def test_an_archive_with_code_in_its_state_is_refused_and_runs_nothing(
+    filled: Sandbox, taken: tuple[Path, Path, int], tmp_path: Path
+) -> None:
+    """Even signed: whoever restores it may have been given another's key, or have accepted it unsigned."""
+    path, file, _ = taken
+    marker, evil = tmp_path / "ran", tmp_path / "evil.tar"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return (eval, (f"open({str(marker)!r}, 'w').close()",))
+
+    identities = encryption.identities(str(file))
+    manifest, texts = archive.verify(path, identities, key_of(filled).read_bytes())
+    state = json.loads(texts[archive.STATE])
+    stack = state["deployment"]["resources"][0]["urn"].split("::")[0]
+    kind = "pulumi-python:dynamic/evil:Evil"
+    pickled = {"__provider": base64.b64encode(pickle.dumps(Evil())).decode()}
+    state["deployment"]["resources"].append(
+        {"urn": f"{stack}::observability::{kind}::evil", "type": kind, "custom": True, "id": "1",
+         "inputs": pickled, "outputs": pickled}
+    )  # fmt: skip
+    known = {f: getattr(manifest, f) for f in ("stack", "created", "images", "paused_seconds", "at", "counts")}
+    with archive.writing(evil, filled.name, manifest.created, None, key_of(filled).read_bytes()) as writer:
+        writer.text(archive.STATE, json.dumps(state))
+        archive.finish(writer, **known)
+    before = filled.ids()
+    done = filled.run("restore", str(evil), YES=filled.name)
+    assert done.returncode == 1
+    assert (
+        "resource 'evil' of type 'pulumi-python:dynamic/evil:Evil' is none that this program registers" in done.stderr
+    )
+    assert filled.ids() == before
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "foreign", "passphrase"])
@@ -207,7 +267,7 @@ def test_what_cannot_be_restored_touches_nothing(
     before = filled.ids()
     done = filled.run("restore", str(tmp_path / "a.tar"), DECRYPT=str(file), YES=filled.name)
     print(done.stderr)
-    assert done.returncode == 1
+    assert done.returncode != 0
     assert "othing was touched" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert filled.ids() == before
@@ -245,16 +305,14 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     said = filled.up()
-    assert "undid a restore that was interrupted" in said
+    assert "rolled back a restore that was interrupted" in said
     assert login(filled, "bob", PASSWORD)["login"] == "bob", "what came after the backup is there: nothing was restored"
     assert filled.docker.containers.list(all=True, filters={"name": journal}) == []
     filled.expect_no_changes()
 
 
-def test_the_manifest_says_what_is_in_it(taken: tuple[Path, Path, int]) -> None:
-    from cli import encryption  # noqa: PLC0415 - only here
-
-    manifest, texts = archive.verify(taken[0], encryption.opener(str(taken[1])))
+def test_the_manifest_says_what_is_in_it(filled: Sandbox, taken: tuple[Path, Path, int]) -> None:
+    manifest, texts = archive.verify(taken[0], encryption.identities(str(taken[1])), key_of(filled).read_bytes())
     assert set(texts) == {archive.STATE, archive.PASSPHRASE, "pulumi/Pulumi.e2e-backup.yaml"}
     assert set(manifest.images) == set(SERVICES)
     assert manifest.paused_seconds < 30

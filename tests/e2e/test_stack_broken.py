@@ -16,6 +16,8 @@ from docker import DockerClient
 from docker.errors import NotFound
 
 from cli import repair
+from cli.context import Context
+from cli.errors import ExitCode
 from lab.sandbox import Sandbox
 from observability.names import labels
 from observability.settings import CONTAINERS
@@ -63,9 +65,9 @@ def test_a_killed_first_run_is_finished_by_the_next(make_real: Callable[..., San
     wait_for(lambda: serving(stack), 180)  # verify alone takes a minute on a busy machine
     names = [str(c.name) for c in stack.docker.containers.list(filters={"name": f"observability-{stack.name}"})]
     assert sorted(names) == sorted(f"observability-{stack.name}-{s}" for s in CONTAINERS)
-    mended = [x.removeprefix("mended: ") for x in said.splitlines() if x.startswith("mended")]
-    assert mended[0].startswith("removed the lock of process")
-    sys.stdout.write(f"\nkilled after {moment} resources; mended: {'; '.join(mended)}\n")
+    repaired = [x.removeprefix("repaired: ") for x in said.splitlines() if x.startswith("repaired: ")]
+    assert repaired[0].startswith("removed the lock of process")
+    sys.stdout.write(f"\nkilled after {moment} resources; repaired: {'; '.join(repaired)}\n")
     assert stack.run("destroy", YES=stack.name).returncode == 0
     assert stack.docker.volumes.list(filters={"name": f"observability-{stack.name}"}) == []
 
@@ -75,7 +77,7 @@ def test_a_volume_that_a_killed_run_left_goes_and_one_of_data_stays(engine: Dock
         engine.volumes.create(name, labels=own)
         pending = {"type": "creating", "resource": {"type": "docker:index/volume:Volume", "inputs": {"name": name}}}
         try:
-            repair._operation(engine, pending, known)
+            repair.undo_operation(engine, Context("e2e").pulumi, pending, known)
             return name in {volume.name for volume in engine.volumes.list(filters={"name": name})}
         finally:
             with contextlib.suppress(NotFound):
@@ -107,7 +109,7 @@ def test_a_lock_whose_process_lives_is_respected(real: Sandbox) -> None:
     folder = real.folder / ".state" / ".pulumi" / "locks"
     wait_for(lambda: list(folder.rglob("*.json")), 30)
     second = real.run("up")
-    assert second.returncode == 1
+    assert second.returncode == ExitCode.LOCKED
     assert "is being changed by process" in second.stderr
     said, _ = first.communicate()
     assert first.returncode == 0, said
@@ -118,7 +120,7 @@ def test_a_wrong_image_tag_changes_nothing(real: Sandbox) -> None:
     before = real.ids()
     undo = real.edit("versions.toml", 'name = "grafana/loki"', 'name = "grafana/no-such-image"')
     done = real.run("up")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.MISSING_TOOL
     assert "image grafana/no-such-image" in done.stderr
     assert "Traceback" not in done.stderr
     assert real.ids() == before
@@ -170,7 +172,7 @@ def test_a_taken_port_is_named_and_the_service_keeps_the_old_one(real: Sandbox) 
 def test_a_wrong_passphrase_is_one_sentence(real: Sandbox) -> None:
     before = real.ids()
     done = real.run("up", PULUMI_CONFIG_PASSPHRASE="not-the-one")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.PASSPHRASE
     assert "the passphrase does not open the secrets" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert real.ids() == before
@@ -190,7 +192,7 @@ def test_bad_settings_stop_the_plain_program_too(real: Sandbox) -> None:
     real.up()
 
 
-def test_a_service_that_never_gets_ready_is_named_and_mended(real: Sandbox) -> None:
+def test_a_service_that_never_gets_ready_is_named_and_repaired(real: Sandbox) -> None:
     undo_config = real.edit("observability/configs/loki.py", '"http_listen_port": PORT', '"http_listen_port": PORT + 1')
     undo_wait = real.edit("components/checks.py", "READY_TIMEOUT_SECONDS = 120", "READY_TIMEOUT_SECONDS = 5")
     done = real.run("up")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import otlp
+from cli import otlp
 from lab.sandbox import Sandbox
 from observability.settings import CONTAINERS
 from tests.e2e.conftest import wait_for, wait_healthy

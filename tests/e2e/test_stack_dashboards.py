@@ -238,10 +238,10 @@ def test_opening_a_dashboard_costs_a_bounded_number_of_samples(real: Sandbox, se
 def test_the_report_prints_on_one_page(real: Sandbox, tmp_path: Path, paper: str) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
-    from lab import screenshots  # noqa: PLC0415 - needs Playwright
+    from cli import browser  # noqa: PLC0415 - needs Playwright
 
     file = tmp_path / f"{paper}.pdf"
-    screenshots.print_report(real.outputs(), file, paper=paper)
+    browser.print_report(real.outputs(), file, paper=paper)
     pages = len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))
     report(f"{paper}: {pages} page, {file.stat().st_size:,} bytes")
     assert pages == 1
@@ -251,10 +251,10 @@ def test_the_report_tells_the_incident_of_the_alert_history(real: Sandbox) -> No
     """In one row: the page that Loki remembers, and what Prometheus recorded of the same six hours."""
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium on PATH (Debian: apt-get install chromium)")
-    from lab import screenshots  # noqa: PLC0415 - needs Playwright
+    from cli import browser  # noqa: PLC0415 - needs Playwright
 
-    with screenshots.open_browser() as browser:
-        page = screenshots.sign_in(browser, real.outputs())
+    with browser.open_browser() as opened:
+        page = browser.sign_in(opened, real.outputs())
         page.goto(f"{real.outputs()['grafanaUrl']}/d/executive-slo-report?kiosk&viewPanel=panel-8")
         row = page.locator("[role=row]", has_text=SERVICE).filter(has_text="requests succeed").first
         row.wait_for(timeout=60_000)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import otlp
+from cli import otlp
 from lab.fault_injection import abuse, concurrent_up, corruption, restarts
 from lab.load_generator import Backends
 from lab.sandbox import Sandbox

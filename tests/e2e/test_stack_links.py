@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from cli import fault, link_check
+from cli import browser, fault, link_check
 from cli.bootstrap import ROOT
+from cli.otlp import new_trace
 from dashboards import queries
 from dashboards.catalogue import dashboards
-from lab import screenshots
-from lab.otlp import new_trace
 from lab.sandbox import Sandbox
 from observability import explore
 from observability.names import uids
@@ -49,8 +48,8 @@ def real(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def page(real: Sandbox) -> Iterator[Page]:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with screenshots.open_browser() as browser:
-        page = screenshots.sign_in(browser, real.outputs())
+    with browser.open_browser() as opened:
+        page = browser.sign_in(opened, real.outputs())
         page.set_default_timeout(PATIENCE_MS)
         page.set_viewport_size({"width": 1600, "height": 1400})
         yield page
@@ -64,7 +63,7 @@ def keep(page: Page, name: str) -> None:
 def send(real: Sandbox) -> str:
     """Send a request with a trace ID of its own through the gateway; return it once its spans and lines are there."""
     trace = new_trace()
-    link_check.answered(real.url("demo")).send(trace)
+    link_check.demo_request(real.url("demo")).send(trace)
     api = real.grafana()
     jaeger, loki = (f"/api/datasources/proxy/uid/{uid}" for uid in (uids.DATASOURCE_JAEGER, uids.DATASOURCE_LOKI))
     query = urllib.parse.quote(f'{{service_name=~"inference-.*"}} |= `{trace}`')

@@ -168,6 +168,9 @@ def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path
     readme.works(real, "make backup TO=dir ENCRYPT=…", TO=f"{tmp_path}/dir", ENCRYPT=f"{recipients}")
     own, other = {"YES": real.name}, {"YES": second.name}
     assert "restored" in readme.works(real, "make restore FROM=archive", env=own, FROM=plain)
+    (tmp_path / "another-key").write_text("of-somebody-else-0123456789-0123456789")
+    another = own | {"ARCHIVE_KEY": str(tmp_path / "another-key")}
+    assert "restored" in readme.works(real, "make restore FROM=old.tar ACCEPT_UNSIGNED=yes", env=another, FROM=plain)
     opened = {"FROM": sealed, "DECRYPT": f"{tmp_path}/key.txt"}
     assert "restored" in readme.works(
         real, "make restore FROM=/mnt/nas/observability-….tar DECRYPT=key.txt", env=own, **opened

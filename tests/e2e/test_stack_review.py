@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.diffing.restarts import MEASURED
-from cli.drift import DRIFTED
+from cli.errors import ExitCode
 from lab.sandbox import Sandbox
+from observability import topology
 from tests.e2e.conftest import slow, wait_healthy
 from tests.repository import begin
 
@@ -112,7 +112,7 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
 
     real.grafana().request("DELETE", "/api/dashboards/uid/logs")
     done = real.run("drift", str(report))
-    assert done.returncode == DRIFTED, done.stdout + done.stderr
+    assert done.returncode == ExitCode.DRIFTED, done.stdout + done.stderr
     assert "### What runs is not what the state believes" in report.read_text()
     assert "logs" in report.read_text()
     real.up(refresh=True)
@@ -122,11 +122,11 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
         done = real.run("drift", str(report))
     finally:
         undo()
-    assert done.returncode == DRIFTED, done.stdout + done.stderr
+    assert done.returncode == ExitCode.DRIFTED, done.stdout + done.stderr
     assert "### The program says something else than what is deployed" in report.read_text()
 
     done = real.run("drift", DOCKER_HOST="tcp://127.0.0.1:9")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NO_ENGINE
     assert "Docker does not answer" in done.stderr
 
 
@@ -152,7 +152,9 @@ def test_what_restarts_is_what_was_said_and_for_about_so_long(real: Sandbox) -> 
         assert real.changed(before) == set(re.findall(r"^\| `([a-z-]+)` \|", told, re.MULTILINE))
         print({service: round(seconds, 1) for service, seconds in away.seconds.items()})
         for service, seconds in away.seconds.items():
-            assert 0 < seconds < 3 * MEASURED[service] + 5, service  # another machine, and others on it
+            measured = topology.part(service).restart.seconds
+            assert measured is not None
+            assert 0 < seconds < 3 * measured + 5, service  # another machine, and others on it
     finally:
         (real.folder / file).write_text(text)
 

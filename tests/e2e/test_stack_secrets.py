@@ -15,7 +15,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from cli.state_migration import without
+from cli.state_migration import without_references
 from components.access import RENEW_DAYS
 from components.data_keys import rewrap
 from components.grafana_api import GrafanaApi, GrafanaError
@@ -75,7 +75,7 @@ def forget(real: Sandbox, type_: str) -> None:
     resources = exported["deployment"]["resources"]
     gone = {r["urn"] for r in resources if r["type"].endswith(type_)}
     assert gone
-    exported["deployment"]["resources"] = [without(r, gone) for r in resources if r["urn"] not in gone]
+    exported["deployment"]["resources"] = [without_references(r, gone) for r in resources if r["urn"] not in gone]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(exported, file)
         file.flush()

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from cli.bootstrap import UserError
+from cli import otlp
+from cli.errors import UserError
 from components.grafana_api import GrafanaApi
-from lab import faults, otlp
+from lab import faults
 from lab.fault_injection import Outcome, abuse, after, clock_skew, corruption, missed
 from lab.fault_injection.alarms import Alarms
 from lab.load_generator import Counted, Sent

@@ -1,21 +1,41 @@
-"""The README's table of settings is the schema's."""
+"""The schema in Pulumi.yaml and the reference of settings are the model's."""
 
 from __future__ import annotations
 
 import pytest
-import yaml
 
-from cli.bootstrap import ROOT
-from lab.settings_table import README, written
+from lab.settings_table import PAGE, SCHEMA, fields, page, schema
+from observability.settings import Settings, WatchedService
 
 
-def test_the_table_is_the_schema_s() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert written(text) == text, "run `make settings`"
-    for key in yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]:
+def test_the_schema_is_the_model_s() -> None:
+    text = SCHEMA.read_text(encoding="utf-8")
+    assert schema(text) == text, "run `make settings`"
+
+
+def test_the_reference_is_the_model_s() -> None:
+    assert page() == PAGE.read_text(encoding="utf-8"), "run `make settings`"
+
+
+def test_the_reference_has_every_field() -> None:
+    text = page()
+    for key in (*fields(Settings), *fields(WatchedService)):
         assert f"\n| `{key}` | " in text
+    for where in (
+        "services[]",
+        "services[].availability",
+        "services[].slos[]",
+        "services[].tls",
+        "limits.<name>",
+        "oauth",
+    ):
+        assert f"\n## Fields of `{where}`\n" in text
 
 
-def test_a_readme_without_a_place_for_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place for the settings"):
-        written("# A README\n")
+def test_every_field_is_described() -> None:
+    assert "|  |  |\n" not in page().replace("| accepted |", "")
+
+
+def test_a_file_without_a_place_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for the schema"):
+        schema("name: x\n")

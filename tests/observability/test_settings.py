@@ -11,6 +11,7 @@ import yaml
 
 from observability.configs import prometheus
 from observability.settings import LabelNames, Settings, SettingsError, field_of, load, milliseconds, secret_keys
+from observability.settings.secret_rules import PLAIN_OUTSIDE_PRODUCTION
 from tests.pem import self_signed
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,12 @@ def problems(raw: dict[str, str], secret: frozenset[str] = frozenset(), stack: s
 def custom(**fields: object) -> str:
     """Return a service with one SLO of its own."""
     slo = {"name": "b", "objective": 99, "good": "x_total", "total": "x_total"} | fields
-    return json.dumps([{"name": "a", "slos": [slo]}])
+    return json.dumps([{"name": "a", "targets": ["a:1"], "slos": [slo]}])
+
+
+def scraped(**fields: object) -> str:
+    """Return one service with a target and these fields."""
+    return json.dumps([{"name": "a", "targets": ["a:1"], **fields}])
 
 
 def test_defaults_are_the_promised_ones() -> None:
@@ -43,52 +49,76 @@ def test_defaults_are_the_promised_ones() -> None:
     ("key", "value", "accepted"),
     [
         ("portOffset", "abc", "a whole number"),
-        ("portOffset", "-1", "greater than or equal to 0"),
+        ("portOffset", "-1", "a whole number from 0 to 50000"),
         ("dashboardsEditable", "maybe", "true or false"),
         ("grafanaRootUrl", "grafana.example.org", "a URL with its scheme"),
-        ("grafanaTheme", "pink", "'dark', 'light' or 'system'"),
+        ("grafanaTheme", "pink", "dark, light or system"),
         ("smtpHost", "mail", "host:port"),
-        ("smtpStartTls", "yes", "'OpportunisticStartTLS', 'MandatoryStartTLS' or 'NoStartTLS'"),
+        ("smtpStartTls", "yes", "OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS"),
         ("scrapeInterval", "soon", "a duration"),
-        ("scrapeInterval", "0s", "a duration above zero"),
-        ("scrapeInterval", "2m", "at most 1m"),
-        ("ruleInterval", "10m", "from scrapeInterval to 5m"),
-        ("prometheusRetention", "30d", "at least 35d"),
-        ("prometheusRetentionSize", "lots", "text that matches"),
-        ("lokiRetention", "90m", "at least 24h"),
-        ("bindAddress", "everywhere", "text that matches"),
-        ("publishReason", "two\nlines", "text that matches"),
-        ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "greater than or equal to 64"),
+        ("scrapeInterval", "0s", "a duration from 1s to 1m"),
+        ("scrapeInterval", "2m", "a duration from 1s to 1m"),
+        ("ruleInterval", "10m", "a duration from 1s to 5m"),
+        ("prometheusRetention", "30d", "a duration from 35d"),
+        ("prometheusRetentionSize", "lots", "a whole number with MB, GB or TB"),
+        ("lokiRetention", "90m", "a duration from 24h"),
+        ("bindAddress", "everywhere", "an IP address"),
+        ("publishReason", "two\nlines", "text without line breaks"),
+        ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "a whole number from 64"),
         ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
         ("ports", '{"grafana": 9090}', "a port of its own"),
         ("ports", '{"web": 80}', "grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp"),
-        ("owner", "", "text that matches"),
-        ("alertEmail", '["nobody"]', "text that matches"),
+        ("owner", "", "1 to 64 letters"),
+        ("alertEmail", '["nobody"]', "an e-mail address"),
         ("alertWebhookUrl", "hooks.example.org", "a URL with its scheme"),
         ("ticketQuietHours", '{"start": "18:00"}', "start and end together"),
-        ("ticketQuietHours", '{"start": "18:00", "end": "24:00"}', "text that matches"),
-        ("ticketQuietHours", '{"weekdays": ["someday"]}', "'monday'"),
+        ("ticketQuietHours", '{"start": "18:00", "end": "24:00"}', "a time of day"),
+        ("ticketQuietHours", '{"weekdays": ["someday"]}', "monday, tuesday"),
         ("ticketQuietHours", '{"timezone": "Mars/Olympus"}', "a time zone's name"),
         ("runbookBaseUrl", "docs/runbooks", "a URL with its scheme"),
         ("services", "{}", "a list"),
-        ("services", '[{"name": "No"}]', "text that matches"),
+        ("services", '[{"name": "No"}]', "lower-case letters"),
         ("services", '[{"name": "a", "targets": ["nowhere"]}]', "host:port"),
-        ("services", '[{"name": "a", "selector": "service="}]', "PromQL label matchers"),
-        ("services", '[{"name": "a", "availability": {"objective": 100}}]', "above 0 and below 100"),
-        ("services", '[{"name": "a", "availability": {"window": "60d"}}]', "at most prometheusRetention"),
-        ("services", '[{"name": "a", "latency": {"threshold": "fast"}}]', "a duration"),
-        ("services", '[{"name": "a", "errors": "("}]', "a regular expression"),
-        ("services", '[{"name": "a"}, {"name": "a"}]', "a name that no other service has"),
+        ("services", scraped(selector="service="), "PromQL label matchers"),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"], "availability": {"objective": 100}}]',
+            "above 0 and below 100",
+        ),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"], "availability": {"window": "60d"}}]',
+            "at most prometheusRetention",
+        ),
+        ("services", scraped(latency={"threshold": "fast"}), "a duration"),
+        ("services", scraped(errors="("), "a regular expression"),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"]}, {"name": "a", "targets": ["a:1"]}]',
+            "a name that no other service has",
+        ),
         ("services", '[{"name": "loki"}]', "a name that no other service has"),
-        ("services", '[{"name": "a", "colour": "red"}]', "no such field"),
+        ("services", scraped(colour="red"), "unknown field"),
         ("services", '[{"name": "a", "otlp": true, "targets": ["a:1"]}]', "false where there is something to scrape"),
         ("services", '[{"name": "a", "otlp": true, "labels": "x"}]', "an object with named fields"),
-        ("services", '[{"name": "a", "labels": {"endpoint": "method", "method": "endpoint"}}]', "swapped in a circle"),
-        ("services", '[{"name": "a", "buckets": [0.25, 0.5]}]', "one of its buckets, 0.25s, 0.5s"),
-        ("services", '[{"name": "a", "latency": {"histogram": "sparse"}}]', "'classic' or 'native'"),
-        ("services", '[{"name": "a", "availability": {"runbook": "docs/a.md"}}]', "a URL with its scheme"),
-        ("services", '[{"name": "a", "availability": {"owner": "\\n"}}]', "text that matches"),
-        ("services", custom(name="B"), "text that matches"),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"], "labels": {"endpoint": "method", "method": "endpoint"}}]',
+            "swapped in a circle",
+        ),
+        ("services", scraped(buckets=[0.25, 0.5]), "one of its buckets, 0.25s, 0.5s"),
+        ("services", scraped(latency={"histogram": "sparse"}), "classic or native"),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"], "availability": {"runbook": "docs/a.md"}}]',
+            "a URL with its scheme",
+        ),
+        (
+            "services",
+            '[{"name": "a", "targets": ["a:1"], "availability": {"owner": "\\n"}}]',
+            "text without line breaks",
+        ),
+        ("services", custom(name="B"), "lower-case letters"),
         ("services", custom(name="latency"), "a name that no other SLO here has"),
         ("services", custom(objective=100), "above 0 and below 100"),
         ("services", custom(objective=0), "above 0 and below 100"),
@@ -111,8 +141,8 @@ def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accept
 def test_every_problem_is_listed_at_once() -> None:
     found = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
     assert len(found) == 4
-    found = problems({"grafanaTheme": "pink", "prometheusRetention": "5d"})  # the second needs two settings to see
-    assert [f.split(":")[0] for f in found] == ["grafanaTheme", "prometheusRetention"]
+    found = problems({"grafanaTheme": "pink", "smtpUser": "me"})  # the second needs two settings to see
+    assert [f.split(":")[0] for f in found] == ["grafanaTheme", "smtpPassword"]
 
 
 def test_an_unknown_key_names_its_nearest() -> None:
@@ -158,10 +188,11 @@ NEEDED = {
 """What some secrets are no use without."""
 
 
-@pytest.mark.parametrize("key", secret_keys())
+@pytest.mark.parametrize("key", sorted({*secret_keys()} - PLAIN_OUTSIDE_PRODUCTION))
 def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
     # Some of them are URLs.
     value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
+    value = json.dumps({"a": value}) if key == "scrapeSecrets" else value
     others = NEEDED.get(key, {})
     found = problems({key: value, **others, "portOffset": "x"})
     assert any("plain text" in f for f in found)
@@ -209,7 +240,7 @@ def test_single_sign_on_is_whole_or_not_there() -> None:
     assert not load("dev", {"oauth": "{}"}).oauth
     assert load("dev", {"oauth": OAUTH}).oauth
     assert "clientId, authUrl and tokenUrl together" in problems({"oauth": '{"clientId": "x"}'})[0]
-    assert "no such field" in problems({"oauth": '{"clientSecret": "x"}'})[0]
+    assert "unknown field" in problems({"oauth": '{"clientSecret": "x"}'})[0]
     assert problems({"oauth": OAUTH[:-1] + ', "usePkce": false}'})[0].startswith("oauthClientSecret: missing")
     secret = frozenset({"oauthClientSecret"})
     assert problems({"oauthClientSecret": STRONG}, secret)[0].startswith("oauth: {}")
@@ -258,7 +289,12 @@ def test_events_are_a_counter_or_any_instant_vector(total: str) -> None:
 
 
 def test_a_native_histogram_needs_no_bucket() -> None:
-    service: dict[str, object] = {"name": "a", "buckets": [0.25], "latency": {"histogram": "native"}}
+    service: dict[str, object] = {
+        "name": "a",
+        "targets": ["a:1"],
+        "buckets": [0.25],
+        "latency": {"histogram": "native"},
+    }
     assert load("dev", {"services": json.dumps([service])}).services
     service["latency"] = {"threshold": "250ms"}
     assert load("dev", {"services": json.dumps([service])}).services

@@ -99,9 +99,10 @@ def two_writers(world: World) -> dict[str, str]:
 def in_flight(world: World) -> dict[str, str]:
     """Every request is counted when it begins, and as good two minutes later."""
     count = world.seconds // 5
-    begun = " ".join(str(n // 12 * 100) for n in range(count))
-    done = " ".join(str(max(n - 24, 0) // 12 * 100) for n in range(count))
-    world.requests, world.errors = (count - 25) // 12 * 100, 0
+    last = count - 100
+    begun = " ".join(str(min(n, last) // 12 * 100) for n in range(count))
+    done = " ".join(str(max(min(n - 24, last), 0) // 12 * 100) for n in range(count))
+    world.requests, world.errors = last // 12 * 100, 0
     return {'begun_total{service="shop"}': begun, 'done_total{service="shop"}': done}
 
 

@@ -9,7 +9,7 @@ import pulumi_policy.proxy
 import pytest
 
 from cli import policies
-from cli.mocked import Registered
+from cli.evaluation import Registered
 from observability.settings import Settings
 from policies import checks
 from policies.resource import UNKNOWN, Hidden, Resource, texts
@@ -54,6 +54,18 @@ def test_images_that_are_not(reference: str, said: str) -> None:
     for resource in (Resource(checks.IMAGE, "i", {"name": reference}), container(image=reference)):
         (problem,) = checks.image_is_pinned(resource)
         assert problem.startswith(said)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_digests_where_they_are_required(*, required: bool) -> None:
+    def problems(reference: str) -> list[str]:
+        return checks.image_has_a_digest(
+            Resource(checks.IMAGE, "i", {"name": reference}, settings={"required": required})
+        )
+
+    assert bool(problems("grafana/grafana:12.4.0")) is required
+    assert problems(f"grafana/grafana:12.4.0@sha256:{'f' * 64}") == []
+    assert problems(UNKNOWN_TEXT) == []
 
 
 def test_ports() -> None:
@@ -171,5 +183,8 @@ def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: S
 
 def test_production_asks_for_protection(settings: Settings) -> None:
     asked = policies.config(settings)
-    assert asked == {"data-is-protected": {"protected": settings.stack == "prod"}}
+    assert asked == {
+        "data-is-protected": {"protected": settings.stack == "prod"},
+        "images-have-digests": {"required": settings.stack == "prod"},
+    }
     assert json.dumps(asked)

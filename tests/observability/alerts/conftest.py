@@ -18,7 +18,7 @@ from tests.observability.rules.conftest import Promtool, needed
 
 SERVICES = [
     {"name": "shop", "targets": ["shop:8000"], "owner": "shop team"},
-    {"name": "pushed", "latency": None, "metrics": {"requests": "hits_total"}},
+    {"name": "pushed", "selector": 'service="pushed"', "latency": None, "metrics": {"requests": "hits_total"}},
     {
         "name": "billing",
         "dns": ["billing:8000"],

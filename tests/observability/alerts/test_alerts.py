@@ -38,7 +38,9 @@ RAW = re.compile(
     r"|prometheus_tsdb_wal_corruptions_total"
     r"|prometheus_tsdb_(storage_blocks|wal_storage_size|head_chunks_storage_size|retention_limit)_bytes"
     r"|loki_discarded_samples_total|loki_request_duration_seconds_count|process_start_time_seconds"
-    r"|otelcol_(receiver_refused|receiver_failed|exporter_send_failed|processor_memory_limiter_refused)_spans\(_total\)\?"
+    r"|otelcol_exporter_(send|enqueue)_failed_(metric_points|log_records|spans)"
+    r"|otelcol_deltatocumulative_datapoints|collector_refused_items_total|scrape_samples_scraped"
+    r"|traces_span_metrics_calls_total"
     r"|otelcol_exporter_queue_(size|capacity)"
     r"|otelcol_process_uptime\(_seconds\)\?\(_total\)\?"
 )
@@ -177,7 +179,13 @@ def test_the_stack_watches_itself(alerts: list[Alert]) -> None:
 
 def test_no_answer_changes_nothing_unless_it_is_the_point(alerts: list[Alert]) -> None:
     others = {a.kind: (a.missing.no_data, a.missing.exec_error) for a in alerts if a.missing != UNCHANGED}
-    assert others == {"watchdog": ("OK", "OK"), "queries-failing": ("Alerting", "Alerting")}
+    only_when_wrong = ("OK", "KeepLast")
+    assert others == {
+        "watchdog": ("OK", "OK"),
+        "queries-failing": ("Alerting", "Alerting"),
+        "sender-refused": only_when_wrong,
+        "sender-over-limit": only_when_wrong,
+    }
 
 
 def test_titles_and_uids_are_their_own(settings: Settings) -> None:

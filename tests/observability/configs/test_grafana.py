@@ -27,7 +27,6 @@ OAUTH: dict[str, Any] = {
 }
 HTTPS = {
     "GF_SECURITY_COOKIE_SECURE": "true",
-    "GF_SECURITY_COOKIE_SAMESITE": "strict",
     "GF_AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session",
     "GF_SECURITY_STRICT_TRANSPORT_SECURITY": "true",
 }
@@ -63,6 +62,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "GF_AUTH_GENERIC_OAUTH_ALLOW_SIGN_UP": "true",
             "GF_AUTH_GENERIC_OAUTH_AUTO_LOGIN": "true",
             "GF_AUTH_GENERIC_OAUTH_USE_PKCE": "true",
+            "GF_SECURITY_COOKIE_SAMESITE": "lax",
         },
     ),
     "mail": (
@@ -96,6 +96,30 @@ def test_a_setting_reaches_grafana_and_changes_nothing_else(case: str) -> None:
     plain, made = grafana.environment(configured({})), grafana.environment(configured(raw))
     assert {k: v for k, v in made.items() if plain.get(k) != v} == expected
     assert set(plain) <= set(made)
+
+
+def test_wrong_passwords_lock_out_an_address_and_no_user() -> None:
+    made = grafana.environment(configured({}))
+    assert made["GF_SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION"] == "false"
+    assert made["GF_SECURITY_DISABLE_IP_ADDRESS_LOGIN_PROTECTION"] == "false"
+    assert made["GF_SECURITY_DISABLE_USERNAME_LOGIN_PROTECTION"] == "true"
+
+
+def test_the_pages_load_and_frame_nothing_from_elsewhere() -> None:
+    policy = grafana.environment(configured({}))["GF_SECURITY_CONTENT_SECURITY_POLICY_TEMPLATE"]
+    directives = {
+        name: values.split() for name, _, values in (part.strip().partition(" ") for part in policy.split(";"))
+    }
+    for name in ("default-src", "frame-ancestors", "frame-src", "worker-src", "base-uri", "form-action", "object-src"):
+        assert set(directives[name]) <= {"'self'", "'none'", "blob:"}
+    assert "$NONCE" in directives["script-src"]
+    assert not [v for values in directives.values() for v in values if "*" in v or "." in v or "http" in v]
+
+
+def test_sign_ins_and_requests_are_in_the_log() -> None:
+    made = grafana.environment(configured({}))
+    assert made["GF_SERVER_ROUTER_LOGGING"] == "true"
+    assert set(made["GF_LOG_FILTERS"].split()) == {"authn.service:info", "context:info", "http.server:info"}
 
 
 def test_strict_cookies_would_not_come_back_from_a_sign_on_provider() -> None:

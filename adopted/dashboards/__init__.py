@@ -1,1 +1,0 @@
-"""One adopted dashboard a module."""

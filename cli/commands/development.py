@@ -1,0 +1,37 @@
+"""Commands for those who change the program."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import DEFAULT_STACK, Stack
+
+app = typer.Typer()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(
+    context: typer.Context,
+    require_all: Annotated[
+        bool,
+        typer.Option("--require-all", envvar="REQUIRE_ALL", help="Fail when a test is skipped for a missing tool."),
+    ] = False,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Run types, lint and every test that can run here; further arguments go to pytest."""
+    from cli import test as command
+
+    del stack  # accepted, because `make` passes it to every command
+    return command.run(context.args, require_all=require_all)
+
+
+@app.command()
+def lock(
+    check: Annotated[bool, typer.Option("--check", help="Fail if the files are stale, and write nothing.")] = False,
+) -> int:
+    """Resolve the Python packages of pyproject.toml into uv.lock and the requirements files."""
+    from cli import packages as command
+
+    return command.run(check=check)

@@ -1,0 +1,81 @@
+"""The laboratory's commands: measurements, load, fault injection, pictures. No part of what users install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import DEFAULT_STACK, Stack, of
+
+app = typer.Typer()
+
+
+@app.command()
+def bench(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Measure speed, as ratios in one run."""
+    from lab import bench as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
+def stress(
+    context: typer.Context,
+    rate: Annotated[int, typer.Argument(help="Requests a second.")] = 1_000,
+    duration: Annotated[str, typer.Argument(help="How long, such as 30s or 5m.")] = "5m",
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Load, kill and fill a stack of its own, and count what is lost."""
+    from lab import stress as command
+
+    return command.run(of(context, stack), rate, duration)
+
+
+@app.command()
+def faults(
+    context: typer.Context,
+    only: Annotated[str, typer.Argument(help="One scenario, or the first word of several; all by default.")] = "",
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Inject faults into stacks of its own, and report what was lost and how long it took."""
+    from lab import faults as command
+
+    return command.run(of(context, stack), only)
+
+
+@app.command()
+def settings(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Write the reference of settings from the schema."""
+    from lab import settings_table as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
+def reference(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Write the generated reference pages: commands, recorded series, alerts, outputs."""
+    from lab import reference as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
+def digests(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Write the images' digests from the registry into versions.toml."""
+    from lab import digests as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
+def screenshots(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="The folder to write to; docs/pictures by default.")] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Take the documentation's pictures from the running stack."""
+    from lab import screenshots as command
+
+    return command.run(of(context, stack), folder or command.PICTURES)

@@ -1,0 +1,226 @@
+"""What the collector refuses, renames and cuts of what senders push, so that one bad item harms only itself.
+
+Prometheus' OTLP receiver rolls a whole request back for one point that it cannot take, and Loki refuses a whole request
+for one attribute name. So everything that is known to be refused there is found here first. It is marked with its
+reason (`ottl.REFUSED`), counted by service and reason, and dropped; the rest of the request goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from observability.configs import ottl
+from observability.settings import CONTAINERS
+
+OWN_SERVICES: Final = (*CONTAINERS, "span-metrics")
+"""Names of the stack's own services and scrape jobs: no sender may call itself one of these."""
+UNNAMED: Final = "unknown_service"
+"""The service of a sender that gives no name, as OpenTelemetry's SDKs call it."""
+
+OLDEST: Final = "5h55m"
+"""Prometheus takes points of the last 6 hours (`prometheus.LATE`); the rest of them is time on the way."""
+NEWEST: Final = "9m"
+"""Prometheus and Loki refuse what is more than 10 minutes ahead of their clock."""
+OLDEST_LINE: Final = "167h"
+"""Loki's `reject_old_samples_max_age` is 168 hours."""
+SERIES_OF_METRIC: Final = 2_000
+"""Points that one metric may have in one push: OpenTelemetry's SDKs have this limit too."""
+LABELS: Final = 64
+LABEL_BYTES: Final = 1_024
+NAME_BYTES: Final = 500
+
+REFUSED_ITEMS: Final = "collector.refused.items"
+_SIGNAL: Final = "refused.signal"
+_MARKS: Final = "^refused[.]"
+"""Attributes that mark what is refused; a sender's own are removed first."""
+
+_NAMELESS: Final = "^[^A-Za-z0-9]*$"
+"""An attribute key without an ASCII letter or digit: nothing is left of it as a label."""
+_OWN_LABELS: Final = "^(service|job|instance|stack|slo)$"
+"""Labels that say who is meant; only a scrape or a rule may set them."""
+_OWN_METRICS: Final = (
+    "prometheus|grafana|loki|jaeger|otelcol|scrape|collector.refused|target.info|traces.span.metrics"
+    "|traces.service.graph|ALERTS|GRAFANA.ALERTS"
+)
+_SEPARATOR: Final = "[^A-Za-z0-9:]"
+_UNIT_NOTE: Final = r"\{[^}]*\}"
+_METRIC: Final = 'Concat([metric.name, metric.unit], "_")'
+"""Prometheus makes a metric's name of both."""
+
+
+def own_metric_name() -> str:
+    """Return the regular expression of names that only the stack's rules and scrapes may write.
+
+    Prometheus turns every other character into `_`, drops it at the ends, and appends the unit: `.up` becomes `up`.
+    """
+    separator = _SEPARATOR
+    prefixes = _OWN_METRICS.replace(".", f"{separator}+")
+    return (
+        ":"  # recorded series: slo:…, service:…, container:…
+        f"|^{separator}*up({separator}|{_UNIT_NOTE})*$"
+        f"|^{separator}*({prefixes})({separator}|$)"
+    )
+
+
+def metrics() -> dict[str, Any]:
+    """Return the transform processor's settings for metrics."""
+    none = "METRIC_DATA_TYPE_"
+    summed = " or ".join(f"metric.type == {none}{kind}" for kind in ("SUM", "HISTOGRAM", "EXPONENTIAL_HISTOGRAM"))
+    reason, point = 'metric.metadata["refused"]', f'datapoint.attributes["{ottl.REFUSED}"]'
+    return _transform(
+        "metric",
+        _resource(),
+        ottl.group(
+            "metric",
+            f'set({reason}, "too many series in one metric") where Len(metric.data_points) > {SERIES_OF_METRIC}',
+            f'set({reason}, "neither delta nor cumulative")'
+            f" where ({summed}) and metric.aggregation_temporality == AGGREGATION_TEMPORALITY_UNSPECIFIED",
+            f'set({reason}, "metric name without a letter") where {ottl.matches("metric.name", _NAMELESS)}',
+            f'set({reason}, "name of one of the stack\'s own metrics")'
+            f" where {ottl.matches(_METRIC, own_metric_name())}",
+            f'set({reason}, "name of one of the stack\'s own services") where {_own_service()}',
+        ),
+        ottl.group(
+            "datapoint",
+            f"delete_matching_keys(datapoint.attributes, {ottl.quoted(_MARKS)})",
+            _renamed("datapoint.attributes"),
+            f'replace_all_patterns(datapoint.attributes, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")',
+            f"truncate_all(datapoint.attributes, {LABEL_BYTES})",
+            f"limit(datapoint.attributes, {LABELS}, [])",
+            f'set({point}, "too old") where datapoint.time < Now() - Duration("{OLDEST}")',
+            f'set({point}, "in the future") where datapoint.time > Now() + Duration("{NEWEST}")',
+            f'set({point}, "histogram too coarse") where metric.type == {none}EXPONENTIAL_HISTOGRAM'
+            " and datapoint.scale < -4",
+            f"set({point}, {reason}) where {reason} != nil",
+        ),
+    )
+
+
+def logs() -> dict[str, Any]:
+    """Return the transform processor's settings for log records."""
+    mark = f'log.attributes["{ottl.REFUSED}"]'
+    return _transform(
+        "log",
+        _resource(),
+        ottl.group("resource", 'delete_key(resource.attributes, "stack")'),
+        ottl.group("scope", _renamed("scope.attributes")),
+        ottl.group(
+            "log",
+            f"delete_matching_keys(log.attributes, {ottl.quoted(_MARKS)})",
+            _renamed("log.attributes"),
+            f'set({mark}, "name of one of the stack\'s own services") where {_own_service()}',
+            f'set({mark}, "too old") where log.time_unix_nano > 0 and log.time < Now() - Duration("{OLDEST_LINE}")',
+            f'set({mark}, "in the future") where log.time > Now() + Duration("{NEWEST}")',
+        ),
+    )
+
+
+def traces(own: tuple[str, ...] = OWN_SERVICES) -> dict[str, Any]:
+    """Return the transform processor's settings for spans, of which the services of `own` send none."""
+    mark = f'span.attributes["{ottl.REFUSED}"]'
+    return _transform(
+        "trace",
+        _resource(),
+        ottl.group(
+            "span",
+            f"delete_matching_keys(span.attributes, {ottl.quoted(_MARKS)})",
+            f'set({mark}, "name of one of the stack\'s own services") where {_own_service(own)}',
+            f'set({mark}, "no trace ID") where span.trace_id == TraceID(0x{"0" * 32})',
+            f'set({mark}, "no span ID") where span.span_id == SpanID(0x{"0" * 16})',
+        ),
+    )
+
+
+def refused(signal: str) -> dict[str, Any]:
+    """Return the routing connector's settings: what is marked goes to be counted, the rest on to its store."""
+    context = {"metrics": "datapoint", "logs": "log", "traces": "span"}[signal]
+    return {
+        "default_pipelines": [f"{signal}/accepted"],
+        "error_mode": "ignore",
+        "table": [
+            {
+                "context": context,
+                "condition": f'attributes["{ottl.REFUSED}"] != nil',
+                "pipelines": [f"{signal}/refused"],
+            }
+        ],
+    }
+
+
+def counted() -> dict[str, Any]:
+    """Return the count connector's settings: what was refused, by service and reason."""
+    by = [{"key": "service.name", "default_value": UNNAMED}, {"key": ottl.REFUSED}]
+    return {
+        what: {
+            REFUSED_ITEMS: {
+                "description": "What the collector dropped because a store could not take it",
+                "attributes": [*by, {"key": _SIGNAL, "default_value": signal}],
+            }
+        }
+        for what, signal in (("datapoints", "points"), ("logs", "lines"), ("spans", "spans"))
+    }
+
+
+def only_counts() -> dict[str, Any]:
+    """Return the filter processor's settings that leave out the connector's other counts, which are on by default."""
+    return {"error_mode": "ignore", "metrics": {"metric": [f'metric.name != "{REFUSED_ITEMS}"']}}
+
+
+def counts() -> dict[str, Any]:
+    """Return the transform processor's settings for these counts: two labels, and no others of their sender."""
+    return _transform(
+        "metric",
+        ottl.group(
+            "datapoint",
+            'set(datapoint.attributes["service_name"], datapoint.attributes["service.name"])',
+            f'set(datapoint.attributes["reason"], datapoint.attributes["{ottl.REFUSED}"])',
+            f'set(datapoint.attributes["signal"], datapoint.attributes["{_SIGNAL}"])',
+            'keep_keys(datapoint.attributes, ["service_name", "reason", "signal"])',
+            # The connector takes the time of what it counts, which may be why that is refused.
+            "set(datapoint.time, Now())",
+            "set(datapoint.start_time, Now())",
+        ),
+        ottl.group("resource", 'keep_matching_keys(resource.attributes, "^$")'),
+    )
+
+
+def _transform(signal: str, *groups: dict[str, Any]) -> dict[str, Any]:
+    return {"error_mode": "ignore", f"{signal}_statements": list(groups)}
+
+
+def _resource() -> dict[str, Any]:
+    """Give every sender a name, of a length that every store takes, and every attribute a name of its own."""
+    name = 'resource.attributes["service.name"]'
+    return ottl.group(
+        "resource",
+        f"delete_matching_keys(resource.attributes, {ottl.quoted(_MARKS)})",
+        _renamed("resource.attributes"),
+        f"set({name}, String({name})) where {name} != nil and not IsString({name})",
+        f'set({name}, "{UNNAMED}") where {name} == nil or {name} == ""',
+        *cut(name, NAME_BYTES),
+        f"truncate_all(resource.attributes, {LABEL_BYTES})",
+    )
+
+
+def _renamed(attributes: str) -> str:
+    """Return the statement that gives a key without any ASCII letter or digit a name of digits, always the same."""
+    pattern = ottl.quoted(f"({_NAMELESS})")
+    return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Murmur3Hash, "attribute_%s")'
+
+
+def _own_service(own: tuple[str, ...] = OWN_SERVICES) -> str:
+    return ottl.matches('resource.attributes["service.name"]', f"^({'|'.join(own)})$")
+
+
+def cut(text: str, most: int) -> list[str]:
+    """Return the statements that cut the text at `text` to `most` bytes.
+
+    By way of the one function that does not cut through a character: half a one is no label of a metric.
+    """
+    cache = f"{text.partition('.')[0]}.cache"
+    long = f"where IsString({text}) and Len({text}) > {most}"
+    return [
+        f'set({cache}["text"], {text}) {long}',
+        f"truncate_all({cache}, {most}) {long}",
+        f'set({text}, {cache}["text"]) {long}',
+    ]

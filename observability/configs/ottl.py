@@ -1,0 +1,34 @@
+"""Pieces of OTTL, the OpenTelemetry collector's language for changing telemetry."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+REFUSED: Final = "refused.reason"
+"""The attribute that marks a point, a span or a record that is counted and dropped; its value is the reason."""
+
+
+def quoted(text: str) -> str:
+    """Return `text` as an OTTL string that survives the collector's expansion of `$`."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def matches(target: str, pattern: str) -> str:
+    """Return the condition that `target` matches the regular expression `pattern` (RE2) somewhere."""
+    return f"IsMatch({target}, {quoted(pattern)})"
+
+
+def replace(target: str, pattern: str, replacement: str, *, where: str = "") -> str:
+    """Return the statement that replaces every match of `pattern` in the text at `target`."""
+    condition = f" where {where}" if where else ""
+    return f"replace_pattern({target}, {quoted(pattern)}, {quoted(replacement)}){condition}"
+
+
+def group(context: str, *statements: str, conditions: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return a group of statements of the transform processor; any one of `conditions` lets it run.
+
+    Each group has a cache of its own.
+    """
+    limited = {"conditions": list(conditions)} if conditions else {}
+    return {"context": context, **limited, "statements": list(statements)}

@@ -1,0 +1,63 @@
+"""What runs in a part's container: command, environment, files, health check. Plain values, no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SecretName = Literal[
+    "admin_password",
+    "secret_key",
+    "metrics_password",
+    "smtp_password",
+    "tls_key",
+    "oauth_client_secret",
+    "demo_token",
+]
+"""A secret of the stack, by its field in `components.secrets.Secrets`."""
+
+
+@dataclass(frozen=True)
+class ScrapeSecret:
+    """A secret of a service's targets, by its name in the setting `scrapeSecrets`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class HostSocket:
+    """A socket of the Docker host at `host`, mounted at `inside`, readable by the group that owns it."""
+
+    host: str
+    inside: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """One part's process.
+
+    Attributes:
+        health: command that fails when the part does not serve.
+        health_interval: time between two health checks.
+        command: arguments for the image's entry point.
+        environment: environment variables.
+        files: absolute path to text of each configuration file.
+        checker: command that accepts or refuses `files`; empty to take them as they are.
+        secrets: absolute path of each secret file to the secret that it holds.
+        socket: a socket of the Docker host, None for none.
+    """
+
+    health: tuple[str, ...]
+    health_interval: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    checker: tuple[str, ...] = ()
+    secrets: Mapping[str, SecretName | ScrapeSecret] = field(default_factory=dict)
+    socket: HostSocket | None = None
+
+    @property
+    def checker_stand_ins(self) -> tuple[str, ...]:
+        """The paths that have to exist for the checker, which sees no secret."""
+        return tuple(path for path, secret in self.secrets.items() if isinstance(secret, ScrapeSecret))

@@ -1,0 +1,37 @@
+"""The Docker socket proxy's process: of the engine's API, the collector alone may call four that read.
+
+Which containers there are, what one is made of, what it uses, and what happens. Nobody else is answered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from observability import topology
+from observability.configs.process import HostSocket, Process
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+SOCKET: Final = "/var/run/docker.sock"
+"""Where the socket is in the container."""
+READS: Final = r"(/v1\.[0-9]+)?/(_ping|version|events|containers/json|containers/[0-9a-f]{64}/(json|stats))"
+
+
+def process(settings: Settings) -> Process:
+    """Return the socket proxy's process, in the group that the socket belongs to."""
+    return Process(
+        command=(
+            "-listenip=0.0.0.0",
+            f"-proxyport={topology.SOCKET_PROXY.port('http')}",
+            f"-allowfrom={topology.COLLECTOR.name}",
+            f"-allowGET={READS}",
+            f"-allowHEAD={READS}",
+            "-allowhealthcheck",
+            "-loglevel=WARN",
+            "-shutdowngracetime=5",
+        ),
+        health=("/healthcheck",),
+        health_interval=settings.health_interval,
+        socket=HostSocket(settings.docker_socket, SOCKET),
+    )

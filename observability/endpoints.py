@@ -1,0 +1,41 @@
+"""Where a client finds each server: the only place that knows whether it is a container of this stack.
+
+A server that somebody else runs (a Loki elsewhere, an existing Grafana) becomes another `Endpoint` here, and no client
+notices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from observability import topology
+from observability.topology import Endpoint, Part
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+
+def queries(part: Part) -> Endpoint:
+    """Return where a store answers queries."""
+    return Endpoint(f"http://{part.address('http')}")
+
+
+def writes(part: Part) -> Endpoint:
+    """Return where a store takes what the collector sends."""
+    port = "otlp-grpc" if "otlp-grpc" in part.ports else "http"
+    return Endpoint(f"http://{part.address(port)}")
+
+
+def pushes(*, grpc: bool = False) -> Endpoint:
+    """Return where applications in the stack's network send OTLP, over HTTP or gRPC."""
+    return Endpoint(f"http://{topology.COLLECTOR.address('otlp-grpc' if grpc else 'otlp-http')}")
+
+
+def socket_proxy() -> Endpoint:
+    """Return where the collector reaches the Docker engine."""
+    return Endpoint(f"tcp://{topology.SOCKET_PROXY.address('http')}")
+
+
+def grafana(settings: Settings) -> Endpoint:
+    """Return where this machine reaches Grafana's API."""
+    return Endpoint(settings.address("grafana"), ca_certificate=settings.tls_ca)

@@ -1,0 +1,204 @@
+"""The YAML of a stack's configuration, read as Pulumi reads it. A mistake is one line: file, line, column.
+
+Pulumi reads YAML 1.2's way: `yes` and `on` are text, `18:00` is text and not a number to the base of 60, a date is
+text. PyYAML by itself reads YAML 1.1's way, so that `make plan` and `pulumi up` would see different values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Final
+
+import yaml
+
+from observability.settings.errors import one_line
+
+_TOP_LEVEL: Final = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
+"""The keys of a stack's file that Pulumi knows."""
+
+
+class DocumentError(ValueError):
+    """A file that is no configuration; the message is one line that begins with the file, line and column."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A stack's file: the configuration by full key as it is written, and where each value stands."""
+
+    name: str
+    config: Mapping[str, Any]
+    positions: Mapping[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
+
+    def position(self, path: tuple[str | int, ...]) -> str:
+        """Return ` (Pulumi.dev.yaml, line 3, column 5)` of the value at `path`, or of what it is in."""
+        while path:
+            if path in self.positions:
+                line, column = self.positions[path]
+                return f" ({self.name}, line {line}, column {column})"
+            path = path[:-1]
+        return ""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Pulumi reads it, which refuses a key that is given twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base class has it
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        """Refuse keys that are no text or are given twice."""
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key that is a list or an object"
+                raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    None, None, f"the key '{one_line(key.value)}' is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Return a whole number, in bases 10, 16, 8 and 2."""
+        text = str(node.value).replace("_", "").lower()
+        octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
+        try:
+            return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+        except ValueError:
+            problem = "a number that is too long"
+            raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+     "-+0123456789."),
+    ("merge", r"<<", "<"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):  # fmt: skip
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
+
+def read_text(data: bytes, name: str) -> str:
+    """Return the text of a file; DocumentError when it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise DocumentError(f"{name}:{line}:{column}: a byte that is no UTF-8 text") from None
+
+
+def parse(text: str, name: str) -> Document:
+    """Return the configuration in the text of a stack's file; DocumentError when it is none."""
+    try:
+        return _parse(text, name)
+    except DocumentError:
+        raise
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
+        raise DocumentError(f"{name}:{line}:{column}: a control character, which YAML does not have") from None
+    except yaml.MarkedYAMLError as error:
+        mark = _mark(error)
+        where = f"{mark.line + 1}:{mark.column + 1}" if mark is not None else "1:1"
+        raise DocumentError(f"{name}:{where}: {_problem(error)}") from None
+    except (RecursionError, ValueError, OverflowError):
+        raise DocumentError(f"{name}:1:1: values nested too deeply, or a number that is too long") from None
+
+
+def _parse(text: str, name: str) -> Document:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None or (isinstance(root, yaml.ScalarNode) and root.tag.endswith(":null")):
+            return Document(name, {})
+        _expect_mapping(root, name, "the file")
+        for key, value in root.value:
+            if isinstance(key, yaml.ScalarNode) and key.value not in _TOP_LEVEL:
+                _unknown(key, name)
+            if getattr(key, "value", None) == "config" and not value.tag.endswith(":null"):
+                _expect_mapping(value, name, "config")
+        document: dict[str, Any] = loader.construct_document(root)
+    finally:
+        loader.dispose()
+    config = next((v for k, v in root.value if k.value == "config"), None)
+    positions: dict[tuple[str | int, ...], tuple[int, int]] = {}
+    if config is not None:
+        _positions(config, (), positions)
+    given = document.get("config") or {}
+    return Document(name, {str(k): v for k, v in given.items()}, positions)
+
+
+def _expect_mapping(node: yaml.Node, name: str, what: str) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "text"
+        mark = node.start_mark
+        raise DocumentError(
+            f"{name}:{mark.line + 1}:{mark.column + 1}: {what} is {kind}; accepted: keys with values, like"
+            f" {'observability:demo: true' if what == 'config' else 'config:'}"
+        )
+
+
+def _unknown(key: yaml.ScalarNode, name: str) -> None:
+    near = get_close_matches(key.value, _TOP_LEVEL, n=1)
+    meant = f"did you mean `{near[0]}`? " if near else "settings belong below `config:`. "
+    mark = key.start_mark
+    raise DocumentError(
+        f"{name}:{mark.line + 1}:{mark.column + 1}: unknown key '{one_line(key.value)}'; {meant}Keys are:"
+        f" {', '.join(_TOP_LEVEL)}"
+    )
+
+
+def _positions(
+    node: yaml.Node, path: tuple[str | int, ...], found: dict[tuple[str | int, ...], tuple[int, int]]
+) -> None:
+    """Note where the value at each path stands; each node once, so that an anchor within itself ends."""
+    waiting: list[tuple[yaml.Node, tuple[str | int, ...]]] = [(node, path)]
+    seen: set[int] = set()
+    while waiting:
+        current, here = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, yaml.MappingNode):
+            for key, value in current.value:
+                own = (*here, str(key.value).removeprefix("observability:") if not here else str(key.value))
+                found[own] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                waiting.append((value, own))
+        elif isinstance(current, yaml.SequenceNode):
+            for index, value in enumerate(current.value):
+                found[(*here, index)] = (value.start_mark.line + 1, value.start_mark.column + 1)
+                waiting.append((value, (*here, index)))
+
+
+def _mark(error: yaml.MarkedYAMLError) -> yaml.Mark | None:
+    """Return where the mistake is: of something that is not closed, where it begins."""
+    unclosed = "<stream end>" in (error.problem or "") or "end of stream" in (error.problem or "")
+    first, second = (error.context_mark, error.problem_mark) if unclosed else (error.problem_mark, error.context_mark)
+    return first if first is not None else second
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Return the mistake in plain words. PyYAML's own snippet of the file is left out: a secret may be in it."""
+    problem, context = error.problem or "", error.context or ""
+    if "'\\t'" in problem or "tab" in problem:
+        return "a tab; indent with spaces"
+    if "but found another document" in problem or "single document" in context:
+        return "a second document begins; accepted: one document in a file"
+    if "<stream end>" in problem or "end of stream" in problem:
+        kind = next((k for k in ("sequence", "mapping", "quoted scalar") if k in context), "")
+        closing = {"sequence": "a list: its ] is missing", "mapping": "an object: its } is missing"}
+        return f"not closed: {closing.get(kind, 'a text: its closing quote is missing')}"
+    if "mapping values are not allowed" in problem:
+        return "a second `:` in one line, or a line indented too far; put text with `: ` in quotes"
+    if problem.startswith(("the key ", "a key ", "a number ")):
+        return problem
+    return one_line(f"not YAML: {problem}" if problem else "not YAML")

@@ -1,0 +1,351 @@
+"""Every part of the stack, described once: what it runs as, where it answers, what it keeps, what a restart costs.
+
+Whatever is keyed by a part's name reads this table: the settings' defaults, scrape jobs, dashboards, alerts, backup,
+the commands and the laboratory. A leaf: it imports nothing of the project. How a part's process is configured is in
+`configs/`, a module for each part; `processes.py` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+MetricsDialect = Literal["prometheus", "opentelemetry"]
+Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port on which a part listens inside its container.
+
+    Attributes:
+        number: port inside the container.
+        key: key in the setting `ports` under which it can be published on the Docker host, "" for never.
+        published: default port on the Docker host.
+        engine_only: published on loopback, for the Docker engine itself to reach.
+    """
+
+    number: int
+    key: str = ""
+    published: int = 0
+    engine_only: bool = False
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The part's metrics of itself: the name of the port that shows them, and whose metric names they have."""
+
+    port: str
+    dialect: MetricsDialect = "prometheus"
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a part keeps for others.
+
+    Attributes:
+        signal: what is stored, as people call it.
+        retention: field of the settings that says how long, "" for without end.
+        counts: what the inventory counts of it.
+        written_by_collector: whether the collector has a queue for it.
+    """
+
+    signal: str
+    counts: tuple[str, ...]
+    retention: str = ""
+    written_by_collector: bool = False
+
+
+@dataclass(frozen=True)
+class Restart:
+    """What a replacement of the container costs.
+
+    Attributes:
+        meanwhile: what does not work while the part is away.
+        seconds: time without an answer, measured while `up` replaced this container alone on two cores with little
+            data (the longer of two runs; tests/e2e/test_stack_review.py measures them again). None: not measured.
+    """
+
+    meanwhile: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One container of the stack.
+
+    Attributes:
+        name: name of the container within the stack, of its host name on the stack's network, of its limits, of its
+            image in versions.toml and of its scrape job.
+        title: name for people.
+        user: `uid:gid` of the process.
+        memory_mib: default memory limit. The defaults fit the smallest host.
+        cpus: default CPU limit in cores. An engine refuses more cores than it has.
+        ports: every port it listens on, by a name within the part.
+        ready: name of the published port and path that answer 200 when the part serves; ("", "") to wait for its
+            start alone.
+        data: where its data volume is mounted, "" without one.
+        data_owned_by: image (key of versions.toml) with a `chown` that hands a new data volume to `user`, "" where
+            the part's own image has that directory already.
+        tmp_mib: size of /tmp in memory.
+        stop_seconds: how long it may take to stop before it is killed.
+        requires: field of the settings without which the part does not run, "" for always.
+        starts_after: parts that have to be ready before it starts.
+        reaches_applications: whether it talks to what runs outside of the stack's own network: on the Docker host, in
+            other Docker networks.
+        metrics: what it shows of itself, None for nothing.
+        store: what it keeps for others, None for nothing.
+        color: its colour on every dashboard, "" for one handed out in order.
+        restart: what a replacement costs.
+    """
+
+    name: str
+    title: str
+    user: str
+    memory_mib: int
+    cpus: float
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    ready: tuple[str, str] = ("", "")
+    data: str = ""
+    data_owned_by: str = ""
+    tmp_mib: int = 64
+    stop_seconds: int = 10
+    requires: str = ""
+    starts_after: tuple[str, ...] = ()
+    reaches_applications: bool = False
+    metrics: Metrics | None = None
+    store: Store | None = None
+    color: Color | Literal[""] = ""
+    restart: Restart = Restart("")
+
+    def port(self, name: str) -> int:
+        """Return the number of a port inside the container."""
+        return self.ports[name].number
+
+    def address(self, port: str) -> str:
+        """Return `host:port` on the stack's network."""
+        return f"{self.name}:{self.port(port)}"
+
+    def local(self, port: str) -> str:
+        """Return `host:port` as a process inside the same container reaches it."""
+        return f"127.0.0.1:{self.port(port)}"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a client finds a server: a container of this stack, or one that somebody else runs.
+
+    Attributes:
+        url: address without a trailing slash.
+        external: whether it is outside of this stack.
+        tenant: value of the header `X-Scope-OrgID`, "" for none.
+        user: name for basic authentication, "" for none or for a token.
+        secret: key of the setting that holds the password or token, never the value itself; "" for none.
+        ca_certificate: CA certificate (PEM), if no public CA signed the server's.
+    """
+
+    url: str
+    external: bool = False
+    tenant: str = ""
+    user: str = ""
+    secret: str = ""
+    ca_certificate: str = ""
+
+    @property
+    def address(self) -> str:
+        """Return `host:port`, as gRPC clients take it."""
+        return self.url.partition("://")[2].partition("/")[0]
+
+
+GRAFANA: Final = Part(
+    name="grafana",
+    title="Grafana",
+    user="472:0",
+    memory_mib=768,
+    cpus=1,
+    ports={"http": Port(3000, "grafana", 3000)},
+    ready=("http", "/api/health"),
+    data="/var/lib/grafana",
+    tmp_mib=128,
+    stop_seconds=30,
+    metrics=Metrics("http"),
+    store=Store(
+        "dashboards and users",
+        ("dashboards", "folders", "data sources", "users", "alert rules", "contact points", "annotations"),
+    ),
+    color="orange",
+    restart=Restart("no dashboards, no alert is evaluated", 4),
+)
+PROMETHEUS: Final = Part(
+    name="prometheus",
+    title="Prometheus",
+    user="65534:65534",
+    memory_mib=1024,
+    cpus=1,
+    ports={"http": Port(9090, "prometheus", 9090)},
+    ready=("http", "/-/ready"),
+    data="/prometheus",
+    stop_seconds=120,
+    reaches_applications=True,
+    metrics=Metrics("http"),
+    store=Store("metrics", ("samples", "series, hour by hour"), "prometheus_retention", written_by_collector=True),
+    color="purple",
+    restart=Restart("nothing is scraped: a gap in every graph", 2),
+)
+LOKI: Final = Part(
+    name="loki",
+    title="Loki",
+    user="10001:10001",
+    memory_mib=1024,
+    cpus=1,
+    ports={"http": Port(3100, "loki", 3100), "grpc": Port(9095)},
+    ready=("http", "/ready"),
+    data="/loki",
+    stop_seconds=60,
+    metrics=Metrics("http"),
+    store=Store("logs", ("lines", "streams"), "loki_retention", written_by_collector=True),
+    color="grey",
+    restart=Restart("logs wait in the collector", 3),
+)
+JAEGER: Final = Part(
+    name="jaeger",
+    title="Jaeger",
+    user="10001:10001",
+    memory_mib=1024,
+    cpus=1,
+    ports={
+        "http": Port(16686, "jaeger", 16686),
+        "grpc": Port(16685),
+        "otlp-grpc": Port(4317),
+        "otlp-http": Port(4318),
+        "health": Port(13133),
+        "metrics": Port(8888),
+        "span-metrics": Port(8889),
+    },
+    ready=("http", "/api/services"),
+    data="/badger",
+    data_owned_by="jaeger",
+    stop_seconds=60,
+    metrics=Metrics("metrics", "opentelemetry"),
+    store=Store("traces", ("traces", "spans"), "jaeger_retention", written_by_collector=True),
+    color="blue",
+    restart=Restart("traces wait in the collector", 11),
+)
+COLLECTOR: Final = Part(
+    name="collector",
+    title="OpenTelemetry collector",
+    user="10001:10001",
+    memory_mib=512,
+    cpus=1,
+    ports={
+        "otlp-grpc": Port(4317, "otlpGrpc", 4317),
+        "otlp-http": Port(4318, "otlpHttp", 4318),
+        "health": Port(13133, "collector", 13133),
+        "container-logs": Port(24224, "containerLogs", 4324, engine_only=True),
+        "metrics": Port(8888),
+    },
+    ready=("health", "/"),
+    data="/var/lib/otelcol",
+    data_owned_by="prometheus",
+    tmp_mib=16,
+    stop_seconds=30,
+    starts_after=("engine-filter",),
+    reaches_applications=True,
+    metrics=Metrics("metrics", "opentelemetry"),
+    color="yellow",
+    restart=Restart("senders try again; logs of containers wait in the engine", 2),
+)
+SOCKET_PROXY: Final = Part(
+    name="engine-filter",
+    title="Docker socket proxy",
+    user="65534:65534",
+    memory_mib=64,
+    cpus=0.25,
+    ports={"http": Port(2375)},
+    tmp_mib=1,
+    requires="docker_socket",
+    restart=Restart("no figures of containers"),
+)
+PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY)
+"""Every container that a stack may run, the demo's left out."""
+
+_DEMO_USER: Final = "65532:65532"
+"""Nobody in particular: nothing in the image belongs to it."""
+DEMO_GATEWAY: Final = Part(
+    name="inference-gateway",
+    title="Inference gateway",
+    user=_DEMO_USER,
+    memory_mib=256,
+    cpus=1,
+    ports={"http": Port(8000, "demo", 8000)},
+    ready=("http", "/readyz"),
+    tmp_mib=16,
+    requires="demo",
+)
+DEMO_MODEL: Final = Part(
+    name="inference-model",
+    title="Inference model",
+    user=_DEMO_USER,
+    memory_mib=512,
+    cpus=1,
+    ports={"http": Port(8000)},
+    tmp_mib=16,
+    requires="demo",
+)
+DEMO_LOAD: Final = Part(
+    name="demo-load",
+    title="Load generator",
+    user=_DEMO_USER,
+    memory_mib=256,
+    cpus=0.5,
+    tmp_mib=16,
+    requires="demo",
+)
+DEMO_PAGER: Final = Part(
+    name="demo-pager",
+    title="Pager",
+    user=_DEMO_USER,
+    memory_mib=128,
+    cpus=0.25,
+    ports={"http": Port(8000, "demoPager", 8001)},
+    ready=("http", "/healthz"),
+    tmp_mib=16,
+    requires="demo",
+)
+DEMO: Final = (DEMO_GATEWAY, DEMO_MODEL, DEMO_LOAD, DEMO_PAGER)
+"""The containers of the demo, which is watched and no part of the stack."""
+
+ALL: Final = (*PARTS, *DEMO)
+SCRAPED: Final = tuple(part for part in PARTS if part.metrics is not None)
+"""The parts that show metrics of themselves."""
+STORES: Final = tuple(part for part in PARTS if part.store is not None)
+WRITTEN_BY_COLLECTOR: Final = tuple(
+    part for part in PARTS if part.store is not None and part.store.written_by_collector
+)
+WITH_DATA: Final = tuple(part for part in PARTS if part.data)
+"""The parts whose volume a backup copies."""
+
+
+def part(name: str) -> Part:
+    """Return the part of this name; KeyError if there is none."""
+    return _BY_NAME[name]
+
+
+def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return the parts in an order in which each comes after the ones it starts after."""
+    ordered: list[Part] = []
+
+    def add(one: Part) -> None:
+        for earlier in parts:
+            if earlier.name in one.starts_after:
+                add(earlier)
+        if one not in ordered:
+            ordered.append(one)
+
+    for each in parts:
+        add(each)
+    return tuple(ordered)
+
+
+_BY_NAME: Final = {part.name: part for part in ALL}

@@ -1,0 +1,206 @@
+"""One bad sender harms only itself: healthy senders beside each kind of bad item, counted in the stores."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from lab import otlp
+from tests.telemetry.conftest import Stores, wait_for
+
+HOUR: Final = 3_600
+HEALTHY: Final = 10
+PUSHES: Final = 12
+Metric = dict[str, Any]
+
+
+def attribute(key: str, value: str = "x") -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def total(value: int, *, name: str = "orders", late: float = 0, temporality: int = 2, **point: object) -> Metric:
+    """Return a counter's point of now, or of `late` seconds ago."""
+    now = time.time_ns() - int(late * 1e9)
+    row = {"timeUnixNano": str(now), "startTimeUnixNano": str(now - 10**9), "asInt": str(value), **point}
+    if temporality == 2:
+        row["startTimeUnixNano"] = "1"
+    return {"name": name, "sum": {"isMonotonic": True, "aggregationTemporality": temporality, "dataPoints": [row]}}
+
+
+def coarse(_: int) -> Metric:
+    """Return an exponential histogram of a scale that Prometheus has no schema for."""
+    now = str(time.time_ns())
+    buckets = {"offset": 0, "bucketCounts": ["1"]}
+    point = {"timeUnixNano": now, "startTimeUnixNano": "1", "count": "1", "sum": 1, "scale": -5, "positive": buckets}
+    return {"name": "coarse", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [point]}}
+
+
+def many(value: int) -> Metric:
+    points = [total(value, attributes=[attribute("order", str(n))])["sum"]["dataPoints"][0] for n in range(2_001)]
+    return {"name": "many", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points}}
+
+
+def gauge(name: str, **more: object) -> Metric:
+    point = {"timeUnixNano": str(time.time_ns()), "asDouble": 0.5}
+    return {"name": name, "gauge": {"dataPoints": [point]}, **more}
+
+
+BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
+    # what it sends, the query that finds it stored, the reason for which it is dropped
+    "delta sum": (lambda _: total(1, name="deltas", temporality=1), "deltas_total", ""),
+    "seven hours old": (lambda v: total(v, name="old", late=7 * HOUR), "", "too old"),
+    "without a time": (lambda _: {"name": "untimed", "gauge": {"dataPoints": [{"asDouble": 1}]}}, "", "too old"),
+    "twenty minutes ahead": (lambda v: total(v, name="ahead", late=-1_200), "", "in the future"),
+    "key in another script": (
+        lambda v: total(v, name="keyed", attributes=[attribute("ключ")]),
+        "keyed_total",
+        "",
+    ),
+    "empty key": (lambda v: total(v, name="unkeyed", attributes=[attribute("")]), "unkeyed_total", ""),
+    "name in another script": (lambda v: total(v, name="ключ"), "", "metric name without a letter"),
+    "neither delta nor cumulative": (lambda v: total(v, temporality=0), "", "neither delta nor cumulative"),
+    "no kind of metric": (lambda _: {"name": "nothing"}, "", "-"),
+    "coarse histogram": (coarse, "", "histogram too coarse"),
+    "too many series": (many, "", "too many series in one metric"),
+    "recorded series": (lambda _: gauge("slo:error_budget:burn_rate5m"), "", "name of one of the stack's own metrics"),
+    "up": (lambda _: gauge("up"), "", "name of one of the stack's own metrics"),
+    "up in disguise": (lambda _: gauge(".up."), "", "name of one of the stack's own metrics"),
+    "up with a unit": (lambda _: gauge("up", unit="{targets}"), "", "name of one of the stack's own metrics"),
+    "own metric": (lambda v: total(v, name="prometheus.tsdb.x"), "", "name of one of the stack's own metrics"),
+    "exemplar without a value": (
+        lambda v: total(v, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}]),
+        "",
+        "-",
+    ),
+}
+
+
+def push(stores: Stores, by_service: dict[str, list[Any]], what: str = "metrics") -> None:
+    otlp.push(stores.otlp, what, by_service)
+
+
+def stored(stores: Stores, names: list[str], metric: str = "orders_total") -> float:
+    """Return how many samples of these services are stored."""
+    chosen = "|".join(names)
+    return stores.number(f'sum(count_over_time({metric}{{service_name=~"{chosen}"}}[15m]))')
+
+
+def equals(stores: Stores, expression: str, value: float) -> bool:
+    return stores.number(expression) == value
+
+
+def has_lines(stores: Stores, service: str, count: int) -> bool:
+    return len(stores.lines(f'{{service_name="{service}"}}')) == count
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind: str) -> None:
+    """Beside it in requests of their own, and with it in one request, as another collector would send them."""
+    make, found, reason = BAD[kind]
+    tag = kind.replace(" ", "-")
+    names = [f"healthy-{tag}-{n}" for n in range(HEALTHY)]
+    bad, shared = f"bad-{tag}", f"shared-{tag}"
+    for step in range(1, PUSHES + 1):
+        for name in names:
+            push(stores, {name: [total(step)]})
+        push(stores, {bad: [make(step)]})
+        if reason != "-":  # what no rule knows takes the rest of its own request along, and nobody else's
+            push(stores, {shared: [total(step)], bad: [make(step)]})
+    sent = PUSHES * HEALTHY
+    wait_for(lambda: stored(stores, names) == sent)
+    sys.stdout.write(f"\n{kind}: {stored(stores, names):.0f} of {sent} healthy points stored\n")
+    if reason != "-":
+        wait_for(lambda: stored(stores, [shared]) == PUSHES)
+    if found:
+        selector = found if "{" in found else f"{found}{{}}"
+        wait_for(lambda: stores.number(f"count({selector})") >= 1)
+    if reason and reason != "-":
+        name = f'collector_refused_items_total{{service_name="{bad}", signal="points", reason="{reason}"}}'
+        each = 2_001 if make is many else 1
+        wait_for(lambda: stores.number(name) == 2 * PUSHES * each)
+
+
+def test_a_delta_sum_becomes_a_running_total(stores: Stores) -> None:
+    for _ in range(5):
+        push(stores, {"summing": [total(3, name="parts", temporality=1)]})
+    wait_for(lambda: stores.number('parts_total{service_name="summing"}') == 15)
+
+
+def test_points_that_waited_for_prometheus_are_all_stored(stores: Stores) -> None:
+    names = [f"waiting-{n}" for n in range(HEALTHY)]
+    stores.stop("prometheus")
+    try:
+        for step in range(1, PUSHES + 1):
+            push(stores, {name: [total(step)] for name in names})
+            push(stores, {"waiting-bad": [total(1, name="waited", temporality=1), total(step, late=7 * HOUR)]})
+            for name in names:
+                push(stores, {name: [total(step, name="singles")]})
+    finally:
+        stores.start("prometheus")
+    sent = PUSHES * HEALTHY
+    wait_for(lambda: stored(stores, names) == sent and stored(stores, names, "singles_total") == sent, 60)
+
+
+@pytest.mark.parametrize("name", ["grafana", "prometheus", "loki", "jaeger", "collector", "engine-filter"])
+def test_nobody_speaks_as_one_of_the_stack(line_stores: Stores, name: str) -> None:
+    stores = line_stores
+    push(stores, {name: [total(1, name="impostor")]})
+    push(stores, {name: [otlp.record("I am the stack")]}, "records")
+    for signal in ("points", "lines"):
+        counted = f'collector_refused_items_total{{service_name="{name}", signal="{signal}"}}'
+        wait_for(partial(equals, stores, counted, 1))
+    assert stores.query(f'impostor_total{{job="{name}"}}') == {}
+    assert stores.lines(f'{{service_name="{name}"}}') == []
+
+
+def test_labels_that_say_who_is_meant_are_renamed(stores: Stores) -> None:
+    attributes = [attribute(key, "prometheus") for key in ("job", "service", "stack", "instance")]
+    push(stores, {"modest": [total(1, name="labelled", attributes=attributes)]})
+    wait_for(lambda: stores.query('labelled_total{exported_job="prometheus", exported_service="prometheus"}'))
+    assert stores.query('labelled_total{job="prometheus"}') == {}
+    assert stores.query('labelled_total{service="prometheus"}') == {}
+
+
+def test_a_sender_without_a_name_has_one(stores: Stores) -> None:
+    body = {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": [total(1, name="nameless")]}]}]}
+    otlp.post(f"{stores.otlp}/v1/metrics", body)
+    wait_for(lambda: stores.query('nameless_total{job="unknown_service"}'))
+
+
+@pytest.mark.parametrize("kind", ["key in another script", "in the future", "too old"])
+def test_healthy_lines_are_stored_beside_a_bad_one(line_stores: Stores, kind: str) -> None:
+    stores = line_stores
+    tag = kind.replace(" ", "-")
+    for step in range(20):
+        bad = otlp.record(f"bad {step}")
+        if kind == "key in another script":
+            bad["attributes"] = [attribute("ключ")]
+        else:
+            shift = 1_200 if kind == "in the future" else -8 * 24 * HOUR
+            bad["timeUnixNano"] = str(time.time_ns() + shift * 10**9)
+        push(stores, {f"lines-{tag}": [otlp.record(f"line {step}")]}, "records")
+        push(stores, {f"lines-shared-{tag}": [otlp.record(f"line {step}")], f"lines-bad-{tag}": [bad]}, "records")
+    for name in (f"lines-{tag}", f"lines-shared-{tag}"):
+        wait_for(partial(has_lines, stores, name, 20))
+    if kind == "key in another script":
+        wait_for(lambda: len(stores.lines(f'{{service_name="lines-bad-{tag}"}}')) == 20)
+    else:
+        counted = f'collector_refused_items_total{{service_name="lines-bad-{tag}", reason="{kind}"}}'
+        wait_for(lambda: stores.number(counted) == 20)
+
+
+def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
+    bad = total(1, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}])
+
+    def failed() -> float:
+        found = stores.own_metrics()
+        return sum(v for k, v in found.items() if k.startswith("otelcol_exporter_send_failed_metric_points"))
+
+    before = failed()
+    push(stores, {"failing": [bad]})
+    wait_for(lambda: failed() > before)
