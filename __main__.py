@@ -19,25 +19,29 @@ from observability.names import labels
 settings = configuration.read()
 secret = secrets(settings)
 
-network = docker.Network(
-    "network",
-    name=settings.prefix,
-    labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
-)
+networks: dict[str, pulumi.Output[str]] = {
+    network: docker.Network(
+        resource,
+        name=f"{settings.prefix}{suffix}",
+        internal=network == "backends",
+        labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
+    ).name
+    for network, resource, suffix in topology.NETWORKS
+}
 host = Host(
     prefix=settings.prefix,
     stack=settings.stack,
-    bind_address=settings.bind_address,
     access_host=settings.access_host,
-    network=network.name,
+    networks=networks,
     secrets_key=secret.files_key,
     protect_data=settings.protect_data,
     logs_port=settings.port("containerLogs"),
     publish_reason=settings.publish_reason,
+    engine=configuration.docker_host(),
     ca=settings.tls_ca,
 )
 
-before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, configuration.docker_host())}
+before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
 services: dict[str, Service] = {}
 for part in topology.start_order(settings.parts):
     process = processes.process(part.name, settings)
@@ -72,10 +76,14 @@ Deployment(
 )
 
 pulumi.export("grafanaUrl", settings.address("grafana"))
-pulumi.export("prometheusUrl", settings.address("prometheus"))
-pulumi.export("lokiUrl", settings.address("loki"))
-pulumi.export("jaegerUrl", settings.address("jaeger"))
-pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
+if "prometheus" in settings.published:
+    pulumi.export("prometheusUrl", settings.address("prometheus"))
+if "loki" in settings.published:
+    pulumi.export("lokiUrl", settings.address("loki"))
+if "jaeger" in settings.published:
+    pulumi.export("jaegerUrl", settings.address("jaeger"))
+if "otlpHttp" in settings.published:
+    pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
 pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
 pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
 pulumi.export("grafanaToken", pulumi.Output.secret(access.token))

@@ -75,7 +75,7 @@ def replacing(
     try:
         require_space(helper.run("df -Pk " + " ".join(f"/volumes/{service}" for service in services)), services, sizes)
     except UserError:
-        helper.container.remove(force=True)
+        helper.container.remove(force=True, v=True)
         raise
     helper.write("/", {f"{_FOLDER.strip('/')}/{_FILE}": json.dumps(vars(journal)).encode()})
     try:
@@ -98,7 +98,7 @@ def repair(context: Context) -> list[str]:
     helper = volumes.start(client, container)
     journal = _journal(helper)
     if journal is None:  # nothing had been touched yet
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         return []
     if helper.has(f"{_FOLDER}/{_DONE}"):
         _finish(helper, journal.services)
@@ -190,7 +190,7 @@ def _roll_back(context: Context, helper: volumes.HelperContainer, journal: Journ
         )
         if not journal.state["deployment"].get("resources"):
             empty = [s for s in journal.services if helper.is_empty(s)]
-    helper.container.remove(force=True)
+    helper.container.remove(force=True, v=True)
     for service in empty:
         with suppress(docker.errors.NotFound):
             client.volumes.get(volumes.data_volume(settings, service)).remove()
@@ -200,7 +200,7 @@ def _finish(helper: volumes.HelperContainer, services: Sequence[str]) -> None:
     helper.write("/", {f"{_FOLDER.strip('/')}/{_DONE}": b""})
     for service in services:
         helper.discard_old(service)
-    helper.container.remove(force=True)
+    helper.container.remove(force=True, v=True)
 
 
 def _journal(helper: volumes.HelperContainer) -> Journal | None:

@@ -25,4 +25,4 @@ def run(context: Context) -> int:
 def remove(container: Container) -> None:
     """Stop a container, with its own time to flush, and remove it."""
     container.stop(timeout=int(container.attrs["Config"].get("StopTimeout") or 60))
-    container.remove(force=True)
+    container.remove(force=True, v=True)

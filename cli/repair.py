@@ -67,7 +67,7 @@ def backups(context: Context) -> list[str]:
     engine = context.engine
     left = volumes.left_behind(engine.client, context.settings, volumes.BACKUP)
     if left is not None:
-        left.remove(force=True)
+        left.remove(force=True, v=True)
     done = [f"resumed {name}, which a backup had paused" for name in resume(engine.containers())]
     done += data_replacement.repair(context)
     return _report(context, done)
@@ -200,7 +200,7 @@ def _remove_container(client: DockerClient, reference: str, keep: frozenset[str]
     if container.id in keep:
         return
     container.stop(timeout=60)
-    container.remove(force=True)
+    container.remove(force=True, v=True)
 
 
 def _remove_files(client: DockerClient, name: str, keep: set[str]) -> None:

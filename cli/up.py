@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cli import lock, policies
 from cli.context import Context
 from cli.engine import published
@@ -53,6 +55,14 @@ def check_ports(context: Context) -> None:
         raise UserError(msg)
 
 
+_IF_PUBLISHED: Final = (
+    ("Prometheus, to read", "prometheusUrl"),
+    ("Loki, to read", "lokiUrl"),
+    ("Jaeger, to read", "jaegerUrl"),
+    ("OTLP over HTTP", "otlpEndpoint"),
+)
+
+
 def show_outputs(context: Context) -> None:
     """Print the addresses of everything."""
     outputs = context.pulumi.outputs()
@@ -60,10 +70,7 @@ def show_outputs(context: Context) -> None:
         ("Grafana", outputs["grafanaUrl"] + "/d/slo-overview"),
         ("user", outputs["grafanaAdminUser"]),
         ("password", "make password"),
-        ("Prometheus", outputs["prometheusUrl"]),
-        ("Loki", outputs["lokiUrl"]),
-        ("Jaeger", outputs["jaegerUrl"]),
-        ("OTLP over HTTP", outputs["otlpEndpoint"]),
+        *((title, outputs[name]) for title, name in _IF_PUBLISHED if name in outputs),
     ]
     if "gatewayUrl" in outputs:
         rows.append(("inference gateway", outputs["gatewayUrl"] + "/docs"))

@@ -255,7 +255,7 @@ def helper(
     try:
         yield built
     finally:
-        built.container.remove(force=True)
+        built.container.remove(force=True, v=True)
 
 
 def left_behind(client: DockerClient, settings: Settings, purpose: str) -> Container | None:

@@ -11,18 +11,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components import tls
+from components import engine, tls
 
 if TYPE_CHECKING:
-    import pulumi_docker as docker
+    import pulumi_docker
 
 READY_TIMEOUT_SECONDS = 120
+PROCESSES = 1_024
+"""Processes and threads that one container may have."""
 _POLL_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _OK = 200
@@ -93,30 +96,54 @@ def answers(host: str, port: int) -> bool:
 
 
 class ReadinessProvider(_Check):
-    """Waits until the service's own readiness URL answers 200."""
+    """Limits the container's processes, then waits until its health check succeeds and its URL, if any, answers 200."""
 
     def _run(self, _old: Properties, new: Properties) -> None:
-        url = str(new["url"])
-        context = tls.context(str(new.get("ca", ""))) if url.startswith("https:") else None
         deadline = time.monotonic() + float(new["timeout"])
+        probes = [self._engine(new)] if "engine" in new else []
+        if new["url"]:
+            probes.append(self._url(new))
+        for probe in probes:
+            self._wait(probe, new, deadline)
+
+    @staticmethod
+    def _wait(probe: Callable[[], str], new: Properties, deadline: float) -> None:
         last = "no answer"
         while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - ours
-                    if answer.status == _OK:
-                        return
-                    last = f"HTTP {answer.status}"
-            except urllib.error.HTTPError as error:
-                with error:
-                    last = f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
-            except OSError as error:
-                last = str(error)
+            last = probe()
+            if not last:
+                return
             time.sleep(_POLL_SECONDS)
         msg = (
-            f"{new['service']} was not ready after {int(new['timeout'])} s: {new['url']}: {last}. "
+            f"{new['service']} was not ready after {int(new['timeout'])} s: {last}. "
             f"See `docker logs {new['container_name']}`; if the engine is on another machine, is accessHost right?"
         )
         raise CheckFailedError(msg)
+
+    @staticmethod
+    def _engine(new: Properties) -> Callable[[], str]:
+        """Return a probe that runs the container's own health check, which says "" when it succeeds."""
+        container = engine.client(str(new["engine"])).containers.get(str(new["container"]))
+        engine.limit_processes(container, PROCESSES)
+        return lambda: engine.check_health(container)
+
+    @staticmethod
+    def _url(new: Properties) -> Callable[[], str]:
+        """Return a probe of the URL, which says "" when it answers 200."""
+        url = str(new["url"])
+        context = tls.context(str(new.get("ca", ""))) if url.startswith("https:") else None
+
+        def probe() -> str:
+            try:
+                with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - ours
+                    return "" if answer.status == _OK else f"{url}: HTTP {answer.status}"
+            except urllib.error.HTTPError as error:
+                with error:
+                    return f"{url}: HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
+            except OSError as error:
+                return f"{url}: {error}"
+
+        return probe
 
 
 @dataclass(frozen=True)
@@ -132,7 +159,7 @@ class PreflightArgs:
     service: str
     host: str
     ports: list[int]
-    checked: docker.Container | None
+    checked: pulumi_docker.Container | None
 
 
 class Preflight(Resource, module="gates", name="Preflight"):
@@ -156,26 +183,29 @@ class ReadinessArgs:
     """How to find out that a service serves.
 
     Attributes:
-        url: answers 200 when the service can be used.
+        url: answers 200 when the service can be used, "" for none.
+        engine: docker:host, "" for the default.
         container: the container's id; a new one is a reason to check again.
         ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
     """
 
     service: str
     url: str
+    engine: str
     container: pulumi.Input[str]
     container_name: str
     ca: str
 
 
 class Readiness(Resource, module="gates", name="Readiness"):
-    """Succeeds when the service's URL answers 200; checked again whenever the container is a different one."""
+    """Succeeds when the service serves; checked again whenever the container is a different one."""
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Wait until the service answers."""
         props: Properties = {
             "service": args.service,
             "url": args.url,
+            "engine": args.engine,
             "container": args.container,
             "container_name": args.container_name,
             "timeout": READY_TIMEOUT_SECONDS,

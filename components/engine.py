@@ -1,15 +1,39 @@
-"""A client of the Docker engine, for what no resource of Pulumi's can do: stop, look inside, ask."""
+"""A client of the Docker engine, for what no resource of Pulumi's can do: stop, look inside, limit processes."""
 
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
+import docker.errors
 from docker import DockerClient
+from docker.models.containers import Container
 
 
 def address(host: str) -> str:
     """Return where the engine is: `host` (docker:host), else DOCKER_HOST, else the local socket."""
     return host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def limit_processes(container: Container, most: int) -> None:
+    """Limit the processes and threads of a container, for good: the docker provider has no argument for it."""
+    # The client's own method does not know this limit.
+    api: Any = container.client.api if container.client else None
+    answer = api._post_json(api._url("/containers/{0}/update", container.id), data={"PidsLimit": most})  # noqa: SLF001
+    api._raise_for_status(answer)  # noqa: SLF001
+
+
+def check_health(container: Container) -> str:
+    """Run the container's health check now and return what is wrong, "" when it succeeds.
+
+    The engine itself runs it for the first time after a whole interval.
+    """
+    command = [str(part) for part in container.attrs["Config"]["Healthcheck"]["Test"][1:]]
+    try:
+        code, output = cast("tuple[int, bytes]", container.exec_run(command))
+    except (docker.errors.APIError, OSError) as error:  # not running yet, or between two starts
+        return str(error)
+    return "" if code == 0 else f"its health check failed: {output.decode(errors='replace').strip()[-200:]}"
 
 
 def client(host: str) -> DockerClient:

@@ -40,6 +40,8 @@ class FileVolumeArgs:
     Attributes:
         mount: directory that the volume is mounted at.
         files: absolute path in the container, below `mount`, to text.
+        user: `uid:gid` of the checker.
+        memory_mib: memory limit of the checker.
         key: keys the digest of secret contents; None for contents that anybody may read.
         checker: command that accepts or refuses the files; empty for none.
         stand_ins: paths outside the volume that have to exist for the checker.
@@ -50,6 +52,8 @@ class FileVolumeArgs:
     files: Mapping[str, pulumi.Input[str]]
     image: pulumi.Input[str]
     labels: Mapping[str, str]
+    user: str
+    memory_mib: int
     key: pulumi.Input[str] | None = None
     checker: Sequence[str] = ()
     stand_ins: Sequence[str] = ()
@@ -83,6 +87,8 @@ class FileVolume(pulumi.ComponentResource):
             command=args.checker,
             mounts=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=args.mount)],
             labels=args.labels,
+            user=args.user,
+            memory_mib=args.memory_mib,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
                 for path, text in sorted({**dict.fromkeys(args.stand_ins, STAND_IN), **args.files}.items())

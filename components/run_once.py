@@ -17,6 +17,7 @@ class RunOnceArgs:
         command: what it runs; empty for a container that is only made, for its `uploads`.
         user: `uid:gid`, "" for the image's own.
         capabilities: the only ones it keeps.
+        memory_mib: memory limit.
         uploads: files that are written into it; these need a root file system that can be written.
     """
 
@@ -25,6 +26,7 @@ class RunOnceArgs:
     mounts: Sequence[docker.ContainerVolumeArgs]
     labels: Mapping[str, str]
     user: str = ""
+    memory_mib: int = 64
     capabilities: Sequence[str] = ()
     uploads: Sequence[docker.ContainerUploadArgs] = ()
 
@@ -39,6 +41,8 @@ def run_once(name: str, args: RunOnceArgs, opts: pulumi.ResourceOptions) -> dock
         volumes=list(args.mounts),
         entrypoints=list(args.command) or None,
         user=args.user or None,
+        memory=args.memory_mib,
+        memory_swap=args.memory_mib,
         read_only=not args.uploads,
         start=runs,
         attach=runs,

@@ -86,7 +86,7 @@ class SecretKeyProvider(ResourceProvider):
             )
             raise CheckFailedError(msg) from None
         finally:
-            helper.remove(force=True)
+            helper.remove(force=True, v=True)
             client.close()
 
 

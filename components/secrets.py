@@ -32,6 +32,7 @@ class Secrets:
     smtp_password: pulumi.Output[str] | None
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
+    otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
@@ -55,6 +56,7 @@ def secrets(settings: Settings) -> Secrets:
         smtp_password=_configured(settings.smtp_password),
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
+        otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
     )

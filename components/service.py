@@ -15,10 +15,10 @@ import pulumi_docker as docker
 from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
 from components.files import FileVolume, FileVolumeArgs
 from components.run_once import RunOnceArgs, run_once
-from observability import versions
+from observability import endpoints, topology, versions
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS
-from observability.settings import Limits
+from observability.settings import Limits, loopback
 from observability.versions import Image
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ HELPER_IMAGE = "prometheus"
 
 @dataclass(frozen=True)
 class Port:
-    """`internal` in the container, published as `external`; `engine_only` is for the Docker engine itself to reach."""
+    """`internal` in the container, published as `external` on the Docker host's `address`."""
 
     internal: int
     external: int
-    engine_only: bool = False
+    address: str = LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class ServiceSpec:
 
     Attributes:
         checker: command that accepts or refuses `files`; empty to take them as they are.
-        ready_url: answers 200 when the service can be used, "" to wait for its start alone.
+        ready_url: answers 200 when the service can be used, "" where its health check is all there is to ask.
+        networks: Docker networks that the container is in, in the order of `Host.networks`.
         owner_image: has a `chown` that hands a new data volume to `user`; None where the service's own image has a
             directory of theirs.
     """
@@ -75,6 +76,7 @@ class ServiceSpec:
     checker: tuple[str, ...]
     health: tuple[str, ...]
     health_interval: str
+    networks: tuple[str, ...]
     ports: tuple[Port, ...]
     ready_url: str
     limits: Limits
@@ -82,18 +84,14 @@ class ServiceSpec:
     stop_seconds: int
     owner_image: Image | None = None
     socket: SocketMount | None = None
-    secret_paths: tuple[str, ...] = field(default=())
-    networks: tuple[str, ...] = ()
-    """Docker networks that the container joins besides the stack's own."""
     reaches_host: bool = False
     """Whether the name `host.docker.internal` leads to the Docker host."""
+    others_networks: tuple[str, ...] = ()
+    """Docker networks of other projects that the container joins too."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        for name in ("networks", "reaches_host"):  # without them the digest is that of earlier versions
-            if not plain[name]:
-                del plain[name]
         if self.socket is not None:  # whose image only runs a one-shot job
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -101,7 +99,6 @@ class ServiceSpec:
 
 def service_spec(part: Part, process: Process, settings: Settings, *, image: Image | None = None) -> ServiceSpec:
     """Return what a part is on a Docker host; `image` is one that is built here, by default the pinned one."""
-    ready_port, ready_path = part.ready
     return ServiceSpec(
         name=part.name,
         image=image or versions.image(part.name),
@@ -113,16 +110,23 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         checker=process.checker,
         health=process.health,
         health_interval=process.health_interval,
+        networks=part.networks,
         ports=tuple(
-            Port(port.number, settings.port(port.key), port.engine_only) for port in part.ports.values() if port.key
+            Port(
+                part.published(name, outside=settings.otlp_outside),
+                settings.port(port.key),
+                settings.published_address(port.key),
+            )
+            for name, port in part.ports.items()
+            if port.key in settings.published
         ),
-        ready_url=f"{settings.address(part.ports[ready_port].key)}{ready_path}" if ready_port else "",
+        ready_url=endpoints.ready_url(part, settings),
         limits=settings.limit(part.name),
         tmp_mib=part.tmp_mib,
         stop_seconds=part.stop_seconds,
         owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
         socket=_socket_mount(process.socket),
-        networks=settings.networks if part.reaches_applications else (),
+        others_networks=settings.networks if part.reaches_applications else (),
         reaches_host=part.reaches_applications,
     )
 
@@ -136,20 +140,22 @@ class Host:
     """What all services of a stack share on the Docker host.
 
     Attributes:
+        networks: the stack's Docker networks by their name in the table of parts.
         logs_port: port of the Docker host's loopback to which the engine sends what its containers print.
-        publish_reason: why ports are published on a `bind_address` that others reach.
+        publish_reason: why ports are published on an address that others reach.
+        engine: docker:host, "" for the default.
         ca: CA certificate (PEM) of services that speak TLS, "" if a public CA signed theirs.
     """
 
     prefix: str
     stack: str
-    bind_address: str
     access_host: str
-    network: pulumi.Output[str]
+    networks: Mapping[str, pulumi.Output[str]]
     secrets_key: pulumi.Output[str]
     protect_data: bool
     logs_port: int
     publish_reason: str = ""
+    engine: str = ""
     ca: str = ""
 
     def labels(self, service: str) -> dict[str, str]:
@@ -158,7 +164,7 @@ class Host:
 
     def published_labels(self, ports: Iterable[Port]) -> dict[str, str]:
         """Return the label that says why `ports` can be reached from elsewhere; none where they cannot."""
-        reached = self.publish_reason and any(not port.engine_only for port in ports)
+        reached = self.publish_reason and any(not loopback(port.address) for port in ports)
         return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
 
 
@@ -240,7 +246,7 @@ class Service(pulumi.ComponentResource):
         self._socket(prepared)
         self._files(prepared)
         self.container = self._container(prepared, self._checks(prepared))
-        self.ready = self._readiness() if args.spec.ready_url else self.container
+        self.ready = self._readiness()
         self.register_outputs({"container": self.container.id})
 
     def _data_volume(self, prepared: _Prepared, image: docker.RemoteImage) -> docker.Volume | None:
@@ -321,6 +327,8 @@ class Service(pulumi.ComponentResource):
             files=files,
             image=self._image_id,
             labels=self._args.labels,
+            user=self.spec.user,
+            memory_mib=self.spec.limits.memory,
             key=key,
             checker=checker,
             stand_ins=self._args.checker_stand_ins if checker else (),
@@ -366,17 +374,19 @@ class Service(pulumi.ComponentResource):
             cpus=_cores(spec.limits.cpus),
             volumes=prepared.mounts,
             networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(name=host.network, aliases=[spec.name]),
-                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.networks),
+                *(
+                    docker.ContainerNetworksAdvancedArgs(
+                        name=host.networks[network], aliases=list(topology.aliases(spec.name, network))
+                    )
+                    for network in spec.networks
+                ),
+                *(docker.ContainerNetworksAdvancedArgs(name=network) for network in spec.others_networks),
             ],
             hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
             if spec.reaches_host
             else None,
             ports=[
-                docker.ContainerPortArgs(
-                    internal=p.internal, external=p.external, ip=LOOPBACK if p.engine_only else host.bind_address
-                )
-                for p in spec.ports
+                docker.ContainerPortArgs(internal=p.internal, external=p.external, ip=p.address) for p in spec.ports
             ],
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", *spec.health],
@@ -405,6 +415,7 @@ class Service(pulumi.ComponentResource):
                 url=self.spec.ready_url,
                 container=self.container.id,
                 container_name=self._args.container_name,
+                engine=self._args.host.engine,
                 ca=self._args.host.ca,
             ),
             pulumi.ResourceOptions(parent=self),

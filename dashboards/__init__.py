@@ -7,13 +7,14 @@ from dashboards.model import (
     Legend,
     Link,
     Override,
+    PanelQuery,
     PanelSpec,
     Query,
     Thresholds,
     Transformation,
     ValueText,
 )
-from dashboards.panel import Panel, SdkPanelBuilder, Traits, panel_type
+from dashboards.panel import Panel, PanelDefaults, SdkPanelBuilder, panel_type
 
 __all__ = [
     "DashboardBuilder",
@@ -23,11 +24,12 @@ __all__ = [
     "Link",
     "Override",
     "Panel",
+    "PanelDefaults",
+    "PanelQuery",
     "PanelSpec",
     "Query",
     "SdkPanelBuilder",
     "Thresholds",
-    "Traits",
     "Transformation",
     "ValueText",
     "check_unique",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 from dashboards import queries, style
 from dashboards.model import Override, Query
 from observability.names import series, uids
+from observability.rules.windows import BASE_WINDOW
 from observability.watched import watched
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-ENDPOINTS: Final = 10
+ENDPOINTS: Final = 6
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -23,9 +24,15 @@ def build(settings: Settings) -> DashboardBuilder:
         settings,
         description="Request rate, errors, response time and load of the services, and which endpoints cause them.",
     )
-    db.add_query_variable("service", "Service", queries.SERVICES, multi=True, include_all=True, all_value=style.ANY)
+    style.add_service_picker(db, settings)
     db.add_query_variable(
-        "endpoint", "Endpoint", queries.ENDPOINTS, multi=True, include_all=True, all_value=style.ANY_OR_NONE
+        "endpoint",
+        "Endpoint",
+        queries.ENDPOINTS,
+        regex=queries.ENDPOINT_VALUES,
+        multi=True,
+        include_all=True,
+        all_value=style.ANY_OR_NONE,
     )
     _services(db, settings)
     _endpoints(db)
@@ -33,139 +40,133 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _services(db: DashboardBuilder, settings: Settings) -> None:
-    db.add_row("By service", panel_id=101)
-    height = style.graph_height(len(watched(settings)))
-    db.add_timeseries_panel(
-        title="Request rate",
-        query=Query(queries.requests("service"), legend="{{service}}"),
-        unit="reqps",
-        min_val=0,
-        legend=style.SHORT_RIGHT,
-        overrides=style.colored(style.colors(settings)),
-        data_links=[style.to_slo()],
-        no_value=style.NO_TRAFFIC,
-        description=style.describe(
-            "Requests per second of the chosen services and endpoints.",
-            "a sudden fall: check what is in front of the service, then whether it runs at all. A sudden rise: find "
-            "the endpoint below and who calls it; scale, or limit the caller.",
-        ),
-        width=style.HALF,
-        height=height,
-        panel_id=1,
-    )
     budgets: dict[float, list[str]] = {}
     for service in watched(settings):
         if service.availability is not None:
             budgets.setdefault(round(1 - style.ratio(service.availability.objective), 9), []).append(service.name)
+    limited = style.limited(settings)
     db.add_timeseries_panel(
-        title="Error rate",
-        query=Query(queries.error_share(settings), legend="{{service}}"),
-        unit="percentunit",
-        decimals=2,
+        title=f"Requests{limited}",
+        query=Query(
+            style.most_extreme(settings, queries.requests("service"), series.SLO_REQUESTS, queries.AVAILABILITY),
+            legend="{{service}}",
+        ),
+        **style.REQUEST_RATE,
+        min_val=0,
+        overrides=style.colored(settings),
+        data_links=[style.to_slo(), style.to_detail()],
+        no_value=style.NO_TRAFFIC,
+        description=style.describe(
+            "Requests per second of the chosen services and endpoints.",
+            "check what is in front of the service after a sudden fall, and find the caller, and limit it, after a "
+            "sudden rise.",
+        ),
+        width=style.HALF,
+        height=style.GRAPH_HEIGHT,
+        key="requests",
+    )
+    db.add_timeseries_panel(
+        title=f"Error rate{limited}",
+        query=Query(
+            style.most_extreme(
+                settings, queries.error_share(settings), series.error_ratio(BASE_WINDOW), queries.AVAILABILITY
+            ),
+            legend="{{service}}",
+        ),
+        **style.ERROR_RATE,
         min_val=0,
         soft_max=max(budgets, default=None),
         thresholds=style.lines(budgets, "error budget"),
-        legend=style.SHORT_RIGHT,
-        overrides=style.colored(style.colors(settings)),
-        data_links=[style.to_slo()],
+        overrides=style.colored(settings),
+        data_links=[style.to_slo(), style.to_detail()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
-            "Share of requests that fail, by what each service itself calls a failure. Dashed: what the objective "
+            "The share of requests that fail, by what each service calls a failure; dashed is what the objective "
             "allows on average.",
-            "above the dashed line the error budget burns: look which endpoint and status code it is below, read the "
-            "service's logs of that time, and roll back the last change.",
+            "find the endpoint and status code below, read the logs of that time, and roll back the last change.",
         ),
         width=style.HALF,
-        height=height,
-        panel_id=2,
+        height=style.GRAPH_HEIGHT,
+        key="error-rate",
     )
     db.add_timeseries_panel(
-        title="Average response time",
-        query=Query(queries.mean_duration(), legend="{{service}}"),
-        unit="s",
+        title=f"Average response time{limited}",
+        query=Query(style.most_extreme(settings, queries.mean_duration(), series.DURATION_MEAN), legend="{{service}}"),
+        **style.LATENCY,
         min_val=0,
-        legend=style.SHORT_RIGHT,
-        overrides=style.colored(style.colors(settings)),
-        data_links=[style.to_slo()],
+        overrides=style.colored(settings),
+        data_links=[style.to_slo(), style.to_detail()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
             "Mean time to answer, over all requests of the chosen services and endpoints.",
-            "rising together with the request rate: look for a lack of CPU or memory on Infrastructure Health and "
-            "scale. Rising alone: open a trace of a slow request and look for the slow dependency.",
+            "look for a lack of CPU or memory when it rises together with the requests, and open a trace of a slow "
+            "request when it rises alone.",
         ),
         links=[style.TO_INFRASTRUCTURE],
         width=style.HALF,
-        height=height,
-        panel_id=3,
+        height=style.GRAPH_HEIGHT,
+        key="response-time",
     )
     db.add_timeseries_panel(
-        title="Active requests",
-        query=Query(queries.of_service(series.IN_PROGRESS), legend="{{service}}"),
-        unit="short",
-        decimals=0,
+        title=f"Requests in progress{limited}",
+        query=Query(style.by_service(settings, series.IN_PROGRESS), legend="{{service}}"),
+        **style.COUNT,
         min_val=0,
-        legend=style.SHORT_RIGHT,
-        overrides=style.colored(style.colors(settings)),
-        data_links=[style.to_slo()],
-        no_value="No data: the chosen services do not say how many requests they are working on.",
+        overrides=style.colored(settings),
+        data_links=[style.to_slo(), style.to_detail()],
+        no_value="The chosen services do not count requests in progress. Set `metrics.inProgress` if they can.",
         description=style.describe(
-            "Requests that have come in and are not answered yet, by service; not filtered by endpoint, and missing "
-            "for a service that does not count them.",
-            "growing without end means requests wait for something: check connection pools and dependencies, and "
-            "restart the service only after you have looked at a trace.",
+            "Requests that have come in and are not answered yet, of all endpoints.",
+            "check connection pools and dependencies when it grows without end, and restart the service only after you "
+            "have looked at a trace.",
         ),
         links=[style.TO_INFRASTRUCTURE],
         width=style.HALF,
-        height=height,
-        panel_id=4,
+        height=style.GRAPH_HEIGHT,
+        key="in-progress",
     )
 
 
 def _endpoints(db: DashboardBuilder) -> None:
     db.add_row("By endpoint and status code", panel_id=102)
     db.add_timeseries_panel(
-        title="Request rate by endpoint",
+        title=f"Requests by endpoint, {ENDPOINTS} busiest",
         query=Query(queries.busiest_endpoints(ENDPOINTS), legend="{{service}} {{endpoint}}"),
-        unit="reqps",
-        decimals=2,
+        **style.REQUEST_RATE,
         min_val=0,
         stacking="normal",
         fill_opacity=40,
         line_width=1,
-        legend=style.NAMES_RIGHT,
-        data_links=[style.to_slo()],
+        data_links=[style.to_slo(), style.to_detail()],
         no_value=style.NO_TRAFFIC,
         description=style.describe(
             f"Requests per second of the {ENDPOINTS} endpoints that have most of them in this time range, stacked.",
-            "one endpoint swelling: find its caller, limit it or cache the answer. One vanishing: check its route and "
-            "its callers. Choose it under Endpoint above to see its errors and times alone.",
+            "find the caller of an endpoint that swells, check the route of one that vanishes, and choose it above to "
+            "see it alone.",
         ),
         width=style.HALF,
-        height=style.graph_height(ENDPOINTS),
-        panel_id=5,
+        height=style.GRAPH_HEIGHT + 1,
+        key="endpoints",
     )
     db.add_timeseries_panel(
-        title="5xx by status code",
+        title="Server errors by status code",
         query=Query(queries.requests("service", "status", status="5.."), legend="{{service}} {{status}}"),
-        unit="reqps",
-        decimals=2,
+        **style.REQUEST_RATE,
         min_val=0,
         stacking="normal",
         draw_style="bars",
         fill_opacity=70,
         line_width=0,
-        legend=style.NAMES_RIGHT,
         overrides=[
             Override(name=f"/ {status}$/", by="regexp", color=color) for status, color in style.OF_STATUS.items()
         ],
-        data_links=[style.to_slo()],
-        no_value="No 5xx in this time range: nothing failed on the server's side.",
+        data_links=[style.to_slo(), style.to_detail()],
+        no_value="No request was answered with 500 to 599 in this time range.",
         description=style.describe(
-            "Answers per second with a status code of 500 to 599, stacked by service and code.",
-            "500: read the service's logs for the exception. 502, 503, 504: check whether the service behind it runs "
-            "and answers in time. 507 and the like: check disk space.",
+            "Responses per second with a status code of 500 to 599, by service and code.",
+            "read the logs for the exception behind a 500, and check the service behind a 502, 503 or 504.",
         ),
         width=style.HALF,
-        height=style.graph_height(ENDPOINTS),
-        panel_id=6,
+        height=style.GRAPH_HEIGHT + 1,
+        key="status-codes",
     )

@@ -186,7 +186,7 @@ class DashboardBuilder:
         query: QueryInput = (),
         unit: str = "",
         *,
-        legend: Legend = panels.TABLE_LEGEND,
+        legend: Legend = panels.LIST_LEGEND,
         series: Sequence[str] = (),
         stacking: Literal["none", "normal", "percent"] = "none",
         fill_opacity: int = 10,
@@ -228,6 +228,7 @@ class DashboardBuilder:
         sort_by: str = "",
         descending: bool = False,
         filterable: bool = False,
+        paged: bool = False,
         cell_height: Literal["sm", "md", "lg"] = "sm",
         **options: Unpack[PanelOptions],
     ) -> Self:
@@ -238,6 +239,7 @@ class DashboardBuilder:
                 sort_by=sort_by,
                 descending=descending,
                 filterable=filterable,
+                paged=paged,
                 cell_height=cell_height,
             ),
         )
@@ -335,8 +337,12 @@ class DashboardBuilder:
         include_all: bool = False,
         regex: str = "",
         all_value: str = "",
+        hidden: bool = False,
     ) -> Self:
-        """Add a variable whose values a data source lists: `label_values(up, job)`."""
+        """Add a variable whose values a data source lists: `label_values(up, job)`.
+
+        A hidden one is neither shown nor part of the page's address: it is for links.
+        """
         self._variables.append(
             (
                 name,
@@ -349,12 +355,13 @@ class DashboardBuilder:
                     include_all=include_all,
                     regex=regex,
                     all_value=all_value,
+                    hidden=hidden,
                 ),
             ),
         )
         return self
 
-    def add_custom_variable(
+    def add_custom_variable(  # noqa: PLR0913 - keyword-only, each optional
         self,
         name: str,
         label: str = "",
@@ -362,13 +369,14 @@ class DashboardBuilder:
         *,
         multi: bool = False,
         include_all: bool = False,
+        all_value: str = "",
     ) -> Self:
         """Add a variable with these values, or {shown text: value}."""
         self._variables.append(
             (
                 name,
                 lambda: variables.custom_variable(
-                    name, label=label, values=values, multi=multi, include_all=include_all
+                    name, label=label, values=values, multi=multi, include_all=include_all, all_value=all_value
                 ),
             ),
         )
@@ -398,15 +406,16 @@ class DashboardBuilder:
         *,
         keep_time: bool = True,
         keep_variables: bool = True,
+        chosen: Mapping[str, str] | None = None,
     ) -> Self:
-        """Add a link to another dashboard, at the top."""
+        """Add a link to another dashboard, at the top; `chosen` gives its variables values: `{"service": "a"}`."""
 
         def make() -> sdk.dashboard.DashboardLink:
             if not UID_RULE.fullmatch(uid):
                 refuse("uid", uid, "a dashboard's uid")
             return variables.top_link(
                 title,
-                f"/d/{uid}",
+                variables.address(uid, chosen or {}),
                 keep_time=keep_time,
                 keep_variables=keep_variables,
                 new_tab=False,
@@ -428,6 +437,11 @@ class DashboardBuilder:
         )
         return self
 
+    def add_dashboard_menu(self, title: str, tag: str) -> Self:
+        """Add a menu of all dashboards that carry `tag`, at the top: one line, however many there are."""
+        self._links.append((title, lambda: variables.top_menu(title, tag)))
+        return self
+
     def add_annotation(  # noqa: PLR0913 - keyword-only, each optional
         self,
         name: str,
@@ -441,10 +455,10 @@ class DashboardBuilder:
         enabled: bool = True,
         step: str = "1m",
     ) -> Self:
-        """Add marks on every graph where `query` has a value: `changes(...) > 0`.
+        """Add annotations to every graph where `query` has a value: `changes(...) > 0`.
 
-        `title` and `text` may insert labels, `{{version}}`; `tags` are labels to show. `step` is how exact in
-        time.
+        `title` and `text` may insert labels, `{{version}}`; `tags` are labels to show. `step` is their resolution. The
+        switch for them is in the dashboard's menu of controls.
         """
         self._annotations.append(
             (
@@ -464,9 +478,9 @@ class DashboardBuilder:
         )
         return self
 
-    def add_marks(self, name: str, tag: str, *, color: str = palette.NEUTRAL) -> Self:
-        """Add Grafana's own annotations that carry `tag`, to every graph."""
-        self._annotations.append((name, lambda: variables.marks(name, tag=tag, color=color)))
+    def add_tagged_annotations(self, name: str, tag: str, *, color: str = palette.NEUTRAL) -> Self:
+        """Add Grafana's own annotations that carry `tag` to every graph."""
+        self._annotations.append((name, lambda: variables.tagged_annotations(name, tag=tag, color=color)))
         return self
 
     # Results
@@ -573,7 +587,7 @@ class DashboardBuilder:
     def _built_panel(self, panel: Panel, panel_id: int, flow: Flow) -> sdk.dashboard.Panel:
         def make() -> sdk.dashboard.Panel:
             self._check_repeat(panel.spec.repeat)
-            return panel.build(flow.place(*panel.size), panel_id)
+            return panel.build(flow.place(*panel.size), panel_id, self.uid)
 
         return self._named(panel.spec.title, make)
 
@@ -584,25 +598,25 @@ class DashboardBuilder:
             refuse("repeat", repeat, f"a variable of the dashboard: {known}")
 
     def _ids(self) -> Iterator[int]:
-        """Ids of all items in order: those asked for, and for the others the smallest that are free."""
-        asked: dict[int, str] = {}
+        """Yield the ids of all items in order: fixed ones, and for the others the smallest that are free."""
+        fixed: dict[int, str] = {}
         for item in self._items:
             panel_id, title = self._fixed_id(item), item.title if isinstance(item, Row) else item.spec.title
             if panel_id is None:
                 continue
             if isinstance(panel_id, bool) or not isinstance(panel_id, int) or panel_id < 1:
                 raise self._error(title, "panel_id", panel_id, "a whole number, 1 or more")
-            if panel_id in asked:
-                taken = f"an id that {asked[panel_id]!r} does not have"
+            if panel_id in fixed:
+                taken = f"an id that {fixed[panel_id]!r} does not have"
                 raise self._error(title, "panel_id", panel_id, taken)
-            asked[panel_id] = title
-        free = (number for number in count(1) if number not in asked)
+            fixed[panel_id] = title
+        free = (number for number in count(1) if number not in fixed)
         for item in self._items:
             panel_id = self._fixed_id(item)
             yield next(free) if panel_id is None else panel_id
 
     def _fixed_id(self, item: Row | Panel) -> int | None:
-        """Return the id that was asked for, by number or by key; None for one that is numbered by order."""
+        """Return the id that is set, by number or by key; None for one that is numbered by order."""
         if isinstance(item, Row):
             return item.panel_id
         spec = item.spec
@@ -618,7 +632,7 @@ class DashboardBuilder:
         return [self._named(f"{what} {name}", make) for name, make in makers]
 
     def _named(self, title: str, make: Callable[[], T]) -> T:
-        """Call `make`, and say in its errors which dashboard and panel they are about."""
+        """Call `make`; its errors name the dashboard and the panel."""
         try:
             return make()
         except SettingError as error:

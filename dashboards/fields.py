@@ -1,4 +1,4 @@
-"""How values look: units, thresholds, mappings, links, overrides.
+"""Fields of panels: units, thresholds, mappings, links, overrides.
 
 Checked here, and turned into the SDK's classes.
 """
@@ -19,7 +19,7 @@ UNITS: Final = frozenset(
 )
 """Every unit id of Grafana 12.4."""
 
-CUSTOM_UNITS: Final = ("suffix:", "prefix:")
+CUSTOM_UNITS: Final = ("suffix:", "prefix:", "time:")
 MAX_DECIMALS: Final = 20
 _NAMED_CALCS: Final = frozenset(
     {
@@ -101,7 +101,7 @@ def unit(value: str, setting: str = "unit") -> str:
     return refuse(
         setting,
         value,
-        f"a unit id of Grafana such as {_COMMON_UNITS}; 'suffix:<text>' or 'prefix:<text>'{hint}",
+        f"a unit id of Grafana such as {_COMMON_UNITS}; 'suffix:<text>', 'prefix:<text>' or 'time:<format>'{hint}",
     )
 
 
@@ -157,7 +157,7 @@ def scale(low: float | None, high: float | None) -> tuple[float | None, float | 
 
 
 def thresholds(value: Thresholds) -> sdk.dashboard.ThresholdsConfig:
-    """SDK thresholds.
+    """Return SDK thresholds.
 
     Raises:
         SettingError: no steps, a first one with a value, values that do not rise, a foreign colour.

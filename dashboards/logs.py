@@ -1,11 +1,11 @@
-"""Logs: how much of what is written, what goes wrong, which lines come again and again, and a free search."""
+"""Logs: how many lines, which errors, which lines are most frequent, and a free search."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from dashboards import palette, queries, style
-from dashboards.model import Legend, Override, Query
+from dashboards.model import Override, Query
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 CHOSEN: Final = f'{{service_name=~{queries.chosen(queries.SERVICE_VARIABLE)}, from!="state-history"}}'
-"""Lines of the chosen services. The history of alerts is in Loki too, and has every word for trouble in every line."""
+"""Lines of the chosen services. The history of alerts is in Loki too, and has a word for trouble in every line."""
 FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
-"""Everything of the chosen services that the search finds; an empty search finds all."""
+"""Lines of the chosen services that match the search; an empty search matches all."""
 BAD: Final = 'detected_level=~"error|critical|fatal"'
 LEVELS: Final = {
     "critical": palette.VERMILLION,
@@ -27,11 +27,15 @@ LEVELS: Final = {
     "trace": palette.PURPLE,
     "unknown": palette.GREY,
 }
-"""The levels as Loki finds them, each in its colour."""
+"""The levels as Loki detects them, each in its colour."""
 PATTERNS: Final = 15
+SERVICES: Final = 8
+"""Services in a graph; of more, those with most lines are drawn."""
 _NUMBERS: Final = r"[0-9a-fA-F-]{8,}|[0-9]+"
 _SHORT: Final = 160
-NO_LINES: Final = "No data: nothing that fits was written in this time range, or its output does not reach the stack."
+NO_LINES: Final = (
+    "No line matches in this time range. Widen it, empty the search, or check that the output reaches the stack."
+)
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -39,11 +43,10 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.LOGS,
         settings,
-        description="How much of what is written, what goes wrong, which lines come again and again; a free search.",
-        time_from="now-1h",
+        description="How many lines are logged, which errors, which lines are most frequent; a free search.",
     )
     db.add_query_variable(
-        "service",
+        queries.SERVICE_VARIABLE,
         "Service",
         "label_values(service_name)",
         datasource_uid=uids.DATASOURCE_LOKI,
@@ -51,71 +54,66 @@ def build(settings: Settings) -> DashboardBuilder:
         include_all=True,
         all_value=style.ANY,
     )
-    db.add_textbox_variable("search", "Search (regular expression)")
+    db.add_textbox_variable("search", "Search")
+    style.add_service_link(db, queries.focus(style.service_names(settings)[0]))
     _volume(db, settings)
-    _wrong(db)
+    _errors(db)
     _all(db)
     return db
 
 
 def _volume(db: DashboardBuilder, settings: Settings) -> None:
-    db.add_row("How much is written?", panel_id=101)
-    for panel_id, title, label, overrides in (
-        (1, "Lines by level", "detected_level", [Override(name=n, color=c) for n, c in LEVELS.items()]),
-        (2, "Lines by service", "service_name", style.colored(style.colors(settings))),
+    for key, title, label, overrides in (
+        ("levels", "Lines by level", "detected_level", [Override(name=n, color=c) for n, c in LEVELS.items()]),
+        ("services", f"Lines by service, {SERVICES} most", "service_name", style.colored(settings)),
     ):
+        count = f"sum by ({label}) (count_over_time({FOUND} [$__auto]))"
         db.add_timeseries_panel(
             title=title,
             query=Query(
-                f"sum by ({label}) (count_over_time({FOUND} [$__auto]))",
+                f"topk({SERVICES}, {count})",
                 legend=f"{{{{{label}}}}}",
                 datasource_uid=uids.DATASOURCE_LOKI,
             ),
-            unit="short",
-            decimals=0,
+            **style.COUNT,
             min_val=0,
             stacking="normal",
             draw_style="bars",
             fill_opacity=80,
-            legend=Legend(placement="right", calcs=("sum",)),
             overrides=overrides,
             no_value=NO_LINES,
             description=style.describe(
-                "Log lines that the search finds, per bar. Where no level is named, Loki looks for it in the line.",
-                "a new colour, or one that grows: click it in the legend, and read those lines below. A fall to "
-                "nothing: check that the service runs and that its output is sent.",
+                "Log lines that match the search, per bar; the level is the line's own, or detected in its text.",
+                "click a colour that is new or grows in the legend, and read those lines below.",
             ),
             width=style.HALF,
-            height=9,
-            panel_id=panel_id,
+            height=style.GRAPH_HEIGHT - 1,
+            key=key,
         )
 
 
-def _wrong(db: DashboardBuilder) -> None:
-    db.add_row("What goes wrong?", panel_id=102)
+def _errors(db: DashboardBuilder) -> None:
     db.add_logs_panel(
         title="Errors, newest first",
         query=Query(f"{FOUND} | {BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=200),
-        no_value="No error was written in this time range, as far as the search finds.",
+        no_value="No error matches in this time range.",
         description=style.describe(
-            "Lines at error or worse. Open a line: its trace and all lines of its request are links.",
-            "open the first line of the newest kind, follow *Open the trace* to the part that failed, and look whether "
-            "the same line came before.",
+            "Lines at error or worse that match the search; an opened line links to its trace and its request.",
+            "open the first line of the newest kind, and follow its link to the trace.",
         ),
         width=style.HALF,
-        height=14,
-        panel_id=3,
+        height=12,
+        key="errors",
     )
     same = f'label_format same=`{{{{ regexReplaceAll "{_NUMBERS}" __line__ "#" | trunc {_SHORT} }}}}`'
     db.add_table_panel(
-        title=f"Lines that come again and again, {PATTERNS} most frequent",
+        title=f"Most frequent lines, {PATTERNS} of them",
         query=Query(
             f"topk({PATTERNS}, sum by (service_name, same) (count_over_time({FOUND} | {same} [$__range])))",
             datasource_uid=uids.DATASOURCE_LOKI,
             instant=True,
         ),
-        unit="short",
-        decimals=0,
+        **style.COUNT,
         sort_by="Lines",
         descending=True,
         transformations=[
@@ -131,31 +129,31 @@ def _wrong(db: DashboardBuilder) -> None:
                 "options": {"regex": "^Value.*", "renamePattern": "Lines"},
             },
         ],
-        overrides=[Override(name="Service", width=150), Override(name="Lines", width=90)],
+        overrides=[
+            Override(name="Service", width=style.NAME),
+            Override(name="Lines", width=style.NUMBER),
+        ],
         no_value=NO_LINES,
         description=style.describe(
             "Lines that differ only in numbers and IDs, counted over the whole time range.",
-            "a line that is new on top is what changed: search for its words, and compare its first moment with the "
-            "last release. Noise: lower its level at the sender.",
+            "search for the words of a line that is new here, and compare its first moment with the last release.",
         ),
         width=style.HALF,
-        height=14,
-        panel_id=4,
+        height=12,
+        key="frequent",
     )
 
 
 def _all(db: DashboardBuilder) -> None:
-    db.add_row("Everything that the search finds", panel_id=103)
     db.add_logs_panel(
-        title="Lines, newest first",
+        title="All lines, newest first",
         query=Query(FOUND, datasource_uid=uids.DATASOURCE_LOKI, max_lines=500),
         no_value=NO_LINES,
         description=style.describe(
-            "All lines of the chosen services that the search at the top finds, 500 at most.",
-            "narrow the time range around the moment in question, then the search; open a line for its trace and its "
-            "request.",
+            "All lines of the chosen services that match the search, 500 at most.",
+            "narrow the time range around the moment in question, and open a line for its trace and its request.",
         ),
         width=24,
         height=16,
-        panel_id=5,
+        key="lines",
     )

@@ -1,4 +1,4 @@
-"""What panels are described with: small frozen values, free of the SDK.
+"""The values that panels are described with: small, frozen, free of the SDK.
 
 Nothing here checks itself; `DashboardBuilder.build` does, where an error can name the dashboard and the
 panel.
@@ -15,13 +15,13 @@ from observability.names import uids
 
 
 class Transformation(TypedDict):
-    """One step between query and picture, as Grafana stores it; see `dashboards.transform`."""
+    """One step from a query's answer to what is drawn, as Grafana stores it; see `dashboards.transform`."""
 
     id: str
     options: Mapping[str, object]
     disabled: NotRequired[bool]
     ref_id: NotRequired[str]
-    """Only what this query brought."""
+    """The query whose answer is transformed; all answers without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,21 @@ class JaegerQuery:
         return cls("dependencies")
 
 
-AnyQuery = Query | JaegerQuery
+@dataclass(frozen=True, slots=True)
+class PanelQuery:
+    """The answers of another panel of the same dashboard: queried once, shown twice.
+
+    Args:
+        key: the other panel's key.
+        ref_id: name within the panel; "" takes the next of A, B, C...
+
+    """
+
+    key: str
+    ref_id: str = ""
+
+
+AnyQuery = Query | JaegerQuery | PanelQuery
 QueryInput = str | AnyQuery | Sequence[str | AnyQuery]
 
 Step = tuple[float | None, str, str]
@@ -285,9 +299,8 @@ class PanelSpec:
 
     Args:
         title: required.
-        query: a PromQL string (LogQL on logs panels, a trace id on traces and node graph panels), a `Query`,
-        a
-            `JaegerQuery`, or several of these.
+        query: a PromQL string (LogQL on logs panels, a trace id on traces and node graph panels), a `Query`, a
+            `JaegerQuery`, a `PanelQuery`, or several of these.
         unit: Grafana's unit id ("percent", "s", "reqps", "none"), "suffix:..." or "prefix:...".
         description: shown behind the panel's (i).
         width: in columns of 24; None for the type's own.
@@ -303,8 +316,8 @@ class PanelSpec:
         links: on the panel's title.
         data_links: on its values.
         overrides: settings for single series or columns.
-        no_value: said when there is no data: what is missing, and why that may be.
-        transformations: steps between query and picture, see `dashboards.transform`.
+        no_value: shown when there is no data: what is missing, why that may be, and what to do.
+        transformations: steps from the answers to what is drawn, see `dashboards.transform`.
         time_from: own time range that ends now, such as "30d"; "" for the dashboard's.
         interval: lower limit of the step, such as "1m"; "" for none.
         max_data_points: most points a series; None for the panel's width in pixels.

@@ -1,4 +1,4 @@
-"""What a panel type is, and the one place where settings that all types share are applied."""
+"""Panel types, and the one place where the settings that all types share are applied."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ SdkPanelBuilder = sdk.Builder[sdk.dashboard.Panel]
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
-    """What tells one panel type from another before it is drawn.
+class PanelDefaults:
+    """Settings of a panel type that apply before it is drawn.
 
     Args:
-        width: columns of 24 it takes unless told otherwise.
-        height: rows it takes unless told otherwise.
+        width: columns of 24, where the panel sets none.
+        height: rows, where the panel sets none.
         query: what a bare string means; None for a type that has no query.
         needs_unit: whether it shows numbers.
         color: by threshold, by series, or not at all.
-        speechless: whether Grafana drops what it would say without data; a line of the answer says it then.
+        hides_no_value: whether Grafana leaves out the panel's `no_value` text; a query answers with the text then.
 
     """
 
@@ -35,7 +35,7 @@ class Traits:
     query: QueryDefaults | None = PROMQL
     needs_unit: bool = True
     color: Literal["thresholds", "series", "none"] = "thresholds"
-    speechless: bool = False
+    hides_no_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +43,18 @@ class Panel:
     """One panel, described but not built yet; `DashboardBuilder.add` takes it."""
 
     spec: PanelSpec
-    traits: Traits
+    defaults: PanelDefaults
     draw: Callable[[], SdkPanelBuilder]
 
     @property
     def size(self) -> tuple[int, int]:
         """Width in columns, height in rows."""
-        width = self.traits.width if self.spec.width is None else self.spec.width
-        height = self.traits.height if self.spec.height is None else self.spec.height
+        width = self.defaults.width if self.spec.width is None else self.spec.width
+        height = self.defaults.height if self.spec.height is None else self.spec.height
         return width, height
 
-    def build(self, box: Box, panel_id: int) -> sdk.dashboard.Panel:
-        """Build the SDK panel at its place.
+    def build(self, box: Box, panel_id: int, dashboard: str = "") -> sdk.dashboard.Panel:
+        """Build the SDK panel at its place in the dashboard with the UID `dashboard`.
 
         Raises:
             SettingError: a setting is missing or bad.
@@ -63,7 +63,7 @@ class Panel:
         spec = self.spec
         if not isinstance(spec.title, str) or not spec.title.strip():
             refuse("title", spec.title, "text that is not blank")
-        if self.traits.needs_unit and not spec.unit:
+        if self.defaults.needs_unit and not spec.unit:
             refuse("unit", spec.unit, "a unit id of Grafana; 'none' for plain numbers")
         panel = self.draw().build()
         panel.id_val = panel_id
@@ -79,12 +79,12 @@ class Panel:
         panel.max_data_points = spec.max_data_points
         steps = [*spec.transformations]
         queries: tuple[AnyQuery, ...] = ()
-        if self.traits.query is not None:
-            queries = targets.resolve(spec.query, self.traits.query)
-            if self.traits.speechless and spec.no_value:
+        if self.defaults.query is not None:
+            queries = targets.resolve(spec.query, self.defaults.query)
+            if self.defaults.hides_no_value and spec.no_value:
                 queries += (targets.missing(queries, spec.no_value),)
                 steps.append(transform.labels_to_fields(of=targets.MISSING))
-            panel.targets = [targets.target(query) for query in queries]
+            panel.targets = [targets.target(query, dashboard) for query in queries]
             panel.datasource = targets.panel_datasource(queries)
         panel.transformations = [_transformation(step) for step in steps] or None
         if panel.options is None:
@@ -96,20 +96,20 @@ class Panel:
     def _configure_fields(self, panel: sdk.dashboard.Panel, queries: Sequence[AnyQuery]) -> None:
         spec = self.spec
         source = panel.field_config or sdk.dashboard.FieldConfigSource()
-        defaults = source.defaults or sdk.dashboard.FieldConfig()
+        field = source.defaults or sdk.dashboard.FieldConfig()
         steps = fields.thresholds(spec.thresholds or Thresholds.plain())
         if spec.unit:
-            defaults.unit = fields.unit(spec.unit)
-        defaults.decimals = fields.decimals(spec.decimals)
-        defaults.min_val, defaults.max_val = fields.scale(spec.min_val, spec.max_val)
-        defaults.mappings = fields.mappings(spec.mappings, spec.thresholds) or None
-        defaults.links = fields.data_links(spec.data_links, "data_links") or None
-        defaults.no_value = spec.no_value or None
-        if self.traits.color != "none":
-            # Always said, because Grafana's own default turns red at 80, whatever the panel shows.
-            defaults.thresholds = steps
-            defaults.color = sdk.dashboard.FieldColor(_COLOR_MODES[self.traits.color])
-        source.defaults = defaults
+            field.unit = fields.unit(spec.unit)
+        field.decimals = fields.decimals(spec.decimals)
+        field.min_val, field.max_val = fields.scale(spec.min_val, spec.max_val)
+        field.mappings = fields.mappings(spec.mappings, spec.thresholds) or None
+        field.links = fields.data_links(spec.data_links, "data_links") or None
+        field.no_value = spec.no_value or None
+        if self.defaults.color != "none":
+            # Always set: Grafana's own default turns red at 80, whatever the panel shows.
+            field.thresholds = steps
+            field.color = sdk.dashboard.FieldColor(_COLOR_MODES[self.defaults.color])
+        source.defaults = field
         # Grafana lets the last override win: the author's come after ours.
         source.overrides = [
             *self._query_colors(queries),
@@ -125,7 +125,7 @@ class Panel:
         """Fix the colours of queries that ask for one or, on graphs, are single series by their names."""
         colors: dict[str, str] = {}
         for index, query in enumerate(query for query in queries if isinstance(query, Query)):
-            single = self.traits.color == "series" and query.legend and "{{" not in query.legend
+            single = self.defaults.color == "series" and query.legend and "{{" not in query.legend
             if query.color or single:
                 colors[query.ref_id] = query.color or palette.series_color(index)
         return [
@@ -138,7 +138,7 @@ class Panel:
 
 
 def panel_type(
-    traits: Traits,
+    defaults: PanelDefaults,
 ) -> Callable[
     [Callable[Concatenate[PanelSpec, P], SdkPanelBuilder]],
     Callable[Concatenate[PanelSpec, P], Panel],
@@ -149,7 +149,7 @@ def panel_type(
     particular to the type; everything in `PanelSpec` is applied for it. It runs at build time and may raise
     `SettingError` (see `dashboards.errors.refuse`).
 
-        @panel_type(Traits(width=12, height=8))
+        @panel_type(PanelDefaults(width=12, height=8))
         def histogram(spec: PanelSpec, *, buckets: int = 30) -> SdkPanelBuilder:
             return sdk_histogram.Panel().bucket_count(buckets)
 
@@ -160,7 +160,7 @@ def panel_type(
         draw: Callable[Concatenate[PanelSpec, P], SdkPanelBuilder],
     ) -> Callable[Concatenate[PanelSpec, P], Panel]:
         def make(spec: PanelSpec, /, *args: P.args, **kwargs: P.kwargs) -> Panel:
-            return Panel(spec, traits, lambda: draw(spec, *args, **kwargs))
+            return Panel(spec, defaults, lambda: draw(spec, *args, **kwargs))
 
         make.__name__ = draw.__name__
         make.__doc__ = draw.__doc__

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from dashboards import fields, palette, sdk
 from dashboards.errors import refuse
 from dashboards.model import JaegerQuery, Legend, PanelSpec
-from dashboards.panel import SdkPanelBuilder, Traits, panel_type
+from dashboards.panel import PanelDefaults, SdkPanelBuilder, panel_type
 from dashboards.targets import QueryDefaults
 from observability.names import uids
 
@@ -28,9 +28,12 @@ Calcs = Sequence[str]
 Orientation = Literal["auto", "horizontal", "vertical"]
 
 LAST: Final = ("lastNotNull",)
-TABLE_LEGEND: Final = Legend()
+LIST_LEGEND: Final = Legend(mode="list", calcs=())
+"""Names below the graph: values are in the tooltip, and the graph has the panel."""
 MAX_OPACITY: Final = 100
 EMPTY_CELL: Final = "—"
+NARROWEST_COLUMN: Final = 84
+"""Pixels: a name of a dozen letters."""
 
 _INSTANT: Final = QueryDefaults(instant=True)
 _ROWS: Final = QueryDefaults(instant=True, format="table")
@@ -39,7 +42,7 @@ _LOGQL: Final = QueryDefaults(datasource_uid=uids.DATASOURCE_LOKI)
 _TRACE: Final = QueryDefaults(datasource_uid=uids.DATASOURCE_JAEGER)
 
 
-@panel_type(Traits(width=6, height=4))
+@panel_type(PanelDefaults(width=6, height=4))
 def stat(  # noqa: PLR0913 - keyword-only, each optional
     spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,
@@ -63,21 +66,20 @@ def stat(  # noqa: PLR0913 - keyword-only, each optional
     )
 
 
-@panel_type(Traits(width=6, height=7, query=_INSTANT))
+@panel_type(PanelDefaults(width=6, height=7, query=_INSTANT))
 def gauge(
-    spec: PanelSpec,
+    spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,
     calcs: Calcs = LAST,
     orientation: Orientation = "auto",
     title_size: int | None = None,
 ) -> SdkPanelBuilder:
     """One number a series on a dial from `min_val` to `max_val`; long names need a `title_size` in pixels."""
-    # Numbers at the steps, so that the dial can be read without its colours.
-    stepped = spec.thresholds is not None and len(spec.thresholds.steps) > 1
+    # Numbers at the steps run into each other when the steps are close, as 99.5 and 99.625 are.
     builder = (
         sdk.gauge.Panel()
         .show_threshold_markers(show_threshold_markers=True)
-        .show_threshold_labels(show_threshold_labels=stepped)
+        .show_threshold_labels(show_threshold_labels=False)
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )
@@ -86,7 +88,7 @@ def gauge(
     return builder
 
 
-@panel_type(Traits(width=12, height=8, query=_INSTANT))
+@panel_type(PanelDefaults(width=12, height=8, query=_INSTANT))
 def bar_gauge(
     spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,
@@ -108,11 +110,11 @@ def bar_gauge(
     return builder
 
 
-@panel_type(Traits(width=12, height=8, color="series"))
+@panel_type(PanelDefaults(width=12, height=8, color="series"))
 def timeseries(  # noqa: PLR0913 - keyword-only, each optional
     spec: PanelSpec,
     *,
-    legend: Legend = TABLE_LEGEND,
+    legend: Legend = LIST_LEGEND,
     series: Sequence[str] = (),
     stacking: Literal["none", "normal", "percent"] = "none",
     fill_opacity: int = 10,
@@ -171,34 +173,46 @@ def timeseries(  # noqa: PLR0913 - keyword-only, each optional
     return panel
 
 
-@panel_type(Traits(width=24, height=8, query=_ROWS))
-def table(
+@panel_type(PanelDefaults(width=24, height=8, query=_ROWS))
+def table(  # noqa: PLR0913 - keyword-only, each optional
     spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,
     sort_by: str = "",
     descending: bool = False,
     filterable: bool = False,
+    paged: bool = False,
     cell_height: Literal["sm", "md", "lg"] = "sm",
 ) -> SdkPanelBuilder:
-    """Rows and columns; `sort_by` is a column's shown name."""
+    """Rows and columns; `sort_by` is a column's shown name, `paged` shows how many rows there are and pages them."""
+    every_column = {
+        # An empty cell is a dash: `no_value` is a sentence, for a table that is empty.
+        "noValue": EMPTY_CELL,
+        # What is too long for its column takes a second line; nothing is cut off.
+        "custom.wrapText": True,
+        "custom.wrapHeaderText": True,
+        "custom.minWidth": NARROWEST_COLUMN,
+    }
     builder = (
         sdk.table.Panel()
         .show_header(show_header=True)
         .filterable(filterable)
-        # An empty cell is a dash: `no_value` is a sentence, for a table that is empty.
-        .override_by_regexp("/.*/", [sdk.dashboard.DynamicConfigValue("noValue", EMPTY_CELL)])
+        .override_by_regexp(
+            "/.*/", [sdk.dashboard.DynamicConfigValue(name, value) for name, value in every_column.items()]
+        )
         .cell_height(fields.choice(sdk.common.TableCellHeight, "cell_height", cell_height))
     )
     if sort_by:
         builder.sort_by([sdk.common_builders.TableSortByFieldState().display_name(sort_by).desc(descending)])
-    options = builder.build().options
-    if isinstance(options, sdk.table_models.Options):
+    built = builder.build()
+    if isinstance(built.options, sdk.table_models.Options):
         # The SDK still writes the footer's old form, which Grafana 12.4 would migrate at every load.
-        options.footer = None
+        built.options.footer = None
+        # The SDK does not know this one yet.
+        built.options = {**built.options.to_json(), "enablePagination": paged}
     return builder
 
 
-@panel_type(Traits(width=24, height=10, query=_LOGQL, needs_unit=False, color="none", speechless=True))
+@panel_type(PanelDefaults(width=24, height=10, query=_LOGQL, needs_unit=False, color="none", hides_no_value=True))
 def logs(  # noqa: PLR0913 - keyword-only, each optional
     spec: PanelSpec,  # noqa: ARG001 - all of it is applied for us
     *,
@@ -223,7 +237,7 @@ def logs(  # noqa: PLR0913 - keyword-only, each optional
     )
 
 
-@panel_type(Traits(width=12, height=8, query=_BUCKETS, color="none"))
+@panel_type(PanelDefaults(width=12, height=8, query=_BUCKETS, color="none"))
 def heatmap(
     spec: PanelSpec,
     *,
@@ -273,7 +287,7 @@ def heatmap(
     return builder.show_legend() if show_legend else builder.hide_legend()
 
 
-@panel_type(Traits(width=24, height=4, query=None, needs_unit=False, color="none"))
+@panel_type(PanelDefaults(width=24, height=4, query=None, needs_unit=False, color="none"))
 def text(spec: PanelSpec, content: str) -> SdkPanelBuilder:
     """Markdown."""
     if spec.query:
@@ -283,7 +297,7 @@ def text(spec: PanelSpec, content: str) -> SdkPanelBuilder:
     return sdk.text.Panel().mode(sdk.text_models.TextMode.MARKDOWN).content(content)
 
 
-@panel_type(Traits(width=24, height=8, query=None, needs_unit=False, color="none"))
+@panel_type(PanelDefaults(width=24, height=8, query=None, needs_unit=False, color="none"))
 def alert_list(spec: PanelSpec, *, most: int = 20, instances: str = "") -> SdkPanelBuilder:
     """Grafana's own alerts that fire or are about to; `instances` are label matchers, `{severity="page"}`."""
     if spec.query:
@@ -314,7 +328,7 @@ def alert_list(spec: PanelSpec, *, most: int = 20, instances: str = "") -> SdkPa
     return panel
 
 
-@panel_type(Traits(width=24, height=14, query=_TRACE, needs_unit=False, color="none"))
+@panel_type(PanelDefaults(width=24, height=14, query=_TRACE, needs_unit=False, color="none"))
 def traces(spec: PanelSpec) -> SdkPanelBuilder:
     """One trace as a waterfall."""
     _no_search(spec)
@@ -322,7 +336,7 @@ def traces(spec: PanelSpec) -> SdkPanelBuilder:
     return sdk.dashboard_builders.Panel().type("traces")
 
 
-@panel_type(Traits(width=12, height=12, query=_TRACE, needs_unit=False, color="none"))
+@panel_type(PanelDefaults(width=12, height=12, query=_TRACE, needs_unit=False, color="none"))
 def node_graph(spec: PanelSpec) -> SdkPanelBuilder:
     """Who calls whom."""
     _no_search(spec)

@@ -1,6 +1,7 @@
-"""Every PromQL that the dashboards ask, once: selectors first, then what is made of them.
+"""Every PromQL expression of the dashboards, once: selectors first, then what is made of them.
 
-All of it reads recorded series (`rules`); only `exemplars` names raw ones, and reads no sample of theirs.
+All of it reads recorded series (`observability.rules`); only `exemplars` names raw ones, and reads none of their
+samples.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette
 from observability.names import series
 from observability.rules import containers, models, service_graph
-from observability.rules.windows import BASE_WINDOW
+from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
+from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
 from observability.settings import CONTAINERS as STACK
 from observability.settings import seconds
 from observability.watched import watched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from observability.settings import Settings
 
 SERVICE_VARIABLE: Final = "service"
@@ -38,26 +42,26 @@ OWN_CONTAINERS: Final = f'container=~"{"|".join(STACK)}"'
 """The collector measures every container of the host; these are the stack's own."""
 AVAILABILITY: Final = f'slo="{series.SLO_AVAILABILITY}"'
 
-SLO_SERVICES: Final = f"label_values({series.OBJECTIVE}, service)"
-SERVICES: Final = f"label_values({series.REQUESTS}, service)"
-ENDPOINTS: Final = f"label_values({series.REQUESTS}{{{SERVICE}}}, endpoint)"
-CONTAINERS: Final = f"label_values({containers.MEMORY_LIMIT}, container)"
+ENDPOINTS: Final = f"query_result(count by (endpoint) ({series.REQUESTS}{{{SERVICE}}}))"
+CONTAINERS: Final = f"query_result(count by (container) ({containers.MEMORY}))"
+"""Values of pickers: what is there at the end of the time range. `label_values` would list what was removed, and none
+in a stack's first clock hour, because Grafana rounds its time range to whole hours."""
+ENDPOINT_VALUES: Final = '/endpoint="([^"]+)"/'
+CONTAINER_VALUES: Final = '/container="([^"]+)"/'
+SERVICE_VALUES: Final = '/service="([^"]+)"/'
 
 BURN_NOW: Final = "1h"
 """Window of the burn rate that stands for now: long enough not to jump, short enough to show a change."""
 NEVER: Final = seconds("3650d")
 """A budget that lasts longer than this is not burning."""
 MANY_FAIL: Final = 0.01
-"""From this share of failed calls on the service map marks who was called."""
+"""From this share of failed calls on, the service map shows the called service as failing."""
 NOTHING_FAILED: Final = "Nothing failed in this time range."
-FULL_COVERAGE: Final = 0.99
-"""From here on the window counts as full of data."""
-
 # 5-minute rates at 5-minute steps meet without overlap: every request counts once, whatever the rules' interval.
 _RANGE: Final = f"[$__range:{BASE_WINDOW}]"
 
-FINE, YOUNG, TICKET, PAGE, SPENT, NO_DATA = range(6)
-"""What `state` answers, rising with urgency."""
+NO_DATA, TOO_EARLY, MET, BUDGET_LOW, BURNING_SLOWLY, MISSED, BURNING_FAST = range(7)
+"""The states of an objective, rising with urgency: what burns comes before what is lost, and no data comes last."""
 
 
 def select(metric: str, *matchers: str) -> str:
@@ -66,7 +70,7 @@ def select(metric: str, *matchers: str) -> str:
 
 
 def slos(settings: Settings) -> int:
-    """Return how many objectives there are: rows of a table of them."""
+    """Return how many SLOs there are: rows of a table of them."""
     return sum(len(service.slo_by_name) for service in watched(settings))
 
 
@@ -106,6 +110,16 @@ def worst_latency(count: int) -> str:
     return f"{p99} and on (service) topk({count}, {p99} / {of_service(series.THRESHOLD)})"
 
 
+def extremes(count: int, metric: str, *matchers: str, lowest: bool = False) -> str:
+    """Return the `count` services that are highest, or lowest, in a recorded series over the time range.
+
+    Ranked once, at the end of the range, so that no service comes and goes from one point to the next.
+    """
+    end, first = ("min", "bottomk") if lowest else ("max", "topk")
+    ranked = f"{end} by (service) ({end}_over_time({select(metric, SERVICE, *matchers)}[$__range] @ end()))"
+    return f"{first}({count}, {ranked})"
+
+
 def most_burning(count: int) -> str:
     """Return the `count` highest burn rates of now."""
     return f"topk({count}, {of_slo(series.burn_rate(BURN_NOW))})"
@@ -116,9 +130,9 @@ def least_budget(count: int) -> str:
     return f"bottomk({count}, {of_slo(series.BUDGET_REMAINING)})"
 
 
-def highest_burn(window: str) -> str:
-    """Return the highest burn rate of all that is selected."""
-    return f"max({select(series.burn_rate(window), SERVICE)})"
+def highest(metric: str) -> str:
+    """Return the highest of a recorded series of the chosen services."""
+    return f"max({select(metric, SERVICE)})"
 
 
 def time_to_exhaustion() -> str:
@@ -128,27 +142,85 @@ def time_to_exhaustion() -> str:
 
 
 def state() -> str:
-    """Return one number of FINE to NO_DATA for each SLO, by the very conditions that the alerts have."""
-    coverage = of_slo(series.COVERAGE)
-    nothing = f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"
-    found = [_level(NO_DATA, nothing), _level(SPENT, f"{of_slo(series.BUDGET_REMAINING)} <= 0")]
-    found += [_level(PAGE, f"{of_slo(series.PAGE_RATIO)} >= 1"), _level(TICKET, f"{of_slo(series.TICKET_RATIO)} >= 1")]
-    found += [_level(YOUNG, f"{coverage} < {FULL_COVERAGE:g}"), _level(FINE, coverage)]
-    return " or ".join(found)
+    """Return one of NO_DATA to BURNING_FAST for each SLO, by the very conditions of the alerts.
+
+    A verdict on the budget needs ENOUGH_COVERAGE of the window; that a budget burns needs none.
+    """
+    missed, *others = _verdicts()
+    fast, slowly = ((number, f"{of_slo(record)} >= 1") for number, record in _BURNING)
+    return _first([fast, missed, slowly, *others])
 
 
-def in_state(level: int) -> str:
-    """Return how many objectives of all services are in this state, 0 included."""
-    return everywhere(f"count(({state()}) == {level}) or on () vector(0)")
+_BURNING: Final = ((BURNING_FAST, series.PAGE_RATIO), (BURNING_SLOWLY, series.TICKET_RATIO))
+
+
+def _verdicts() -> list[tuple[int, str]]:
+    """Return each verdict on a budget and its condition, most urgent first."""
+    coverage, left = of_slo(series.COVERAGE), of_slo(series.BUDGET_REMAINING)
+    early = f"{coverage} < {ENOUGH_COVERAGE:g}"
+    return [
+        (MISSED, f"{left} <= 0 unless {early}"),
+        (BUDGET_LOW, f"{left} < {LEAST_BUDGET:g} unless {early}"),
+        (NO_DATA, f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"),
+        (TOO_EARLY, early),
+        (MET, coverage),
+    ]
+
+
+def _first(levels: list[tuple[int, str]]) -> str:
+    """Return the number of the first condition that holds."""
+    return " or ".join(f"0 * ({condition}) + {number}" for number, condition in levels)
+
+
+def _counted(numbers: str, every: Iterable[int]) -> str:
+    """Return how often each number occurs, by `state`, 0 included."""
+    zero = " or ".join(f'label_replace(vector(0), "state", "{number}", "", "")' for number in every)
+    return f'count_values("state", {numbers}) or {zero}'
+
+
+def named_state() -> str:
+    """Return the state of each SLO with a label `objective` that names service and SLO."""
+    return f'label_join({state()}, "objective", " ", "service", "slo")'
+
+
+def states() -> str:
+    """Return how many SLOs are in each state, by `state`, 0 included: every count of one evaluation."""
+    return _counted(state(), range(NO_DATA, BURNING_FAST + 1))
+
+
+def verdict() -> str:
+    """Return the state of each SLO's budget, whether it burns or not: one of NO_DATA to BUDGET_LOW, or MISSED."""
+    return _first(_verdicts())
+
+
+def verdicts() -> str:
+    """Return how many SLOs have each verdict, by `state`, 0 included."""
+    return _counted(verdict(), (NO_DATA, TOO_EARLY, MET, BUDGET_LOW, MISSED))
+
+
+def enough(share: str, window: str, ago: str) -> str:
+    """Return `share` of each SLO whose `window`, which ended `ago`, has data for ENOUGH_COVERAGE of its time."""
+    offset = f" offset {ago}" if ago else ""
+    slots = ENOUGH_COVERAGE * seconds(window) / seconds(BASE_WINDOW)
+    counted = f"sum by (service, slo) (count_over_time({series.SLO_REQUESTS_SLOT}[{window}]{offset}))"
+    return f"({share}) and on (service, slo) {counted} >= {slots:g}"
 
 
 def worst_state() -> str:
-    """Return the most urgent state of a service's objectives, of all services."""
-    return everywhere(f"max by (service) ({state()})")
+    """Return the most urgent state of each service's SLOs."""
+    return f"max by (service) ({state()})"
 
 
-def _level(number: int, condition: str) -> str:
-    return f"0 * ({condition}) + {number}"
+def focus(fallback: str) -> str:
+    """Return one series whose `service` is the one that needs attention most, of the chosen ones.
+
+    By state, then by burn rate; `fallback` while nothing is known. For links to the page of one service.
+    """
+    burning = f"max by (service) ({of_slo(series.burn_rate(BURN_NOW))})"
+    return (
+        f"query_result(topk(1, {worst_state()} + clamp_max({burning}, 1000) / 10000 or {worst_state()})"
+        f' or on () label_replace(vector(0), "service", "{fallback}", "", ""))'
+    )
 
 
 # Requests
@@ -220,11 +292,12 @@ def in_range(selector: str, *, at: str = "") -> str:
 
 
 def failed_requests(settings: Settings, count: int) -> str:
-    """Return the `count` endpoints with most failed requests in the time range; one row that says so where none failed.
+    """Return the `count` endpoints with most failed requests in the time range; one row of text where none failed.
 
-    A table without rows says nothing, whatever its panel would say without data.
+    A table without rows shows no text at all.
     """
-    failed = f"topk({count}, {in_range(failing(settings, SERVICE))} > 0)"
+    # Rates add up to fractions of a request: what is less than one is none.
+    failed = f"topk({count}, round({in_range(failing(settings, SERVICE))}) > 0)"
     return f'{failed} or label_replace(vector(0) unless on () {failed}, "endpoint", "{NOTHING_FAILED}", "", "")'
 
 
@@ -234,25 +307,25 @@ def failed_share(settings: Settings) -> str:
 
 
 def alert_changes() -> str:
-    """Return, in LogQL, the alerts of the chosen services that began or ended: Grafana keeps their history in Loki."""
-    moved = 'labels_severity!="watchdog" | current=~"Alerting.*" or previous=~"Alerting.*"'
+    """Return, in LogQL, the alerts of the chosen services that started or ended: Loki has Grafana's history of them."""
+    changed = 'labels_severity!="watchdog" | current=~"Alerting.*" or previous=~"Alerting.*"'
     line = "{{.labels_severity}}  {{.ruleTitle}}: {{.previous}} → {{.current}}"
-    return f'{{from="state-history"}} | json | labels_{SERVICE} | {moved} | line_format "{line}"'
+    return f'{{from="state-history"}} | json | labels_{SERVICE} | {changed} | line_format "{line}"'
 
 
-def alerts_begun() -> str:
-    """Return, in LogQL, how many alerts of the chosen services began, by service and alert."""
-    began = f'{{from="state-history"}} | json | labels_{SERVICE} | labels_severity!="watchdog" | current=~"Alerting.*"'
-    return f'sum by (labels_service, ruleTitle) (count_over_time({began} | previous!~"Alerting.*" [$__auto]))'
+def alerts_started() -> str:
+    """Return, in LogQL, how many alerts of the chosen services started, by service and alert."""
+    firing = f'{{from="state-history"}} | json | labels_{SERVICE} | labels_severity!="watchdog" | current=~"Alerting.*"'
+    return f'sum by (labels_service, ruleTitle) (count_over_time({firing} | previous!~"Alerting.*" [$__auto]))'
 
 
 def model_versions() -> str:
-    """Return 1 for the version of each model that answers."""
+    """Return 1 for the version of each model that serves."""
     return f"max by (service, model, version) ({select(models.VERSION, SERVICE)})"
 
 
 def new_versions() -> str:
-    """Return the model versions that began to answer within the last two minutes: marks for every dashboard."""
+    """Return the model versions that began to serve within the last two minutes: annotations for every dashboard."""
     by = "on (service, model, version)"
     return f"{models.VERSION} unless {by} {models.VERSION} offset 2m and {by} {models.VERSION}"
 
@@ -263,41 +336,47 @@ def exemplars(settings: Settings) -> str:
     Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
     these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
-    asked = []
+    found = []
     for otlp, selected in ((False, SERVICE), (True, f"service_name=~{chosen(SERVICE_VARIABLE)}")):
         buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
         if buckets:
-            asked.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
-    return " or ".join(asked)
+            found.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
+    return " or ".join(found)
 
 
 # Calls
 
 
 def callers_and_called() -> str:
-    """Return the nodes of the service map, one a row: `id`, `title`, how it fares, and the calls per second it gets."""
-    called = f"sum by (server) ({service_graph.CALLS})"
-    fares = _named(_fares(called, f"sum by (server) ({service_graph.FAILED})"), id="server", title="server")
-    calling = _named(f"0 * sum by (client) ({service_graph.CALLS})", id="client", title="client")
+    """Return the nodes of the service map, one a row: `id`, `title`, its health, and the calls per second it gets."""
+    called = f"sum by (server) ({_KNOWN_CALLS})"
+    health = _named(_health(called, f"sum by (server) ({_KNOWN_FAILED})"), id="server", title="server")
+    calling = _named(f"0 * sum by (client) ({_KNOWN_CALLS})", id="client", title="client")
     return (
-        f"sum by (id, title, subtitle, color) ({fares}) or on (id)"
+        f"sum by (id, title, subtitle, color) ({health}) or on (id)"
         f" {_labelled(f'sum by (id, title) ({calling})', color=palette.GREY)}"
     )
 
 
 def calls() -> str:
     """Return the edges of the service map, one a row: `id`, `source`, `target`, and calls per second."""
-    fares = _fares(service_graph.CALLS, service_graph.FAILED)
-    joined = f'label_join({fares}, "id", " to ", "client", "server")'
+    health = _health(_KNOWN_CALLS, _KNOWN_FAILED)
+    joined = f'label_join({health}, "id", " to ", "client", "server")'
     return f"sum by (id, source, target, color) ({_named(joined, source='client', target='server')})"
 
 
-def _fares(calls: str, failed: str) -> str:
-    """Return calls per second with a colour, and words where many of them fail."""
+_KNOWN: Final = 'client!~"|unknown", server!~"|unknown"'
+"""A side whose spans did not arrive is called `unknown`: it is no service."""
+_KNOWN_CALLS: Final = f"{service_graph.CALLS}{{{_KNOWN}}}"
+_KNOWN_FAILED: Final = f"{service_graph.FAILED}{{{_KNOWN}}}"
+
+
+def _health(calls: str, failed: str) -> str:
+    """Return calls per second with a colour, and a text where many of them fail."""
     bad = f"({calls} and {failed} / {calls} > {MANY_FAIL})"
     good = f"({calls} unless {failed} / {calls} > {MANY_FAIL})"
-    marked = _labelled(bad, color=palette.VERMILLION, subtitle="calls to it fail")
-    return f"{marked} or {_labelled(good, color=palette.GREEN)}"
+    failing = _labelled(bad, color=palette.VERMILLION, subtitle="failing")
+    return f"{failing} or {_labelled(good, color=palette.GREEN)}"
 
 
 def _labelled(expr: str, **labels: str) -> str:
@@ -316,12 +395,12 @@ def _named(expr: str, **labels: str) -> str:
 
 
 def no_trace(column: str, text: str) -> str:
-    """Return one row that says `text` in `column` when no span of the service came in within the time range.
+    """Return one row with `text` in `column` when no span of the service arrived within the time range.
 
-    Jaeger's answer is a table without rows then, which says nothing, whatever its panel would say without data.
+    Jaeger answers with a table without rows then, which shows no text at all.
     """
-    came = f"present_over_time({select(service_graph.SPANS, SERVICE)}[$__range])"
-    return f'label_replace(vector(0) unless on () {came}, "{column}", "{text}", "", "")'
+    arrived = f"present_over_time({select(service_graph.SPANS, SERVICE)}[$__range])"
+    return f'label_replace(vector(0) unless on () {arrived}, "{column}", "{text}", "", "")'
 
 
 def by_status() -> str:
@@ -329,14 +408,14 @@ def by_status() -> str:
     return f"sum by (status) ({select(series.REQUESTS, SERVICE)})"
 
 
-def share_failing(settings: Settings) -> str:
-    """Return the share of requests that fail; 0, not nothing, while none does."""
+def error_rate(settings: Settings) -> str:
+    """Return the share of requests that fail; 0, not absent, while none does."""
     total = f"sum({select(series.REQUESTS, SERVICE)})"
     return f"(sum({failing(settings, SERVICE)}) or 0 * {total}) / ({total} > 0)"
 
 
 def median_and_worst() -> str:
-    """Return the time within which half, and 99 of 100, of the requests were answered, by `quantile`."""
+    """Return P50 and P99 of the response time, by `quantile`."""
     named = (
         _labelled(select(metric, SERVICE), quantile=name)
         for name, metric in (("P50", series.DURATION_P50), ("P99", series.DURATION_P99))
@@ -345,7 +424,7 @@ def median_and_worst() -> str:
 
 
 def in_progress() -> str:
-    """Return how many requests wait for an answer now."""
+    """Return how many requests are being worked on."""
     return f"max({select(series.IN_PROGRESS, SERVICE)})"
 
 
@@ -358,13 +437,28 @@ def of_containers(metric: str) -> str:
 
 
 def of_container(metric: str) -> str:
-    """Return a recorded series by container."""
+    """Return a recorded series of the chosen containers."""
     return f"max by (container) ({select(metric, CONTAINER)})"
 
 
-def megabytes(metric: str) -> str:
-    """Return a recorded series of bytes in MB, by container."""
-    return f"{of_container(metric)} / 1e6"
+def highest_containers(metric: str, count: int) -> str:
+    """Return a recorded series of the `count` chosen containers that are highest in it over the time range."""
+    return f"{of_container(metric)} and on (container) {_highest(metric, count)}"
+
+
+def limits_of_highest(metric: str, limit: str, count: int) -> str:
+    """Return the limit of the containers that `highest_containers` finds."""
+    return f"{of_container(limit)} and on (container) {_highest(metric, count)}"
+
+
+def megabytes(metric: str, count: int) -> str:
+    """Return a recorded series of bytes in MB, of the `count` chosen containers that are highest in it."""
+    return f"({highest_containers(metric, count)}) / 1e6"
+
+
+def _highest(metric: str, count: int) -> str:
+    ranked = f"max by (container) (max_over_time({select(metric, CONTAINER)}[$__range] @ end()))"
+    return f"topk({count}, {ranked})"
 
 
 def share_of_limit(metric: str, limit: str) -> str:

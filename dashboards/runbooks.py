@@ -22,12 +22,11 @@ def build(settings: Settings) -> DashboardBuilder:
         title="Runbooks",
         uid=uids.RUNBOOKS,
         description="What each alert means, how to confirm it, what to do, who owns it. From docs/runbooks.",
-        tags=("observability", "runbook"),
+        tags=("observability", "runbook", style.MENU_TAG),
         editable=settings.dashboards_editable,
         refresh="",
     )
-    for uid, title in style.TITLES.items():
-        db.add_dashboard_link(title, uid)
+    db.add_dashboard_menu("Dashboards", style.MENU_TAG)
     for kind in runbooks.kinds():
         heading, _, text = runbooks.text(kind).partition("\n")
         db.add_text_panel(

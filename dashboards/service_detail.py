@@ -1,11 +1,11 @@
-"""Service: one service on one page, its promises, signals, containers, traces, errors, alerts and neighbours."""
+"""Service: one service on one page, its objectives, signals, containers, traces, errors, alerts and neighbours."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, queries, style, transform
-from dashboards.model import JaegerQuery, Legend, Link, Override, Query
+from dashboards import logs, queries, style, tables, transform
+from dashboards.model import JaegerQuery, Link, Override, Query
 from dashboards.targets import MISSING
 from observability.names import series, uids
 from observability.rules import containers
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 TRACES: Final = 20
 NO_CONTAINER: Final = (
-    "No data: no container on this Docker host carries the service's name as its compose service or container name."
+    "No container on this Docker host has the service's name. Name its compose service or container after it."
 )
 COLUMNS: Final = {"traceID": "Trace ID", "traceName": "Trace name", "startTime": "Start time", "duration": "Duration"}
-"""What Jaeger's data source calls the columns of a search, by names that a transformation loses."""
-NO_TRACE: Final = "No trace of this service came in within this time range."
+"""Heads of the columns of a search as Jaeger's data source sets them; a transformation loses them."""
+NO_TRACE: Final = "No trace of this service arrived in this time range. Widen it, or check that it sends spans."
+BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -28,199 +29,220 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.SERVICE_DETAIL,
         settings,
-        description="One service on one page: its promises, its signals, its containers, its traces, its errors.",
-        time_from="now-1h",
+        description="One service on one page: its objectives, signals, containers, traces and errors.",
     )
-    db.add_query_variable("service", "Service", queries.SERVICES)
-    _promises(db)
+    db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
+    _objectives(db, settings)
     _signals(db, settings)
-    _containers(db, settings)
     _evidence(db)
+    _containers(db, settings)
     _neighbours(db)
     return db
 
 
-def _promises(db: DashboardBuilder) -> None:
-    db.add_row("Does it keep its promises?", panel_id=101)
-    db.add_stat_panel(
-        title="Error budget left",
-        query=Query(queries.of_slo(series.BUDGET_REMAINING), legend="{{slo}}", instant=True),
-        unit="percentunit",
-        decimals=1,
-        sparkline=False,
-        text_mode="value_and_name",
-        orientation="vertical",
-        thresholds=style.BUDGET,
-        data_links=[style.to_slo("$service")],
+def _objectives(db: DashboardBuilder, settings: Settings) -> None:
+    columns = {
+        "State": queries.state(),
+        "SLI": queries.of_slo(series.GOOD_PERIOD),
+        "Budget left": queries.of_slo(series.BUDGET_REMAINING),
+        BURN_RATE: queries.of_slo(series.burn_rate(queries.BURN_NOW)),
+    }
+    db.add_table_panel(
+        title="Objectives",
+        query=tables.columns(columns)[0],
+        **style.sli(settings),
+        transformations=tables.joined(
+            columns, ("service", "slo"), show=("slo", "State", "SLI", "Budget left", BURN_RATE), order="State"
+        ),
+        overrides=[
+            Override(name="SLO", links=[style.to_slo("$service")]),
+            Override(
+                name="State",
+                unit="none",
+                decimals=0,
+                cell="color-background",
+                mappings=tables.STATE_TEXTS,
+                width=style.STATE - 6,
+                custom=style.LEFT,
+            ),
+            Override(name="SLI", width=style.NUMBER + 8),
+            Override(
+                name="Budget left", **style.BUDGET_SHARE, cell="color-text", thresholds=style.BUDGET, width=style.NUMBER
+            ),
+            Override(
+                name=BURN_RATE,
+                **style.BURN_RATE,
+                cell="color-text",
+                thresholds=style.burn_thresholds(),
+                width=style.NUMBER - 8,
+            ),
+        ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "What is left of each objective's error budget; below 0 the objective is missed.",
-            "open *Objectives of this service* for since when, then look below for what changed at that moment.",
+            "The state of each objective, its SLI and error budget in its own window, and its burn rate.",
+            "click the objective to see since when, then look below for what changed at that moment.",
         ),
-        width=6,
-        height=8,
-        panel_id=1,
-    )
-    db.add_stat_panel(
-        title="Burn rate, 1h",
-        query=Query(queries.of_slo(series.burn_rate(queries.BURN_NOW)), legend="{{slo}}", instant=True),
-        unit=style.TIMES,
-        decimals=1,
-        sparkline=False,
-        text_mode="value_and_name",
-        orientation="vertical",
-        thresholds=style.burn_thresholds(),
-        no_value=style.NO_RULES_YET,
-        description=style.describe(
-            "How many times faster than allowed the budget is spent now, by objective.",
-            "act when it is marked: read the alerts beside this, and their runbooks.",
-        ),
-        width=6,
-        height=8,
-        panel_id=2,
+        width=style.HALF,
+        height=6,
+        key="objectives",
     )
     db.add_alert_list_panel(
-        title="Alerts on it",
+        title="Alerts",
         instances="{service=${service:json}}",
         no_value="No alert fires for this service.",
         description=style.describe(
-            "What fires for this service, or is about to.",
-            "open the alert: its message has numbers, logs, traces and the runbook.",
+            "Alerts of this service that fire, or are about to.",
+            "open the alert: it links to its numbers, logs, traces and runbook.",
         ),
         width=style.HALF,
-        height=8,
-        panel_id=3,
+        height=6,
+        key="alerts",
     )
 
 
 def _signals(db: DashboardBuilder, settings: Settings) -> None:
-    db.add_row("Its golden signals", panel_id=102)
-    shown = (
+    for key, title, expr, legend, scale, shows in (
         (
-            4,
+            "requests",
             "Requests by status",
             queries.by_status(),
             "{{status}}",
-            "reqps",
-            "Traffic: requests per second, by the status that was answered.",
+            style.REQUEST_RATE,
+            "Traffic: requests per second, by the status of the response.",
         ),
         (
-            5,
-            "Share that fails",
-            queries.share_failing(settings),
+            "error-rate",
+            "Error rate",
+            queries.error_rate(settings),
             "failing",
-            "percentunit",
+            style.ERROR_RATE,
             "Errors: the share of requests that fail, by what the service calls a failure.",
         ),
         (
-            6,
-            "Response time",
+            "latency",
+            "Latency P50, P99",
             queries.median_and_worst(),
             "{{quantile}}",
-            "s",
-            "Latency: half of the requests, and 99 of 100, were answered within this time. Dots are single requests.",
+            style.LATENCY,
+            "Latency: half, and 99 of 100, of the requests were answered within this time; dots are single requests.",
         ),
         (
-            7,
+            "in-progress",
             "Requests in progress",
             queries.in_progress(),
             "in progress",
-            "short",
-            "Saturation: requests that wait for an answer now.",
+            style.COUNT,
+            "Saturation: requests that have come in and are not answered yet.",
         ),
-    )
-    for panel_id, title, expr, legend, unit, shows in shown:
+    ):
         db.add_timeseries_panel(
             title=title,
-            query=[Query(expr, legend=legend), *(style.exemplars(settings) if unit == "s" else [])],
-            unit=unit,
+            query=[Query(expr, legend=legend), *(style.exemplars(settings) if key == "latency" else [])],
+            **scale,
             min_val=0,
-            soft_max=0.01 if unit == "percentunit" else None,
-            legend=Legend(mode="list", calcs=("lastNotNull", "max")),
+            soft_max=0.01 if key == "error-rate" else None,
             overrides=[Override(name=code, color=color) for code, color in style.OF_STATUS.items()],
             data_links=[style.to_application("$service")],
             no_value=style.NO_TRAFFIC,
             description=style.describe(
                 shows,
-                "find the moment at which it left its usual course, then compare the other three signals, the "
-                "containers and the first error lines at that moment.",
+                "find the moment at which it left its usual course, and compare the other signals and the first error "
+                "lines at that moment.",
             ),
             width=style.HALF,
-            height=style.GRAPH_HEIGHT,
-            panel_id=panel_id,
-        )
-
-
-def _containers(db: DashboardBuilder, settings: Settings) -> None:
-    db.add_row("Its containers", panel_id=103)
-    for panel_id, title, used, limit, unit, when_bad in (
-        (
-            8,
-            "CPU",
-            containers.CPU,
-            containers.CPU_LIMIT,
-            "suffix: cores",
-            "it is slowed down: give it more, or less to do",
-        ),
-        (9, "Memory", containers.MEMORY, containers.MEMORY_LIMIT, "bytes", "it is about to be killed: raise its limit"),
-    ):
-        db.add_timeseries_panel(
-            title=f"{title}, and its limit",
-            query=[
-                Query(queries.of_containers(used), legend="{{container}}", ref_id="used"),
-                Query(queries.of_containers(limit), legend="{{container}} limit", ref_id="limit"),
-            ],
-            unit=unit,
-            min_val=0,
-            legend=Legend(mode="list", calcs=("lastNotNull", "max")),
-            overrides=[*style.colored(style.colors(settings)), style.dashed("limit")],
-            data_links=[style.TO_INFRASTRUCTURE],
-            no_value=NO_CONTAINER,
-            description=style.describe(
-                f"{title} of the service's containers, as the Docker engine counts it. Dashed: the limit.",
-                f"close to its limit {when_bad}. Climbing without end is a leak: restart it and look for its cause.",
-            ),
-            width=style.HALF,
-            height=style.GRAPH_HEIGHT,
-            panel_id=panel_id,
+            height=style.GRAPH_HEIGHT - 1,
+            key=key,
         )
 
 
 def _evidence(db: DashboardBuilder) -> None:
     db.add_row("What exactly happened?", panel_id=104)
-    db.add_table_panel(
-        title="Its slowest traces",
-        query=[
-            JaegerQuery.search("$service", limit=TRACES),
-            Query(queries.no_trace("traceName", NO_TRACE), instant=True, format="table", ref_id=MISSING),
-        ],
-        transformations=[transform.merge(), transform.organize(rename=COLUMNS, exclude=["Time", "Value"])],
-        unit="µs",
-        sort_by="Duration",
-        descending=True,
-        overrides=[Override(name="Start time", unit="dateTimeAsIso", width=180)],
-        no_value=NO_TRACE,
-        description=style.describe(
-            f"The last {TRACES} traces that the service took part in, slowest on top.",
-            "open the slowest (its ID is a link): the longest span is where the time went.",
-        ),
-        width=style.HALF,
-        height=12,
-        panel_id=10,
-    )
     db.add_logs_panel(
-        title="Its errors, newest first",
+        title="Errors, newest first",
         query=Query(f"{logs.CHOSEN} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
         links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": "$service"})],
-        no_value="No error was written in this time range.",
+        no_value="No error was logged in this time range.",
         description=style.describe(
-            "Lines of the service at error or worse.",
+            "Log lines of the service at error or worse.",
             "open the oldest line of the newest kind, and follow its link to the trace.",
         ),
         width=style.HALF,
         height=12,
-        panel_id=11,
+        key="errors",
     )
+    db.add_table_panel(
+        title="Slowest traces",
+        query=[
+            JaegerQuery.search("$service", limit=TRACES),
+            Query(queries.no_trace("traceName", NO_TRACE), instant=True, format="table", ref_id=MISSING),
+        ],
+        transformations=[
+            transform.merge(),
+            transform.organize(
+                rename=COLUMNS,
+                exclude=["Time", "Value"],
+                order=["traceID", "traceName", "duration", "startTime"],
+            ),
+        ],
+        unit="µs",
+        sort_by="Duration",
+        descending=True,
+        overrides=[
+            Override(name="Trace ID", width=style.NAME),
+            Override(name="Duration", width=style.NUMBER + 12),
+            Override(name="Start time", unit="time: HH:mm:ss", width=style.NUMBER + 12),
+        ],
+        no_value=NO_TRACE,
+        description=style.describe(
+            f"The last {TRACES} traces that the service took part in, slowest first.",
+            "open the slowest (its ID is a link): the longest span is where the time went.",
+        ),
+        width=style.HALF,
+        height=12,
+        key="traces",
+    )
+
+
+def _containers(db: DashboardBuilder, settings: Settings) -> None:
+    db.add_row("Do its containers lack anything?", panel_id=103)
+    for key, title, used, limit, scale, when_bad in (
+        (
+            "cpu",
+            "CPU, and its limit",
+            containers.CPU,
+            containers.CPU_LIMIT,
+            style.CORES,
+            "give it more cores, or less to do, when it is close to its limit.",
+        ),
+        (
+            "memory",
+            "Memory, and its limit",
+            containers.MEMORY,
+            containers.MEMORY_LIMIT,
+            style.BYTES,
+            "raise its limit when it is close to it, and restart it and look for a leak when it climbs without end.",
+        ),
+    ):
+        db.add_timeseries_panel(
+            title=title,
+            query=[
+                Query(queries.of_containers(used), legend="{{container}}", ref_id="used"),
+                Query(queries.of_containers(limit), legend="{{container}} limit", ref_id="limit"),
+            ],
+            **scale,
+            min_val=0,
+            overrides=[*style.colored(settings), style.dashed("limit")],
+            data_links=[style.TO_INFRASTRUCTURE],
+            no_value=NO_CONTAINER,
+            description=style.describe(
+                f"{title.partition(',')[0]} of the service's containers, as the Docker engine counts it; dashed is the "
+                "limit.",
+                when_bad,
+            ),
+            width=style.HALF,
+            height=style.GRAPH_HEIGHT - 1,
+            key=key,
+        )
 
 
 def _neighbours(db: DashboardBuilder) -> None:
@@ -232,31 +254,35 @@ def _neighbours(db: DashboardBuilder) -> None:
             Query(queries.calls(), instant=True, format="table", ref_id="edges"),
         ],
         overrides=[
-            Override(name="/^Value/", by="regexp", unit="reqps", decimals=2),
+            Override(name="/^Value/", by="regexp", **style.REQUEST_RATE, display_name="Requests per second"),
             Override(
                 name="title",
-                links=[Link.to_dashboard("This service's page", uids.SERVICE_DETAIL, {"service": "${__value.raw}"})],
+                links=[
+                    Link.to_dashboard(
+                        "Everything about this service", uids.SERVICE_DETAIL, {"service": "${__value.raw}"}
+                    )
+                ],
             ),
         ],
-        no_value="No data: no trace with two services in it came in within this time range.",
+        no_value="No trace with two services in it arrived in this time range. Check that both send spans.",
         description=style.describe(
-            "Every service that takes part in traces, and how often one calls another, per second. In orange, and "
-            f"marked so: more than {queries.MANY_FAIL:.0%} of the calls fail. Click a service for its page.",
+            "Every service that takes part in traces, and the calls per second between them; orange is a service of "
+            f"which more than {queries.MANY_FAIL:.0%} of the calls fail.",
             "look one step further along the arrows: what this service calls may be what is slow or fails.",
         ),
         width=style.HALF,
         height=14,
-        panel_id=12,
+        key="map",
     )
     db.add_logs_panel(
-        title="Its alerts: what changed",
+        title="Alert history",
         query=queries.alert_changes(),
-        no_value="No alert of this service began or ended in this time range.",
+        no_value="No alert of this service started or ended in this time range.",
         description=style.describe(
-            "Every alert of the service that began or ended in this time range, newest first.",
-            "open the first line that began, read its runbook, and check whether what happened then fits a release.",
+            "Every alert of the service that started or ended in this time range, newest first.",
+            "read the runbook of the first that started, and compare its time with your releases.",
         ),
         width=style.HALF,
         height=14,
-        panel_id=13,
+        key="alert-history",
     )

@@ -1,4 +1,4 @@
-"""PromQL about the stack itself: what the five services say of themselves in metrics of their own.
+"""PromQL about the stack itself: what its services report of themselves in metrics of their own.
 
 The names are those of the pinned images; tests/dashboards/own_metrics.json is what these really expose.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dashboards.queries import OWN_CONTAINERS, select
-from observability.rules import containers
+from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ QUERYING: Final = {
     "prometheus": 'handler=~"/api/v1/(query|query_range|series|labels|label/:name/values)"',
     "loki": 'route=~"loki_api_v1_(query|query_range|labels|label_name_values|series|index_.*)"',
 }
-"""What of their requests is somebody reading data."""
+"""Which of their requests read data."""
 
 _DAY: Final = 86_400
 
@@ -38,23 +38,23 @@ def added(metric: str, *matchers: str) -> str:
     return f"(sum(increase({select(metric, *matchers)}[$__range])) or on () vector(0))"
 
 
-# Is it there?
+# Availability
 
 
 def up() -> str:
-    """Return 1 or 0 for each of the five services."""
+    """Return 1 or 0 for each of the stack's services."""
     return f"min by (job) ({select('up', OWN)})"
 
 
 def silent_targets() -> str:
-    """Return how many targets do not answer."""
+    """Return how many targets cannot be scraped."""
     return "count(up == 0) or on () vector(0)"
 
 
 def failed_evaluations() -> str:
-    """Return how many rule evaluations failed, or were left out, in the time range."""
+    """Return how many rule evaluations failed, or were skipped, in the time range."""
     failed, missed = "prometheus_rule_evaluation_failures_total", "prometheus_rule_group_iterations_missed_total"
-    return f"{added(failed, PROMETHEUS)} + {added(missed, PROMETHEUS)}"
+    return f"round({added(failed, PROMETHEUS)} + {added(missed, PROMETHEUS)})"
 
 
 def rejected() -> dict[str, str]:
@@ -110,7 +110,7 @@ def _increased(selector: str, *matchers: str) -> str:
     return f"(sum(increase({chosen}[$__range])) or on () vector(0)) + {born}"
 
 
-# What comes in, what is asked
+# Ingestion and queries
 
 
 def samples_in() -> str:
@@ -135,7 +135,7 @@ def waiting() -> str:
 
 
 def reads() -> dict[str, str]:
-    """Return how often somebody reads data, per second, by service."""
+    """Return reads of data per second, by service."""
     return {
         "prometheus": f"sum({rate('prometheus_http_requests_total', PROMETHEUS, QUERYING['prometheus'])})",
         "loki": f"sum({rate('loki_request_duration_seconds_count', LOKI, QUERYING['loki'])}) or on () vector(0)",
@@ -144,7 +144,7 @@ def reads() -> dict[str, str]:
 
 
 def read_time() -> dict[str, str]:
-    """Return within which time 95 of 100 reads were answered, by service."""
+    """Return the P95 of the time to answer a read, by service."""
     buckets = {
         "prometheus": rate("prometheus_http_request_duration_seconds_bucket", PROMETHEUS, QUERYING["prometheus"]),
         "loki": rate("loki_request_duration_seconds_bucket", LOKI, QUERYING["loki"]),
@@ -189,7 +189,7 @@ _ON_DISK: Final = (
 
 
 def traces_on_disk() -> str:
-    """Return the bytes that Jaeger's store says it takes."""
+    """Return the bytes that Jaeger's store takes."""
     return " + ".join(
         f"sum({select(metric, JAEGER)})"
         for metric in ("jaeger_storage_badger_size_bytes_lsm", "jaeger_storage_badger_size_bytes_vlog")
@@ -197,44 +197,46 @@ def traces_on_disk() -> str:
 
 
 def disk_used() -> str:
-    """Return how full the file system is on which the volumes lie, 1 being full, as Loki sees it."""
-    return f"max({select('loki_ingester_wal_disk_usage_percent', LOKI)})"
+    """Return how full the fullest disk with volumes is, 1 being full, as `df` counts it."""
+    return f"max({host.DISK_USED})"
 
 
 def space(settings: Settings) -> dict[str, str]:
     """Return the columns of the table of space, each by `part`."""
     kept = {
-        "metrics (Prometheus)": f"max({select('prometheus_tsdb_retention_limit_seconds', PROMETHEUS)}) / {_DAY}",
-        "logs (Loki)": f"vector({seconds(settings.loki_retention) / _DAY:g})",
-        "traces (Jaeger)": f"vector({seconds(settings.jaeger_retention) / _DAY:g})",
+        METRICS: f"max({select('prometheus_tsdb_retention_limit_seconds', PROMETHEUS)}) / {_DAY}",
+        LOGS: f"vector({seconds(settings.loki_retention) / _DAY:g})",
+        TRACES: f"vector({seconds(settings.jaeger_retention) / _DAY:g})",
     }
-    on_disk = {"metrics (Prometheus)": metrics_on_disk(), "traces (Jaeger)": traces_on_disk()}
     limit = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)})"
-    oldest = f"(time() - min({select('prometheus_tsdb_lowest_timestamp_seconds', PROMETHEUS)})) / {_DAY}"
     return {
+        "Used": _parts({METRICS: f"({metrics_on_disk()}) / ({limit} > 0)", HOST: disk_used()}),
+        "Full in": _parts({METRICS: days_left(), HOST: host_days_left()}),
+        "Size": _parts({METRICS: metrics_on_disk(), TRACES: traces_on_disk()}),
         "Kept for": _parts(kept),
-        "Oldest": _parts({"metrics (Prometheus)": oldest}),
-        "On disk": _parts(on_disk),
-        "Limit": _parts({"metrics (Prometheus)": limit}),
-        "Used": _parts({"metrics (Prometheus)": f"({metrics_on_disk()}) / {limit}", HOST: disk_used()}),
-        "Full in": _parts({"metrics (Prometheus)": days_left(), HOST: host_days_left()}),
     }
 
 
-HOST: Final = "disk of the Docker host"
+HOST: Final = "Docker host's disk"
+METRICS: Final = "metrics"
+LOGS: Final = "logs"
+TRACES: Final = "traces"
 
 
 def days_left() -> str:
-    """Return the days until Prometheus deletes the oldest data for lack of space, growing as in the last day."""
+    """Return the days until Prometheus reaches its size limit, growing as in the last day.
+
+    Nothing before `host.FORECAST_WINDOW` of data, and nothing while it does not grow.
+    """
     blocks = select("prometheus_tsdb_storage_blocks_bytes", PROMETHEUS)
-    room = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)}) - ({metrics_on_disk()})"
-    return f"clamp_min({room}, 0) / (max(deriv({blocks}[1d])) > 0) / {_DAY}"
+    room = f"(max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)}) > 0) - ({metrics_on_disk()})"
+    growth = f"max(deriv({blocks}[1d]) and {blocks} offset {host.FORECAST_WINDOW}) > 0"
+    return f"clamp_min({room}, 0) / ({growth}) / {_DAY}"
 
 
 def host_days_left() -> str:
-    """Return the days until the file system is full, filling as in the last day."""
-    used = select("loki_ingester_wal_disk_usage_percent", LOKI)
-    return f"(1 - max({used})) / (max(deriv({used}[1d])) > 0) / {_DAY}"
+    """Return the days until the disk is full, filling as in the last hours; nothing before there is data enough."""
+    return f"min({host.disk_full_in()}) / {_DAY}"
 
 
 def _parts(by_part: dict[str, str]) -> str:
@@ -248,12 +250,8 @@ def cost() -> dict[str, str]:
     """Return the columns of the table of what each part takes, each by `container`."""
     cpu, memory = containers.CPU, containers.MEMORY
     return {
-        "CPU": _of(cpu),
-        "CPU limit": _of(containers.CPU_LIMIT),
-        "CPU used": f"{_of(cpu)} / {_of(containers.CPU_LIMIT)}",
-        "Memory": _of(memory),
-        "Memory limit": _of(containers.MEMORY_LIMIT),
-        "Memory used": f"{_of(memory)} / {_of(containers.MEMORY_LIMIT)}",
+        "Memory": f"{_of(memory)} / {_of(containers.MEMORY_LIMIT)}",
+        "CPU": f"{_of(cpu)} / {_of(containers.CPU_LIMIT)}",
         "On disk": " or ".join(
             f'label_replace({expr}, "container", "{name}", "", "")'
             for name, expr in (("prometheus", metrics_on_disk()), ("jaeger", traces_on_disk()))

@@ -1,16 +1,17 @@
-"""What our dashboards have in common: frame, links, sizes, thresholds and wording."""
+"""What our dashboards have in common: frame, links, sizes, scales, thresholds and wording."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 from dashboards import palette, queries
 from dashboards.builder import DashboardBuilder
-from dashboards.model import Legend, Link, Override, Query, Thresholds, ValueText
+from dashboards.model import Link, Override, Query, Thresholds, ValueText
 from observability import topology
-from observability.names import uids
+from observability.names import series, uids
 from observability.rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
 from observability.settings import SERVICES, milliseconds
 from observability.watched import STACK, watched
@@ -35,77 +36,173 @@ TITLES: Final = {
 
 HALF: Final = 12
 THIRD: Final = 8
-GRAPH_HEIGHT: Final = 8
-TALLEST: Final = 40
-"""No panel is higher, however much it has to show: then it scrolls."""
+GRAPH_HEIGHT: Final = 9
+LINES: Final = 6
+"""Lines in a graph by service or container; of more, the highest are drawn: a legend of two rows leaves room."""
+ROWS: Final = 10
+"""Rows of a table without paging; of more, the table shows how many there are, worst first, and filters by name."""
 _CELL: Final = 38
 """Pixels of one row of the grid, gap included."""
-_HEADS: Final = 104
+_HEADS: Final = 112
 """Pixels that a panel's and a table's headings take together."""
-_LINES: Final = {"sm": 36, "md": 42, "legend": 27}
-"""Pixels of one line of a table, by its cell height, and of a legend."""
+_PAGER: Final = 40
+"""Pixels of the line that counts and pages the rows."""
+_LINE: Final = 36
+"""Pixels of one row of a table."""
 
-TIMES: Final = "suffix:×"  # noqa: RUF001 - the sign people know from "2 times as fast"
+NAME: Final = 96
+"""Pixels of a narrow column of names, which take a second line where they are longer."""
+STATE: Final = 88
+"""Pixels of a column of states."""
+NUMBER: Final = 68
+"""Pixels of a column of numbers."""
 
 ANY: Final = ".+"
-"""What All stands for: short, however many there are."""
+"""The value of All: short, however many there are."""
 ANY_OR_NONE: Final = ".*"
 """Likewise for a label that some services do not have."""
+MENU_TAG: Final = "observability-page"
+"""On every dashboard in the menu at the top. The page of one service is not: it takes no list of services."""
 
 LEFT: Final = {"custom.align": "left"}
-"""Words in a column of numbers that stand for them."""
-LIST_BELOW: Final = Legend(mode="list", calcs=("lastNotNull",))
-TABLE_RIGHT: Final = Legend(placement="right", calcs=("lastNotNull", "mean", "max"))
-NAMES_RIGHT: Final = Legend(placement="right", calcs=("max",))
-"""For long names."""
-SHORT_RIGHT: Final = Legend(placement="right", calcs=("lastNotNull", "max"))
-"""A table below may take a third of its panel only and scrolls; one at the side has the whole height."""
+"""For texts in a column of numbers that stand for them."""
+HIDDEN: Final = {"custom.hideFrom": {"legend": True, "tooltip": True, "viz": True}}
+"""For a column that is there for links only."""
+SEARCH: Final = {"custom.filterable": True}
+"""For a column with a filter, which has a search, in its head."""
 
-NO_RULES_YET: Final = "No data: the recording rules have not run yet, or nothing chosen is being scraped."
-NOT_RUNNING: Final = "No data: the container does not run, or Prometheus cannot scrape it."
-NO_TRAFFIC: Final = "No data: no requests in this time range, or the service is not being scraped."
-
-
-def table_height(lines: int, cell: Literal["sm", "md", "legend"] = "sm") -> int:
-    """Return the height at which a table, or a legend at the side, shows this many lines without scrolling."""
-    return min(TALLEST, math.ceil((_HEADS + _LINES[cell] * max(lines, 1)) / _CELL))
+NO_RULES_YET: Final = "No data yet: the first numbers come two minutes after a service is scraped. Check Targets down."
+NOT_RUNNING: Final = "No data: the container is not running or not scraped. Check Targets down on Stack Health."
+NO_PROMETHEUS: Final = "No data: Prometheus has just started or does not run. Check its log with `docker logs`."
+NO_HOST: Final = "No data: the collector measures the disk and is not running. Check its log with `docker logs`."
+NO_TRAFFIC: Final = "No requests in this time range. Widen it, or check that the service is scraped."
 
 
-def graph_height(lines: int, least: int = GRAPH_HEIGHT) -> int:
-    """Return the height of a graph whose legend at the side shows this many series."""
-    return max(least, table_height(lines, "legend"))
+class Scale(TypedDict):
+    """Unit and digits of a quantity, the same on every page."""
+
+    unit: str
+    decimals: NotRequired[int]
+
+
+BURN_RATE: Final[Scale] = {"unit": "suffix:×", "decimals": 1}  # noqa: RUF001 - the sign people know from "2 times"
+BUDGET_SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 1}
+ERROR_RATE: Final[Scale] = {"unit": "percentunit", "decimals": 2}
+REQUEST_RATE: Final[Scale] = {"unit": "reqps", "decimals": 1}
+LATENCY: Final[Scale] = {"unit": "s"}
+"""Grafana turns to milliseconds, and chooses the digits."""
+COUNT: Final[Scale] = {"unit": "locale", "decimals": 0}
+SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 0}
+CORES: Final[Scale] = {"unit": "suffix: cores", "decimals": 2}
+BYTES: Final[Scale] = {"unit": "bytes", "decimals": 0}
+DAYS: Final[Scale] = {"unit": "suffix: d", "decimals": 0}
+
+
+def sli(settings: Settings) -> Scale:
+    """Return the scale of SLIs and objectives: fine enough to tell a missed target from a met one.
+
+    99.98 % and an objective of 99.99 % need more digits than 97 % and one of 95 %: two more than the objective has.
+    """
+    digits = [
+        -int(Decimal(str(slo.objective)).normalize().as_tuple().exponent)
+        for service in watched(settings)
+        for slo in service.slo_by_name.values()
+    ]
+    return {"unit": "percentunit", "decimals": min(max([*digits, 0]) + 2, 6)}
+
+
+def table_height(lines: int) -> int:
+    """Return the height of a table of this many lines: ROWS of them at most, and a line that counts the rest."""
+    pager = _PAGER if lines > ROWS else 0
+    return math.ceil((_HEADS + pager + _LINE * min(max(lines, 1), ROWS)) / _CELL)
+
+
+def paged(lines: int) -> bool:
+    """Return whether a table of this many lines pages them."""
+    return lines > ROWS
+
+
+def limited(settings: Settings, *, lowest: bool = False) -> str:
+    """Return what the title of a graph by service says about services that it leaves out; "" when it shows all."""
+    return f", {LINES} {'lowest' if lowest else 'highest'}" if len(watched(settings)) > LINES else ""
+
+
+def by_service(settings: Settings, metric: str, *matchers: str, lowest: bool = False) -> str:
+    """Return a recorded series by service: of all of them, or of the LINES highest or lowest where there are more."""
+    return most_extreme(settings, queries.of_service(metric, *matchers), metric, *matchers, lowest=lowest)
+
+
+def most_extreme(settings: Settings, expr: str, metric: str, *matchers: str, lowest: bool = False) -> str:
+    """Return `expr` of all services, or of the LINES that are highest or lowest in `metric` where there are more."""
+    if len(watched(settings)) <= LINES:
+        return expr
+    return f"({expr}) and on (service) {queries.extremes(LINES, metric, *matchers, lowest=lowest)}"
+
+
+def most_failed(settings: Settings, expr: str) -> str:
+    """Return `expr` of all services, or of the LINES with most failed requests at the end of the time range."""
+    metric, matchers = series.SLO_ERRORS_SLOT, queries.AVAILABILITY
+    if len(watched(settings)) <= LINES:
+        return expr
+    ranked = f"sum by (service) (sum_over_time({queries.select(metric, matchers)}[$__range] @ end()))"
+    return f"({expr}) and on (service) topk({LINES}, {ranked})"
+
+
+def least_budget(settings: Settings) -> str:
+    """Return the error budget left of availability objectives by service and SLO: of all, or of the LINES lowest."""
+    left = f"max by (service, slo) ({queries.select(series.BUDGET_REMAINING, queries.SERVICE, queries.AVAILABILITY)})"
+    return most_extreme(settings, left, series.BUDGET_REMAINING, queries.AVAILABILITY, lowest=True)
 
 
 def dashboard(
-    uid: str, settings: Settings, *, description: str, time_from: str = "now-6h", refresh: str = "30s"
+    uid: str, settings: Settings, *, description: str, time_from: str = "now-1h", refresh: str = "30s"
 ) -> DashboardBuilder:
     """Return an empty dashboard with the frame that all of ours have."""
     db = DashboardBuilder(
         title=TITLES[uid],
         uid=uid,
         description=description,
-        tags=("observability",),
+        tags=("observability",) if uid == uids.SERVICE_DETAIL else ("observability", MENU_TAG),
         editable=settings.dashboards_editable,
         refresh=refresh,
         time_from=time_from,
     )
-    for other, title in TITLES.items():
-        if other != uid:
-            db.add_dashboard_link(title, other)
-    db.add_marks("Deployments", uids.DEPLOYMENT_TAG, color=palette.PURPLE)
+    db.add_dashboard_menu("Dashboards", MENU_TAG)
+    db.add_tagged_annotations("Deployments", uids.DEPLOYMENT_TAG, color=palette.PURPLE)
     db.add_annotation(
         "Model versions",
         queries.new_versions(),
         color=palette.SKY_BLUE,
         title="Model version",
-        text="{{service}}: {{model}} {{version}} answers",
+        text="{{service}}: {{model}} {{version}} serves",
         tags=("service",),
     )
     return db
 
 
+def service_names(settings: Settings) -> list[str]:
+    """Return the services of pickers, known before any of them has sent data; the stack's own where none is watched."""
+    return [service.name for service in watched(settings)] or list(SERVICES)
+
+
+def add_service_picker(db: DashboardBuilder, settings: Settings) -> None:
+    """Add the picker of one, several or all services, and the link to the page of the one that needs attention most."""
+    db.add_custom_variable(
+        queries.SERVICE_VARIABLE, "Service", service_names(settings), multi=True, include_all=True, all_value=ANY
+    )
+    add_service_link(db, queries.focus(service_names(settings)[0]))
+
+
+def add_service_link(db: DashboardBuilder, focus: str) -> None:
+    """Add the link to the page of the service that the query `focus` finds: that page shows one, never all."""
+    db.add_query_variable("focus", query=focus, regex=queries.SERVICE_VALUES, hidden=True)
+    db.add_dashboard_link(
+        "Service", uids.SERVICE_DETAIL, keep_variables=False, chosen={"service": "${focus:percentencode}"}
+    )
+
+
 def to_application(service: str = "${__field.labels.service}") -> Link:
-    """Return the link to the application's dashboard for the service that was clicked."""
+    """Return the link to Application Performance for the service that was clicked."""
     return Link.to_dashboard("Requests of this service", uids.APPLICATION_PERFORMANCE, {"service": service})
 
 
@@ -116,7 +213,7 @@ def to_slo(service: str = "${__field.labels.service}") -> Link:
 
 def to_detail(service: str = "${__field.labels.service}") -> Link:
     """Return the link to the page of the service that was clicked."""
-    return Link.to_dashboard("This service's page", uids.SERVICE_DETAIL, {"service": service})
+    return Link.to_dashboard("Everything about this service", uids.SERVICE_DETAIL, {"service": service})
 
 
 TO_INFRASTRUCTURE: Final = Link.to_dashboard("CPU, memory and network", uids.INFRASTRUCTURE_HEALTH)
@@ -124,12 +221,12 @@ TO_STACK: Final = Link.to_dashboard("Stack Health", uids.STACK_HEALTH)
 
 
 def describe(shows: str, when_bad: str) -> str:
-    """Return a panel's description: what it shows and what to do about it."""
+    """Return a panel's description: a sentence on what it shows, and one on what to do when it is bad."""
     return f"{shows}\n\n**When it is bad:** {when_bad}"
 
 
 def exemplars(settings: Settings) -> list[Query]:
-    """Return what puts the dots of single requests on a graph of response times; nothing when nothing is watched."""
+    """Return the query for exemplars, the dots of single requests on a graph; none when nothing is watched."""
     raw = queries.exemplars(settings)
     return [Query(raw, legend="exemplars", ref_id="exemplars", exemplar=True)] if raw else []
 
@@ -140,12 +237,34 @@ def dashed(query: str, *, color: str = "") -> Override:
     return Override(name=query, by="query", color=color, custom=custom)
 
 
+def without_legend(query: str) -> Override:
+    """Return the override that leaves a query out of the legend."""
+    return Override(
+        name=query, by="query", custom={"custom.hideFrom": {"legend": True, "tooltip": False, "viz": False}}
+    )
+
+
 # Colours that belong to a name
 
 _OF_STACK: Final = {part.name: palette.NAMED[part.color] for part in topology.PARTS if part.color}
-_OF_OTHERS: Final = tuple(color for color in palette.SERIES if color not in _OF_STACK.values())
+_OF_OTHERS: Final = (
+    palette.SKY_BLUE,
+    palette.GREEN,
+    palette.ORANGE,
+    palette.PURPLE,
+    palette.YELLOW,
+    palette.BLUE,
+    palette.VERMILLION,
+)
+_DASHES: Final = ((), (12, 6), (3, 5))
+"""Line styles: the colours begin anew with the next one, so that services look alike only after the 21st."""
 OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.YELLOW, "504": palette.PURPLE}
 """Of the status codes that are seen most."""
+
+
+def _others(settings: Settings) -> list[str]:
+    own = {service.name for service in STACK} | set(SERVICES)
+    return [service.name for service in watched(settings) if service.name not in own]
 
 
 def colors(settings: Settings) -> dict[str, str]:
@@ -153,21 +272,32 @@ def colors(settings: Settings) -> dict[str, str]:
 
     The stack's own keep theirs whatever else is watched; those of the configured services follow their order.
     """
-    own = {service.name for service in STACK} | set(SERVICES)
-    others = [service.name for service in watched(settings) if service.name not in own]
-    return _OF_STACK | {name: _OF_OTHERS[index % len(_OF_OTHERS)] for index, name in enumerate(others)}
+    return _OF_STACK | {name: _OF_OTHERS[i % len(_OF_OTHERS)] for i, name in enumerate(_others(settings))}
 
 
-def colored(colors: Mapping[str, str]) -> list[Override]:
-    """Return the overrides that give every series its name's colour; more words may follow the name."""
-    return [Override(name=f"/^{re.escape(name)}( .*)?$/", by="regexp", color=color) for name, color in colors.items()]
+def colored(settings: Settings) -> list[Override]:
+    """Return the overrides that give every series its name's colour and line style; more words may follow the name.
+
+    The stack's own services are thin lines: they share colours with configured ones.
+    """
+    dashes = {name: _DASHES[i // len(_OF_OTHERS) % len(_DASHES)] for i, name in enumerate(_others(settings))}
+    return [
+        _look(name, color, dashes.get(name, ()), thin=name in _OF_STACK) for name, color in colors(settings).items()
+    ]
+
+
+def _look(name: str, color: str, dash: tuple[int, ...], *, thin: bool) -> Override:
+    custom: dict[str, object] = {"custom.lineStyle": {"fill": "dash", "dash": list(dash)}} if dash else {}
+    if thin:
+        custom["custom.lineWidth"] = 1
+    return Override(name=f"/^{re.escape(name)}( .*)?$/", by="regexp", color=color, custom=custom)
 
 
 # Thresholds, from the constants that the rules and alerts have
 
 BUDGET: Final = Thresholds(
     (
-        (None, palette.BAD, "spent, the objective is missed"),
+        (None, palette.BAD, "spent: target missed"),
         (0, palette.WARNING, "little left"),
         (BUDGET_LOW, palette.GOOD, "enough left"),
     ),
@@ -193,22 +323,22 @@ def burn_thresholds() -> Thresholds:
 
 
 def availability_thresholds(objective: float) -> Thresholds:
-    """Return bad below the objective, and marked while little of the budget is left; all in percent."""
+    """Return bad below the objective, and a warning while little of the budget is left; all in percent."""
     return Thresholds(
         (
-            (None, palette.BAD, "objective missed"),
-            (objective, palette.WARNING, "met, little budget left"),
-            (round(objective + BUDGET_LOW * (100 - objective), 7), palette.GOOD, "objective met"),
+            (None, palette.BAD, "target missed"),
+            (objective, palette.WARNING, "target met, little budget left"),
+            (round(objective + BUDGET_LOW * (100 - objective), 7), palette.GOOD, "target met"),
         ),
     )
 
 
 def latency_thresholds(target: float) -> Thresholds:
-    """Return bad above the target, and marked close below it; in seconds."""
+    """Return bad above the target, and a warning close below it; in seconds."""
     return Thresholds(
         (
             (None, palette.GOOD, "target met"),
-            (round(target * (1 - BUDGET_LOW), 9), palette.WARNING, "met, close to the target"),
+            (round(target * (1 - BUDGET_LOW), 9), palette.WARNING, "target met, but close"),
             (target, palette.BAD, "target missed"),
         ),
     )
@@ -224,7 +354,7 @@ def lines(values: Mapping[float, Iterable[str]], what: str) -> Thresholds | None
 
 
 def ratio(percent: float) -> float:
-    """Return a percentage as a ratio, without the dust of floating point."""
+    """Return a percentage as a ratio, rounded to a billionth."""
     return round(percent / 100, 9)
 
 

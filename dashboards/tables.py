@@ -1,73 +1,119 @@
-"""Tables that several queries fill, one a column, and how a state is told in them."""
+"""Tables that several queries fill, one query a column, and the words for the states of an objective."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dashboards import palette, queries, transform
 from dashboards.model import Query, ValueText
 from observability.names import uids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dashboards.model import Mappings, Transformation
 
-NAMES: Final = {"service": "Service", "slo": "Objective of", "endpoint": "Endpoint"}
-"""How the labels are called at the head of a column."""
-
-STATES: Final[Mappings] = {
-    str(queries.NO_DATA): ValueText("No data", palette.PURPLE),
-    str(queries.SPENT): ValueText("Budget spent", palette.BAD),
-    str(queries.PAGE): ValueText("Burning fast: page", palette.BAD),
-    str(queries.TICKET): ValueText("Burning: ticket", palette.WARNING),
-    str(queries.YOUNG): ValueText("Fine so far", palette.NEUTRAL),
-    str(queries.FINE): ValueText("Fine", palette.GOOD),
+NAMES: Final = {
+    "service": "Service",
+    "objective": "Objective",
+    "slo": "SLO",
+    "endpoint": "Endpoint",
+    "part": "Data",
+    "container": "Container",
 }
+"""The head of each label's column."""
 
 
-def _value(query: Query) -> str:
-    return "Value" if query.datasource_uid == uids.DATASOURCE_LOKI else f"Value #{query.ref_id}"
+class State(NamedTuple):
+    """One state of an objective: its number, which rises with urgency, its words and its colour."""
+
+    number: int
+    text: str
+    color: str
 
 
-def joined(
-    columns: Mapping[str, str | Query],
-    labels: tuple[str, ...],
-    *,
-    names: Mapping[str, str] = NAMES,
-    needs: tuple[str, ...] = (),
-    first: tuple[str, ...] = ("State",),
-) -> tuple[list[Query], list[Transformation]]:
-    """Return a query for each column and the steps that make one table of them: `first`, then labels, then the rest.
+STATES: Final = (
+    State(queries.BURNING_FAST, "Burning fast", palette.BAD),
+    State(queries.MISSED, "Target missed", palette.BAD),
+    State(queries.BURNING_SLOWLY, "Burning slowly", palette.WARNING),
+    State(queries.BUDGET_LOW, "Budget low", palette.WARNING),
+    State(queries.MET, "Target met", palette.GOOD),
+    State(queries.TOO_EARLY, "Too early", palette.NEUTRAL),
+    State(queries.NO_DATA, "No data", palette.MUTED),
+)
+"""Most urgent first."""
+STATE_TEXTS: Final[Mappings] = {str(state.number): ValueText(state.text, state.color) for state in STATES}
 
-    PromQL alone is asked once, at the end of the time range. `needs` drops the rows that lack a value in all of these
-    columns: what a `topk` left out. One column may come from Loki: it names its value "Value", whatever its ref.
+
+def columns(
+    expressions: Mapping[str, str | Query],
+) -> tuple[list[Query], dict[str, str]]:
+    """Return a query for each column, and the column's title by the name that Grafana gives its values.
+
+    PromQL alone is evaluated once, at the end of the time range. One column may come from Loki, which names its values
+    "Value" whatever the query's ref id is.
     """
-    refs = {title: "".join(c if c.isalnum() else "_" for c in title.lower()) for title in columns}
-    asked = [
-        Query(
-            asked.expr if isinstance(asked, Query) else asked,
-            instant=not isinstance(asked, Query),
-            format="table",
-            interval=asked.interval if isinstance(asked, Query) else "",
-            ref_id=refs[title],
-            datasource_uid=asked.datasource_uid if isinstance(asked, Query) else uids.DATASOURCE_PROMETHEUS,
+    found: list[Query] = []
+    titles: dict[str, str] = {}
+    for title, expression in expressions.items():
+        ref_id = "".join(c if c.isalnum() else "_" for c in title.lower())
+        query = expression if isinstance(expression, Query) else Query(expression, instant=True)
+        from_loki = query.datasource_uid == uids.DATASOURCE_LOKI
+        found.append(
+            Query(
+                query.expr,
+                instant=query.instant,
+                format="table",
+                interval=query.interval,
+                ref_id=ref_id,
+                datasource_uid=query.datasource_uid,
+            )
         )
-        for title, asked in columns.items()
-    ]
-    from_loki = any(query.datasource_uid == uids.DATASOURCE_LOKI for query in asked)
-    shown = {_value(query): title for query, title in zip(asked, columns, strict=True)}
-    early = [name for name, title in shown.items() if title in first]
-    kept = ("Time",) if "Time" in names else ()
-    steps = [
-        *([transform.labels_to_fields()] if from_loki else []),
+        titles["Value" if from_loki else f"Value #{ref_id}"] = title
+    return found, titles
+
+
+def joined(  # noqa: PLR0913 - keyword-only, each optional
+    expressions: Mapping[str, str | Query],
+    labels: Sequence[str],
+    *,
+    show: Sequence[str],
+    names: Mapping[str, str] = NAMES,
+    needs: Sequence[str] = (),
+    order: str = "",
+    most: int = 0,
+    extra: Sequence[Transformation] = (),
+) -> list[Transformation]:
+    """Return the steps that make one table of the answers of `columns(expressions)`.
+
+    Args:
+        expressions: the query of each column, by its title.
+        labels: the labels that the answers are joined on or bring along; "Time" keeps the moment of a range query.
+        show: the columns shown, by title or label, from left to right; all others are dropped.
+        names: the head of each label's column.
+        needs: rows without a value in any of these columns are dropped: what a `topk` left out.
+        order: the column to sort by, largest first; it need not be shown. "" keeps the order.
+        most: the most rows; 0 for all.
+        extra: steps after the columns have their titles.
+
+    """
+    queries_, titles = columns(expressions)
+    heads = {label: names.get(label, label) for label in labels} | titles
+    shown = [names.get(name, name) for name in show]
+    steps: list[Transformation] = []
+    if any(query.datasource_uid == uids.DATASOURCE_LOKI for query in queries_):
+        steps.append(transform.labels_to_fields())
+    steps += [
         transform.merge(),
-        transform.organize(
-            rename={**{label: names[label] for label in (*kept, *labels)}, **shown},
-            exclude=() if kept else ("Time",),
-            order=(*early, *kept, *labels, *(name for name in shown if name not in early)),
-        ),
+        transform.organize(rename={old: new for old, new in heads.items() if old != new}),
+        *extra,
     ]
     if needs:
         steps.append(transform.with_value(*needs))
-    return asked, steps
+    if order:
+        steps.append(transform.sort_by(order, descending=True))
+    if most:
+        steps.append(transform.limit(most))
+    hidden = [head for head in ("Time", *heads.values()) if head not in shown]
+    steps.append(transform.organize(exclude=hidden, order=shown))
+    return steps

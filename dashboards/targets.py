@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from dashboards import sdk
 from dashboards.errors import refuse
-from dashboards.model import AnyQuery, JaegerQuery, Query, QueryInput
-from observability.names import uids
+from dashboards.model import AnyQuery, JaegerQuery, PanelQuery, Query, QueryInput
+from observability.names import panel_ids, uids
 
 DATASOURCE_TYPES: Final = {
     uids.DATASOURCE_PROMETHEUS: "prometheus",
@@ -16,11 +16,13 @@ DATASOURCE_TYPES: Final = {
     uids.DATASOURCE_JAEGER: "jaeger",
 }
 MIXED: Final = sdk.common.DataSourceRef("datasource", "-- Mixed --")
+PANEL: Final = sdk.common.DataSourceRef("datasource", "-- Dashboard --")
+"""Grafana's own data source that answers with what another panel of the dashboard has."""
 
 _JAEGER_KINDS: Final = {"search": "search", "dependencies": "dependencyGraph"}
 
 MISSING: Final = "missing"
-"""Ref of the query that says in a line what a panel has no data of."""
+"""Ref id of the query whose one line stands for the data that a panel does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,19 @@ class JaegerDataquery(sdk.Dataquery):
         return payload
 
 
+class PanelDataquery(sdk.Dataquery):
+    """Query for another panel's answers, before its transformations."""
+
+    def __init__(self, query: PanelQuery, dashboard: str) -> None:
+        self._query = query
+        self._dashboard = dashboard
+
+    def to_json(self) -> dict[str, object]:
+        """Return the payload: the panel by its id."""
+        panel = panel_ids.panel_id(self._dashboard, self._query.key)
+        return {"datasource": PANEL, "refId": self._query.ref_id, "panelId": panel, "withTransforms": False}
+
+
 def datasource(uid: str, kind: str = "") -> sdk.common.DataSourceRef:
     """Refer to a data source by type and uid.
 
@@ -84,7 +99,7 @@ def resolve(query: QueryInput, defaults: QueryDefaults) -> tuple[AnyQuery, ...]:
         SettingError: there is none, one is blank, or two share a ref id.
 
     """
-    parts = (query,) if isinstance(query, str | Query | JaegerQuery) else query
+    parts = (query,) if isinstance(query, str | Query | JaegerQuery | PanelQuery) else query
     if not isinstance(parts, Sequence) or not parts:
         refuse("query", query, "a query string, a Query, a JaegerQuery, or a sequence of these, not empty")
     resolved = [_typed(part, defaults) for part in parts]
@@ -99,8 +114,10 @@ def resolve(query: QueryInput, defaults: QueryDefaults) -> tuple[AnyQuery, ...]:
     return named
 
 
-def target(query: AnyQuery) -> sdk.Dataquery:
-    """SDK query for a resolved query."""
+def target(query: AnyQuery, dashboard: str = "") -> sdk.Dataquery:
+    """Return the SDK's query for a resolved query of the dashboard with the UID `dashboard`."""
+    if isinstance(query, PanelQuery):
+        return PanelDataquery(query, dashboard)
     if isinstance(query, JaegerQuery):
         return JaegerDataquery(query)
     ref = datasource(query.datasource_uid, query.datasource_type)
@@ -159,12 +176,23 @@ def missing(queries: Sequence[AnyQuery], text: str) -> Query:
 
 def panel_datasource(queries: Sequence[AnyQuery]) -> sdk.common.DataSourceRef:
     """Name the data source of a whole panel: the one its queries share, or Grafana's mixed one."""
-    kinds = {(q.datasource_uid, q.datasource_type if isinstance(q, Query) else "") for q in queries}
+    if all(isinstance(query, PanelQuery) for query in queries):
+        return PANEL
+    kinds = {
+        (q.datasource_uid, q.datasource_type if isinstance(q, Query) else "")
+        for q in queries
+        if not isinstance(q, PanelQuery)
+    }
+    if len(queries) > 1 and any(isinstance(query, PanelQuery) for query in queries):
+        return MIXED
     return datasource(*kinds.pop()) if len(kinds) == 1 else MIXED
 
 
 def _typed(part: object, defaults: QueryDefaults) -> AnyQuery:
     typed = _from_string(part, defaults) if isinstance(part, str) else part
+    if isinstance(typed, PanelQuery):
+        _required("key", typed.key)
+        return typed
     if isinstance(typed, Query):
         _required("query", typed.expr)
         return typed

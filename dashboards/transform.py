@@ -32,6 +32,19 @@ def sort_by(field: str, *, descending: bool = False) -> Transformation:
     return {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": field, "desc": descending}]}}
 
 
+def rows_to_fields(*, name: str, value: str) -> Transformation:
+    """Turn rows into one row of columns: each is named by the column `name` and holds that of `value`."""
+    return {
+        "id": "rowsToFields",
+        "options": {
+            "mappings": [
+                {"fieldName": name, "handlerKey": "field.name"},
+                {"fieldName": value, "handlerKey": "field.value"},
+            ]
+        },
+    }
+
+
 def limit(rows: int) -> Transformation:
     """Keep the first `rows` rows."""
     return {"id": "limit", "options": {"limitField": str(rows)}}
@@ -55,12 +68,12 @@ def with_value(*fields: str) -> Transformation:
     }
 
 
-def difference(left: str, right: str, *, called: str) -> Transformation:
+def difference(left: str, right: str, *, name: str) -> Transformation:
     """Add a column: one minus another."""
     sides = {
-        name: {"matcher": {"id": "byName", "options": field}} for name, field in (("left", left), ("right", right))
+        side: {"matcher": {"id": "byName", "options": field}} for side, field in (("left", left), ("right", right))
     }
     return {
         "id": "calculateField",
-        "options": {"mode": "binary", "binary": {"operator": "-", **sides}, "alias": called, "replaceFields": False},
+        "options": {"mode": "binary", "binary": {"operator": "-", **sides}, "alias": name, "replaceFields": False},
     }

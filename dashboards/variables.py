@@ -15,22 +15,14 @@ _CLASSIC_PROMETHEUS: Final = {"qryType": 5, "refId": "PrometheusVariableQueryEdi
 _ALL: Final = "$__all"
 GRAFANA: Final = "-- Grafana --"
 """UID of Grafana's own data source."""
-_MOST_MARKS: Final = 100
+_MOST_ANNOTATIONS: Final = 100
 
 
 class TopLink(sdk.dashboard.DashboardLink):
-    """Link at the top of a dashboard. The SDK would always hide it in the controls menu."""
+    """Link at the top of a dashboard. The SDK would always hide it in the menu of controls."""
 
     def to_json(self) -> dict[str, object]:
-        """Payload without a placement."""
-        return {name: value for name, value in super().to_json().items() if name != "placement"}
-
-
-class TopAnnotation(sdk.dashboard.AnnotationQuery):
-    """Annotation with a switch at the top; the SDK would always hide that in the controls menu."""
-
-    def to_json(self) -> dict[str, object]:
-        """Payload without a placement."""
+        """Return the payload without a placement."""
         return {name: value for name, value in super().to_json().items() if name != "placement"}
 
 
@@ -44,8 +36,9 @@ def query_variable(  # noqa: PLR0913 - keyword-only, one for each field of Grafa
     include_all: bool,
     regex: str,
     all_value: str,
+    hidden: bool = False,
 ) -> Variable:
-    """Values that a data source lists.
+    """Return a variable whose values a data source lists.
 
     Raises:
         SettingError: no query, or a data source that cannot list values.
@@ -63,19 +56,23 @@ def query_variable(  # noqa: PLR0913 - keyword-only, one for each field of Grafa
     variable.refresh = sdk.dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED
     variable.sort = sdk.dashboard.VariableSort.NATURAL_ASC
     variable.regex = regex
+    if hidden:
+        variable.hide = sdk.dashboard.VariableHide.HIDE_VARIABLE
+        variable.skip_url_sync = True
     _selectable(variable, multi=multi, include_all=include_all, all_value=all_value)
     return variable
 
 
-def custom_variable(
+def custom_variable(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's form
     name: str,
     *,
     label: str,
     values: Sequence[str] | Mapping[str, str],
     multi: bool,
     include_all: bool,
+    all_value: str = "",
 ) -> Variable:
-    """Values listed here; the first is chosen. A mapping gives shown text to value.
+    """Return a variable whose values are listed here; the first is chosen. A mapping gives shown text to value.
 
     Raises:
         SettingError: no values.
@@ -90,12 +87,12 @@ def custom_variable(
     )
     variable.options = [_option(shown, value, index == 0) for index, (shown, value) in enumerate(pairs)]
     variable.current = _option(*pairs[0], selected=True)
-    _selectable(variable, multi=multi, include_all=include_all, all_value="")
+    _selectable(variable, multi=multi, include_all=include_all, all_value=all_value)
     return variable
 
 
 def textbox_variable(name: str, *, label: str, default: str) -> Variable:
-    """Free text."""
+    """Return a variable to type into."""
     variable = _variable(sdk.dashboard.VariableType.TEXTBOX, name, label)
     variable.query = default
     variable.current = _option(default, default, selected=True)
@@ -104,7 +101,7 @@ def textbox_variable(name: str, *, label: str, default: str) -> Variable:
 
 
 def interval_variable(name: str, *, label: str, values: Sequence[str]) -> Variable:
-    """Durations; the first is chosen.
+    """Return a variable of durations; the first is chosen.
 
     Raises:
         SettingError: no values, or one that is not a duration.
@@ -133,7 +130,7 @@ def annotation(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's
     enabled: bool,
     step: str,
 ) -> sdk.dashboard.AnnotationQuery:
-    """Marks on every graph wherever a query has a value, or a log line.
+    """Return annotations on every graph, one wherever a query has a value, or a log line.
 
     Raises:
         SettingError: no name, no query, a foreign colour.
@@ -141,14 +138,14 @@ def annotation(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's
     """
     if not name.strip():
         refuse("name", name, "text that is not blank")
-    asked = query if isinstance(query, Query) else Query(query, datasource_uid=datasource_uid, interval=step)
-    (resolved,) = targets.resolve(asked, targets.QueryDefaults())
+    source_query = query if isinstance(query, Query) else Query(query, datasource_uid=datasource_uid, interval=step)
+    (resolved,) = targets.resolve(source_query, targets.QueryDefaults())
     source = targets.panel_datasource((resolved,))
-    return TopAnnotation(
+    return sdk.dashboard.AnnotationQuery(
         name=name,
         datasource=source,
         # Loki's plugin looks here, and nowhere else.
-        expr=asked.expr if source.type_val == "loki" else None,
+        expr=source_query.expr if source.type_val == "loki" else None,
         enable=enabled,
         hide=False,
         icon_color=fields.color(color),
@@ -160,8 +157,8 @@ def annotation(  # noqa: PLR0913 - keyword-only, one for each field of Grafana's
     )
 
 
-def marks(name: str, *, tag: str, color: str) -> sdk.dashboard.AnnotationQuery:
-    """Grafana's own annotations with a tag.
+def tagged_annotations(name: str, *, tag: str, color: str) -> sdk.dashboard.AnnotationQuery:
+    """Return Grafana's own annotations that carry a tag.
 
     Raises:
         SettingError: no name or tag, a foreign colour.
@@ -170,32 +167,32 @@ def marks(name: str, *, tag: str, color: str) -> sdk.dashboard.AnnotationQuery:
     for setting, value in (("name", name), ("tag", tag)):
         if not value.strip():
             refuse(setting, value, "text that is not blank")
-    return TopAnnotation(
+    return sdk.dashboard.AnnotationQuery(
         name=name,
         datasource=sdk.common.DataSourceRef(type_val="grafana", uid=GRAFANA),
         enable=True,
         hide=False,
         icon_color=fields.color(color),
-        target=_Marks(tag),
+        target=_TaggedAnnotations(tag),
         built_in=None,
     )
 
 
-class _Marks(sdk.Dataquery):
-    """Asks Grafana for annotations by tag."""
+class _TaggedAnnotations(sdk.Dataquery):
+    """Query for Grafana's own annotations by tag."""
 
     def __init__(self, tag: str) -> None:
         self._tag = tag
 
     def to_json(self) -> dict[str, object]:
-        """Payload."""
-        return {"type": "tags", "tags": [self._tag], "matchAny": False, "limit": _MOST_MARKS}
+        """Return the payload."""
+        return {"type": "tags", "tags": [self._tag], "matchAny": False, "limit": _MOST_ANNOTATIONS}
 
 
 def top_link(  # noqa: PLR0913 - keyword-only
     title: str, url: str, *, keep_time: bool, keep_variables: bool, new_tab: bool, icon: str
 ) -> TopLink:
-    """Link at the top of a dashboard.
+    """Return a link at the top of a dashboard.
 
     Raises:
         SettingError: no title or URL.
@@ -214,6 +211,35 @@ def top_link(  # noqa: PLR0913 - keyword-only
         include_vars=keep_variables,
         target_blank=new_tab,
     )
+
+
+def top_menu(title: str, tag: str) -> TopLink:
+    """Return a menu of the dashboards that carry a tag; the links keep time range and variables.
+
+    Raises:
+        SettingError: no title or tag.
+
+    """
+    for setting, value in (("title", title), ("tag", tag)):
+        if not value.strip():
+            refuse(setting, value, "text that is not blank")
+    return TopLink(
+        title=title,
+        type_val=sdk.dashboard.DashboardLinkType.DASHBOARDS,
+        icon="external link",
+        tooltip="",
+        url="",
+        tags=[tag],
+        as_dropdown=True,
+        keep_time=True,
+        include_vars=True,
+    )
+
+
+def address(uid: str, chosen: Mapping[str, str]) -> str:
+    """Return the path of a dashboard with values for its variables, which may be Grafana's own."""
+    query = "&".join(f"var-{name}={value}" for name, value in chosen.items())
+    return f"/d/{uid}?{query}" if query else f"/d/{uid}"
 
 
 def _variable(kind: sdk.dashboard.VariableType, name: str, label: str) -> Variable:

@@ -191,7 +191,7 @@ def _grafana_alone(client: DockerClient, settings: Settings) -> float:
             time.sleep(0.05)
         return time.monotonic() - started
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         client.volumes.get(f"{name}-data").remove()
 
 

@@ -197,11 +197,13 @@ class Backends:
     jaeger: str
     loki: str
     prometheus: str
+    loki_itself: str
+    """Past the reading proxy, for what changes something."""
 
     @classmethod
     def of(cls, stack: Sandbox) -> Backends:
         """Return those of a stack."""
-        return cls(stack.url("jaeger"), stack.url("loki"), stack.url("prometheus"))
+        return cls(stack.url("jaeger"), stack.url("loki"), stack.url("prometheus"), stack.direct("loki"))
 
     def traces(self, sent: Sent, *, limit: int = _MOST_TRACES) -> set[str]:
         """Return which of the traces sent Jaeger has, each with all its spans."""
@@ -241,13 +243,13 @@ class Backends:
 
     def flush(self) -> None:
         """Have Loki write what it holds in memory as chunks."""
-        request = urllib.request.Request(f"{self.loki}/flush", method="POST")  # noqa: S310 - ours
+        request = urllib.request.Request(f"{self.loki_itself}/flush", method="POST")  # noqa: S310 - ours
         with urllib.request.urlopen(request, timeout=60):  # noqa: S310 - ours
             pass
 
     def chunks_deleted(self) -> int:
         """Return how many chunks Loki says that it has deleted since it started."""
-        with urllib.request.urlopen(f"{self.loki}/metrics", timeout=60) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(f"{self.loki_itself}/metrics", timeout=60) as answer:  # noqa: S310 - ours
             found = _DELETED.findall(answer.read().decode())
         return sum(int(count) for count in found)
 

@@ -34,9 +34,9 @@ _EXAMPLE: Final = {
 """A service with every kind of SLO."""
 OUTPUTS: Final = {
     "grafanaUrl": "Grafana's address from the machine that ran `up`",
-    "prometheusUrl": "Prometheus' address",
-    "lokiUrl": "Loki's address",
-    "jaegerUrl": "Jaeger's address",
+    "prometheusUrl": "where Prometheus answers queries, if that is published",
+    "lokiUrl": "where Loki answers queries, if that is published",
+    "jaegerUrl": "where Jaeger answers queries, if that is published",
     "otlpEndpoint": "where applications send OTLP over HTTP",
     "grafanaAdminUser": "the administrator's name",
     "grafanaAdminPassword": "the administrator's password (secret)",

@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,11 +28,14 @@ from docker.models.containers import Container
 
 from cli import engine as docker_engine
 from cli.bootstrap import ROOT
+from components import engine as components_engine
 from components.grafana_api import GrafanaApi, administrator
 from observability import topology, versions
 from observability.settings import CONTAINERS, DEFAULT_PORTS, PROJECT
 
 PASSPHRASE = "a-passphrase-for-throw-away-stacks"  # noqa: S105 - of stacks that live for minutes
+ON_REQUEST = ("prometheus", "loki", "jaeger", "collector")
+"""Ports that are published so that tests can count what is stored; `serves` needs none of them."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".state", ".tools", "build", "backups", "*_cache", "__pycache__", ".hypothesis"
 )
@@ -114,7 +116,7 @@ class Sandbox:
         (folder / ".state").mkdir()
         sandbox = cls(folder, name, engine, free_offset())
         shutil.copy(folder / f"Pulumi.{base}.yaml", folder / f"Pulumi.{name}.yaml")
-        sandbox.configure(portOffset=sandbox.offset, demo=None)
+        sandbox.configure(portOffset=sandbox.offset, demo=None, addresses=dict.fromkeys(ON_REQUEST, "127.0.0.1"))
         sandbox.sweep()
         return sandbox
 
@@ -202,18 +204,21 @@ class Sandbox:
         """Return the address of a published port, by its name in DEFAULT_PORTS."""
         return f"http://127.0.0.1:{DEFAULT_PORTS[port] + self.offset}"
 
+    def direct(self, service: str) -> str:
+        """Return the address of a part in the stack's network of backends, as the Docker host itself reaches it now."""
+        networks = self.container(service).attrs["NetworkSettings"]["Networks"]
+        address = networks[f"observability-{self.name}-backends"]["IPAddress"]
+        return f"http://{address}:{topology.part(service).port('http')}"
+
     def container(self, service: str) -> Container:
         """Return the container of a service, as it is now."""
         return self.docker.containers.get(f"observability-{self.name}-{service}")
 
     def serves(self, service: str) -> bool:
         """Tell whether a service answers, now, where it says that it is ready."""
-        part = topology.part(service)
-        port, path = part.ready
         try:
-            with urllib.request.urlopen(f"{self.url(part.ports[port].key)}{path}", timeout=2):  # noqa: S310 - the stack's own
-                return True
-        except OSError:
+            return not components_engine.check_health(self.container(service))
+        except docker.errors.NotFound:
             return False
 
     def healthy(self, service: str) -> bool:
@@ -246,7 +251,7 @@ class Sandbox:
         prefix = f"observability-{self.name}"
         for container in self.docker.containers.list(all=True, filters={"name": prefix}, ignore_removed=True):
             with contextlib.suppress(docker.errors.NotFound):  # an errand's, gone in between
-                container.remove(force=True)
+                container.remove(force=True, v=True)
         for volume in self.docker.volumes.list(filters={"name": prefix}):
             volume.remove(force=True)
         for network in self.docker.networks.list(names=[prefix]):

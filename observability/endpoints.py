@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 
-def queries(part: Part) -> Endpoint:
-    """Return where a store answers queries."""
+def reads(part: Part) -> Endpoint:
+    """Return where a store answers queries and nothing else: for Grafana, which lets every Viewer through."""
+    return Endpoint(f"http://{topology.READING_PROXY.address(part.name)}")
+
+
+def api(part: Part) -> Endpoint:
+    """Return where a store answers whatever its API has: for parts that act for no person."""
     return Endpoint(f"http://{part.address('http')}")
 
 
@@ -34,6 +39,13 @@ def pushes(*, grpc: bool = False) -> Endpoint:
 def socket_proxy() -> Endpoint:
     """Return where the collector reaches the Docker engine."""
     return Endpoint(f"tcp://{topology.SOCKET_PROXY.address('http')}")
+
+
+def ready_url(part: Part, settings: Settings) -> str:
+    """Return the URL by which this machine sees that it can use a part, "" for parts that it does not use itself."""
+    if part is topology.GRAFANA:
+        return f"{settings.address('grafana')}/api/health"
+    return ""
 
 
 def grafana(settings: Settings) -> Endpoint:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from observability import rules, topology
-from observability.configs import collector, grafana, jaeger, loki, prometheus, socket_proxy
+from observability.configs import collector, grafana, jaeger, loki, prometheus, reading_proxy, socket_proxy
 
 if TYPE_CHECKING:
     from observability.configs.process import Process
@@ -24,6 +24,7 @@ _PROCESSES: Final[Mapping[str, Callable[[Settings], Process]]] = {
     topology.JAEGER.name: jaeger.process,
     topology.COLLECTOR.name: collector.process,
     topology.SOCKET_PROXY.name: socket_proxy.process,
+    topology.READING_PROXY.name: reading_proxy.process,
 }
 
 

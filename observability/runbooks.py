@@ -6,22 +6,15 @@ Grafana itself, which the reader has open anyway.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from observability.names import panel_ids, uids
+from observability.names.alert_kinds import FOLDER, kinds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-FOLDER: Final = Path(__file__).parent.parent / "docs" / "runbooks"
-
-
-@cache
-def kinds() -> tuple[str, ...]:
-    """Return the kinds of alerts that have a runbook, in order."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
+__all__ = ["FOLDER", "kinds", "text", "url"]
 
 
 def text(kind: str) -> str:

@@ -11,6 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+Publish = Literal["bindAddress", "loopback", "engine", "never"]
+Network = Literal["applications", "backends", "edge"]
+"""The stack's Docker networks.
+
+applications: where applications send to the collector, and Prometheus scrapes them.
+backends: between the stack's own parts alone; it leads nowhere else.
+edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers.
+"""
+NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
+    ("applications", "network", ""),
+    ("backends", "network-backends", "-backends"),
+    ("edge", "network-edge", "-edge"),
+)
+"""Each network: its resource in the program, and what follows the stack's name in its own."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]
 Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
 
@@ -21,15 +35,18 @@ class Port:
 
     Attributes:
         number: port inside the container.
-        key: key in the setting `ports` under which it can be published on the Docker host, "" for never.
+        key: key in the settings `ports` and `addresses` by which it can be published on the Docker host, "" for never.
         published: default port on the Docker host.
-        engine_only: published on loopback, for the Docker engine itself to reach.
+        publish: where it is published if the settings do not say: on the setting `bindAddress`, on the host's
+            loopback address, on that one and no other ("engine": for the Docker engine itself), or not at all.
+        requires: field of the settings without which it is not published, "" for none.
     """
 
     number: int
     key: str = ""
     published: int = 0
-    engine_only: bool = False
+    publish: Publish = "never"
+    requires: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,9 +99,8 @@ class Part:
         user: `uid:gid` of the process.
         memory_mib: default memory limit. The defaults fit the smallest host.
         cpus: default CPU limit in cores. An engine refuses more cores than it has.
+        networks: networks that it is in.
         ports: every port it listens on, by a name within the part.
-        ready: name of the published port and path that answer 200 when the part serves; ("", "") to wait for its
-            start alone.
         data: where its data volume is mounted, "" without one.
         data_owned_by: image (key of versions.toml) with a `chown` that hands a new data volume to `user`, "" where
             the part's own image has that directory already.
@@ -105,8 +121,8 @@ class Part:
     user: str
     memory_mib: int
     cpus: float
+    networks: tuple[Network, ...]
     ports: Mapping[str, Port] = field(default_factory=dict)
-    ready: tuple[str, str] = ("", "")
     data: str = ""
     data_owned_by: str = ""
     tmp_mib: int = 64
@@ -122,6 +138,10 @@ class Part:
     def port(self, name: str) -> int:
         """Return the number of a port inside the container."""
         return self.ports[name].number
+
+    def published(self, name: str, *, outside: bool) -> int:
+        """Return the number of the port that is published as `name`; `outside`: to senders outside of the host."""
+        return self.ports.get(f"{name}-outside", self.ports[name]).number if outside else self.port(name)
 
     def address(self, port: str) -> str:
         """Return `host:port` on the stack's network."""
@@ -164,8 +184,8 @@ GRAFANA: Final = Part(
     user="472:0",
     memory_mib=768,
     cpus=1,
-    ports={"http": Port(3000, "grafana", 3000)},
-    ready=("http", "/api/health"),
+    networks=("backends", "edge"),
+    ports={"http": Port(3000, "grafana", 3000, "bindAddress")},
     data="/var/lib/grafana",
     tmp_mib=128,
     stop_seconds=30,
@@ -183,8 +203,8 @@ PROMETHEUS: Final = Part(
     user="65534:65534",
     memory_mib=1024,
     cpus=1,
-    ports={"http": Port(9090, "prometheus", 9090)},
-    ready=("http", "/-/ready"),
+    networks=("backends", "applications"),
+    ports={"http": Port(9090)},
     data="/prometheus",
     stop_seconds=120,
     reaches_applications=True,
@@ -199,8 +219,8 @@ LOKI: Final = Part(
     user="10001:10001",
     memory_mib=1024,
     cpus=1,
-    ports={"http": Port(3100, "loki", 3100), "grpc": Port(9095)},
-    ready=("http", "/ready"),
+    networks=("backends",),
+    ports={"http": Port(3100), "grpc": Port(9095)},
     data="/loki",
     stop_seconds=60,
     metrics=Metrics("http"),
@@ -214,8 +234,9 @@ JAEGER: Final = Part(
     user="10001:10001",
     memory_mib=1024,
     cpus=1,
+    networks=("backends",),
     ports={
-        "http": Port(16686, "jaeger", 16686),
+        "http": Port(16686),
         "grpc": Port(16685),
         "otlp-grpc": Port(4317),
         "otlp-http": Port(4318),
@@ -223,7 +244,6 @@ JAEGER: Final = Part(
         "metrics": Port(8888),
         "span-metrics": Port(8889),
     },
-    ready=("http", "/api/services"),
     data="/badger",
     data_owned_by="jaeger",
     stop_seconds=60,
@@ -238,14 +258,17 @@ COLLECTOR: Final = Part(
     user="10001:10001",
     memory_mib=512,
     cpus=1,
+    networks=("applications", "backends"),
     ports={
-        "otlp-grpc": Port(4317, "otlpGrpc", 4317),
-        "otlp-http": Port(4318, "otlpHttp", 4318),
+        "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
+        "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
+        # For senders outside of the Docker host, with TLS; then these are published in place of the two above.
+        "otlp-grpc-outside": Port(14317),
+        "otlp-http-outside": Port(14318),
         "health": Port(13133, "collector", 13133),
-        "container-logs": Port(24224, "containerLogs", 4324, engine_only=True),
+        "container-logs": Port(24224, "containerLogs", 4324, "engine"),
         "metrics": Port(8888),
     },
-    ready=("health", "/"),
     data="/var/lib/otelcol",
     data_owned_by="prometheus",
     tmp_mib=16,
@@ -262,12 +285,32 @@ SOCKET_PROXY: Final = Part(
     user="65534:65534",
     memory_mib=64,
     cpus=0.25,
+    networks=("backends",),
     ports={"http": Port(2375)},
     tmp_mib=1,
     requires="docker_socket",
     restart=Restart("no figures of containers"),
 )
-PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY)
+READING_PROXY: Final = Part(
+    name="reading-proxy",
+    title="Reading proxy",
+    user="101:101",
+    memory_mib=64,
+    cpus=0.5,
+    networks=("backends", "edge"),
+    ports={
+        PROMETHEUS.name: Port(9090, "prometheus", 9090),
+        LOKI.name: Port(3100, "loki", 3100),
+        JAEGER.name: Port(16686, "jaeger", 16686),
+        "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
+        "health": Port(8080),
+    },
+    tmp_mib=64,
+    restart=Restart("no panel and no alert of Grafana has data"),
+)
+LISTEN_NAME: Final = "prometheus-in-backends"
+"""The name of Prometheus' one address that is not loopback."""
+PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY, READING_PROXY)
 """Every container that a stack may run, the demo's left out."""
 
 _DEMO_USER: Final = "65532:65532"
@@ -278,8 +321,8 @@ DEMO_GATEWAY: Final = Part(
     user=_DEMO_USER,
     memory_mib=256,
     cpus=1,
-    ports={"http": Port(8000, "demo", 8000)},
-    ready=("http", "/readyz"),
+    networks=("applications",),
+    ports={"http": Port(8000, "demo", 8000, "loopback")},
     tmp_mib=16,
     requires="demo",
 )
@@ -289,6 +332,7 @@ DEMO_MODEL: Final = Part(
     user=_DEMO_USER,
     memory_mib=512,
     cpus=1,
+    networks=("applications",),
     ports={"http": Port(8000)},
     tmp_mib=16,
     requires="demo",
@@ -299,6 +343,7 @@ DEMO_LOAD: Final = Part(
     user=_DEMO_USER,
     memory_mib=256,
     cpus=0.5,
+    networks=("applications",),
     tmp_mib=16,
     requires="demo",
 )
@@ -308,8 +353,8 @@ DEMO_PAGER: Final = Part(
     user=_DEMO_USER,
     memory_mib=128,
     cpus=0.25,
-    ports={"http": Port(8000, "demoPager", 8001)},
-    ready=("http", "/healthz"),
+    networks=("applications", "edge"),
+    ports={"http": Port(8000, "demoPager", 8001, "loopback")},
     tmp_mib=16,
     requires="demo",
 )
@@ -330,6 +375,18 @@ WITH_DATA: Final = tuple(part for part in PARTS if part.data)
 def part(name: str) -> Part:
     """Return the part of this name; KeyError if there is none."""
     return _BY_NAME[name]
+
+
+def aliases(name: str, network: str) -> tuple[str, ...]:
+    """Return the names by which others in `network` find a part.
+
+    Applications find the collector and the demo, by name. Prometheus is in their network too, to scrape them, but has
+    no name there and does not listen there; the address on which it listens has a name that no container of another
+    project in a shared network has by chance.
+    """
+    if network == "applications" and name == PROMETHEUS.name:
+        return ()
+    return (name, LISTEN_NAME) if name == PROMETHEUS.name else (name,)
 
 
 def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:

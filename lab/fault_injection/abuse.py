@@ -29,6 +29,7 @@ from lab.fault_injection.alarms import watched
 from lab.sandbox import Sandbox
 from lab.stress import measured
 from observability.settings import DEFAULT_PORTS, DEMO_PORTS
+from observability.settings.parts import PORTS as PUBLISHED
 
 COUNT: Final = 10_000
 WORKERS: Final = 16
@@ -50,7 +51,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 _BACK_SECONDS: Final = 60.0
 _LOCKED_SECONDS: Final = 400.0
 
-PORTS: Final = tuple(name for name in DEFAULT_PORTS if name not in DEMO_PORTS)
+PORTS: Final = tuple(name for name, port in PUBLISHED.items() if name not in DEMO_PORTS and not port.requires)
 SECRETS: Final = (b"root:x:0", b"[security]", b"admin_password", b"SECRET", b"PRIVATE KEY", b"scrape_configs:")
 """No answer has any of these: a password file, configurations, keys."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,4 +20,18 @@ def groups(settings: Settings) -> tuple[AlertGroup, ...]:
         for service in (*watched(settings), *exporters(settings))
         for group in services.of_service(service, settings)
     )
-    return (*of_services, stack.group(settings))
+    found = (_adjusted(group, settings) for group in (*of_services, stack.group(settings)))
+    return tuple(group for group in found if group.alerts)
+
+
+def _adjusted(group: AlertGroup, settings: Settings) -> AlertGroup:
+    """Return the group as the setting `alerts` has its kinds: some left out, some with another severity or wait."""
+    alerts = []
+    for alert in group.alerts:
+        override = settings.alerts.get(alert.kind)
+        if override is None:
+            alerts.append(alert)
+        elif override.enabled:
+            severity, pending = override.severity or alert.severity, override.pending or alert.pending
+            alerts.append(replace(alert, severity=severity, pending=pending))
+    return replace(group, alerts=tuple(alerts))

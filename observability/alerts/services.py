@@ -13,7 +13,7 @@ from dashboards import queries
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
-from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, BurnAlert, burn_alerts, canonical
+from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, ENOUGH_COVERAGE, BurnAlert, burn_alerts, canonical
 from observability.settings import AvailabilitySlo, LatencySlo, seconds
 from observability.watched import STACK
 
@@ -28,8 +28,6 @@ TICKET_SECONDS: Final = 60
 BUDGET_PANEL: Final = "budget-left"
 BURN_PANEL: Final = "burn-rate"
 REQUESTS_PANEL: Final = "requests"
-ENOUGH_COVERAGE: Final = 0.1
-"""Below this a window's budget is that of a few days, and one incident takes it all: the burn rates tell of those."""
 
 UNMEASURED_SHARE: Final = 0.5
 

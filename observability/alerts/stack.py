@@ -37,22 +37,10 @@ SPACE_PANEL: Final = PanelRef(uids.STACK_HEALTH, "space")
 WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, "collector-queue")
 
 GIBIBYTE: Final = 1024**3
-FREE_BYTES: Final = 2 * GIBIBYTE
-"""Prometheus is not safe on a full disk, and a compaction needs room for a copy of its blocks."""
-AHEAD_DAYS: Final = 3
-SIZE_SHARE: Final = 0.9
-MEMORY_SHARE: Final = 0.9
-QUEUE_SHARE: Final = 0.25
-RESTARTS: Final = 3
-"""Two are two deployments in half an hour; the engine's own restarts of what keeps dying are many."""
-STORED_SECONDS: Final = 120
 STORED_SCRAPES: Final = 4
-"""How old the newest sample may be, in seconds or, where that is longer, in scrapes."""
+"""The newest sample may be as old as so many scrapes, whatever the setting says."""
 REPAIRED_SECONDS: Final = 3_600
-"""How long after its start a repair is told: it is counted once, at the start."""
-MISSED: Final = 3
-ERRORS: Final = 5
-SAMPLES_SHARE: Final = 0.8
+"""How long after its start a repair is reported: it is counted once, at the start."""
 
 _SINCE: Final = "10m"
 _NEWEST: Final = "2m"
@@ -75,6 +63,7 @@ def group(settings: Settings) -> AlertGroup:
 
 def _blind(settings: Settings) -> Iterator[Alert]:
     """Yield what keeps the other alerts from seeing, or from being heard."""
+    stale = max(seconds(settings.thresholds.stale_after), STORED_SCRAPES * seconds(settings.scrape_interval))
     yield Alert(
         kind="watchdog",
         title="Watchdog: alerts get through",
@@ -109,7 +98,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         service="grafana",
         owner=settings.owner,
         queries={"errors": _count('grafana_datasource_request_total{job="grafana", code=~"5.."}', _NEWEST)},
-        condition=f"$errors > {ERRORS}",
+        condition=f"$errors > {settings.thresholds.query_errors}",
         summary=f"{helpers.count('errors')} queries of Grafana got a 5xx in the last {_NEWEST}, and some before.",
         panel=SERVICES_PANEL,
         # A data source that is replaced is away for a minute.
@@ -122,7 +111,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         service="prometheus",
         owner=settings.owner,
         queries={"age": 'time() - max(timestamp(up{job="prometheus"}))'},
-        condition=f"$age > {max(STORED_SECONDS, STORED_SCRAPES * seconds(settings.scrape_interval)):g}",
+        condition=f"$age > {stale:g}",
         summary=(
             f"The newest sample that Prometheus has is {helpers.count('age')} seconds old: it answers and cannot write,"
             " as on a full disk. Alerts on metrics keep their last state, unseeing."
@@ -158,7 +147,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
             "failed": _count('prometheus_rule_evaluation_failures_total{job="prometheus"}'),
             "missed": _count('prometheus_rule_group_iterations_missed_total{job="prometheus"}'),
         },
-        condition=f"$failed > 0 || $missed >= {MISSED}",
+        condition=f"$failed > 0 || $missed >= {settings.thresholds.missed_evaluations}",
         summary=(
             f"In the last {_SINCE} {helpers.count('failed')} evaluations of recording rules failed and"
             f" {helpers.count('missed')} did not run in time: the SLO alerts read old numbers, or none."
@@ -183,6 +172,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
 
 def _full(settings: Settings) -> Iterator[Alert]:
     """Yield what runs out of room."""
+    days, share = settings.thresholds.forecast_days, settings.thresholds.metrics_size_percent / 100
     yield Alert(
         kind="disk-nearly-full",
         title="The Docker host's disk is nearly full",
@@ -190,10 +180,10 @@ def _full(settings: Settings) -> Iterator[Alert]:
         service="jaeger",
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})"},
-        condition=f"$free < {FREE_BYTES}",
+        condition=f"$free < {int(settings.thresholds.disk_free_gib * GIBIBYTE)}",
         summary=(
             f"{helpers.size('free')} are free where the volumes are"
-            f" (limit {FREE_BYTES // GIBIBYTE} GiB). Prometheus loses data on a full disk."
+            f" (limit {settings.thresholds.disk_free_gib:g} GiB). Prometheus loses data on a full disk."
         ),
         panel=SPACE_PANEL,
         pending="5m",
@@ -222,11 +212,11 @@ def _full(settings: Settings) -> Iterator[Alert]:
         severity="ticket",
         service="jaeger",
         owner=settings.owner,
-        queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(AHEAD_DAYS * 86_400)})"},
-        condition="$ahead <= 0",
+        queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(days * 86_400)})"},
+        condition=f"$ahead <= {settings.thresholds.forecast_free_gib * GIBIBYTE:.0f}",
         summary=(
             f"{helpers.size('free')} are free where the volumes are. At the rate of the last {host.FORECAST_WINDOW}"
-            f" the disk will be full within {AHEAD_DAYS} days."
+            f" the disk will be full within {days} days."
         ),
         panel=SPACE_PANEL,
         pending="1h",
@@ -239,13 +229,13 @@ def _full(settings: Settings) -> Iterator[Alert]:
         owner=settings.owner,
         queries={
             "used": " + ".join(f"sum({size})" for size in _STORED),
-            "ahead": " + ".join(_ahead(size) for size in _STORED),
+            "ahead": " + ".join(_ahead(size, days) for size in _STORED),
             "limit": 'max(prometheus_tsdb_retention_limit_bytes{job="prometheus"})',
         },
-        condition=f"$limit > 0 && ($used > {SIZE_SHARE:g} * $limit || $ahead > $limit)",
+        condition=f"$limit > 0 && ($used > {share:g} * $limit || $ahead > $limit)",
         summary=(
             f"Metrics take {helpers.size('used')} of {helpers.size('limit')}"
-            f" (prometheusRetentionSize); in {AHEAD_DAYS} days it will be {helpers.size('ahead')}."
+            f" (prometheusRetentionSize); in {days} days it will be {helpers.size('ahead')}."
             f" At the limit the oldest days go, before prometheusRetention ({settings.prometheus_retention}) is over."
         ),
         panel=SPACE_PANEL,
@@ -333,7 +323,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         service="prometheus",
         owner=settings.owner,
         queries={"series": "max by (job) (scrape_samples_scraped)"},
-        condition=f"$series > {SAMPLES_SHARE * SAMPLE_LIMIT:.0f}",
+        condition=f"$series > {settings.thresholds.series_percent / 100 * SAMPLE_LIMIT:.0f}",
         summary=(
             f"A target of {helpers.label('job')} shows {helpers.count('series')} series. Above {SAMPLE_LIMIT} its"
             " scrape fails as a whole. Often an ID is the value of a label."
@@ -355,7 +345,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
             service="collector",
             owner=settings.owner,
             queries={"waiting": size, "room": capacity},
-            condition=f"$waiting > {QUEUE_SHARE:g} * $room",
+            condition=f"$waiting > {settings.thresholds.queue_percent / 100:g} * $room",
             summary=(
                 f"{helpers.size('waiting')} wait on the collector's disk for {backend}, of {helpers.size('room')}."
                 " Nothing is lost yet; at the limit senders are refused."
@@ -380,7 +370,7 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             service=name,
             owner=settings.owner,
             queries={"restarts": f"max({started})"},
-            condition=f"$restarts >= {RESTARTS}",
+            condition=f"$restarts >= {settings.thresholds.restarts}",
             summary=f"{name} started {helpers.count('restarts')} times in the last 30 minutes.",
             panel=SERVICES_PANEL,
         )
@@ -395,7 +385,7 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             service=name,
             owner=settings.owner,
             queries={"used": used, "limit": limit},
-            condition=f"$used > {MEMORY_SHARE:g} * $limit",
+            condition=f"$used > {settings.thresholds.memory_percent / 100:g} * $limit",
             summary=(
                 f"{name} uses {helpers.size('used')} of its"
                 f" {helpers.size('limit')} of memory. At the limit the engine kills it."
@@ -405,9 +395,9 @@ def _containers(settings: Settings) -> Iterator[Alert]:
         )
 
 
-def _ahead(size: str) -> str:
-    """Return what a size will be in AHEAD_DAYS; what it is now before there is data enough for a forecast."""
-    predicted = f"predict_linear({size}[1d], {AHEAD_DAYS * 86_400})"
+def _ahead(size: str, days: int) -> str:
+    """Return what a size will be in `days`; what it is now before there is data enough for a forecast."""
+    predicted = f"predict_linear({size}[1d], {days * 86_400})"
     return f"sum(({predicted} and {size} offset {host.FORECAST_WINDOW}) or {size})"
 
 

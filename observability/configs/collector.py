@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, topology
-from observability.configs import intake, lines, otelcol
+from observability.configs import intake, lines, otelcol, otlp_outside
 from observability.configs.process import Process
 from observability.names import labels
 from observability.names.paths import CONFIG
@@ -71,7 +71,8 @@ def process(settings: Settings) -> Process:
     return Process(
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
-        files={FILE: render(settings)},
+        files={FILE: render(settings), **otlp_outside.files(settings)},
+        secrets=otlp_outside.secrets(settings),
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
@@ -83,108 +84,106 @@ def render(settings: Settings) -> str:
     receivers = _receivers(settings)
     measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
     mask = settings.redaction
-    return to_yaml(
-        "collector",
-        {
-            "service": {
-                "extensions": ["health_check", "file_storage"],
-                "pipelines": {
-                    **_intake(
-                        "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
-                    ),
-                    **_intake(
-                        "metrics",
-                        ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
-                        ["otlp_http/prometheus"],
-                    ),
-                    **_intake("logs", ["transform/read", *_masking("log", mask)], ["otlp_http/loki"]),
-                    "metrics/counted": _pipeline(
-                        ["count"],
-                        ["filter/counts", "transform/counts", "deltatocumulative"],
-                        ["otlp_http/prometheus"],
-                    ),
-                    "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
-                    "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                    "logs/containers": _pipeline(
-                        ["fluent_forward"],
-                        [
-                            "transform/output",
-                            "transform/read",
-                            *_masking("log", mask),
-                            "groupbyattrs/output",
-                        ],
-                        ["otlp_http/loki"],
-                    ),
-                },
-                "telemetry": otelcol.telemetry(
-                    topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
+    document = {
+        "service": {
+            "extensions": ["health_check", "file_storage"],
+            "pipelines": {
+                **_intake(
+                    "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
+                ),
+                **_intake(
+                    "metrics",
+                    ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
+                    ["otlp_http/prometheus"],
+                ),
+                **_intake("logs", ["transform/read", *_masking("log", mask)], ["otlp_http/loki"]),
+                "metrics/counted": _pipeline(
+                    ["count"],
+                    ["filter/counts", "transform/counts", "deltatocumulative"],
+                    ["otlp_http/prometheus"],
+                ),
+                "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
+                "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
+                "logs/containers": _pipeline(
+                    ["fluent_forward"],
+                    [
+                        "transform/output",
+                        "transform/read",
+                        *_masking("log", mask),
+                        "groupbyattrs/output",
+                    ],
+                    ["otlp_http/loki"],
                 ),
             },
-            "extensions": {
-                "health_check": {
-                    "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
-                    "response_body": {"healthy": _HEALTHY},
-                },
-                "file_storage": {
+            "telemetry": otelcol.telemetry(
+                topology.COLLECTOR.name, topology.COLLECTOR.port("metrics"), disable_stacktrace=True
+            ),
+        },
+        "extensions": {
+            "health_check": {
+                "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('health')}",
+                "response_body": {"healthy": _HEALTHY},
+            },
+            "file_storage": {
+                "directory": DATA,
+                "create_directory": True,  # where only the file is checked, there is no volume
+                "timeout": "5s",
+                "compaction": {
+                    "on_start": True,
+                    "on_rebound": True,
                     "directory": DATA,
-                    "create_directory": True,  # where only the file is checked, there is no volume
-                    "timeout": "5s",
-                    "compaction": {
-                        "on_start": True,
-                        "on_rebound": True,
-                        "directory": DATA,
-                        "cleanup_on_start": True,
-                    },
+                    "cleanup_on_start": True,
                 },
-            },
-            "receivers": receivers,
-            "processors": {
-                "memory_limiter": otelcol.MEMORY_LIMITER,
-                "transform/long": _shortened(),
-                "transform/measured": _of_containers(settings),
-                "transform/metrics": intake.metrics(),
-                "transform/logs": intake.logs(),
-                "transform/traces": intake.traces(),
-                "filter/counts": intake.only_counts(),
-                "transform/counts": intake.counts(),
-                "transform/output": lines.of_containers(settings),
-                "transform/read": lines.read(),
-                # Nothing to store, and the receiver would refuse its whole request.
-                "filter/empty": {
-                    "error_mode": "ignore",
-                    "metrics": {"metric": ["metric.type == METRIC_DATA_TYPE_NONE"]},
-                },
-                "deltatocumulative": {"max_streams": DELTA_STREAMS, "max_stale": "1h"},
-                **({f"transform/mask_{s}": lines.redacted(s) for s in ("trace", "metric", "log")} if mask else {}),
-                **({"redaction": lines.masked()} if mask else {}),
-                "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
-            },
-            "connectors": {
-                **{f"routing/{signal}": intake.refused(signal) for signal in ("traces", "metrics", "logs")},
-                "count": intake.counted(),
-                "service_graph": {
-                    "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
-                    "store": {"ttl": "10s", "max_items": 10_000},
-                    # Who is called and tells of no span is named as its caller names it.
-                    "virtual_node_peer_attributes": PEER,
-                    "metrics_flush_interval": settings.scrape_interval,
-                },
-            },
-            "exporters": {
-                "otlp_grpc/jaeger": {
-                    "endpoint": endpoints.writes(topology.JAEGER).address,
-                    "tls": {"insecure": True},
-                    **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
-                },
-                # One request for each push: what Prometheus refuses of one takes no other sender's points along.
-                "otlp_http/prometheus": {
-                    "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
-                    **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
-                },
-                "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
             },
         },
-    )
+        "receivers": receivers,
+        "processors": {
+            "memory_limiter": otelcol.MEMORY_LIMITER,
+            "transform/long": _shortened(),
+            "transform/measured": _of_containers(settings),
+            "transform/metrics": intake.metrics(),
+            "transform/logs": intake.logs(),
+            "transform/traces": intake.traces(),
+            "filter/counts": intake.only_counts(),
+            "transform/counts": intake.counts(),
+            "transform/output": lines.of_containers(settings),
+            "transform/read": lines.read(),
+            # Nothing to store, and the receiver would refuse its whole request.
+            "filter/empty": {
+                "error_mode": "ignore",
+                "metrics": {"metric": ["metric.type == METRIC_DATA_TYPE_NONE"]},
+            },
+            "deltatocumulative": {"max_streams": DELTA_STREAMS, "max_stale": "1h"},
+            **({f"transform/mask_{s}": lines.redacted(s) for s in ("trace", "metric", "log")} if mask else {}),
+            **({"redaction": lines.masked()} if mask else {}),
+            "groupbyattrs/output": {"keys": ["service.name", "container.name", _STACK]},
+        },
+        "connectors": {
+            **{f"routing/{signal}": intake.refused(signal) for signal in ("traces", "metrics", "logs")},
+            "count": intake.counted(),
+            "service_graph": {
+                "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
+                "store": {"ttl": "10s", "max_items": 10_000},
+                # Who is called and tells of no span is named as its caller names it.
+                "virtual_node_peer_attributes": PEER,
+                "metrics_flush_interval": settings.scrape_interval,
+            },
+        },
+        "exporters": {
+            "otlp_grpc/jaeger": {
+                "endpoint": endpoints.writes(topology.JAEGER).address,
+                "tls": {"insecure": True},
+                **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
+            },
+            # One request for each push: what Prometheus refuses of one takes no other sender's points along.
+            "otlp_http/prometheus": {
+                "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
+            },
+            "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+        },
+    }
+    return to_yaml("collector", otlp_outside.added(settings, document))
 
 
 def _pipeline(receivers: list[str], processors: list[str], exporters: list[str]) -> dict[str, Any]:

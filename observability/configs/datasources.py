@@ -60,7 +60,7 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_PROMETHEUS,
         topology.PROMETHEUS.title,
-        endpoints.queries(topology.PROMETHEUS).url,
+        endpoints.reads(topology.PROMETHEUS).url,
         {
             "httpMethod": "POST",
             "timeInterval": settings.scrape_interval,
@@ -80,9 +80,10 @@ def _loki() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_LOKI,
         topology.LOKI.title,
-        endpoints.queries(topology.LOKI).url,
+        endpoints.reads(topology.LOKI).url,
         {
             "maxLines": "1000",
+            "manageAlerts": False,  # it has none, and the reading proxy refuses to list them
             "derivedFields": [
                 {
                     "name": "TraceID",
@@ -109,7 +110,7 @@ def _jaeger() -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_JAEGER,
         topology.JAEGER.title,
-        endpoints.queries(topology.JAEGER).url,
+        endpoints.reads(topology.JAEGER).url,
         {
             "nodeGraph": {"enabled": True},
             "traceIdTimeParams": {"enabled": True},

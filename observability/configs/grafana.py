@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from observability import endpoints, topology
-from observability.configs.process import Process
+from observability.configs.process import Process, restarting
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRETS
 
@@ -45,7 +45,7 @@ _TOGGLES = ("jaegerEnableGrpcEndpoint",)
 
 
 _AUDIT_LOGGERS = ("authn.service", "context", "http.server")
-"""Grafana's loggers of refused sign-ins, requests, and sign-ins."""
+"""Grafana's loggers of refused sign-ins, of requests with their user, and of accounts that are signed in anew."""
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'",
     # As Grafana's own template has it: its plugins are loaded and compiled in the page.
@@ -88,7 +88,9 @@ def _health(settings: Settings) -> tuple[str, ...]:
     # The API's own health fails with its database. No certificate is made out to a loopback address; whether it is the
     # right one is checked when `up` waits for Grafana.
     scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
-    return ("curl", flags, "-o", "/dev/null", f"{scheme}://{topology.GRAFANA.local('http')}/api/health")
+    return restarting(
+        "curl", flags, "-m", "3", "-o", "/dev/null", f"{scheme}://{topology.GRAFANA.local('http')}/api/health"
+    )
 
 
 def files(settings: Settings) -> dict[str, str]:

@@ -42,6 +42,7 @@ _OWN_METRICS: Final = (
     "prometheus|grafana|loki|jaeger|otelcol|scrape|collector.refused|target.info|traces.span.metrics"
     "|traces.service.graph|ALERTS|GRAFANA.ALERTS"
 )
+_UNSHOWN: Final = rf"{ottl.ANSI}|{ottl.INVISIBLE}"
 _SEPARATOR: Final = "[^A-Za-z0-9:]"
 _UNIT_NOTE: Final = r"\{[^}]*\}"
 _METRIC: Final = 'Concat([metric.name, metric.unit], "_")'
@@ -84,6 +85,7 @@ def metrics() -> dict[str, Any]:
             "datapoint",
             f"delete_matching_keys(datapoint.attributes, {ottl.quoted(_MARKS)})",
             _renamed("datapoint.attributes"),
+            _shown("datapoint.attributes"),
             f'replace_all_patterns(datapoint.attributes, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")',
             f"truncate_all(datapoint.attributes, {LABEL_BYTES})",
             f"limit(datapoint.attributes, {LABELS}, [])",
@@ -125,6 +127,7 @@ def traces(own: tuple[str, ...] = OWN_SERVICES) -> dict[str, Any]:
             "span",
             f"delete_matching_keys(span.attributes, {ottl.quoted(_MARKS)})",
             f'set({mark}, "name of one of the stack\'s own services") where {_own_service(own)}',
+            ottl.replace("span.name", _UNSHOWN, "", where=ottl.matches("span.name", _UNSHOWN)),
             f'set({mark}, "no trace ID") where span.trace_id == TraceID(0x{"0" * 32})',
             f'set({mark}, "no span ID") where span.span_id == SpanID(0x{"0" * 16})',
         ),
@@ -196,6 +199,9 @@ def _resource() -> dict[str, Any]:
         f"delete_matching_keys(resource.attributes, {ottl.quoted(_MARKS)})",
         _renamed("resource.attributes"),
         f"set({name}, String({name})) where {name} != nil and not IsString({name})",
+        _shown("resource.attributes"),
+        # Dashboards put names into backquotes, where nothing but a backquote ends a text.
+        ottl.replace(name, "`", "'", where=f"{name} != nil"),
         f'set({name}, "{UNNAMED}") where {name} == nil or {name} == ""',
         *cut(name, NAME_BYTES),
         f"truncate_all(resource.attributes, {LABEL_BYTES})",
@@ -206,6 +212,11 @@ def _renamed(attributes: str) -> str:
     """Return the statement that gives a key without any ASCII letter or digit a name of digits, always the same."""
     pattern = ottl.quoted(f"({_NAMELESS})")
     return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Murmur3Hash, "attribute_%s")'
+
+
+def _shown(attributes: str) -> str:
+    """Return the statement that removes from values what would be shown as something else."""
+    return f'replace_all_patterns({attributes}, "value", {ottl.quoted(_UNSHOWN)}, "")'
 
 
 def _own_service(own: tuple[str, ...] = OWN_SERVICES) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from observability import endpoints, topology
 from observability.configs import otelcol
-from observability.configs.process import Process
+from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 from observability.settings import milliseconds
 from observability.text import to_yaml
@@ -33,7 +33,7 @@ def process(settings: Settings) -> Process:
         environment=otelcol.environment(settings.limit(topology.JAEGER.name)),
         files={FILE: render(settings)},
         checker=(_BINARY, "validate", *command()),
-        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.JAEGER.local('health')}/status"),
+        health=restarting(*WGET, f"http://{topology.JAEGER.local('health')}/status"),
         health_interval=settings.health_interval,
     )
 
@@ -90,7 +90,7 @@ def render(settings: Settings) -> str:
                     "metric_backends": {
                         "prometheus": {
                             "prometheus": {
-                                "endpoint": endpoints.queries(topology.PROMETHEUS).url,
+                                "endpoint": endpoints.api(topology.PROMETHEUS).url,
                                 "normalize_calls": True,
                                 "normalize_duration": True,
                             }

@@ -35,10 +35,6 @@ _HERE: Final = "log.attributes"
 _FOUND: Final = 'log.cache["found"]'
 _JSON: Final = 'log.cache["json"]'
 
-# What a terminal would act on: colours, cursor movements, and characters that reverse or hide text.
-_ANSI: Final = r"\x1b(\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])"
-_INVISIBLE: Final = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
-
 _ESCAPE: Final = r"\x1b"
 _OBJECT: Final = r"^\s*{"
 
@@ -204,8 +200,8 @@ def _assigned() -> tuple[tuple[str, str], ...]:
 
 def _cleaned() -> list[str]:
     return [
-        ottl.replace(_BODY, _ANSI, "", where=f"{_TEXT} and {ottl.matches(_BODY, _ESCAPE)}"),
-        ottl.replace(_BODY, _INVISIBLE, "", where=f"{_TEXT} and {ottl.matches(_BODY, _INVISIBLE)}"),
+        ottl.replace(_BODY, ottl.ANSI, "", where=f"{_TEXT} and {ottl.matches(_BODY, _ESCAPE)}"),
+        ottl.replace(_BODY, ottl.INVISIBLE, "", where=f"{_TEXT} and {ottl.matches(_BODY, ottl.INVISIBLE)}"),
     ]
 
 

@@ -7,6 +7,11 @@ from typing import Any, Final
 REFUSED: Final = "refused.reason"
 """The attribute that marks a point, a span or a record that is counted and dropped; its value is the reason."""
 
+ANSI: Final = r"\x1b(\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])"
+"""What a terminal would act on: colours, cursor movements."""
+INVISIBLE: Final = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
+"""Characters that reverse or hide text, but tabs and line breaks."""
+
 
 def quoted(text: str) -> str:
     """Return `text` as an OTTL string that survives the collector's expansion of `$`."""

@@ -4,7 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+WGET: Final = ("timeout", "3", "wget", "-q", "-O", "/dev/null")
+"""Fails unless the URL that follows answers within 3 s."""
+UNREADY_CHECKS: Final = 12
+"""Failed health checks in a row after which a service that was ready once is restarted: two minutes by default."""
+_RESTARTING: Final = f"""\
+count="${{STATE:-/tmp}}/unready"
+if "$@"; then echo 0 > "$count"; exit 0; fi
+[ -e "$count" ] || exit 1
+failed=$(($(cat "$count") + 1)); echo "$failed" > "$count"
+[ "$failed" -lt {UNREADY_CHECKS} ] || kill "$0"
+exit 1
+"""
+
+
+def restarting(*probe: str, pid: int = 1) -> tuple[str, ...]:
+    """Return a health check that ends the service when `probe` keeps failing; the engine then starts it again.
+
+    The engine itself restarts what ends, and leaves alone what hangs. A service that was not ready since its start is
+    left alone: it may have much to read. Needs a shell in the image, and a probe that gives up within the engine's
+    time for a health check (5 s).
+    """
+    return ("sh", "-c", _RESTARTING, str(pid), *probe)
+
 
 SecretName = Literal[
     "admin_password",
@@ -13,6 +37,7 @@ SecretName = Literal[
     "smtp_password",
     "tls_key",
     "oauth_client_secret",
+    "otlp_token",
     "demo_token",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""

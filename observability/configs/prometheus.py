@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability import topology
-from observability.configs.process import Process, ScrapeSecret, SecretName
+from observability.configs.process import WGET, Process, ScrapeSecret, SecretName, restarting
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
 from observability.text import to_yaml
@@ -50,6 +50,11 @@ def command(settings: Settings) -> tuple[str, ...]:
         "--web.enable-otlp-receiver",
         "--web.console.libraries=",
         "--web.console.templates=",
+        # Applications are in one of its networks, where it only scrapes: it answers to the stack's own parts alone.
+        f"--web.listen-address={topology.PROMETHEUS.local('http')}",
+        f"--web.listen-address={topology.LISTEN_NAME}:{topology.PROMETHEUS.port('http')}",
+        # No web page of another origin gets an answer.
+        "--web.cors.origin=^$",
     ]
     if settings.remote_write_receiver:
         flags.append("--web.enable-remote-write-receiver")
@@ -63,7 +68,7 @@ def process(settings: Settings, rules: Mapping[str, str]) -> Process:
         files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
         checker=("/bin/promtool", "check", "config", FILE),
         secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings)},
-        health=("wget", "-q", "-O", "/dev/null", f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
+        health=restarting(*WGET, f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
         health_interval=settings.health_interval,
     )
 
@@ -177,7 +182,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
         "job_name": service.name,
         "metrics_path": service.metrics_path,
         "scheme": service.scheme,
-        "honor_labels": True,  # the metric contract's own `service` label wins
+        "honor_labels": service.honor_labels,  # true: the metric contract's own `service` label wins
         **SCRAPE_LIMITS,
     }
     job |= _scrape_options(service)

@@ -8,6 +8,7 @@ One module for each step: `value_types` and `promql` (single values), `slos` and
 consists of), `model` (every setting), `checks` (between settings), `errors` (wording), `loading`.
 """
 
+from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.errors import SettingsError
 from observability.settings.loading import load
 from observability.settings.model import OAuth, QuietHours, Settings, field_of, secret_keys
@@ -27,7 +28,7 @@ from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, BurnTier, CustomSlo, LatencySlo, Slo
-from observability.settings.value_types import milliseconds, seconds
+from observability.settings.value_types import loopback, milliseconds, seconds
 
 __all__ = [
     "CONTAINERS",
@@ -42,6 +43,7 @@ __all__ = [
     "RESERVED_SLOS",
     "SERVICES",
     "STAND_IN",
+    "AlertOverride",
     "AvailabilitySlo",
     "BurnTier",
     "CustomSlo",
@@ -54,9 +56,11 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Slo",
+    "Thresholds",
     "WatchedService",
     "field_of",
     "load",
+    "loopback",
     "milliseconds",
     "quoted",
     "rename_order",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from observability.names.alert_kinds import WATCHDOG, kinds
 from observability.settings import production
-from observability.settings.errors import HIDDEN, shown
+from observability.settings.errors import HIDDEN, one_line, shown
 from observability.settings.model import Settings, secrets_of
-from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO
+from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
 from observability.settings.secret_rules import (
     MINIMUM_SECRET_LENGTH,
     MULTILINE_SECRETS,
@@ -31,17 +32,15 @@ def across(settings: Settings) -> list[str]:
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
         for field, given, accepted, what in (
             ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
+            ("addresses", settings.addresses, tuple(DEFAULT_PORTS), "port"),
             ("limits", settings.limits, tuple(DEFAULT_LIMITS), "service"),
         )
         for key in given
         if key not in accepted
     ]
+    problems += _alerts(settings)
     problems += _ports(settings)
-    if not loopback(settings.bind_address) and not settings.publish_reason.strip():
-        problems.append(
-            f"publishReason: ''; accepted: why others should reach the ports, because bindAddress is"
-            f" {settings.bind_address}"
-        )
+    problems += _outside(settings)
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _windows(settings)
@@ -58,6 +57,18 @@ def across(settings: Settings) -> list[str]:
     return problems
 
 
+def _alerts(settings: Settings) -> list[str]:
+    problems = [
+        f"alerts.{one_line(kind)}: unknown kind of alert; accepted: {', '.join(kinds())}"
+        for kind in settings.alerts
+        if kind not in kinds()
+    ]
+    watchdog = settings.alerts.get(WATCHDOG)
+    if watchdog is not None and (watchdog.severity or watchdog.pending):
+        problems.append(f"alerts.{WATCHDOG}: an object; accepted: enabled alone, because it fires always")
+    return problems
+
+
 def _ports(settings: Settings) -> list[str]:
     problems = []
     taken: dict[int, str] = {}
@@ -70,6 +81,40 @@ def _ports(settings: Settings) -> list[str]:
         if port in taken:
             problems.append(f"ports.{name}: {port}; accepted: a port of its own ({taken[port]} has this one)")
         taken.setdefault(port, name)
+    return problems
+
+
+def _outside(settings: Settings) -> list[str]:
+    """Return what is missing before ports are published outside of the Docker host."""
+    addresses = {name: settings.published_address(name) for name in settings.published}
+    outside = {name: address for name, address in addresses.items() if not loopback(address)}
+    problems = []
+    if outside and not settings.publish_reason.strip():
+        ports = ", ".join(f"{name} is published on {address}" for name, address in outside.items())
+        problems.append(f"publishReason: ''; accepted: why others should reach the ports, because {ports}")
+    problems += [
+        f"addresses.{name}: '{address}'; accepted: an address of loopback, like 127.0.0.1, because it asks for no login"
+        for name, address in outside.items()
+        if name not in PUBLISHABLE
+    ]
+    if "grafana" in outside and not (settings.tls_certificate or settings.root_url.startswith("https://")):
+        problems.append(
+            f"tlsCertificate: missing; accepted: a certificate with tlsKey, or an https address as grafanaRootUrl,"
+            f" because Grafana is published on {outside['grafana']} and passwords would go there in plain text"
+        )
+    if settings.otlp_outside:
+        if not settings.tls_certificate:
+            problems.append(
+                "tlsCertificate: missing; accepted: a certificate with tlsKey, because OTLP is published"
+                " outside loopback"
+            )
+        if settings.otlp_token is None and not settings.otlp_client_ca:
+            problems.append(
+                "otlpToken: missing; accepted: a secret that senders show, or otlpClientCaCertificate, because OTLP is"
+                " published outside loopback"
+            )
+    if settings.otlp_token is not None and len(settings.otlp_token.get_secret_value()) < MINIMUM_SECRET_LENGTH[True]:
+        problems.append(f"otlpToken: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} characters")
     return problems
 
 

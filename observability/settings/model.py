@@ -8,11 +8,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.parts import (
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
     DEMO_PAGER_URL,
     DEMO_PORTS,
+    PORTS,
     PROJECT,
     Limits,
 )
@@ -30,18 +32,21 @@ from observability.settings.value_types import (
     OptionalUrl,
     Owner,
     Port,
+    PublishedAddress,
     RefusedError,
     SecretUrl,
     Text,
     TimeZone,
     Weekday,
     duration,
+    loopback,
     matching,
     one_of,
     text_of_length,
     whole,
 )
 
+LOOPBACK = "127.0.0.1"
 Theme = Literal["dark", "light", "system"]
 StartTls = Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"]
 FeatureToggle = Annotated[str, matching("letters and digits, the first a letter", r"[A-Za-z][A-Za-z0-9]*")]
@@ -130,13 +135,13 @@ class Settings(Frozen):
         default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
     )
     bind_address: BindAddress = Field(
-        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which ports are published"
+        "127.0.0.1", alias="bindAddress", description="Address of the Docker host on which Grafana is published"
     )
     publish_reason: Annotated[str, text_of_length(0, 200)] = Field(
         "",
         alias="publishReason",
-        description="Why ports are published outside loopback: required where bindAddress is another, "
-        "and a label of the containers",
+        description="Why a port is published outside loopback: required where bindAddress or one of addresses is"
+        " another, and a label of the containers",
     )
     access_host: Host = Field(
         "127.0.0.1", alias="accessHost", description="Name or address under which this machine reaches those ports"
@@ -150,7 +155,13 @@ class Settings(Frozen):
     ports: Mapping[Text, Port] = Field(
         default_factory=dict,
         description="Published ports that differ: grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp,"
-        " containerLogs, collector (its health), demo, demoPager",
+        " containerLogs, collector (its health), remoteWrite, demo, demoPager",
+    )
+    addresses: Mapping[Text, PublishedAddress] = Field(
+        default_factory=dict,
+        description="Addresses of the Docker host on which single ports are published, by the names of ports; empty"
+        " for not at all. Default: grafana on bindAddress; otlpGrpc, otlpHttp on 127.0.0.1; prometheus, loki, jaeger"
+        " (reading requests only) and collector not at all",
     )
     limits: Mapping[Text, Limits] = Field(
         default_factory=dict,
@@ -226,6 +237,14 @@ class Settings(Frozen):
         alias="tlsCaCertificate",
         description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
     )
+    otlp_token: SecretStr | None = Field(
+        None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
+    )
+    otlp_client_ca: Certificate = Field(
+        "",
+        alias="otlpClientCaCertificate",
+        description="CA certificate (PEM) of those senders' client certificates, beside or instead of otlpToken",
+    )
     oauth: OAuth = Field(
         OAuth(),
         description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}, see README",
@@ -284,6 +303,13 @@ class Settings(Frozen):
         alias="ticketQuietHours",
         description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
     )
+    alerts: Mapping[Text, AlertOverride] = Field(
+        default_factory=dict,
+        description="Alerts that differ, by kind: {enabled, severity, pending}; see alerts.md",
+    )
+    thresholds: Thresholds = Field(
+        Thresholds(), description="Limits of the stack's own alerts: {diskFreeGib, memoryPercent, queuePercent, …}"
+    )
     runbook_base_url: OptionalUrl = Field(
         "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
     )
@@ -327,10 +353,26 @@ class Settings(Frozen):
         """The containers that this stack runs."""
         return tuple(part.name for part in self.parts)
 
+    def published_address(self, name: str) -> str:
+        """Return the address of the Docker host on which port `name` is published, "" where it is not."""
+        port = PORTS[name]
+        if port.publish == "engine":
+            return LOOPBACK
+        if (port.requires and not getattr(self, port.requires)) or (name in DEMO_PORTS and not self.demo):
+            return ""
+        defaults = {"bindAddress": self.bind_address, "loopback": LOOPBACK, "never": ""}
+        return self.addresses.get(name, defaults[port.publish])
+
     @property
     def published(self) -> tuple[str, ...]:
         """The keys of DEFAULT_PORTS that this stack publishes."""
-        return tuple(name for name in DEFAULT_PORTS if self.demo or name not in DEMO_PORTS)
+        return tuple(name for name in DEFAULT_PORTS if self.published_address(name))
+
+    @property
+    def otlp_outside(self) -> bool:
+        """Whether senders outside of the Docker host reach the collector, which then asks them who they are."""
+        addresses = (self.published_address(name) for name in ("otlpGrpc", "otlpHttp"))
+        return any(address and not loopback(address) for address in addresses)
 
     @property
     def webhook(self) -> SecretStr | None:
@@ -344,7 +386,8 @@ class Settings(Frozen):
     def address(self, name: str) -> str:
         """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
         host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
-        scheme = "https" if name == "grafana" and self.tls_certificate else "http"
+        secure = (name == "grafana" and self.tls_certificate) or (name.startswith("otlp") and self.otlp_outside)
+        scheme = "https" if secure else "http"
         return f"{scheme}://{host}:{self.port(name)}"
 
     @property

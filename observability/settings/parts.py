@@ -28,7 +28,9 @@ class Limits(Frozen):
 
 
 DEFAULT_LIMITS: dict[str, Limits] = {part.name: Limits(memory=part.memory_mib, cpus=part.cpus) for part in topology.ALL}
-DEFAULT_PORTS: dict[str, int] = {
-    port.key: port.published for part in topology.ALL for port in part.ports.values() if port.key
-}
+PORTS: dict[str, topology.Port] = {port.key: port for part in topology.ALL for port in part.ports.values() if port.key}
+"""Every port that can be published, by its key in the settings `ports` and `addresses`."""
+DEFAULT_PORTS: dict[str, int] = {key: port.published for key, port in PORTS.items()}
 DEMO_PORTS = tuple(port.key for part in topology.DEMO for port in part.ports.values() if port.key)
+PUBLISHABLE = ("grafana", "otlpGrpc", "otlpHttp")
+"""The ports that may be published outside loopback: the ones that can ask who is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OPTIONAL_SECRETS = frozenset(
     {
+        "otlpToken",
         "smtpPassword",
         "alertWebhookUrl",
         "alertSlackUrl",

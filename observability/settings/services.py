@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from observability.settings.presets import PRESETS
+from observability.settings.presets import filled as filled_from_preset
 from observability.settings.promql import Regex, Selector, looks_like_a_gauge, quoted
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
 from observability.settings.value_types import (
@@ -209,6 +211,9 @@ class WatchedService(Frozen):
         description="Name that its telemetry carries (service.name, or the label service), like Shop.Checkout;"
         " empty means `name`",
     )
+    preset: Annotated[str, one_of(*PRESETS)] | None = Field(
+        None, description="Fills in the names and thresholds of a known server or library"
+    )
     otlp: Boolean = Field(default=False, description="true: it pushes by OTLP, with OpenTelemetry's names")
     targets: tuple[Address, ...] = Field((), description="Addresses to scrape, host:port")
     dns: tuple[DnsAddress, ...] = Field((), description="DNS names to scrape, name:port; each address is a target")
@@ -232,6 +237,11 @@ class WatchedService(Frozen):
     tls: ScrapeTls | None = Field(None, description="TLS of the targets; needs scheme: https")
     target_labels: Mapping[TargetLabel, Annotated[str, text_of_length(0, 200)]] = Field(
         default_factory=dict, alias="targetLabels", description="Labels that every series of the targets gets"
+    )
+    honor_labels: Boolean = Field(
+        default=True,
+        alias="honorLabels",
+        description="true: a label of the targets' own series wins over one of the stack's, like service",
     )
     selector: Selector = Field(
         "", description='PromQL matchers of its series; empty means service="…", of one that pushes service_name="…"'
@@ -299,6 +309,9 @@ class WatchedService(Frozen):
     def _by_convention(cls, given: Any) -> Any:  # noqa: ANN401 - what pydantic checks next
         if not isinstance(given, dict):
             return given
+        if given.get("preset"):
+            label = "service_name" if PRESETS.get(str(given["preset"]).lower(), {}).get("otlp") else "service"
+            given = filled_from_preset(given, f"{label}={quoted(str(given.get('serviceName') or given.get('name')))}")
         try:
             pushes = to_boolean(given.get("otlp", False))
         except ValueError:
@@ -320,6 +333,8 @@ class WatchedService(Frozen):
             raise RefusedError(msg)
         if self.basic_auth and self.bearer_token_secret:
             raise RefusedError("basicAuth or bearerTokenSecret, not both")
+        if self.preset == "nginx" and self.counts_requests:
+            raise RefusedError("availability and latency: null for nginx, which tells neither status nor duration")
         if self.tls and self.scheme != "https":
             raise RefusedError("scheme: https, because tls is given")
         contract = {name for name in (self.labels.endpoint, self.labels.method, self.labels.status) if name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -97,6 +98,10 @@ class LatencySlo(Slo):
     )
 
 
+_GAUGE: Final = re.compile(r"\s*(up|\w+_up|\w+_success)\s*(\{|#|$)")
+"""A plain selector of what by its name is 1 or 0."""
+
+
 class CustomSlo(Slo):
     """Good: what `good` counts of `total`, or what `bad` does not.
 
@@ -115,9 +120,8 @@ class CustomSlo(Slo):
         if (self.good is None) == (self.bad is None):
             msg = "either good or bad: the one is what the other leaves of total"
             raise ValueError(msg)
-        part = self.good or self.bad or ""
-        if "".join(part.split()) == "".join(self.total.split()):
-            msg = "good, bad: other series than those of total (a gauge like probe_success is no counter)"
+        if any(_GAUGE.match(text) for text in (self.good, self.bad, self.total) if text):
+            msg = "good, bad, total: counters; of a gauge like probe_success sum(avg_over_time(probe_success[5m])) / 60"
             raise ValueError(msg)
         return self
 

@@ -408,6 +408,9 @@ Address = Annotated[str, Accepts("host:port, like checkout:8000", _address)]
 DnsAddress = Annotated[str, Accepts("host:port, like checkout.internal:8000", _dns_address)]
 OptionalAddress = Annotated[str, Accepts("host:port, like mail:25, or empty", _or_empty(_address))]
 Host = Annotated[str, Accepts("a host name or an IP address, like docker.example.org or 10.1.2.3", _host)]
+PublishedAddress = Annotated[
+    str, Accepts("an IP address of the Docker host, like 127.0.0.1, or empty for not published", _or_empty(_bind))
+]
 BindAddress = Annotated[str, Accepts("an IP address of the Docker host, like 127.0.0.1, 0.0.0.0 or ::1", _bind)]
 Path = Annotated[str, Accepts("a path that starts with /, like /metrics", _path)]
 Certificate = Annotated[

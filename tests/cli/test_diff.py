@@ -341,7 +341,7 @@ def test_a_data_volume_that_goes_is_said_loudly(before: Program) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "key", "value", "section", "expected"),
     [
-        ("loki", ":DataSource", "url", "http://a/", "Data sources", "`Loki`: url `http://loki:3100` → `http://a/`"),
+        ("loki", ":DataSource", "url", "http://a/", "Data sources", "`Loki`: url `http://reading-proxy:3100` → `http://a/`"),
         ("logs-to-traces", ":Correlation", "label", "A", "Correlations",
          "`logs-to-traces`: label `Trace of this line` → `A`"),
         ("contact-nobody", ":ContactPoint", "webhooks", [{"url": "a"}], "Contact points",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from cli.evaluation import Registered
 from components.service import Host, Port
 from observability.settings import DEMO, Settings
@@ -20,6 +18,7 @@ USERS = {
     "jaeger": "10001:10001",
     "collector": "10001:10001",
     "engine-filter": "65534:65534",
+    "reading-proxy": "101:101",
     **dict.fromkeys(DEMO, "65532:65532"),
 }
 SERVICES = set(USERS)
@@ -63,8 +62,36 @@ def test_every_container_is_hardened(program: Program, settings: Settings) -> No
 
 def test_ports_are_published_where_the_settings_say(program: Program, settings: Settings) -> None:
     published = [p for c in services(program).values() for p in c.get("ports", ())]
-    assert {p["ip"] for p in published} == {settings.bind_address} == {"127.0.0.1"}
-    assert len({p["external"] for p in published}) == len(published) == len(settings.published)
+    assert {p["ip"] for p in published} == {"127.0.0.1"}
+    assert {int(p["external"]) for p in published} == {settings.port(name) for name in settings.published}
+    demo = {"demo", "demoPager"} if settings.demo else set()
+    assert set(settings.published) == {"grafana", "otlpGrpc", "otlpHttp", "containerLogs"} | demo
+
+
+def test_applications_see_the_collector_alone(program: Program, stack: str, settings: Settings) -> None:
+    seen = {name: networks(container) for name, container in services(program).items()}
+    applications, backends = f"observability-{stack}", f"observability-{stack}-backends"
+    assert {name for name, names in seen.items() if applications in names} == {
+        "collector", "prometheus", *(DEMO if settings.demo else ())
+    }  # fmt: skip
+    assert not seen["prometheus"][applications], "Prometheus has no name there, and does not listen there"
+    listens = [c for c in services(program)["prometheus"]["command"] if c.startswith("--web.listen-address=")]
+    assert [flag.partition("=")[2] for flag in listens] == ["127.0.0.1:9090", "prometheus-in-backends:9090"]
+    assert "prometheus-in-backends" in seen["prometheus"][backends]
+    assert not {name for name in DEMO if backends in seen.get(name, {})}
+    internal = {i["name"]: i.get("internal", False) for i in of(program, ":Network").values()}
+    assert internal == {applications: False, backends: True, f"observability-{stack}-edge": False}
+
+
+def networks(container: dict[str, Any]) -> dict[str, list[str]]:
+    return {network["name"]: network.get("aliases", []) for network in container["networksAdvanced"]}
+
+
+def test_jobs_have_a_memory_limit(program: Program) -> None:
+    jobs = {n: i for n, i in of(program, ":Container").items() if n not in SERVICES}
+    assert jobs
+    for name, job in jobs.items():
+        assert 0 < job["memory"] == job["memorySwap"], name
 
 
 def test_nothing_depends_on_a_path_of_this_machine(program: Program) -> None:
@@ -90,7 +117,7 @@ def test_names_belong_to_the_stack(program: Program, stack: str) -> None:
 def test_a_service_has_its_data_volume_and_the_rest_is_read_only(program: Program, stack: str) -> None:
     for name, container in services(program).items():
         writable = [v for v in container["volumes"] if not v.get("readOnly")]
-        expected = [] if name in {"engine-filter", *DEMO} else [f"observability-{stack}-{name}-data"]
+        expected = [] if name in {"engine-filter", "reading-proxy", *DEMO} else [f"observability-{stack}-{name}-data"]
         assert [v["volumeName"] for v in writable] == expected
 
 
@@ -102,6 +129,7 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
     }
     assert set(labels) == {
         "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
+        "reading-proxy-config",
         "prometheus-secrets", "grafana-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
     }  # fmt: skip
@@ -157,19 +185,25 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
         assert json.loads(inputs["configJson"])["editable"] is settings.dashboards_editable
 
 
-@pytest.mark.parametrize("stack", ["dev"])
-def test_labels_say_whose_a_thing_is(stack: str) -> None:
-    host = Host("p", stack, "127.0.0.1", "127.0.0.1", None, None, protect_data=False, logs_port=1)  # type: ignore[arg-type]
-    assert host.labels("loki") == {"observability.stack": stack, "observability.service": "loki"}
+def host(**changed: Any) -> Host:  # noqa: ANN401
+    known: dict[str, Any] = {
+        "prefix": "p",
+        "stack": "dev",
+        "access_host": "127.0.0.1",
+        "networks": {},
+        "secrets_key": None,
+    }
+    return Host(**known | {"protect_data": False, "logs_port": 1} | changed)
+
+
+def test_labels_say_whose_a_thing_is() -> None:
+    assert host().labels("loki") == {"observability.stack": "dev", "observability.service": "loki"}
 
 
 def test_a_container_says_why_its_ports_are_published() -> None:
-    host = Host(
-        "p", "dev", "0.0.0.0", "127.0.0.1", None, None,  # type: ignore[arg-type] # noqa: S104 - with its reason
-        protect_data=False, logs_port=1, publish_reason="the office",
-    )  # fmt: skip
-    assert host.published_labels([Port(1, 1)]) == {"observability.published-because": "the office"}
-    assert host.published_labels([Port(1, 1, engine_only=True)]) == {} == host.published_labels([])
+    outside = host(publish_reason="the office")
+    assert outside.published_labels([Port(1, 1, "192.0.2.1")]) == {"observability.published-because": "the office"}
+    assert outside.published_labels([Port(1, 1)]) == {} == outside.published_labels([])
 
 
 def test_home_opens_first(program: Program, settings: Settings) -> None:

@@ -21,12 +21,13 @@ from dashboards.model import (
     Link,
     Override,
     PanelOptions,
+    PanelQuery,
     PanelSpec,
     Query,
     Thresholds,
     ValueText,
 )
-from dashboards.panel import SdkPanelBuilder, Traits, panel_type
+from dashboards.panel import PanelDefaults, SdkPanelBuilder, panel_type
 from dashboards.sdk import PLUGIN_VERSION, dashboard_builders
 from observability.names import uids
 
@@ -181,9 +182,9 @@ def test_timeseries_legend_is_seen_and_can_be_changed() -> None:
     legend = only(type_adders["timeseries"](new()))["options"]["legend"]
     assert legend == {
         "showLegend": True,
-        "displayMode": "table",
+        "displayMode": "list",
         "placement": "bottom",
-        "calcs": ["lastNotNull", "max"],
+        "calcs": [],
     }
     hidden = only(new().add_timeseries_panel("T", "up", "none", legend=Legend("hidden")))["options"]["legend"]
     assert (hidden["showLegend"], hidden["displayMode"]) == (False, "list")
@@ -237,13 +238,42 @@ def test_table_heatmap_and_logs_ask_in_their_own_way() -> None:
     assert "instant" not in logs["targets"][0]
 
 
-def test_gauge_labels_its_steps() -> None:
+def test_gauge_steps_that_are_close_have_no_labels_that_overlap() -> None:
     gauge = only(new().add_gauge_panel("T", "up", "percent", thresholds=Thresholds.low_is_bad(99, 99.9)))
-    assert gauge["options"]["showThresholdLabels"] is True
+    assert gauge["options"]["showThresholdLabels"] is False
+
+
+def test_a_panel_shows_the_answers_of_another() -> None:
+    db = (
+        new()
+        .add_table_panel("One", "up", "none", key="one")
+        .add_table_panel("Two", PanelQuery("one"), "none", key="two")
+    )
+    one, two = db.to_dict()["panels"]
+    (target,) = two["targets"]
+    assert (target["datasource"]["uid"], target["panelId"]) == ("-- Dashboard --", one["id"])
+    assert two["datasource"] == target["datasource"]
+
+
+def test_a_key_gives_the_same_id_wherever_the_panel_stands() -> None:
+    alone = only(new().add_stat_panel("T", "up", "none", key="state"))
+    _, second = (
+        new().add_stat_panel("S", "up", "none").add_stat_panel("T", "up", "none", key="state").to_dict()["panels"]
+    )
+    assert alone["id"] == second["id"] >= 1_000
+
+
+def test_long_texts_in_tables_take_a_second_line_and_long_tables_say_how_long() -> None:
+    table = only(new().add_table_panel("T", "up", "none", paged=True))
+    (every,) = table["fieldConfig"]["overrides"]
+    properties = {p["id"]: p["value"] for p in every["properties"]}
+    assert properties["custom.wrapText"] is properties["custom.wrapHeaderText"] is True
+    assert table["options"]["enablePagination"] is True
+    assert "footer" not in table["options"]
 
 
 def test_a_new_type_is_one_function() -> None:
-    @panel_type(Traits(width=8, height=5))
+    @panel_type(PanelDefaults(width=8, height=5))
     def histogram(spec: PanelSpec, *, suffix: str = "") -> SdkPanelBuilder:
         return dashboard_builders.Panel().type("histogram" + suffix).description(spec.title)
 
@@ -436,7 +466,7 @@ def test_everything_optional() -> None:
         "labelsToFields",
     ]
     empty, first, second, third = panel["fieldConfig"]["overrides"]
-    assert empty["properties"] == [{"id": "noValue", "value": "—"}]
+    assert empty["properties"][0] == {"id": "noValue", "value": "—"}
     properties = {entry["id"]: entry["value"] for entry in first["properties"]}
     assert properties["custom.cellOptions"] == {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
     assert properties["unit"] == "reqps"
@@ -499,7 +529,24 @@ def test_links_and_annotations_are_seen() -> None:
         "Restarts",
     )
     assert logs["datasource"] == {"type": "loki", "uid": "loki"}
-    assert not any("placement" in entry for entry in (*written["links"], *written["annotations"]["list"]))
+    assert not any("placement" in link for link in written["links"])
+    # One line at the top, however many there are: their switches are in the menu of controls.
+    assert all(annotation["placement"] == "inControlsMenu" for annotation in written["annotations"]["list"])
+
+
+def test_a_menu_of_dashboards_is_one_entry() -> None:
+    (menu,) = new().add_dashboard_menu("Dashboards", "page").to_dict()["links"]
+    assert (menu["type"], menu["asDropdown"], menu["tags"]) == ("dashboards", True, ["page"])
+    assert menu["keepTime"] is menu["includeVars"] is True
+
+
+def test_a_hidden_variable_is_for_links_only() -> None:
+    db = new().add_query_variable("focus", query="query_result(up)", hidden=True)
+    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False, chosen={"service": "${focus}"})
+    written = db.to_dict()
+    (variable,) = written["templating"]["list"]
+    assert (variable["hide"], variable["skipUrlSync"]) == (2, True)
+    assert written["links"][0]["url"] == "/d/service-detail?var-service=${focus}"
 
 
 # Rows and ids
@@ -634,6 +681,8 @@ bad_panels: list[tuple[str, Callable[[DashboardBuilder], DashboardBuilder]]] = [
     ("repeat", lambda db: db.add_row("T", repeat="env")),
     ("title", lambda db: db.add_row(" ")),
     ("panel_id", lambda db: db.add_stat_panel("T", "up", "none", panel_id=0)),
+    ("panel_id", lambda db: db.add_stat_panel("T", "up", "none", panel_id=5, key="state")),
+    ("key", lambda db: db.add_stat_panel("T", "up", "none", key="No Key")),
     ("panel_id", lambda db: db.add_row("T", panel_id=7).add_stat_panel("U", "up", "none", panel_id=7)),
     ("variable", lambda db: db.add_textbox_variable("a").add_textbox_variable("a")),
     ("name", lambda db: db.add_textbox_variable("$a")),

@@ -61,7 +61,7 @@ def tell(stack: Sandbox, service: str, end: int) -> None:
         )
     ]
     stream = {"stream": {"from": "state-history"}, "values": [[f"{at}000000000", line] for at, line in lines]}
-    loki = GrafanaApi(stack.outputs()["lokiUrl"], "")
+    loki = GrafanaApi(stack.direct("loki"), "")
     loki.request("POST", "/loki/api/v1/push", {"streams": [stream]})
     # What is older than 3 hours is looked for on disk, where a line that was written in its time is by then.
     loki.request("POST", "/flush")

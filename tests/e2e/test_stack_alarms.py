@@ -26,14 +26,14 @@ pytestmark = slow
 
 MANY_TO_MANY = "up * on () up"
 """Parses, and fails whenever it is evaluated over two targets or more."""
-MOVED = {
-    "FREE_BYTES: Final = 2 * GIBIBYTE": "FREE_BYTES: Final = 1_000_000 * GIBIBYTE",
-    'condition="$ahead <= 0"': 'condition="$ahead <= 1e18"',
-    "SIZE_SHARE: Final = 0.9": "SIZE_SHARE: Final = 1e-9",
-    "MEMORY_SHARE: Final = 0.9": "MEMORY_SHARE: Final = 1e-3",
-    **{f'pending="{pending}"': 'pending="1m"' for pending in ("5m", "1h", "2h")},
+THRESHOLDS = {
+    "diskFreeGib": 1_000_000,
+    "forecastFreeGib": 900_000_000,
+    "metricsSizePercent": 1e-7,
+    "memoryPercent": 0.1,
 }
 """Nobody fills this machine's disk for a test."""
+WAITING = ("disk-nearly-full", "disk-filling", "metrics-size-limit", "collector-waiting", "container-memory")
 AT_ONCE = {
     "Watchdog: alerts get through",
     "Prometheus: recording rules fail",
@@ -60,10 +60,10 @@ def inbox(engine: DockerClient) -> Iterator[Inbox]:
 @pytest.fixture(scope="module")
 def real(make_real: Callable[..., Sandbox], inbox: Inbox) -> Sandbox:
     real = make_real("e2e-alarms")
-    for old, new in MOVED.items():
-        real.edit("observability/alerts/stack.py", old, new)
     real.configure(
         ruleInterval="15s",
+        thresholds=THRESHOLDS,
+        alerts={kind: {"pending": "1m"} for kind in WAITING},
         services=[{
             "name": "wrong", "targets": ["127.0.0.1:9"], "availability": None, "latency": None,
             "slos": [{"name": "fails", "objective": 99, "window": "7d", "good": MANY_TO_MANY, "total": "sum(up)"}],
@@ -105,7 +105,7 @@ def until(real: Sandbox, expected: set[str], seconds: float) -> dict[str, dict[s
 
 
 def test_what_is_wrong_fires(real: Sandbox) -> None:
-    loki = GrafanaApi(real.outputs()["lokiUrl"], "")
+    loki = GrafanaApi(real.direct("loki"), "")
     past = {"stream": {"service_name": "old"}, "values": [[str(time.time_ns() - 90 * 86_400 * 10**9), "too old"]]}
     with pytest.raises(GrafanaError, match="400"):
         loki.request("POST", "/loki/api/v1/push", {"streams": [past]})

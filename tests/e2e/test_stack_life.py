@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import docker.errors
 import pytest
 
+from components.checks import PROCESSES
 from lab.sandbox import PASSPHRASE, Sandbox
 from observability.configs.correlations import CORRELATIONS
 from observability.settings import CONTAINERS, ENGINE_FILTER
@@ -53,12 +54,14 @@ def test_every_container_is_hardened_as_docker_sees_it(real: Sandbox) -> None:
         assert host["NanoCpus"] > 0, service
         assert {"cache-max-file": "3", "cache-max-size": "10m"}.items() <= host["LogConfig"]["Config"].items(), service
         bindings = [b for port in (host["PortBindings"] or {}).values() for b in port]
-        assert {b["HostIp"] for b in bindings} == ({"127.0.0.1"} if service != ENGINE_FILTER else set()), service
+        assert {b["HostIp"] for b in bindings} <= {"127.0.0.1"}, service
+        assert host["PidsLimit"] == PROCESSES, service
 
 
 def test_processes_run_as_their_user_and_own_their_data(real: Sandbox) -> None:
     users = {
         "grafana": 472, "prometheus": 65534, "loki": 10001, "jaeger": 10001, "collector": 10001, ENGINE_FILTER: 65534,
+        "reading-proxy": 101,
     }  # fmt: skip
     assert set(users) == set(CONTAINERS)
     for service, uid in users.items():

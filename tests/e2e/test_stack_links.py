@@ -20,6 +20,7 @@ from dashboards.catalogue import dashboards
 from lab.sandbox import Sandbox
 from observability import explore
 from observability.names import uids
+from observability.names.panel_ids import panel_id
 from observability.settings import DEMO, load
 from tests.e2e.conftest import slow, wait_for
 
@@ -29,9 +30,9 @@ SPANS = 4
 PICTURES = ROOT / "build" / "links"
 """Kept: what was seen before and after each click."""
 PATIENCE_MS = 60_000
-RESPONSE_TIME, SERVICE_MAP = 6, 12
+LATENCY, SERVICE_MAP = (panel_id(uids.SERVICE_DETAIL, key) for key in ("latency", "map"))
 """Panels of the service's page."""
-AFTER_A_DAY = "Failed requests, day by day"
+AFTER_A_DAY = "Failed requests a day"
 """A bar for each day that is over: says so until one is; `test_stack_dashboards` sees it over 30 days."""
 TRACE = re.compile(r"[0-9a-f]{32}")
 
@@ -106,7 +107,7 @@ def test_every_hop_is_there(real: Sandbox) -> None:
 
 def test_the_dot_on_the_graph_leads_to_its_trace(real: Sandbox, page: Page) -> None:
     address = f"{real.url('grafana')}/d/{uids.SERVICE_DETAIL}?var-service={GATEWAY}&from=now-5m&to=now"
-    page.goto(f"{address}&viewPanel=panel-{RESPONSE_TIME}")
+    page.goto(f"{address}&viewPanel=panel-{LATENCY}")
     dots = page.get_by_test_id("data-testid Exemplar marker").or_(page.get_by_test_id("Exemplar marker"))
     dots.last.wait_for()
     dots.last.hover()

@@ -51,7 +51,7 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
         ("versions.toml", 'tag = "3.7.8"', 'tag = "latest"', "image 'grafana/loki:latest' has a tag that moves"),
         (
             "components/service.py",
-            "ip=LOOPBACK if p.engine_only else host.bind_address",
+            "ip=p.address",
             'ip="0.0.0.0"',
             "is published on 0.0.0.0 without a reason",
         ),

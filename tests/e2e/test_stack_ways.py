@@ -109,7 +109,7 @@ def test_a_saved_dashboard_is_applied_by_watch(real: Sandbox) -> None:
         for line in watcher.stdout:
             if line.startswith("watching"):
                 break
-        real.edit("dashboards/slo_overview.py", 'title="All objectives"', 'title="Every objective"')
+        real.edit("dashboards/slo_overview.py", 'title="Objectives, worst first"', 'title="Every objective"')
         api = real.grafana()
         wait_for(lambda: "Every objective" in str(api.request("GET", "/api/dashboards/uid/slo-overview")), 30)
     finally:

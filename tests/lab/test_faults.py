@@ -82,7 +82,7 @@ def test_every_port_gets_every_kind(port: str) -> None:
 
 
 def test_every_published_port_is_stormed() -> None:
-    assert set(abuse.PORTS) == set(DEFAULT_PORTS) - {"demo", "demoPager"}
+    assert set(abuse.PORTS) == set(DEFAULT_PORTS) - {"demo", "demoPager", "remoteWrite"}
     assert set(abuse.INTAKES) == set(abuse.PORTS)
 
 

@@ -66,8 +66,8 @@ def test_defaults_are_the_promised_ones() -> None:
         ("publishReason", "two\nlines", "text without line breaks"),
         ("limits", '{"grafana": {"memory": 1, "cpus": 1}}', "a whole number from 64"),
         ("limits", '{"nginx": {"memory": 100, "cpus": 1}}', "grafana, prometheus, loki, jaeger"),
-        ("ports", '{"grafana": 9090}', "a port of its own"),
-        ("ports", '{"web": 80}', "grafana, prometheus, loki, jaeger, otlpGrpc, otlpHttp"),
+        ("ports", '{"grafana": 4318}', "a port of its own"),
+        ("ports", '{"web": 80}', "grafana, otlpGrpc, otlpHttp"),
         ("owner", "", "1 to 64 letters"),
         ("alertEmail", '["nobody"]', "an e-mail address"),
         ("alertWebhookUrl", "hooks.example.org", "a URL with its scheme"),
@@ -151,19 +151,23 @@ def test_an_unknown_key_names_its_nearest() -> None:
 
 
 def test_a_port_used_twice_is_refused_whatever_moves_it() -> None:
-    (found,) = problems({"ports": '{"prometheus": 3000}'})
+    (found,) = problems({"ports": '{"otlpHttp": 3000}'})
     assert "grafana has this one" in found
-    (found,) = problems({"portOffset": "49000"})
-    assert found.startswith("portOffset: 49000") or "jaeger" in found
+    (found,) = problems({"portOffset": "50000", "addresses": '{"jaeger": "127.0.0.1"}'})
+    assert found.startswith("portOffset: 50000")
+    assert "jaeger" in found
 
 
 def test_ports_that_others_reach_need_a_reason() -> None:
+    https = {"grafanaRootUrl": "https://grafana.example.org/"}
     for address in ("0.0.0.0", "10.1.2.3", "::"):  # noqa: S104 - what is refused
         with pytest.raises(SettingsError) as stop:
-            load("dev", {"bindAddress": address})
-        expected = f"publishReason: ''; accepted: why others should reach the ports, because bindAddress is {address}"
+            load("dev", https | {"bindAddress": address})
+        why = f"grafana is published on {address}"
+        expected = f"publishReason: ''; accepted: why others should reach the ports, because {why}"
         assert stop.value.problems == (expected,)
-        assert load("dev", {"bindAddress": address, "publishReason": "the office"}).publish_reason == "the office"
+        raw = https | {"bindAddress": address, "publishReason": "the office"}
+        assert load("dev", raw).publish_reason == "the office"
     for address in ("127.0.0.1", "127.1.2.3", "::1"):
         assert load("dev", {"bindAddress": address}).bind_address == address
 
@@ -360,3 +364,57 @@ def test_what_pushes_is_not_scraped() -> None:
     jobs = {job["job_name"] for job in yaml.safe_load(prometheus.render(settings))["scrape_configs"]}
     assert "shop" in jobs
     assert "checkout" not in jobs
+
+
+def test_by_default_only_grafana_and_otlp_are_published() -> None:
+    settings = load("dev", {})
+    assert settings.published == ("grafana", "otlpGrpc", "otlpHttp", "containerLogs")
+    assert {settings.published_address(name) for name in settings.published} == {"127.0.0.1"}
+
+
+def test_grafana_alone_follows_the_bind_address() -> None:
+    raw = {"bindAddress": "192.0.2.1", "publishReason": "the office", "grafanaRootUrl": "https://grafana.example.org/"}
+    settings = load("dev", raw)
+    addresses = {name: settings.published_address(name) for name in settings.published}
+    assert addresses == {
+        "grafana": "192.0.2.1", "otlpGrpc": "127.0.0.1", "otlpHttp": "127.0.0.1", "containerLogs": "127.0.0.1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["prometheus", "loki", "jaeger", "collector"])
+def test_a_port_without_login_is_published_on_request_and_on_loopback_alone(name: str) -> None:
+    settings = load("dev", {"addresses": json.dumps({name: "127.0.0.1"})})
+    assert settings.published_address(name) == "127.0.0.1"
+    found = problems({"addresses": json.dumps({name: "192.0.2.1"}), "publishReason": "the office"})
+    why = "accepted: an address of loopback, like 127.0.0.1, because it asks for no login"
+    assert found == (f"addresses.{name}: '192.0.2.1'; {why}",)
+
+
+def test_a_port_can_be_closed() -> None:
+    assert "otlpGrpc" not in load("dev", {"addresses": '{"otlpGrpc": ""}'}).published
+
+
+def test_the_log_port_is_for_the_engine_alone() -> None:
+    raw = {"addresses": '{"containerLogs": "192.0.2.1"}', "publishReason": "the office"}
+    assert load("dev", raw).published_address("containerLogs") == "127.0.0.1"
+
+
+def test_grafana_outside_loopback_needs_https() -> None:
+    raw = {"bindAddress": "192.0.2.1", "publishReason": "the office"}
+    (problem,) = problems(raw)
+    assert problem.startswith("tlsCertificate: missing; accepted: a certificate with tlsKey, or an https address")
+    (problem,) = problems(raw | {"grafanaRootUrl": "http://grafana.example.org/"})
+    assert problem.startswith("tlsCertificate: missing")
+
+
+def test_otlp_outside_loopback_needs_tls_and_a_token_or_client_certificates() -> None:
+    raw = {"addresses": '{"otlpHttp": "192.0.2.1"}', "publishReason": "the office"}
+    assert [problem.split(":")[0] for problem in problems(raw)] == ["tlsCertificate", "otlpToken"]
+    certificate, key = self_signed("127.0.0.1")
+    tls = raw | {"tlsCertificate": certificate, "tlsKey": key}
+    secret = frozenset({"tlsKey", "otlpToken"})
+    assert [problem.split(":")[0] for problem in problems(tls, secret)] == ["otlpToken"]
+    assert load("dev", tls | {"otlpToken": STRONG}, secret).address("otlpHttp") == "https://127.0.0.1:4318"
+    assert load("dev", tls | {"otlpClientCaCertificate": certificate}, secret).otlp_outside
+    (problem,) = problems(tls | {"otlpToken": "short"}, secret)
+    assert problem == "otlpToken: (hidden); accepted: at least 16 characters"

@@ -24,7 +24,6 @@ def test_a_part_has_an_image_and_names_only_what_exists(part: topology.Part) -> 
     assert not part.data_owned_by or part.data_owned_by in versions.images()
     assert set(part.starts_after) <= set(NAMES)
     assert not part.requires or part.requires in Settings.model_fields
-    assert part.ready[0] in {"", *part.ports}
     assert part.metrics is None or part.metrics.port in part.ports
     assert part.store is None or not part.store.retention or part.store.retention in Settings.model_fields
 

@@ -253,8 +253,11 @@ CASES = (
     Case("pushed once a minute, without up", lambda: World(scrape=60, up=False, endpoints=5, rate=lambda _: 0.1)),
     Case("pushed without an instance", lambda: World(scrape=60, up=False, instances=False, endpoints=5)),
     Case("rules every 15 seconds", lambda: World(hours=1), interval="15s"),
-    Case("rules every 5 minutes", World, interval="5m"),
-    Case("a crash every 7 minutes", lambda: World(replicas=replicas(2, *range(420, 10_000, 420), rename=False))),
+    Case("rules every 5 minutes", lambda: World(rate=lambda s: 1.0 if s < 10_200 else 0.0), interval="5m"),
+    Case(
+        "a crash every 7 minutes",
+        lambda: World(failing=lambda _: 0.1, replicas=replicas(2, *range(420, 10_000, 420), rename=False)),
+    ),
     Case(
         "counted when it begins, good 2 minutes later",
         World,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from lab import otlp
+from cli import otlp
 from tests.telemetry.conftest import Stores, wait_for
 
 HOUR: Final = 3_600

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from lab import otlp
+from cli import otlp
 from observability.configs.datasources import datasources, lines_of_trace
 from tests.telemetry.conftest import Stores, wait_for
 

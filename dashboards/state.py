@@ -1,0 +1,45 @@
+"""How many objectives are in which state: the same panel, of the same query, on every page that has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboards import palette, style, tables, transform
+from dashboards.model import Override, Query, Thresholds
+from observability.rules.windows import ENOUGH_COVERAGE
+
+if TYPE_CHECKING:
+    from dashboards.builder import DashboardBuilder
+
+
+def add_states(db: DashboardBuilder, states: str, *, key: str) -> None:
+    """Add the counts of objectives by state; `states` is `queries.states()`, of all or of the chosen services."""
+    db.add_stat_panel(
+        title="Objectives by state",
+        query=Query(states, instant=True, format="table", ref_id="states"),
+        **style.COUNT,
+        sparkline=False,
+        text_mode="value_and_name",
+        transformations=[
+            transform.sort_by("state", descending=True),
+            transform.rows_to_fields(name="state", value="Value"),
+        ],
+        overrides=[
+            Override(
+                name=str(state.number),
+                display_name=state.text,
+                thresholds=Thresholds(((None, palette.MUTED, ""), (1, state.color, state.text))),
+            )
+            for state in tables.STATES
+        ],
+        no_value=style.NO_RULES_YET,
+        description=style.describe(
+            "How many objectives are in which state, by the conditions of the alerts; *Too early* is less than "
+            f"{ENOUGH_COVERAGE:.0%} of the window with data.",
+            "act now on *Burning fast* and *Target missed*, within the day on *Burning slowly* and *Budget low*, and "
+            "check the scraping of what has *No data*.",
+        ),
+        width=24,
+        height=4,
+        key=key,
+    )

@@ -1,0 +1,80 @@
+"""The collector's door for senders outside of the Docker host: OTLP with TLS, and a token or a client certificate.
+
+Senders in the stack's own network, and on the host's loopback address, use the plain receiver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from observability import topology
+from observability.configs import otelcol
+from observability.names.paths import CONFIG, SECRETS
+
+if TYPE_CHECKING:
+    from observability.configs.process import SecretName
+    from observability.settings import Settings
+
+CERTIFICATE_FILE: Final = f"{CONFIG}/tls.crt"
+CLIENT_CA_FILE: Final = f"{CONFIG}/client-ca.crt"
+KEY_FILE: Final = f"{SECRETS}/tls.key"
+TOKEN_FILE: Final = f"{SECRETS}/otlp-token"
+RECEIVER: Final = "otlp/outside"
+_AUTHENTICATOR: Final = "bearertokenauth"
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """Return the files that the door needs, none of them secret."""
+    if not settings.otlp_outside:
+        return {}
+    client_ca = {CLIENT_CA_FILE: settings.otlp_client_ca} if settings.otlp_client_ca else {}
+    return {CERTIFICATE_FILE: settings.tls_certificate, **client_ca}
+
+
+def secrets(settings: Settings) -> dict[str, SecretName]:
+    """Return the secret files that the door needs."""
+    if not settings.otlp_outside:
+        return {}
+    token: dict[str, SecretName] = {TOKEN_FILE: "otlp_token"} if settings.otlp_token is not None else {}
+    return {KEY_FILE: "tls_key", **token}
+
+
+def added(settings: Settings, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the collector's configuration with the door beside the plain receiver, if OTLP is published outside."""
+    if not settings.otlp_outside:
+        return document
+    service: dict[str, Any] = document["service"]
+    pipelines = {
+        name: {**pipeline, "receivers": [*pipeline["receivers"], RECEIVER]}
+        if "otlp" in pipeline["receivers"]
+        else pipeline
+        for name, pipeline in service["pipelines"].items()
+    }
+    extensions: dict[str, Any] = {}
+    if settings.otlp_token is not None:
+        extensions[_AUTHENTICATOR] = {"scheme": "Bearer", "filename": TOKEN_FILE}
+    return {
+        **document,
+        "service": {**service, "extensions": [*service["extensions"], *extensions], "pipelines": pipelines},
+        "extensions": {**document["extensions"], **extensions},
+        "receivers": {**document["receivers"], RECEIVER: _receiver(settings)},
+    }
+
+
+def _receiver(settings: Settings) -> dict[str, Any]:
+    tls = {"cert_file": CERTIFICATE_FILE, "key_file": KEY_FILE, "min_version": "1.2"}
+    if settings.otlp_client_ca:
+        tls["client_ca_file"] = CLIENT_CA_FILE
+    door: dict[str, Any] = {"tls": tls}
+    if settings.otlp_token is not None:
+        door["auth"] = {"authenticator": _AUTHENTICATOR}
+    return {
+        "protocols": {
+            protocol: {
+                **otelcol.OTLP["protocols"][protocol],
+                "endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port(f'otlp-{protocol}-outside')}",
+                **door,
+            }
+            for protocol in ("grpc", "http")
+        }
+    }

@@ -1,0 +1,165 @@
+"""The reading proxy's process: nginx before Prometheus, Loki and Jaeger, which lets only reading requests through.
+
+Grafana's data source proxy hands every path of Loki and Jaeger to whoever is signed in, a Viewer included, and none of
+the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
+is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from observability import endpoints, topology
+from observability.configs.process import WGET, Process, restarting
+from observability.names.paths import CONFIG
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+FILE: Final = f"{CONFIG}/nginx.conf"
+_NAME: Final = "[A-Za-z0-9_.:-]+"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the proxy runs: in its container, or for a test on loopback.
+
+    Attributes:
+        backend: where each backend is.
+        port: the port for each backend.
+        resolver: the name server.
+        temporary: folder for temporary files.
+    """
+
+    backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
+    port: Callable[[str], int] = topology.READING_PROXY.port
+    resolver: str = "127.0.0.11"  # Docker's
+    temporary: str = "/tmp"  # noqa: S108 - in memory, in its container
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Requests that only read: anchored regular expressions over the path, by the method that they need.
+
+    Attributes:
+        get: answered for GET and HEAD.
+        form: answered for POST too, by which Grafana sends long queries.
+        stream: answered over a WebSocket.
+    """
+
+    get: tuple[str, ...] = ()
+    form: tuple[str, ...] = ()
+    stream: tuple[str, ...] = ()
+
+
+READS: Final[dict[str, Reads]] = {
+    topology.PROMETHEUS.name: Reads(
+        form=(
+            "/api/v1/(query|query_range|query_exemplars|series|labels|format_query|parse_query)",
+            f"/api/v1/label/{_NAME}/values",
+        ),
+        # Grafana asks for the version and for the rules that its alert pages list.
+        get=("/api/v1/(metadata|rules|status/buildinfo)", "/-/(healthy|ready)"),
+    ),
+    topology.LOKI.name: Reads(
+        form=(
+            "/loki/api/v1/(query|query_range|series|labels|format_query|patterns|detected_labels|detected_fields)",
+            f"/loki/api/v1/(label|detected_field)/{_NAME}/values",
+            "/loki/api/v1/index/(stats|volume|volume_range)",
+        ),
+        get=("/loki/api/v1/(status/buildinfo|drilldown-limits)", "/ready"),
+        stream=("/loki/api/v1/tail",),
+    ),
+    topology.JAEGER.name: Reads(
+        get=(
+            "/api/(services|operations|traces|dependencies)",
+            f"/api/services/{_NAME}/operations",
+            "/api/traces/[0-9a-fA-F]+",
+            "/api/v3/(services|operations|traces|dependencies)",
+            "/api/v3/traces/[0-9a-fA-F]+",
+            "/api/metrics/(latencies|calls|errors|minstep)",
+        ),
+    ),
+}
+"""What may be asked of each backend."""
+
+
+def process(settings: Settings) -> Process:
+    """Return the proxy's process."""
+    command = ("nginx", "-e", "stderr", "-c", FILE)
+    return Process(
+        command=command,
+        files={FILE: render(settings)},
+        checker=(*command, "-t"),
+        health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
+        health_interval=settings.health_interval,
+    )
+
+
+def render(settings: Settings, place: Place = Place()) -> str:
+    """Return nginx.conf."""
+    servers = [
+        _server(place.port(name), _locations(reads, place.backend(topology.part(name)).url))
+        for name, reads in READS.items()
+    ]
+    if settings.remote_write_receiver:
+        write = _location("/api/v1/write", place.backend(topology.PROMETHEUS).url, methods="POST")
+        servers.append(_server(place.port("remote-write"), [write]))
+    servers.append(f"  server {{\n    listen {place.port('health')};\n    location = / {{ return 204; }}\n  }}\n")
+    return f"""\
+daemon off;
+worker_processes 1;
+pid {place.temporary}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  server_tokens off;
+  default_type text/plain;
+  resolver {place.resolver} valid=5s ipv6=off;
+  client_body_temp_path {place.temporary}/body;
+  proxy_temp_path {place.temporary}/proxy;
+  fastcgi_temp_path {place.temporary}/fastcgi;
+  uwsgi_temp_path {place.temporary}/uwsgi;
+  scgi_temp_path {place.temporary}/scgi;
+  client_max_body_size 8m;
+  proxy_http_version 1.1;
+  proxy_buffering off;
+  proxy_read_timeout 120s;
+  proxy_set_header Host $http_host;
+  proxy_set_header Origin "";
+  proxy_set_header Connection "";
+  proxy_hide_header Access-Control-Allow-Origin;
+  proxy_hide_header Access-Control-Allow-Credentials;
+{"".join(servers)}}}
+"""
+
+
+def _server(port: int, locations: list[str]) -> str:
+    refused = '    location / { return 403 "Only reading requests are let through.\\n"; }\n'
+    return f"  server {{\n    listen {port};\n{''.join(locations)}{refused}  }}\n"
+
+
+def _locations(reads: Reads, url: str) -> list[str]:
+    return [
+        *(_location(path, url, methods="GET POST") for path in reads.form),
+        *(_location(path, url, methods="GET") for path in reads.get),
+        *(_location(path, url, methods="GET", stream=True) for path in reads.stream),
+    ]
+
+
+def _location(path: str, url: str, *, methods: str, stream: bool = False) -> str:
+    upgrade = (
+        "      proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection upgrade;\n"
+        '      proxy_set_header Host $http_host;\n      proxy_set_header Origin "";\n'
+        if stream
+        else ""
+    )
+    # A variable makes nginx look the name up at each request; without one it looks once, at its start. The path goes on
+    # as it was matched (decoded, without dots), so that a backend cannot read it as a different one.
+    return (
+        f'    location ~ "^{path}$" {{\n      limit_except {methods} {{ deny all; }}\n{upgrade}'
+        f"      set $backend {url};\n      proxy_pass $backend$uri$is_args$args;\n    }}\n"
+    )

@@ -1,0 +1,245 @@
+"""Each preset measures what was sent, in a real Prometheus that scrapes what the library shows.
+
+The expositions are written from the libraries' documentation, with their default buckets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from observability import rules
+from observability.configs import prometheus
+from observability.settings import Settings, SettingsError, load
+from observability.settings.presets import PRESETS
+from tests.telemetry.conftest import answers, free_port, get, wait_for
+
+GOOD, BAD, SLOW = 8, 2, 1
+"""Requests in each second: good ones, failed ones, and how many of them all are slower than the threshold."""
+AVAILABLE: Final = GOOD / (GOOD + BAD)
+FAST: Final = 1 - SLOW / (GOOD + BAD)
+
+
+def buckets(name: str, labels: str, bounds: tuple[str, ...], slow_from: int, share: tuple[int, int]) -> str:
+    """Return a histogram of `share` (all, slow) requests; slow ones are above the bound at `slow_from`."""
+    total, slow = share
+    rows = [
+        f'{name}_bucket{{{labels},le="{b}"}} {total - slow if n <= slow_from else total}' for n, b in enumerate(bounds)
+    ]
+    ends = (
+        f'{name}_bucket{{{labels},le="+Inf"}} {total}',
+        f"{name}_count{{{labels}}} {total}",
+        f"{name}_sum{{{labels}}} {total}",
+    )
+    return "\n".join((*rows, *ends))
+
+
+Bounds = tuple[tuple[str, ...], int]
+"""The bounds of a histogram, and the place of the last one that slow requests are above."""
+
+
+def both(name: str, good: str, bad: str, bounds: Bounds, n: int) -> str:
+    """Return the histograms of the good and of the failed requests after `n` seconds."""
+    return "\n".join((
+        f"# TYPE {name} histogram",
+        buckets(name, good, *bounds, (GOOD * n, SLOW * n)),
+        buckets(name, bad, *bounds, (BAD * n, 0)),
+    ))  # fmt: skip
+
+
+DEFAULTS: Final = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10")
+EXPRESS: Final = ("0.003", "0.03", "0.1", "0.3", "1.5", "10")
+TRAEFIK: Final = ("0.1", "0.3", "1.2", "5")
+MILLIS: Final = ("0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000")
+
+
+def traefik(n: int) -> str:
+    labels = 'method="GET",protocol="http",service="app@docker"'
+    counters = "\n".join(
+        f'traefik_service_requests_total{{code="{code}",{labels}}} {count * n}'
+        for code, count in (("200", GOOD), ("502", BAD))
+    )
+    good, bad = (f'code="{code}",{labels}' for code in ("200", "502"))
+    durations = both("traefik_service_request_duration_seconds", good, bad, (TRAEFIK, 1), n)
+    return f"# TYPE traefik_service_requests_total counter\n{counters}\n{durations}"
+
+
+def envoy(n: int) -> str:
+    rows = []
+    for prefix, scale in (("ingress_http", 1), ("admin", 50)):
+        own = f'envoy_http_conn_manager_prefix="{prefix}"'
+        rows += [
+            f'envoy_http_downstream_rq_xx{{envoy_response_code_class="{c}",{own}}} {count * n * scale}'
+            for c, count in (("2", GOOD), ("5", BAD))
+        ]
+    own = 'envoy_http_conn_manager_prefix="ingress_http"'
+    timed = buckets("envoy_http_downstream_rq_time", own, MILLIS, 7, ((GOOD + BAD) * n, SLOW * n))
+    return "\n".join((
+        "# TYPE envoy_http_downstream_rq_xx counter", *rows, "# TYPE envoy_http_downstream_rq_time histogram", timed,
+    ))  # fmt: skip
+
+
+def istio(n: int) -> str:
+    rows, timed = [], []
+    for reporter in ("source", "destination"):
+        labels = f'destination_service_name="shop",reporter="{reporter}",response_code='
+        rows += [
+            f'istio_requests_total{{{labels}"200"}} {GOOD * n}',
+            f'istio_requests_total{{{labels}"503"}} {BAD * n}',
+        ]
+        timed.append(both("istio_request_duration_milliseconds", f'{labels}"200"', f'{labels}"503"', (MILLIS, 7), n))
+    timed[1] = timed[1].partition("\n")[2]
+    return "\n".join(("# TYPE istio_requests_total counter", *rows, *timed))
+
+
+def caddy(n: int) -> str:
+    found = []
+    for handler in ("subroute", "file_server"):
+        labels = f'handler="{handler}",method="GET",server="srv0",code='
+        found.append(both("caddy_http_request_duration_seconds", f'{labels}"200"', f'{labels}"500"', (DEFAULTS, 5), n))
+    return found[0] + "\n" + found[1].partition("\n")[2]
+
+
+def spring(n: int) -> str:
+    labels = 'error="none",exception="none",method="GET",outcome="X",uri="/orders/{id}",status='
+    bounds = ("0.001", "0.268435456", "0.3", "1.0", "30.0")
+    return both("http_server_requests_seconds", f'{labels}"200"', f'{labels}"500"', (bounds, 2), n)
+
+
+def go(n: int) -> str:
+    rows = [f'http_requests_total{{code="{c}",method="get"}} {k * n}' for c, k in (("200", GOOD), ("500", BAD))]
+    timed = both(
+        "http_request_duration_seconds", 'code="200",method="get"', 'code="500",method="get"', (DEFAULTS, 5), n
+    )
+    return "\n".join(("# TYPE http_requests_total counter", *rows, timed))
+
+
+def node(n: int) -> str:
+    labels = 'method="GET",path="/ok",status_code='
+    return both("http_request_duration_seconds", f'{labels}"200"', f'{labels}"503"', (EXPRESS, 3), n)
+
+
+def flask(n: int) -> str:
+    labels = 'method="GET",path="/ok",status='
+    return both("flask_http_request_duration_seconds", f'{labels}"200"', f'{labels}"503"', (DEFAULTS, 5), n)
+
+
+LIBRARIES: Final = {f.__name__: f for f in (traefik, envoy, istio, caddy, spring, go, node, flask)}
+
+
+class _Target(BaseHTTPRequestHandler):
+    started: float = 0
+
+    def do_GET(self) -> None:
+        library = LIBRARIES[self.server.library]  # type: ignore[attr-defined]
+        text = library(1 + int(time.monotonic() - _Target.started)) + "\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        with suppress(BrokenPipeError):  # Prometheus stops in the middle of a scrape
+            self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a Prometheus that scrapes every library and records the SLOs."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("not on PATH: prometheus")
+    folder: Path = tmp_path_factory.mktemp("presets")
+    _Target.started = time.monotonic()
+    servers, services = [], []
+    for name in LIBRARIES:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Target)
+        server.library = name  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        services.append({"name": name, "preset": name, "targets": [f"127.0.0.1:{server.server_port}"]})
+    settings: Settings = load(
+        "dev",
+        {"services": json.dumps(services), "scrapeInterval": "1s", "ruleInterval": "5s", "watchStack": "false"},
+    )
+    (folder / "rules").mkdir()
+    for file, text in rules.render(settings).items():
+        if file.startswith("slo-"):
+            (folder / "rules" / file).write_text(text)
+    text = prometheus.render(settings).replace(prometheus.RULES, f"{folder}/rules")
+    head, _, jobs = text.partition("scrape_configs:\n")
+    own = jobs.split("- job_name: ")
+    watched = [job for job in own if job.split("\n")[0].strip() in LIBRARIES]
+    (folder / "prometheus.yml").write_text(
+        head + "scrape_configs:\n" + "".join(f"- job_name: {job}" for job in watched)
+    )
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: process.poll() is None and answers(f"{url}/-/ready"), 60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+def near(url: str, expression: str, expected: float) -> bool:
+    rows = get(f"{url}/api/v1/query", query=expression)["data"]["result"]
+    return bool(rows) and abs(float(rows[0]["value"][1]) - expected) < 0.02
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_preset_measures_what_was_sent(measured: str, library: str) -> None:
+    labels = f'service="{library}"'
+    wait_for(lambda: near(measured, f'slo:good:ratio_period{{{labels}, slo="availability"}}', AVAILABLE), 60)
+    wait_for(lambda: near(measured, f'slo:good:ratio_period{{{labels}, slo="latency"}}', FAST), 60)
+    # Milliseconds are not taken for seconds.
+    slow = get(f"{measured}/api/v1/query", query=f"service:http_request_duration_seconds:p95_5m{{{labels}}}")
+    assert 0 < float(slow["data"]["result"][0]["value"][1]) <= 30
+
+
+def test_every_preset_is_tried_or_refused() -> None:
+    assert set(PRESETS) == {*LIBRARIES, "nginx", "otel", "otel-old"}
+
+
+def test_nginx_counts_no_status_and_promises_nothing() -> None:
+    target = {"name": "x", "preset": "nginx", "targets": ["x:9113"]}
+    (service,) = load("dev", {"services": json.dumps([target])}).services
+    assert (service.availability, service.latency) == (None, None)
+    with pytest.raises(SettingsError, match="null for nginx"):
+        load("dev", {"services": json.dumps([target | {"availability": {"objective": 99}}])})
+
+
+@pytest.mark.parametrize("preset", sorted({*PRESETS} - {"nginx"}))
+def test_what_is_given_wins_over_the_preset(preset: str) -> None:
+    if preset == "nginx":
+        pytest.skip("has no SLO")
+    given: dict[str, object] = {
+        "name": "x",
+        "preset": preset,
+        "labels": {"status": "mine"},
+        "latency": {"threshold": "1s"},
+    }
+    (service,) = load(
+        "dev", {"services": json.dumps([given | ({} if "otel" in preset else {"targets": ["x:1"]})])}
+    ).services
+    assert (service.labels.status, service.latency and service.latency.threshold) == ("mine", "1s")
+    assert re.search("service", service.matchers)
