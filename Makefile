@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test reference lock bench stress faults settings digests sbom screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults settings digests sbom screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ upgrade: ## Upgrade one component, and roll back with its data if the new versio
 
 test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips
 	@$(OBS) test
+
+tools: ## Install what the tests need besides Python: images, promtool, loki, the Pulumi CLI
+	@$(OBS) tools
 
 reference: ## Write the generated reference pages: commands, recorded series, alerts, outputs
 	@$(OBS) reference

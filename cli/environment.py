@@ -37,7 +37,7 @@ class Environment:
     @property
     def path(self) -> str:
         """Return PATH with the installed tools and the virtual environment first."""
-        first = [str(self.tools / "pulumi" / "bin"), str(VENV / "bin")]
+        first = [str(self.tools / "pulumi" / "bin"), str(self.tools / "bin"), str(VENV / "bin")]
         return os.pathsep.join([*first, self.variables.get("PATH", "")])
 
     @property

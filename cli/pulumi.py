@@ -14,6 +14,7 @@ import tarfile
 import tomllib
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from cli.bootstrap import ROOT
 from cli.console import Console
 from cli.environment import Environment
 from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
+from cli.stack_file import StackFile
 from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
@@ -55,6 +57,10 @@ class Pulumi:
     is_production: Callable[[str], bool] = _is_production
     pinned_checksum: Callable[[str], str] = versions.pulumi_checksum
 
+    @property
+    def _file(self) -> StackFile:
+        return StackFile(self.stack, self.environment.state)
+
     def executable(self) -> str:
         """Return the CLI's path, installing the pinned version where none is new enough."""
         found = shutil.which("pulumi", path=self.environment.path)
@@ -64,9 +70,13 @@ class Pulumi:
 
     def run(self, *arguments: str, check: bool = False) -> int:
         """Run the CLI with its output on the terminal; return its exit code."""
-        done = subprocess.run(  # noqa: S603 - the CLI
-            [self.executable(), *arguments], cwd=ROOT, env=self.environment.for_pulumi(self.stack), check=False
-        )
+        with self._file.options(arguments[0]) as options:
+            done = subprocess.run(  # noqa: S603 - the CLI
+                [self.executable(), *arguments, *options],
+                cwd=ROOT,
+                env=self.environment.for_pulumi(self.stack),
+                check=False,
+            )
         if check and done.returncode:
             msg = f"`pulumi {arguments[0]}` failed; its output is above."
             raise UserError(msg)
@@ -78,15 +88,16 @@ class Pulumi:
 
     def capture(self, *arguments: str) -> tuple[int, str]:
         """Run the CLI quietly; return its exit code and everything it prints."""
-        done = subprocess.run(  # noqa: S603 - the CLI
-            [self.executable(), *arguments, "--non-interactive", "--color", "never"],
-            cwd=ROOT,
-            env=self.environment.for_pulumi(self.stack),
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with self._file.options(arguments[0]) as options:
+            done = subprocess.run(  # noqa: S603 - the CLI
+                [self.executable(), *arguments, *options, "--non-interactive", "--color", "never"],
+                cwd=ROOT,
+                env=self.environment.for_pulumi(self.stack),
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         return done.returncode, done.stdout.strip()
 
     def output(
@@ -100,15 +111,16 @@ class Pulumi:
 
         `folder` is that of another project, `environment` replaces the usual one.
         """
-        done = subprocess.run(  # noqa: S603 - the CLI
-            [self.executable(), *arguments, "--non-interactive"],
-            cwd=folder,
-            env=environment or self.environment.for_pulumi(self.stack),
-            check=False,
-            capture_output=True,
-            text=True,
-            input=stdin,
-        )
+        with self._file.options(arguments[0]) if folder == ROOT else nullcontext(()) as options:
+            done = subprocess.run(  # noqa: S603 - the CLI
+                [self.executable(), *arguments, *options, "--non-interactive"],
+                cwd=folder,
+                env=environment or self.environment.for_pulumi(self.stack),
+                check=False,
+                capture_output=True,
+                text=True,
+                input=stdin,
+            )
         if done.returncode:
             raise self.error(arguments, done.stderr.strip() or done.stdout.strip())
         return done.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cli.bootstrap import ROOT
 from cli.console import say
+from cli.environment import Environment
 
 _WORKFLOWS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / ".github" / "workflows").glob("*.yml"))
 _STEPS = (
@@ -32,7 +33,7 @@ def run(arguments: Sequence[str], *, require_all: bool) -> int:
 
     Tests without an engine run in parallel; those that share one engine run one after the other.
     """
-    environment = os.environ | ({"REQUIRE_ALL": "1"} if require_all else {})
+    environment = os.environ | {"PATH": Environment().path} | ({"REQUIRE_ALL": "1"} if require_all else {})
     steps = [
         *_STEPS,
         ("tests", ("pytest", "-q", "--durations=15", *_PARALLEL, *arguments)),

@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-CHOSEN: Final = f'{{service_name=~{queries.chosen(queries.SERVICE_VARIABLE)}, from!="state-history"}}'
-"""Lines of the chosen services. The history of alerts is in Loki too, and has a word for trouble in every line."""
+
+def lines_of(variable: str) -> str:
+    """Return the selector of the lines of the services that a variable holds, by the name that their lines carry.
+
+    The history of alerts is in Loki too, and has a word for trouble in every line.
+    """
+    return f'{{service_name=~{queries.chosen(variable)}, from!="state-history"}}'
+
+
+CHOSEN: Final = lines_of(queries.SERVICE_VARIABLE)
+"""Lines of the chosen services."""
 FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
 """Lines of the chosen services that match the search; an empty search matches all."""
 BAD: Final = 'detected_level=~"error|critical|fatal"'

@@ -15,11 +15,11 @@ from observability.rules import containers, models, service_graph
 from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
 from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
 from observability.settings import CONTAINERS as STACK
-from observability.settings import seconds
+from observability.settings import quoted, seconds
 from observability.watched import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from observability.settings import Settings
 
@@ -342,6 +342,22 @@ def exemplars(settings: Settings) -> str:
         if buckets:
             found.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
     return " or ".join(found)
+
+
+def telemetry_name(others: Mapping[str, str]) -> str:
+    """Return the variable query for the name that the chosen service's telemetry carries.
+
+    Args:
+        others: that name by the service's, where the two differ; else it is the service's own.
+
+    """
+    chosen_one = f'label_replace(vector(1), "service", "${SERVICE_VARIABLE}", "", "")'
+    known = " or ".join(
+        f'label_replace(label_replace(vector(1), "service", {quoted(service)}, "", ""), "carried", {carried}, "", "")'
+        for service, carried in ((service, quoted(name.replace("$", "$$"))) for service, name in others.items())
+    )
+    own = f'label_replace({chosen_one}, "carried", "$1", "service", "(.*)")'
+    return f"query_result((({known}) and on (service) {chosen_one}) or on (service) {own})"
 
 
 # Calls

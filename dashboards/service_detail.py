@@ -9,6 +9,7 @@ from dashboards.model import JaegerQuery, Link, Override, Query
 from dashboards.targets import MISSING
 from observability.names import series, uids
 from observability.rules import containers
+from observability.watched import watched
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
@@ -21,6 +22,8 @@ NO_CONTAINER: Final = (
 COLUMNS: Final = {"traceID": "Trace ID", "traceName": "Trace name", "startTime": "Start time", "duration": "Duration"}
 """Heads of the columns of a search as Jaeger's data source sets them; a transformation loses them."""
 NO_TRACE: Final = "No trace of this service arrived in this time range. Widen it, or check that it sends spans."
+TELEMETRY_VARIABLE: Final = "telemetry"
+"""The name that the chosen service's lines and traces carry, where a service has `serviceName`."""
 BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
@@ -32,12 +35,24 @@ def build(settings: Settings) -> DashboardBuilder:
         description="One service on one page: its objectives, signals, containers, traces and errors.",
     )
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
+    carried = _add_telemetry_name(db, settings)
     _objectives(db, settings)
     _signals(db, settings)
-    _evidence(db)
+    _evidence(db, carried)
     _containers(db, settings)
     _neighbours(db)
     return db
+
+
+def _add_telemetry_name(db: DashboardBuilder, settings: Settings) -> str:
+    """Return the variable with the name that the service's lines and traces carry; added where one has another."""
+    others = {s.name: s.telemetry_name for s in watched(settings) if s.telemetry_name != s.name}
+    if not others:
+        return queries.SERVICE_VARIABLE
+    db.add_query_variable(
+        TELEMETRY_VARIABLE, query=queries.telemetry_name(others), regex='/carried="([^"]*)"/', hidden=True
+    )
+    return TELEMETRY_VARIABLE
 
 
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
@@ -155,12 +170,12 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _evidence(db: DashboardBuilder) -> None:
+def _evidence(db: DashboardBuilder, carried: str) -> None:
     db.add_row("What exactly happened?", panel_id=104)
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{logs.CHOSEN} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
-        links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": "$service"})],
+        query=Query(f"{logs.lines_of(carried)} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": f"${carried}"})],
         no_value="No error was logged in this time range.",
         description=style.describe(
             "Log lines of the service at error or worse.",
@@ -173,7 +188,7 @@ def _evidence(db: DashboardBuilder) -> None:
     db.add_table_panel(
         title="Slowest traces",
         query=[
-            JaegerQuery.search("$service", limit=TRACES),
+            JaegerQuery.search(f"${carried}", limit=TRACES),
             Query(queries.no_trace("traceName", NO_TRACE), instant=True, format="table", ref_id=MISSING),
         ],
         transformations=[

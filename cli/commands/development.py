@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.options import DEFAULT_STACK, Stack
+from cli.commands.options import DEFAULT_STACK, Stack, of
 
 app = typer.Typer()
 
@@ -25,6 +25,14 @@ def test(
 
     del stack  # accepted, because `make` passes it to every command
     return command.run(context.args, require_all=require_all)
+
+
+@app.command()
+def tools(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """Install what the tests need besides Python: images, promtool, loki, the Pulumi CLI and its plugins."""
+    from cli import tools as command
+
+    return command.run(of(context, stack))
 
 
 @app.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from observability.settings import PROJECT
-
+PROJECT: Final = "observability"
+"""The Pulumi project's name: the prefix of everything that this program makes."""
 STACK: Final = f"{PROJECT}.stack"
 SERVICE: Final = f"{PROJECT}.service"
 SPEC: Final = f"{PROJECT}.spec"

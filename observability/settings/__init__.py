@@ -8,6 +8,7 @@ One module for each step: `value_types` and `promql` (single values), `slos` and
 consists of), `model` (every setting), `checks` (between settings), `errors` (wording), `loading`.
 """
 
+from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.errors import SettingsError
 from observability.settings.loading import load
@@ -20,7 +21,6 @@ from observability.settings.parts import (
     DEMO_PAGER_URL,
     DEMO_PORTS,
     ENGINE_FILTER,
-    PROJECT,
     SERVICES,
     Limits,
 )

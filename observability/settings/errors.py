@@ -10,8 +10,8 @@ from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from observability.names.labels import PROJECT
 from observability.settings.model import Settings, secret_keys
-from observability.settings.parts import PROJECT
 from observability.settings.value_types import Accepts
 
 HIDDEN: Final = "(hidden)"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.parts import (
     DEFAULT_LIMITS,
@@ -15,7 +16,6 @@ from observability.settings.parts import (
     DEMO_PAGER_URL,
     DEMO_PORTS,
     PORTS,
-    PROJECT,
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService

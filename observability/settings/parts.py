@@ -9,7 +9,6 @@ from pydantic import Field
 from observability import topology
 from observability.settings.value_types import Frozen, number, whole
 
-PROJECT = "observability"
 SERVICES = tuple(part.name for part in topology.SCRAPED)
 """The parts that show metrics of themselves."""
 CONTAINERS = tuple(part.name for part in topology.PARTS)

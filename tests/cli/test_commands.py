@@ -106,7 +106,7 @@ def test_destroy_asks_first(capsys: pytest.CaptureFixture[str]) -> None:
         (("fault", "boom"), "KIND: 'boom'; accepted: errors, latency"),
         (("fault", "errors", "soon"), "FOR: 'soon'; accepted: a duration"),
         (("upgrade", "tempo", "1"), "COMPONENT=tempo: no such component"),
-        (("pull", "a/b"), "UID: 'a/b'; accepted"),
+        (("pull", "a/b"), "UID 'a/b'; accepted"),
         (("restore", "/nowhere.tar"), "FROM=/nowhere.tar: no such file"),
         (("backup", "--encrypt", "/nowhere"), "ENCRYPT=/nowhere: cannot be read"),
         (("promote", "here", "prod"), "FROM: 'here'; accepted: dev"),

@@ -1,0 +1,43 @@
+"""`tools`: installs what the tests need besides Python: images, checkers, the Pulumi CLI and its plugins.
+
+The checkers come out of the pinned images, so that they have the versions that will run.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Final
+
+from cli.context import Context
+from observability import versions
+
+CHECKERS: Final = {"prometheus": "/bin/promtool", "loki": "/usr/bin/loki"}
+"""Programs that check configuration files, by the image that has them."""
+
+
+def run(context: Context) -> int:
+    """Install everything that is missing."""
+    context.engine.pull(context.settings)
+    for image, path in CHECKERS.items():
+        target = context.environment.tools / "bin" / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(_copied(context, versions.image(image).reference, path))
+        target.chmod(0o755)
+        context.console.say(f"{target} copied from {versions.image(image).reference}")
+    context.console.say(context.pulumi.executable())
+    context.pulumi.install_plugins()
+    return 0
+
+
+def _copied(context: Context, reference: str, path: str) -> bytes:
+    """Return a file of an image."""
+    container = context.engine.client.containers.create(reference, network_disabled=True)
+    try:
+        chunks, _ = container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            content = tar.extractfile(Path(path).name)
+            return content.read() if content else b""
+    finally:
+        container.remove(force=True)
