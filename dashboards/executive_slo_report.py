@@ -180,7 +180,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             service,
             Override(name="Bad requests", width=style.NUMBER + 4),
             Override(name="Requests", width=style.NUMBER + 16),
-            Override(name="Window", **style.DAYS, width=style.NUMBER - 8),
+            Override(name="Window", **style.DAYS, width=style.NUMBER),
             Override(name="With data", **style.SHARE, width=style.NUMBER - 16),
         ],
         no_value=style.NO_RULES_YET,

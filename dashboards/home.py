@@ -42,14 +42,15 @@ def build(settings: Settings) -> DashboardBuilder:
     )
     style.add_service_link(db, queries.everywhere(queries.focus(style.service_names(settings)[0])))
     add_states(db, queries.everywhere(queries.states()), key="states")
-    _urgent(db, settings)
+    columns, service = _urgent(db, settings)
     _stack(db)
-    _over_time(db, settings)
+    _over_time(db, settings, columns, service)
     _elsewhere(db, settings)
     return db
 
 
-def _urgent(db: DashboardBuilder, settings: Settings) -> None:
+def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], Override]:
+    """Add the alerts and the services; return the columns that the table of traffic shares, and its first one."""
     services = len(watched(settings))
     height = style.table_height(services)
     db.add_alert_list_panel(
@@ -60,7 +61,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> None:
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=9,
+        width=style.HALF,
         height=height,
         key="alerts",
     )
@@ -114,34 +115,11 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> None:
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=8,
+        width=style.HALF,
         height=height,
         key="services",
     )
-    db.add_table_panel(
-        title="Traffic, last 5 minutes",
-        query=PanelQuery("services"),
-        **style.REQUEST_RATE,
-        paged=style.paged(services),
-        transformations=tables.joined(
-            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State"
-        ),
-        overrides=[
-            service,
-            Override(name="Requests", width=style.NUMBER + 12),
-            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER),
-            Override(name="P99", **style.LATENCY, width=style.NUMBER),
-        ],
-        no_value=style.NO_RULES_YET,
-        description=style.describe(
-            "Requests per second, the share of them that fails and the latency of the slowest hundredth, in the order "
-            "of the table beside.",
-            "compare with what is usual for the service, then click its name.",
-        ),
-        width=7,
-        height=height,
-        key="traffic",
-    )
+    return columns, service
 
 
 def _stack(db: DashboardBuilder) -> None:
@@ -159,7 +137,7 @@ def _stack(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=11,
+        width=9,
         height=4,
         key="stack",
     )
@@ -185,10 +163,10 @@ def _stack(db: DashboardBuilder) -> None:
             **style.COUNT,
             sparkline=False,
             thresholds=style.NONE_IS_GOOD,
-            links=[style.TO_STACK],
+            data_links=[style.TO_STACK],
             no_value=style.NO_RULES_YET,
             description=style.describe(shows, when_bad),
-            width=4,
+            width=5,
             height=4,
             key=key,
         )
@@ -198,7 +176,7 @@ def _stack(db: DashboardBuilder) -> None:
         **style.SHARE,
         sparkline=False,
         thresholds=Thresholds.high_is_bad(*DISK_LOW),
-        links=[style.TO_STACK],
+        data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
@@ -210,7 +188,7 @@ def _stack(db: DashboardBuilder) -> None:
     )
 
 
-def _over_time(db: DashboardBuilder, settings: Settings) -> None:
+def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str], service: Override) -> None:
     db.add_row("Since when?", panel_id=102)
     db.add_timeseries_panel(
         title=f"Burn rate by service, {queries.BURN_NOW}{style.limited(settings)}",
@@ -234,6 +212,30 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         width=style.HALF,
         height=style.GRAPH_HEIGHT,
         key="burn-rate",
+    )
+    db.add_table_panel(
+        title="Traffic, last 5 minutes",
+        query=PanelQuery("services"),
+        **style.REQUEST_RATE,
+        paged=style.paged(len(watched(settings))),
+        transformations=tables.joined(
+            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State"
+        ),
+        overrides=[
+            service,
+            Override(name="Requests", width=style.NUMBER + 12),
+            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER),
+            Override(name="P99", **style.LATENCY, width=style.NUMBER),
+        ],
+        no_value=style.NO_RULES_YET,
+        description=style.describe(
+            "Requests per second, the share of them that fails and the latency of the slowest hundredth, in the order "
+            "of the table above.",
+            "compare with what is usual for the service, then click its name.",
+        ),
+        width=style.HALF,
+        height=style.GRAPH_HEIGHT,
+        key="traffic",
     )
     add_share_of_limit(
         db,
@@ -268,7 +270,7 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
             "Links to everything else, by question.",
             "open SLO Overview when users complain, and Stack Health when the numbers look wrong.",
         ),
-        width=24,
-        height=10,
+        width=style.HALF,
+        height=style.GRAPH_HEIGHT,
         key="directory",
     )

@@ -102,6 +102,8 @@ def bar_gauge(
         sdk.bargauge.Panel()
         .display_mode(fields.choice(sdk.common.BarGaugeDisplayMode, "display_mode", display_mode))
         .value_mode(sdk.common.BarGaugeValueMode.TEXT)
+        # Beside its bar a name of a service and an objective is cut off.
+        .name_placement(sdk.common.BarGaugeNamePlacement.TOP)
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )

@@ -96,7 +96,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 decimals=0,
                 cell="color-background",
                 mappings=tables.STATE_TEXTS,
-                width=style.STATE - 6,
+                width=style.STATE,
                 custom=style.LEFT,
             ),
             Override(name="SLI", width=style.NUMBER + 8),

@@ -55,7 +55,7 @@ def _state(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "read the log of the container that is down (`docker logs`).",
         ),
-        width=10,
+        width=9,
         height=4,
         key="services",
     )
@@ -70,7 +70,7 @@ def _state(db: DashboardBuilder) -> None:
             "How many targets, services and stack, Prometheus cannot scrape now.",
             "check on Prometheus' page /targets which they are, whether they run, and whether their address is right.",
         ),
-        width=4,
+        width=5,
         height=4,
         key="targets-down",
     )
@@ -85,7 +85,7 @@ def _state(db: DashboardBuilder) -> None:
             "Rule evaluations that failed, or were skipped because the one before took too long, in this time range.",
             "read Prometheus' log for the rule and the reason, and look at *Rule evaluation time* below.",
         ),
-        width=4,
+        width=5,
         height=4,
         key="rule-failures",
     )
@@ -106,7 +106,7 @@ def _state(db: DashboardBuilder) -> None:
             "read the alert *A service sends what cannot be stored*, which names sender and reason, and else the "
             "collector's log.",
         ),
-        width=6,
+        width=5,
         height=4,
         key="data-refused",
     )

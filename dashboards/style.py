@@ -36,7 +36,7 @@ TITLES: Final = {
 
 HALF: Final = 12
 THIRD: Final = 8
-GRAPH_HEIGHT: Final = 9
+GRAPH_HEIGHT: Final = 10
 LINES: Final = 6
 """Lines in a graph by service or container; of more, the highest are drawn: a legend of two rows leaves room."""
 ROWS: Final = 10
@@ -66,7 +66,7 @@ MENU_TAG: Final = "observability-page"
 
 LEFT: Final = {"custom.align": "left"}
 """For texts in a column of numbers that stand for them."""
-HIDDEN: Final = {"custom.hideFrom": {"legend": True, "tooltip": True, "viz": True}}
+HIDDEN: Final = {"custom.hideFrom.viz": True}
 """For a column that is there for links only."""
 SEARCH: Final = {"custom.filterable": True}
 """For a column with a filter, which has a search, in its head."""

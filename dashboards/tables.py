@@ -33,11 +33,11 @@ class State(NamedTuple):
 
 
 STATES: Final = (
-    State(queries.BURNING_FAST, "Burning fast", palette.BAD),
-    State(queries.MISSED, "Target missed", palette.BAD),
-    State(queries.BURNING_SLOWLY, "Burning slowly", palette.WARNING),
-    State(queries.BUDGET_LOW, "Budget low", palette.WARNING),
-    State(queries.MET, "Target met", palette.GOOD),
+    State(queries.BURNING_FAST, "Fast burn", palette.BAD),
+    State(queries.MISSED, "Missed", palette.BAD),
+    State(queries.BURNING_SLOWLY, "Slow burn", palette.WARNING),
+    State(queries.BUDGET_LOW, "Low budget", palette.WARNING),
+    State(queries.MET, "Met", palette.GOOD),
     State(queries.TOO_EARLY, "Too early", palette.NEUTRAL),
     State(queries.NO_DATA, "No data", palette.MUTED),
 )

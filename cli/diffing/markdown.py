@@ -16,9 +16,9 @@ SECTIONS: Final = (
     ENVIRONMENTS, settings.SECTION, containers.IMAGES, containers.DATA, rules.SLOS, alerts.SECTION, dashboards.SECTION,
     *content.KINDS, rules.SECTION, files.SECTION, containers.SECTION, "Other resources",
 )  # fmt: skip
-"""In the order in which they are told of."""
+"""In the order of the report."""
 FOLLOWING: Final = (rules.SECTION, files.SECTION)
-"""What mostly follows from the settings and promises above it."""
+"""What mostly follows from the settings and SLOs above it."""
 _OPEN: Final = 5
 """Changes of those that are shown unfolded."""
 _CLOSED: Final = "</details>"
@@ -34,7 +34,7 @@ _LINES: Final = 20
 _SUBJECTS: Final = 4
 """Things named one by one that all change alike."""
 _BULLETS: Final = 25
-"""Different changes told of in a section."""
+"""Different changes listed in a section."""
 
 WHOLE: Final = ("added", "removed", "layout")
 """Facts that have one value: what the thing is, or was."""

@@ -1,4 +1,4 @@
-"""Recording rules, and of them the promises: objective, window and threshold of every SLO."""
+"""Recording rules, and among them the SLOs: objective, window and threshold of each."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _PROMISED: Final = {
     series.THRESHOLD: ("threshold", lambda seconds: f"{seconds * 1000:g} ms"),
 }
 _FOLLOWS: Final = (series.BUDGET,)
-"""Says the same as a promise."""
+"""Repeats an SLO."""
 
 
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in SLOs and recording rules of two versions."""
     old, new = _rules(before), _rules(after)
-    return _things(SLOS, *(_promises(rules) for rules in (old, new))) + _things(
+    return _things(SLOS, *(_slos(rules) for rules in (old, new))) + _things(
         SECTION, *(_recorded(rules) for rules in (old, new))
     )
 
@@ -70,7 +70,7 @@ def _rules(resources: list[Registered]) -> list[dict[str, Any]]:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _promises(rules: list[dict[str, Any]]) -> dict[str, Facts]:
+def _slos(rules: list[dict[str, Any]]) -> dict[str, Facts]:
     found: dict[str, Facts] = {}
     for rule in rules:
         value = _VECTOR.fullmatch(str(rule["expr"]))

@@ -53,7 +53,8 @@ _IN_TEXT: Final = (
 _KLOG: Final = {"I": "info", "W": "warn", "E": "error", "F": "fatal"}
 _JSON_LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "log_level", "loglevel", "@l", "@level")
 STACK_TRACE: Final = (
-    r"(?m)^Traceback \(most recent call last\):|^\s+at \S.*|^Exception in thread |^panic: |^goroutine [0-9]+ \["
+    r"(?m)^Traceback \(most recent call last\):|^\s+at \S.*|^\s+File \".+\", line [0-9]+"
+    r"|^Exception in thread |^panic: |^goroutine [0-9]+ \["
     r"|^Caused by: |^([A-Za-z_$][\w$]*\.)*[A-Z]\w*(Error|Exception)(:|$)"
 )
 

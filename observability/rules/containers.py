@@ -30,16 +30,19 @@ NETWORK_SENT: Final = "container:network_sent_bytes:rate5m"
 _MEBIBYTE: Final = 1024 * 1024
 _NANOSECONDS: Final = "1e9"
 
-_MEMORY_LIMIT: Final = "max by (container, service) (container_memory_usage_limit_bytes)"
-_HOST_MEMORY: Final = '0.9 * sum(system_memory_usage_bytes{state=~"used|free|buffered|cached"})'
+_OWN: Final = '{job=""}'
+"""What the collector measures itself has no job. What a sender pushes always has: the name of its service."""
+_OWN_RATE: Final = f"{_OWN}[{BASE_WINDOW}]"
+_MEMORY_LIMIT: Final = f"max by (container, service) (container_memory_usage_limit_bytes{_OWN})"
+_HOST_MEMORY: Final = '0.9 * sum(system_memory_usage_bytes{job="", state=~"used|free|buffered|cached"})'
 """The engine reports the host's memory as the limit of a container that has none: that is no limit."""
 
 _ENGINE: Final = {
-    CPU: f"sum by (container, service) (rate(container_cpu_usage_nanoseconds_total[{BASE_WINDOW}])) / {_NANOSECONDS}",
-    MEMORY: "max by (container, service) (container_memory_usage_total_bytes)",
-    NETWORK_RECEIVED: f"sum by (container, service) (rate(container_network_io_usage_rx_bytes_total[{BASE_WINDOW}]))",
-    NETWORK_SENT: f"sum by (container, service) (rate(container_network_io_usage_tx_bytes_total[{BASE_WINDOW}]))",
-    CPU_LIMIT: "max by (container, service) (container_cpu_limit > 0)",
+    CPU: f"sum by (container, service) (rate(container_cpu_usage_nanoseconds_total{_OWN_RATE})) / {_NANOSECONDS}",
+    MEMORY: f"max by (container, service) (container_memory_usage_total_bytes{_OWN})",
+    NETWORK_RECEIVED: f"sum by (container, service) (rate(container_network_io_usage_rx_bytes_total{_OWN_RATE}))",
+    NETWORK_SENT: f"sum by (container, service) (rate(container_network_io_usage_tx_bytes_total{_OWN_RATE}))",
+    CPU_LIMIT: f"max by (container, service) (container_cpu_limit{_OWN} > 0)",
     MEMORY_LIMIT: (
         f"({_MEMORY_LIMIT} < on () group_left () {_HOST_MEMORY}) or ({_MEMORY_LIMIT} unless on () {_HOST_MEMORY})"
     ),

@@ -195,6 +195,8 @@ def test_another_version_is_taken(real: Sandbox) -> None:
 
 def test_plain_pulumi_works_too(real: Sandbox) -> None:
     # Where nothing can be downloaded, `pulumi install` stops at the plugins, which are on PATH.
+    select = readme.line("pulumi stack select --create dev").removesuffix(" dev")
+    subprocess.run([*select.split(), real.name], cwd=real.folder, env=real.environment, check=True)
     whole = readme.line("pulumi install && pulumi up")
     install, up = whole.split(" && ")
     assert up == readme.line("pulumi up")

@@ -197,7 +197,7 @@ def _packed(value: Any) -> bytes:  # noqa: ANN401 - what MessagePack can hold
     return bytes([0x90 + len(value)]) + b"".join(map(_packed, value))
 
 
-def _needed(*binaries: str) -> None:
+def needed(*binaries: str) -> None:
     missing = [name for name in binaries if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not on PATH: {', '.join(missing)}")
@@ -206,7 +206,7 @@ def _needed(*binaries: str) -> None:
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """The collector and Prometheus, running."""
-    _needed("otelcol-contrib", "prometheus")
+    needed("otelcol-contrib", "prometheus")
     running = Stores(tmp_path_factory.mktemp("stores"), load("dev", {"dockerSocket": ""}))
     try:
         for name in ("prometheus", "collector"):
@@ -220,7 +220,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 @pytest.fixture
 def line_stores(stores: Stores) -> Stores:
     """The same, and Loki."""
-    _needed("loki")
+    needed("loki")
     if "loki" not in stores.processes:
         stores.start("loki")
     return stores

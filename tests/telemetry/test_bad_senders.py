@@ -109,6 +109,7 @@ def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind:
         for name in names:
             push(stores, {name: [total(step)]})
         push(stores, {bad: [make(step)]})
+        time.sleep(0.005)  # two points of one series in the same millisecond are a fault of their own
         if reason != "-":  # what no rule knows takes the rest of its own request along, and nobody else's
             push(stores, {shared: [total(step)], bad: [make(step)]})
     sent = PUSHES * HEALTHY
@@ -204,3 +205,14 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
     before = failed()
     push(stores, {"failing": [bad]})
     wait_for(lambda: failed() > before)
+
+
+@pytest.mark.parametrize(("name", "refused"), [("grafana", False), ("prometheus", True), ("shop", False)])
+def test_grafana_alone_of_the_stack_sends_spans(stores: Stores, name: str, refused: bool) -> None:  # noqa: FBT001
+    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
+    counted = f'collector_refused_items_total{{service_name="{name}", signal="spans"}}'
+    if refused:
+        wait_for(partial(equals, stores, counted, 1))
+    else:
+        time.sleep(2)
+        assert stores.query(counted) == {}

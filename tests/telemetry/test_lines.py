@@ -92,6 +92,8 @@ LEVELS: Final = {
     "uvicorn's access log": ('INFO:     1.2.3.4:5 - "GET / HTTP/1.1" 500 Internal Server Error', "error"),
     "words of a message": ("no error was found while we trace the warning", ""),
     "Python's exception": ('Traceback (most recent call last):\n  File "x", line 1\nValueError: x', "error"),
+    "a line of Python's stack": ('  File "/app/shop.py", line 12, in pay', "error"),
+    "a line of Java's stack": ("\tat com.x.Shop.pay(Shop.java:12)", "error"),
     "Java's exception": ("java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)", "error"),
     "Go's panic": ("panic: x\n\ngoroutine 1 [running]:", "error"),
 }
