@@ -264,7 +264,7 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
         f"- [Alert rules]({root}/alerting/list): what is watched, what fires, what is silenced.",
     ]
     db.add_text_panel(
-        title="Every dashboard, by the question it answers",
+        title="Dashboards, by question",
         content="\n".join(rows),
         description=style.describe(
             "Links to everything else, by question.",

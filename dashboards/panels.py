@@ -32,7 +32,7 @@ LIST_LEGEND: Final = Legend(mode="list", calcs=())
 """Names below the graph: values are in the tooltip, and the graph has the panel."""
 MAX_OPACITY: Final = 100
 EMPTY_CELL: Final = "—"
-NARROWEST_COLUMN: Final = 84
+NARROWEST_COLUMN: Final = 82
 """Pixels: a name of a dozen letters."""
 
 _INSTANT: Final = QueryDefaults(instant=True)

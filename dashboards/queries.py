@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette
 from observability.names import series
 from observability.rules import containers, models, service_graph
-from observability.rules.windows import BASE_WINDOW, BURN_ALERTS, ENOUGH_COVERAGE
+from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
 from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
 from observability.settings import CONTAINERS as STACK
 from observability.settings import quoted, seconds
@@ -146,16 +146,12 @@ def state() -> str:
 
     A verdict on the budget needs ENOUGH_COVERAGE of the window; that a budget burns needs none.
     """
-    burning: dict[str, list[str]] = {"page": [], "ticket": []}
-    for alert in BURN_ALERTS:
-        long, short = (f"{of_slo(series.burn_rate(w))} >= {alert.factor:g}" for w in (alert.long, alert.short))
-        burning[alert.severity].append(f"{long} and {short}")
     missed, *others = _verdicts()
-    fast, slowly = ([(number, pair) for pair in burning[severity]] for number, severity in _BURNING)
-    return _first([*fast, missed, *slowly, *others])
+    fast, slowly = ((number, f"{of_slo(record)} >= 1") for number, record in _BURNING)
+    return _first([fast, missed, slowly, *others])
 
 
-_BURNING: Final = ((BURNING_FAST, "page"), (BURNING_SLOWLY, "ticket"))
+_BURNING: Final = ((BURNING_FAST, series.PAGE_RATIO), (BURNING_SLOWLY, series.TICKET_RATIO))
 
 
 def _verdicts() -> list[tuple[int, str]]:

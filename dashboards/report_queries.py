@@ -7,13 +7,11 @@ from typing import Final
 from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
 from observability.names import series
 from observability.rules.windows import BASE_WINDOW
-from observability.settings import seconds
 
 BLOCK: Final = "6h"
 """What the report counts as one incident: all that went wrong within one such part of a day."""
 WORTH_TELLING: Final = 0.01
 """Share of a budget that an incident has to spend to be told."""
-STEP: Final = f"{seconds(BASE_WINDOW):g}"
 
 
 def good(window: str, ago: str = "") -> str:
@@ -84,8 +82,7 @@ def block_worst() -> str:
 
 def block_duration() -> str:
     """Return for how many seconds of a block more failed than the promise allows."""
-    worse = f"{series.error_ratio(BASE_WINDOW)} > on (service, slo) {series.BUDGET}"
-    return f"{STEP} * max by (service, slo) (count_over_time(({worse}){_block()}))"
+    return f"max by (service, slo) (sum_over_time({series.FAILING_SECONDS}{_block()})) > 0"
 
 
 def block_alerts() -> str:
@@ -97,7 +94,7 @@ def block_alerts() -> str:
 
 
 def _block() -> str:
-    return f"[{BLOCK}:{BASE_WINDOW}] offset -{BLOCK}"
+    return f"[{BLOCK}] offset -{BLOCK}"
 
 
 def _at_end(metric: str) -> str:

@@ -80,16 +80,20 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="SLI", width=style.NUMBER + 8),
+            Override(name="SLI", width=style.NUMBER),
             Override(
-                name="Budget left", **style.BUDGET_SHARE, cell="color-text", thresholds=style.BUDGET, width=style.NUMBER
+                name="Budget left",
+                **style.BUDGET_SHARE,
+                cell="color-text",
+                thresholds=style.BUDGET,
+                width=style.NUMBER - 10,
             ),
             Override(
                 name=BURN_RATE,
                 **style.BURN_RATE,
                 cell="color-text",
                 thresholds=style.burn_thresholds(),
-                width=style.NUMBER - 8,
+                width=style.NUMBER - 14,
             ),
         ],
         no_value=style.NO_RULES_YET,

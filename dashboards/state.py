@@ -36,7 +36,7 @@ def add_states(db: DashboardBuilder, states: str, *, key: str) -> None:
         description=style.describe(
             "How many objectives are in which state, by the conditions of the alerts; *Too early* is less than "
             f"{ENOUGH_COVERAGE:.0%} of the window with data.",
-            "act now on *Fast burn* and *Missed*, within the day on *Slow burn* and *Low budget*, and "
+            "act now on *Fast burn* and *Missed*, within the day on *Slow burn* and *Low*, and "
             "check the scraping of what has *No data*.",
         ),
         width=24,

@@ -52,7 +52,7 @@ _LINE: Final = 36
 
 NAME: Final = 96
 """Pixels of a narrow column of names, which take a second line where they are longer."""
-STATE: Final = 88
+STATE: Final = 78
 """Pixels of a column of states."""
 NUMBER: Final = 68
 """Pixels of a column of numbers."""
@@ -86,7 +86,7 @@ class Scale(TypedDict):
 
 
 BURN_RATE: Final[Scale] = {"unit": "suffix:×", "decimals": 1}  # noqa: RUF001 - the sign people know from "2 times"
-BUDGET_SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 1}
+BUDGET_SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 0}
 ERROR_RATE: Final[Scale] = {"unit": "percentunit", "decimals": 2}
 REQUEST_RATE: Final[Scale] = {"unit": "reqps", "decimals": 1}
 LATENCY: Final[Scale] = {"unit": "s"}

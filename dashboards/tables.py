@@ -36,7 +36,7 @@ STATES: Final = (
     State(queries.BURNING_FAST, "Fast burn", palette.BAD),
     State(queries.MISSED, "Missed", palette.BAD),
     State(queries.BURNING_SLOWLY, "Slow burn", palette.WARNING),
-    State(queries.BUDGET_LOW, "Low budget", palette.WARNING),
+    State(queries.BUDGET_LOW, "Low", palette.WARNING),
     State(queries.MET, "Met", palette.GOOD),
     State(queries.TOO_EARLY, "Too early", palette.NEUTRAL),
     State(queries.NO_DATA, "No data", palette.MUTED),

@@ -6,13 +6,14 @@ One outage is one page: the pairs of windows of a severity are one alert, which 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from dashboards import queries
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
-from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, BURN_ALERTS, ENOUGH_COVERAGE, canonical
+from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, ENOUGH_COVERAGE, BurnAlert, burn_alerts, canonical
 from observability.settings import AvailabilitySlo, LatencySlo, seconds
 from observability.watched import STACK
 
@@ -59,11 +60,11 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
     for name, slo in service.slo_by_name.items():
         if slo.alerting:
             promise = _Promise(service, name, slo, slo.owner or settings.owner)
-            yield from (promise.burning(severity) for severity in _KINDS)
+            yield from (promise.burning(severity) for severity in _KINDS if promise.tiers(severity))
             yield promise.nearly_gone()
             yield promise.unmeasured()
     # The stack's own services are targets of the stack's own alert.
-    if service not in STACK:
+    if service not in STACK and service.absence_alerts:
         yield from _absence(service, service.owner or settings.owner)
 
 
@@ -76,7 +77,8 @@ class _Promise:
 
     def burning(self, severity: Literal["page", "ticket"]) -> Alert:
         """Return the alert on any pair of windows of this severity."""
-        pairs = {f"over_{a.long}": a for a in BURN_ALERTS if a.severity == severity}
+        pairs = {f"over_{a.long}": a for a in self.tiers(severity)}
+        record = {"page": series.PAGE_RATIO, "ticket": series.TICKET_RATIO}[severity]
         kind, what = _KINDS[severity]
         rates = ", ".join(
             f"{helpers.times(name)} over {a.long} and {a.short} (limit {a.factor:g})" for name, a in pairs.items()
@@ -86,11 +88,12 @@ class _Promise:
             title=f"{self.service} {self.name}: {what}",
             severity=severity,
             queries={
+                "near": queries.select(record, _equals(self.labels)),
                 **{name: _both(self.labels, a.long, a.short) for name, a in pairs.items()},
                 "failing": self._read(queries.of_slo(series.error_ratio(BASE_WINDOW))),
                 "left": self._read(queries.of_slo(series.BUDGET_REMAINING)),
             },
-            condition=" || ".join(f"${name} >= {a.factor:g}" for name, a in pairs.items()),
+            condition="$near >= 1",
             summary=(
                 f"{helpers.share('failing')} of the last 5 minutes' requests {self._bad}."
                 f" Times faster than the error budget allows: {rates}."
@@ -117,6 +120,10 @@ class _Promise:
             ),
             panel=BUDGET_PANEL,
         )
+
+    def tiers(self, severity: Literal["page", "ticket"]) -> list[BurnAlert]:
+        """Return the burn rates that alert with this severity."""
+        return [alert for alert in burn_alerts(self.slo) if alert.severity == severity]
 
     def unmeasured(self) -> Alert:
         """Return the alert on an SLO that counts nothing while there are requests, or counts them without a status."""
@@ -184,8 +191,9 @@ class _Promise:
 def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     """Yield what says that a service's numbers are not there, which its error ratios cannot.
 
-    Scraped, it is gone when no target answers; pushed, when its series end. A service that answers while nothing
-    matches its selector would look like one without traffic, for ever.
+    Scraped, it is gone when no target answers; pushed, when neither request counters nor its resource (`target_info`)
+    arrive. A service that answers while nothing matches its selector would look like one without traffic, for ever; one
+    that has no SLO of requests need not count any.
     """
     name = service.name
     panel = PanelRef(uids.SLO_OVERVIEW, REQUESTS_PANEL, {"service": name})
@@ -194,18 +202,20 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     if not scraped and not service.counts_requests:  # nothing of it is known to be there
         return
     targets = queries.select("up", _equals({"job": name}))
+    resource = queries.select("target_info", f"job=~{json.dumps(f'(.+/)?{re.escape(name)}')}")
+    pushing = f"({counted}) + (count({resource}) or vector(0))"
     yield Alert(
         kind="service-gone",
         title=f"{name}: gone",
         severity="page",
         service=name,
         owner=owner,
-        queries={"there": f"sum({targets}) or vector(0)" if scraped else counted},
+        queries={"there": f"sum({targets}) or vector(0)" if scraped else pushing},
         condition="$there < 1",
         summary=(
             f"Prometheus reaches none of {name}'s targets."
             if scraped
-            else f"{name} sends no request counters any more: there is not one series of them."
+            else f"{name} pushes nothing any more: neither request counters nor its target_info."
         ),
         panel=panel,
         pending="2m",

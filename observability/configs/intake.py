@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from observability import topology
 from observability.configs import ottl
 from observability.settings import CONTAINERS
 
@@ -117,8 +118,9 @@ def logs() -> dict[str, Any]:
     )
 
 
-def traces(own: tuple[str, ...] = OWN_SERVICES) -> dict[str, Any]:
-    """Return the transform processor's settings for spans, of which the services of `own` send none."""
+def traces() -> dict[str, Any]:
+    """Return the transform processor's settings for spans. Grafana is the one of the stack that sends some."""
+    own = tuple(name for name in OWN_SERVICES if name != topology.GRAFANA.name)
     mark = f'span.attributes["{ottl.REFUSED}"]'
     return _transform(
         "trace",

@@ -3,40 +3,39 @@
 One group per service, evaluated in order at the rule interval, so that a rule may read what an earlier one
 wrote.
 
-The arithmetic. `slo:requests:rate5m` and `slo:errors:rate5m` are recorded at every evaluation, and a ratio
-over a window is the sum of the one over the sum of the other: weighted by events, because a busy minute adds
-more than a quiet one. Quiet time adds 0 to both. The divisor is never below EPSILON, which no real request
-gets near: no traffic is an error ratio of exactly 0, never NaN, and no errors are exactly 0 too. From a day on
-the same sum is taken from subtotals of 5 minutes (`slo:*:increase5m`), a fifth of the samples at one evaluation a
-minute, and corrected at both ends for what the subtotals lack (`slo:*:late5m`).
+The arithmetic. `slo:requests:total` and `slo:errors:total` are running totals of exact increases (see
+`counting`). What a window holds is the difference of two of their values; from a day on it is the sum of
+subtotals of 5 minutes (`slo:*:increase5m`) and of what came since the last of these (`slo:*:late5m`), because
+these outlive a total that had to begin again. A ratio over a window is errors by requests: weighted by events. The
+divisor is never below EPSILON, which no real request gets near: no traffic is an error ratio of exactly 0, never
+NaN.
 
-Absence. Requests are 0, not absent, while the service is scraped without having counted anything yet (`up`);
-when nothing is known about it they are absent, coverage stops growing, and the ratios speak of the data there
-is. A latency threshold that is no bucket of the histogram leaves its SLO absent with coverage 0: missing
-numbers, not perfect ones. A good counter that does not exist has counted nothing: every event is an error.
+Absence. `slo:measured:bool` is 1 while events are counted: their series are there, or a target answers, and their
+outcome can be known. It is absent for requests without a status, and for a latency threshold that is no bucket of the
+histogram. Then nothing is added, no subtotal is recorded, and coverage, the share of subtotals that are there, falls:
+missing numbers, not perfect ones. A good counter that does not exist has counted nothing: every event is an error.
 
-What it cannot see: a counter's first sample. A series born with a value of 1 has an error that no rate
-counts. Changing the rule interval gives the older evaluations in a window of hours another weight until they
-leave it.
+What it cannot see: events before the first sample of a target, and those of a gap in which its process restarted.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from promql_parser import VectorSelector, parse
-
 from observability.names import series
 from observability.rules import units
+from observability.rules.counting import CARRY, NOW, Counter, Events, counted, events_of, largest
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
     BURN_WINDOWS,
     CONSUMED_WINDOWS,
     LATENCY_WINDOW,
+    BurnAlert,
+    burn_alerts,
     canonical,
 )
 from observability.settings import CustomSlo, LatencySlo, milliseconds, quoted, rename_order, seconds
@@ -46,15 +45,19 @@ from observability.watched import watched
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from observability.settings import Settings, Slo, WatchedService
+    from observability.settings import MetricNames, Settings, Slo, WatchedService
 
 _BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
 """From here on a window is summed from subtotals of 5 minutes."""
 EPSILON: Final = "1e-09"
 """Stands for no requests in a divisor: one request in 30 days sums to seven orders of magnitude more."""
-NOISE_FLOOR: Final = "1e-09"
-"""A smaller share of errors, in 5 minutes, is what is left of subtracting sums that are equal."""
+ROUNDED: Final = "1e-06"
+"""Good events are subtracted from all to this, so that sums of the same in another order leave exactly 0."""
+TOLERATED: Final = 0.01
+"""The outcome of so many requests may be unknown before an SLO counts as not measured."""
+HELD: Final = 3
+"""A burn alert that fires holds until its short window burns at less than this part of its factor."""
 QUANTILES: Final = ((series.DURATION_P50, 0.5), (series.DURATION_P95, 0.95), (series.DURATION_P99, 0.99))
 
 
@@ -137,16 +140,32 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
 
 
 class _Made(NamedTuple):
-    lead: str
+    """What is recorded of the requests and of the errors alike."""
+
+    total: str
+    rate: str
     slot: str
+    mark: str
     late: str
+    period: str
 
 
-_MADE_OF: Final = {
-    series.SLO_REQUESTS: _Made(series.SLO_REQUESTS_LEAD, series.SLO_REQUESTS_SLOT, series.SLO_REQUESTS_LATE),
-    series.SLO_ERRORS: _Made(series.SLO_ERRORS_LEAD, series.SLO_ERRORS_SLOT, series.SLO_ERRORS_LATE),
-}
-"""What is recorded of the requests and of the errors alike."""
+_REQUESTS: Final = _Made(
+    series.SLO_REQUESTS_TOTAL,
+    series.SLO_REQUESTS,
+    series.SLO_REQUESTS_SLOT,
+    series.SLO_REQUESTS_MARK,
+    series.SLO_REQUESTS_LATE,
+    series.REQUESTS_PERIOD,
+)
+_ERRORS: Final = _Made(
+    series.SLO_ERRORS_TOTAL,
+    series.SLO_ERRORS,
+    series.SLO_ERRORS_SLOT,
+    series.SLO_ERRORS_MARK,
+    series.SLO_ERRORS_LATE,
+    series.ERRORS_PERIOD,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +193,20 @@ class _SloRules:
     def budget(self) -> Decimal:
         return 1 - Decimal(str(self.slo.objective)) / 100
 
-    @property
-    def every(self) -> str:
-        """Seconds between two evaluations."""
-        return _number(Decimal(milliseconds(self.interval)) / 1000)
-
     def rules(self) -> Iterator[RecordingRule]:
         yield from self._promise()
         yield from self._count()
         yield from self._ratios()
         yield from self._spend()
+        yield self._failing()
         yield self._coverage()
+        for severity, record in (("page", series.PAGE_RATIO), ("ticket", series.TICKET_RATIO)):
+            if tiers := [alert for alert in burn_alerts(self.slo) if alert.severity == severity]:
+                nearest = largest(*(self._tier(record, alert) for alert in tiers))
+                # A service that was taken away is no reason any more: that it is gone is an alert of its own.
+                there = f"last_over_time({self._read(series.SLO_MEASURED)}[{BASE_WINDOW}])"
+                none = f"max(0 * {self._read(_REQUESTS.total)})"
+                yield self._rule(record, f"{nearest} and on () {there} or {none}")
 
     def _rule(self, record: str, expr: str) -> RecordingRule:
         return RecordingRule(record, expr, self.labels)
@@ -200,64 +222,54 @@ class _SloRules:
             yield self._rule(series.THRESHOLD, f"vector({_threshold(self.slo)})")
 
     def _count(self) -> Iterator[RecordingRule]:
-        read = self._read(series.SLO_REQUESTS)
-        if isinstance(self.slo, CustomSlo):
-            requests, errors = _custom(self.service, self.slo, read)
-        elif not isinstance(self.slo, LatencySlo):
-            requests, errors = _availability(self.service)
-        elif self.slo.histogram == "native":
-            requests, errors = _native_latency(self.service, self.slo, read)
-        else:
-            requests, errors = _latency(self.service, self.slo)
-        yield self._rule(series.SLO_REQUESTS, requests)
-        yield self._rule(series.SLO_ERRORS, f"{errors} or on () 0 * {read}")
-        none = f"0 * {self._read(series.BUDGET)}"
-        for rate, period in (
-            (series.SLO_REQUESTS, series.REQUESTS_PERIOD),
-            (series.SLO_ERRORS, series.ERRORS_PERIOD),
-        ):
-            read, names = self._read(rate), _MADE_OF[rate]
-            yield self._rule(names.lead, f"{_lead(self.interval)} * {read} or {none}")
-            yield self._rule(names.slot, self._slot(read))
-            yield self._rule(names.late, f"{self._late()} * {read} or {none}")
-            yield self._rule(period, self._whole(rate, self.window))
+        measured = self._read(series.SLO_MEASURED)
+        requests, errors, good, unknown = _events(self.service, self.slo)
+        yield self._rule(
+            series.SLO_MEASURED, f"({requests.present()}){f' unless on () ({unknown})' if unknown else ''}"
+        )
 
-    def _slot(self, rate: str) -> str:
-        """Return the events since the last slot's end, at the last evaluation of a slot only.
+        def total(record: str, events: Events) -> RecordingRule:
+            return self._rule(record, events.running_total(self._read(record), self.interval, measured))
 
-        Absent in between, so that a sum over days meets every evaluation once and reads a fifth of the samples.
-        Its range ends half an evaluation early, so that no evaluation lies on its edge.
-        """
+        yield total(_REQUESTS.total, requests)
+        if good is not None:
+            yield total(series.SLO_GOOD_TOTAL, good)
+            missed = f"{self._read(_REQUESTS.total)} - {self._read(series.SLO_GOOD_TOTAL)}"
+            yield self._rule(_ERRORS.total, f"round({missed}, {ROUNDED})")
+        if errors is not None:
+            yield total(_ERRORS.total, errors)
+        for made in (_REQUESTS, _ERRORS):
+            yield from self._recorded(made)
+
+    def _recorded(self, made: _Made) -> Iterator[RecordingRule]:
+        total, mark, measured = (self._read(name) for name in (made.total, made.mark, series.SLO_MEASURED))
+        per_second = f"{self._within(made, BASE_WINDOW)} / {_number(_BASE_SECONDS)}"
+        yield self._rule(made.rate, f"{per_second} and on () {measured}")
+        # A slot ends when the last one ended 5 minutes ago, or at the first evaluation after that.
         every, count = milliseconds(self.interval), _evaluations(self.interval)
-        span = canonical(f"{count * every - every // 2}ms")
-        events = f"{self.every} * sum_over_time({rate}[{span}])"
-        return f"{events} and on () {self._place()} == 0" if count > 1 else events
+        recent = canonical(f"{count * every - every // 2}ms")
+        due = f"{measured} unless on () last_over_time({mark}[{recent}])"
+        since = f"{total} - (last_over_time({mark}[{CARRY}]) or 0 * {total})"
+        yield self._rule(made.slot, f"{since} and on () ({due})")
+        yield self._rule(made.mark, f"{total} and on () ({due})")
+        yield self._rule(made.late, f"{since} or 0 * {self._read(series.BUDGET)}")
+        yield self._rule(made.period, self._within(made, self.window))
 
-    def _place(self) -> str:
-        """Return how many evaluations ago the last slot ended, as a vector."""
-        return f"floor(vector(time() / {self.every})) % {_evaluations(self.interval)}"
+    def _within(self, made: _Made, window: str) -> str:
+        """Return how many events a window holds: never below 0, which two counters that are not in step can give.
 
-    def _late(self) -> str:
-        """Return how many seconds of the newest rate a sum of slots lacks: since the last slot's end, and the lead."""
-        lead = _lead(self.interval)
-        return f"{self.every} * ({lead} + scalar({self._place()}))"
-
-    def _whole(self, rate: str, window: str) -> str:
-        """Return the events in a window, from the slots where that is long enough.
-
-        What the slots lack now is added; what they lacked when the window began is in it by mistake. Before the
-        first slot has ended there is what the rates say.
+        Below a day, the growth of the running total; when that began within the window, since it began. From a day on,
+        the slots that ended in it, with what came since the last of them, without what the first had from before.
         """
         if milliseconds(window) < milliseconds(LONG_WINDOW):
-            return f"{self.every} * sum_over_time({self._read(rate)}[{window}])"
-        names = _MADE_OF[rate]
-        late = self._read(names.late)
+            total = self._read(made.total)
+            return f"clamp_min({total} - ({total} offset {window} or first_over_time({total}[{window}])), 0)"
+        late, slots = self._read(made.late), f"sum_over_time({self._read(made.slot)}[{window}])"
         edges = f"{late} - ({late} offset {window} or 0 * {late})"
-        young = f"{self.every} * sum_over_time({self._read(rate)}[{BASE_WINDOW}])"
-        return f"clamp_min(sum_over_time({self._read(names.slot)}[{window}]) + {edges}, 0) or {young}"
+        return f"clamp_min(({slots} or 0 * {self._read(made.total)}) + {edges}, 0)"
 
     def _ratios(self) -> Iterator[RecordingRule]:
-        windows = {*BURN_WINDOWS, self.window}
+        windows = {*self._burn_windows, self.window}
         shares = {BASE_WINDOW, self.window}
         if self.kind == series.SLO_AVAILABILITY:
             windows.add(AVAILABILITY_WINDOW)
@@ -271,33 +283,14 @@ class _SloRules:
 
     def _error_ratio(self, window: str) -> str:
         if window == self.window:
-            whole = _ratio(self._read(series.ERRORS_PERIOD), self._read(series.REQUESTS_PERIOD))
-            return f"clamp_max({whole}, 1)"
-        if window == BASE_WINDOW:
-            return _ratio(self._read(series.SLO_ERRORS), self._read(series.SLO_REQUESTS))
-        ratio = _ratio(f"({self._events(series.SLO_ERRORS, window)})", self._events(series.SLO_REQUESTS, window))
-        return f"clamp_max({ratio}, 1)" if milliseconds(window) >= milliseconds(LONG_WINDOW) else ratio
-
-    def _events(self, rate: str, window: str) -> str:
-        """Return how many events `window` holds.
-
-        Below a day: the last 5 minutes as their rate has them, so that an outage counts from its first second, and
-        before them the sum of rates, with what it still lacked 5 minutes ago and without what it has from before the
-        window. Added as two series: either may be all that there is.
-        """
-        if milliseconds(window) >= milliseconds(LONG_WINDOW):
-            return self._whole(rate, window)
-        newest, lead = self._read(rate), self._read(_MADE_OF[rate].lead)
-        rest = canonical(f"{milliseconds(window) - milliseconds(BASE_WINDOW)}ms")
-        summed = f"sum_over_time({newest}[{rest}] offset {BASE_WINDOW})"
-        edges = f"({lead} offset {BASE_WINDOW} or 0 * {lead}) - ({lead} offset {window} or 0 * {lead})"
-        before = f"{self.every} * clamp_min({summed} + {edges}, 0)"
-        now = f'label_replace({_number(_BASE_SECONDS)} * {newest}, "part", "newest", "", "")'
-        return f"sum without (part) ({now} or {before})"
+            errors, requests = self._read(series.ERRORS_PERIOD), self._read(series.REQUESTS_PERIOD)
+        else:
+            errors, requests = self._within(_ERRORS, window), self._within(_REQUESTS, window)
+        return f"clamp_max({_ratio(errors, requests)}, 1)"
 
     def _spend(self) -> Iterator[RecordingRule]:
         budget = _number(self.budget)
-        for window in BURN_WINDOWS:
+        for window in self._burn_windows:
             yield self._rule(series.burn_rate(window), f"{self._read(series.error_ratio(window))} / {budget}")
         whole = f"{self._read(series.error_ratio(self.window))} / {budget}"
         yield self._rule(series.BURN_RATE_PERIOD, whole)
@@ -306,8 +299,48 @@ class _SloRules:
         # budget, and what the hours spent adds up to what the window lost.
         allowed = f"{budget} * {self._read(series.REQUESTS_PERIOD)}"
         for window in CONSUMED_WINDOWS:
-            spent = self._events(series.SLO_ERRORS, window)
-            yield self._rule(series.budget_consumed(window), _ratio(f"({spent})", allowed))
+            spent = self._within(_ERRORS, window)
+            yield self._rule(series.budget_consumed(window), _ratio(spent, allowed))
+
+    def _failing(self) -> RecordingRule:
+        """Return how many seconds of the newest evaluation were worse than the objective."""
+        errors, requests = (
+            f"({total} - {total} offset {self.interval})"
+            for total in (self._read(_ERRORS.total), self._read(_REQUESTS.total))
+        )
+        every = _number(Decimal(milliseconds(self.interval)) / 1000)
+        return self._rule(series.FAILING_SECONDS, f"{every} * ({errors} > bool {_number(self.budget)} * {requests})")
+
+    @property
+    def _burn_windows(self) -> list[str]:
+        own = {window for alert in burn_alerts(self.slo) for window in (alert.long, alert.short)}
+        return sorted({*BURN_WINDOWS, *own}, key=milliseconds)
+
+    def _tier(self, record: str, alert: BurnAlert) -> str:
+        """Return the burn rates over both windows, the lower of them, by the factor: at 1 the tier fires.
+
+        What a window lacks because the SLO is younger counts as good. A page needs its least number of bad events.
+        While the alert fires, the short window holds it down to a third of the factor: it does not end and begin again.
+        """
+        total = self._read(_REQUESTS.total)
+        burn = {
+            window: f"{self._read(series.burn_rate(window))} / {alert.factor:g}" for window in (alert.long, alert.short)
+        }
+        young = f"{self._filled(alert.long)} unless {total} offset {alert.long}"
+        long = f"{burn[alert.long]} * ({young} or {total} * 0 + 1)"
+        if alert.severity == "page":
+            long = f"{long} and {self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
+        firing = f"(last_over_time({self._read(record)}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
+        short = f"{burn[alert.short]} * (1 + {HELD - 1} * {firing})"
+        return f"(({long}) <= ({short}) or ({short}) and ({long}))"
+
+    def _filled(self, window: str) -> str:
+        """Return which share of a window has data."""
+        if milliseconds(window) < milliseconds(LONG_WINDOW):
+            parts = _number(Decimal(milliseconds(window)) / milliseconds(self.interval))
+            return f"clamp_max(count_over_time({self._read(_REQUESTS.total)}[{window}]) / {parts}, 1)"
+        slots = _number(Decimal(milliseconds(window)) / (_evaluations(self.interval) * milliseconds(self.interval)))
+        return f"clamp_max(count_over_time({self._read(_REQUESTS.slot)}[{window}]) / {slots}, 1)"
 
     def _coverage(self) -> RecordingRule:
         """A slot counts when anything was recorded in it."""
@@ -317,70 +350,56 @@ class _SloRules:
         return self._rule(series.COVERAGE, f"clamp_max({present} / {slots}, 1) or on () vector(0)")
 
 
-def _availability(service: WatchedService) -> tuple[str, str]:
-    """Return requests and errors per second: every request, and those whose status is an error."""
-    named = _equals(service=service.name)
-    failed = f"status=~{quoted(service.errors)}"
-    requests = f"sum({_select(series.REQUESTS, named)}) or 0 * {_scraped(service)}"
-    return requests, f"sum({_select(series.REQUESTS, named, failed)})"
+def _events(service: WatchedService, slo: Slo) -> tuple[Events, Events | None, Events | None, str]:
+    """Return what counts requests, errors or else good ones, and what is there when the outcome cannot be known."""
+    if isinstance(slo, CustomSlo):
+        requests = events_of(slo.total, service.name)
+        part = events_of(slo.good or slo.bad or "", service.name)
+        part = replace(part, family=(*part.family, *requests.family))
+        return (requests, part, None, "") if slo.bad is not None else (requests, None, part, "")
+    if not isinstance(slo, LatencySlo):
+        return _availability(service)
+    return _native_latency(service, slo) if slo.histogram == "native" else _latency(service, slo)
 
 
-def _latency(service: WatchedService, slo: LatencySlo) -> tuple[str, str]:
-    """Return requests and errors per second: every timed request, and those slower than the threshold.
-
-    Subtracted series by series, so that no slow request is exactly 0 in whatever order a sum adds up.
-    """
-    count = _own(service, f"{service.metrics.duration}_count")
-    bucket = _own(service, f"{service.metrics.duration}_bucket", _equals(le=units.bound(slo, service.metrics)))
-    timed, fast = (f"rate({selector}[{BASE_WINDOW}])" for selector in (count, bucket))
-    requests = f"sum({timed} and ignoring (le) {fast}) or (0 * {_scraped(service)} unless on () {count})"
-    return requests, f"clamp_min(sum({timed} - ignoring (le) {fast}), 0)"
-
-
-def _native_latency(service: WatchedService, slo: LatencySlo, recorded: str) -> tuple[str, str]:
-    """Return requests and errors per second of a native histogram.
-
-    Requests without one, because the service has a classic histogram only, leave the SLO absent.
-    """
-    timed = f"sum(rate({_own(service, service.metrics.duration)}[{BASE_WINDOW}]))"
-    count = f"histogram_count({timed})"
-    classic = _own(service, f"{service.metrics.duration}_count")
-    fast = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {timed}) * {count}"
-    return f"{count} or (0 * {_scraped(service)} unless on () {classic})", _missed(fast, recorded)
+def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
+    """Count every request, and those whose status is an error."""
+    every, failed, mute = (
+        Counter(_own(service, service.metrics.requests, *matchers))
+        for matchers in (
+            (),
+            (f"{service.labels.status}=~{quoted(service.errors)}",),
+            (f'{service.labels.status}=""',),
+        )
+    )
+    unknown = f"sum({mute.grown(BASE_WINDOW)}) > {TOLERATED} * sum({every.grown(BASE_WINDOW)})"
+    return counted((every,), service.name), counted((failed,), service.name, (every,)), None, unknown
 
 
-def _custom(service: WatchedService, slo: CustomSlo, recorded: str) -> tuple[str, str]:
-    """Return events and bad events per second: all that `total` counts, and what `good` does not."""
-    return f"{_counted(slo.total)} or 0 * {_scraped(service)}", _missed(_counted(slo.good), recorded)
+def _latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Events, str]:
+    """Count every timed request, and as good those in the threshold's bucket."""
+    count = Counter(_own(service, f"{service.metrics.duration}_count"))
+    bucket = Counter(
+        _own(service, f"{service.metrics.duration}_bucket", f"le=~{json.dumps(_bounds(slo, service.metrics))}")
+    )
+    without = f"sum({count.grown(BASE_WINDOW)} unless ignoring (le) {bucket.highest(BASE_WINDOW)})"
+    unknown = (
+        f"{without} > {TOLERATED} * sum({count.grown(BASE_WINDOW)})"
+        f" or group({count.highest(NOW)}) unless on () {bucket.highest(BASE_WINDOW)}"
+    )
+    return counted((count,), service.name), None, counted((bucket,), service.name, (count,)), unknown
 
 
-def _counted(events: str) -> str:
-    """Return the sum of a counter's rate, or of any other expression, without what is no number of events."""
-    found = parse(events)
-    end = "\n" if "#" in events else ""  # after a comment
-    if isinstance(found, VectorSelector) and ":" not in (found.name or ""):
-        return f"sum(rate({events}{end}[{BASE_WINDOW}]))"
-    return f"sum(({events}{end}) >= 0 < Inf)"
-
-
-def _missed(good: str, recorded: str) -> str:
-    """Return what `good` lacks of the recorded events, where it is more than NOISE_FLOOR of them."""
-    return f"(sum({recorded}) - ({good} or sum(0 * {recorded}))) > {NOISE_FLOOR} * sum({recorded})"
-
-
-def _scraped(service: WatchedService) -> str:
-    return f"max(up{{{_equals(job=service.name)}}} == 1)"
-
-
-def _lead(interval: str) -> str:
-    """Return how many evaluations of the newest rate a sum of rates lacks.
-
-    A request shows in each evaluation of the 5 minutes after it: one from a moment ago in the first of them
-    only. Of even traffic, (n - 1) / 2 of n evaluations are still to come. Without them a total outage shows
-    in the 1-hour ratio two minutes late, which is half of the time that a page has.
-    """
-    evaluations = Decimal(milliseconds(BASE_WINDOW)) / milliseconds(interval)
-    return _number((evaluations - 1) / 2)
+def _native_latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Events, str]:
+    """Count the same of a native histogram. A service that has a classic one only cannot be measured by it."""
+    own = _own(service, service.metrics.duration)
+    count = Counter(own, "histogram_count({})")
+    # The share of no requests is NaN.
+    share = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {{0}})"
+    fast = Counter(own, f"{share} * histogram_count({{0}}) >= 0 or 0 * histogram_count({{0}})")
+    classic = Counter(_own(service, f"{service.metrics.duration}_count"))
+    unknown = f"group({classic.highest(NOW)}) unless on () {count.highest(NOW)}"
+    return counted((count,), service.name), None, counted((fast,), service.name, (count,)), unknown
 
 
 def _evaluations(interval: str) -> int:
@@ -393,8 +412,14 @@ def _ratio(part: str, whole: str) -> str:
 
 
 def _threshold(slo: LatencySlo) -> str:
-    """Return the threshold as Prometheus 3 writes `le`: `0.3`, `1.0`."""
     return str(seconds(slo.threshold))
+
+
+def _bounds(slo: LatencySlo, metrics: MetricNames) -> str:
+    """Return the threshold as `le` has it: a scrape makes `1.0` of what is pushed as `1`."""
+    bound = units.bound(slo, metrics)
+    whole = bound.removesuffix(".0")
+    return bound.replace(".", "[.]") if whole == bound else f"{whole}([.]0)?"
 
 
 def _number(value: Decimal) -> str:

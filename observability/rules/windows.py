@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from observability.settings import milliseconds
+from observability.settings import Slo, milliseconds
 
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
+
+
+def canonical(window: str) -> str:
+    """Return `window` in its largest whole unit: `720h` and `30d` are one name."""
+    size = milliseconds(window)
+    return next((f"{size // unit}{name}" for name, unit in _UNITS if size % unit == 0), f"{size}ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +26,57 @@ class BurnAlert:
     short: str
 
 
-BURN_ALERTS: Final = (
-    BurnAlert("page", 14.4, "1h", "5m"),
-    BurnAlert("page", 6.0, "6h", "30m"),
-    BurnAlert("ticket", 3.0, "1d", "2h"),
-    BurnAlert("ticket", 1.0, "3d", "6h"),
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    severity: Literal["page", "ticket"]
+    consumed: float
+    """Share of the window's budget that is spent when it fires."""
+    long: str
+    short: str
+
+
+_LONG: Final = (
+    _Tier("page", 0.02, "1h", "5m"),
+    _Tier("page", 0.05, "6h", "30m"),
+    _Tier("ticket", 0.10, "1d", "2h"),
+    _Tier("ticket", 0.10, "3d", "6h"),
 )
-"""Google's SRE workbook, for 30 days: 2 %, 5 %, 10 % and 10 % of the budget spent."""
+"""Google's SRE workbook."""
+_SHORT: Final = (
+    _Tier("page", 0.03, "30m", "5m"),
+    _Tier("page", 0.05, "2h", "30m"),
+    _Tier("ticket", 0.10, "6h", "1h"),
+    _Tier("ticket", 0.15, "1d", "2h"),
+)
+"""The same for windows of days: for 7 days factors of 10.08, 4.2, 2.8 and 1.05."""
+_LONG_FROM, _LONGEST = "14d", "30d"
+_REACHABLE: Final = 0.8
+"""Of the burn rate at which nothing is good: the most that a factor may be."""
+
+
+def burn_alerts(slo: Slo) -> tuple[BurnAlert, ...]:
+    """Return the burn rates at which an SLO alerts: its own, or those that follow from its window and objective.
+
+    A factor is `consumed * window / long`. It is at least 1, at which the budget lasts exactly its window. It is
+    at most what 80 % of failing requests burn, so that each tier can fire whatever the objective. Windows beyond 30
+    days have the factors of 30 days. A tier whose long window is more than half of the window of the SLO is left out.
+    """
+    if slo.burn_alerts is not None:
+        return tuple(BurnAlert(t.severity, t.factor, canonical(t.long), canonical(t.short)) for t in slo.burn_alerts)
+    window = min(milliseconds(slo.window), milliseconds(_LONGEST))
+    most = max(_REACHABLE * 100 / (100 - float(slo.objective)), 1.0)
+    tiers = _LONG if window >= milliseconds(_LONG_FROM) else _SHORT
+    return tuple(
+        BurnAlert(
+            t.severity, round(min(max(t.consumed * window / milliseconds(t.long), 1.0), most), 4), t.long, t.short
+        )
+        for t in tiers
+        if 2 * milliseconds(t.long) <= window
+    )
+
+
+BURN_ALERTS: Final = burn_alerts(Slo(objective=99.5))
+"""Those of 30 days, for the thresholds of panels that show many SLOs: 14.4, 6, 3 and 1."""
 
 BUDGET_LOW: Final = 0.25
 """A budget with less than this left is marked, and its owner gets a ticket."""
@@ -42,9 +92,3 @@ AVAILABILITY_WINDOW: Final = "30d"
 """`slo:availability:ratio_rate30d` exists for every availability SLO, whatever its own window."""
 LATENCY_WINDOW: Final = "7d"
 """Window of the long P99."""
-
-
-def canonical(window: str) -> str:
-    """Return `window` in its largest whole unit: `720h` and `30d` are one name."""
-    size = milliseconds(window)
-    return next((f"{size // unit}{name}" for name, unit in _UNITS if size % unit == 0), f"{size}ms")

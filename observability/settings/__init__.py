@@ -27,7 +27,7 @@ from observability.settings.parts import (
 from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
-from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
+from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, BurnTier, CustomSlo, LatencySlo, Slo
 from observability.settings.value_types import loopback, milliseconds, seconds
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "STAND_IN",
     "AlertOverride",
     "AvailabilitySlo",
+    "BurnTier",
     "CustomSlo",
     "LabelNames",
     "LatencySlo",

@@ -256,6 +256,11 @@ class WatchedService(Frozen):
         (), description="The histogram's upper bounds in seconds; given, the latency threshold has to be one of them"
     )
     owner: OptionalOwner = Field("", description="Who answers for it; empty means the stack's owner")
+    absence_alerts: Boolean = Field(
+        default=True,
+        alias="absenceAlerts",
+        description="false: no alert when the service, a target or its request counters are gone",
+    )
 
     @property
     def slo_by_name(self) -> Mapping[str, Slo]:

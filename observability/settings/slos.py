@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from observability.settings.promql import Events
 from observability.settings.value_types import (
@@ -15,7 +16,10 @@ from observability.settings.value_types import (
     OptionalExactUrl,
     OptionalOwner,
     duration,
+    milliseconds,
+    number,
     one_of,
+    whole,
 )
 
 SHORTEST_WINDOW: Final = "3d"
@@ -26,6 +30,25 @@ Threshold = Annotated[str, duration("1ms", "1h")]
 HistogramKind = Literal["classic", "native"]
 
 
+Severity = Literal["page", "ticket"]
+
+
+class BurnTier(Frozen):
+    """Alert when the budget burns at `factor` or faster over both windows."""
+
+    severity: Annotated[Severity, one_of(*get_args(Severity))] = Field(description="page or ticket")
+    factor: Annotated[float, number(0.1, 10_000)] = Field(description="How many times faster than the budget allows")
+    long: Window = Field(description="Window over which the budget burns")
+    short: Window = Field(description="Window that ends the alert: shorter than long")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BurnTier:
+        if milliseconds(self.short) >= milliseconds(self.long):
+            msg = "short: a window shorter than long"
+            raise ValueError(msg)
+        return self
+
+
 class Slo(Frozen):
     """`objective` percent of events are good over `window`."""
 
@@ -34,6 +57,24 @@ class Slo(Frozen):
     alerting: Boolean = Field(default=True, description="false keeps the numbers and leaves the alerts out")
     owner: OptionalOwner = Field("", description="Who answers for it; empty means the service's owner")
     runbook: OptionalExactUrl = Field("", description="Address of its runbook; empty means this repository's")
+    burn_alerts: tuple[BurnTier, ...] | None = Field(
+        None, alias="burnAlerts", description="Burn rates that alert, instead of those that follow from the window"
+    )
+    page_after_errors: Annotated[int, whole(1, 1_000_000)] = Field(
+        5, alias="pageAfterErrors", description="Least number of bad events in a page's long window"
+    )
+
+    @model_validator(mode="after")
+    def _tiers_can_fire(self) -> Slo:
+        fastest = 100 / (100 - self.objective)
+        for tier in self.burn_alerts or ():
+            if tier.factor > fastest:
+                msg = f"burnAlerts.factor: at most {fastest:g}, at which nothing is good at this objective"
+                raise ValueError(msg)
+            if milliseconds(tier.long) > milliseconds(self.window):
+                msg = f"burnAlerts.long: at most the window, {self.window}"
+                raise ValueError(msg)
+        return self
 
 
 class AvailabilitySlo(Slo):
@@ -57,16 +98,32 @@ class LatencySlo(Slo):
     )
 
 
-class CustomSlo(Slo):
-    """Good: what `good` counts of `total`.
+_GAUGE: Final = re.compile(r"\s*(up|\w+_up|\w+_success)\s*(\{|#|$)")
+"""A plain selector of what by its name is 1 or 0."""
 
-    Each is a counter's selector, which gets its 5-minute rate, or any other PromQL that gives events per second, such
-    as a recorded series (known by the colon in its name).
+
+class CustomSlo(Slo):
+    """Good: what `good` counts of `total`, or what `bad` does not.
+
+    Each is a counter's selector, or any other PromQL that gives events per second, such as a recorded series (known by
+    the colon in its name). The 5-minute rates of counters, and sums and differences of these, are counted event by
+    event.
     """
 
     name: Name = Field(description="Value of the label slo; unique within the service")
-    good: Events = Field(description="PromQL: a counter of good events, or good events per second")
+    good: Events | None = Field(None, description="PromQL: a counter of good events, or good events per second")
+    bad: Events | None = Field(None, description="PromQL of bad events, instead of good")
     total: Events = Field(description="PromQL: a counter of all events, or all events per second")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> CustomSlo:
+        if (self.good is None) == (self.bad is None):
+            msg = "either good or bad: the one is what the other leaves of total"
+            raise ValueError(msg)
+        if any(_GAUGE.match(text) for text in (self.good, self.bad, self.total) if text):
+            msg = "good, bad, total: counters; of a gauge like probe_success sum(avg_over_time(probe_success[5m])) / 60"
+            raise ValueError(msg)
+        return self
 
 
 RESERVED_SLOS = ("availability", "latency")

@@ -205,3 +205,14 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
     before = failed()
     push(stores, {"failing": [bad]})
     wait_for(lambda: failed() > before)
+
+
+@pytest.mark.parametrize(("name", "refused"), [("grafana", False), ("prometheus", True), ("shop", False)])
+def test_grafana_alone_of_the_stack_sends_spans(stores: Stores, name: str, refused: bool) -> None:  # noqa: FBT001
+    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
+    counted = f'collector_refused_items_total{{service_name="{name}", signal="spans"}}'
+    if refused:
+        wait_for(partial(equals, stores, counted, 1))
+    else:
+        time.sleep(2)
+        assert stores.query(counted) == {}

@@ -300,8 +300,8 @@ def test_coverage_stops_when_the_service_is_gone(promtool: Promtool) -> None:
         {OK: "0+60x600 stale _x400"},
         [
             ("9h", of(series.COVERAGE), 1),
-            # Slots at 7:00, 7:05 ... 10:05, which has the last rates; none of them on the edge of the window.
-            ("12h58m", *near(of(series.COVERAGE), 38 / 72)),
+            # Slots at 7:00, 7:05 ... 10:00; none of them on the edge of the window.
+            ("12h58m", *near(of(series.COVERAGE), 37 / 72)),
             ("13h", of(series.AVAILABILITY_30D), 1),
         ],
     )

@@ -1,0 +1,68 @@
+// What a person cannot read on a page of Grafana: run in the page, returns plain lists.
+() => {
+  const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
+  const visible = (box) => box.width > 1 && box.height > 1;
+  const scrolls = (element) => element.closest(".rdg, [data-testid='logRows'], [class*='alert-rules'], .markdown-html, [class*='LogList']");
+  const found = { cut: [], overlap: [], sideways: [], failing: [], plainNoData: [], graphs: [] };
+  const panels = [...document.querySelectorAll("section[data-testid*='Panel header'], [data-testid*='data-testid Panel header']")];
+  for (const panel of panels) {
+    const title = short(panel.getAttribute("data-testid").replace(/.*Panel header /, ""));
+    const box = panel.getBoundingClientRect();
+    const texts = [];
+    const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const node = walker.currentNode, parent = node.parentElement;
+      if (!node.data.trim() || !parent || parent.closest("svg defs, script, style, [aria-hidden='true'] title")) continue;
+      const style = getComputedStyle(parent);
+      if (style.visibility === "hidden" || style.opacity === "0" || parent.closest("[class*='show-on-hover']")) continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const rects = [...range.getClientRects()].filter(visible);
+      if (!rects.length) continue;
+      const text = { text: short(node.data), rects, element: parent };
+      texts.push(text);
+      // Cut off by a box that hides what is outside of it.
+      for (let above = parent; above && panel.contains(above); above = above.parentElement) {
+        const s = getComputedStyle(above), edge = above.getBoundingClientRect();
+        const hidesX = s.overflowX !== "visible", hidesY = s.overflowY === "hidden" || s.overflowY === "clip";
+        const right = Math.max(...rects.map((r) => r.right)), left = Math.min(...rects.map((r) => r.left));
+        const bottom = Math.max(...rects.map((r) => r.bottom));
+        if (s.overflowY === "auto" || s.overflowY === "scroll") {
+          if (!hidesX || right <= edge.right + 1.5) break;
+        }
+        if (hidesX && (right > edge.right + 1.5 || left < edge.left - 1.5)) {
+          found.cut.push(`${title}: "${text.text}" by ${Math.round(Math.max(right - edge.right, edge.left - left))} px`);
+          break;
+        }
+        if (hidesY && bottom > edge.bottom + 4 && rects[0].top < edge.bottom && !scrolls(above)) {
+          found.cut.push(`${title}: "${text.text}" at its lower edge`);
+          break;
+        }
+      }
+    }
+    const boxes = texts.flatMap((t) => t.rects.map((r) => ({ ...t, r }))).slice(0, 400);
+    for (let i = 0; i < boxes.length; i++) {
+      for (let j = i + 1; j < boxes.length; j++) {
+        const a = boxes[i], b = boxes[j];
+        if (a.element === b.element || a.element.closest(".rdg") || a.element.closest("svg")) continue;
+        const x = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left);
+        const y = Math.min(a.r.bottom, b.r.bottom) - Math.max(a.r.top, b.r.top);
+        if (x > 3 && y > 4) found.overlap.push(`${title}: "${a.text}" and "${b.text}"`);
+      }
+    }
+    for (const grid of panel.querySelectorAll(".rdg, [role='grid']")) {
+      if (grid.scrollWidth > grid.clientWidth + 2) found.sideways.push(`${title}: ${grid.scrollWidth} of ${grid.clientWidth} px`);
+    }
+    if (panel.querySelector("[data-testid*='Panel status error'], [aria-label='Panel status']")) found.failing.push(title);
+    if (texts.length <= 2 && texts.some((t) => t.text === "No data")) found.plainNoData.push(title);
+    const graph = panel.querySelector(".uplot");
+    if (graph) {
+      const drawn = graph.getBoundingClientRect();
+      found.graphs.push({ title, share: (drawn.width * drawn.height) / (box.width * box.height) });
+    }
+  }
+  found.panels = panels.length;
+  found.top = panels.length ? Math.round(Math.min(...panels.map((p) => p.getBoundingClientRect().top)) + scrollY) : 0;
+  found.first = panels.slice(0, 3).map((p) => short(p.getAttribute("data-testid").replace(/.*Panel header /, "")));
+  return found;
+}

@@ -1,0 +1,340 @@
+"""Made-up history of a stack for `lab.preview`: the series that the rules would have recorded, by their own names.
+
+Every number about the same SLO and window comes from the same counts, as it does from the rules, so that pages which
+contradict themselves do so by their own fault.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import yaml
+
+from observability import rules
+from observability.names import series
+from observability.rules import containers, host, service_graph
+from observability.settings import CONTAINERS, SERVICES, Settings, Slo, load, seconds
+from observability.watched import watched
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+SLOT: Final = 300
+HALF_HOUR: Final = 1_800
+AHEAD: Final = 2 * HOUR
+"""How long after the start the data goes on, so that the pages keep on showing something."""
+RATE: Final = 10.0
+"""Requests a second of each service."""
+MEBIBYTE, GIBIBYTE = 2**20, 2**30
+AT_ONCE: Final = 5
+"""Services in one text for promtool."""
+WORDS: Final = (
+    *("checkout", "inference-gateway", "search", "payment-api"),
+    *("catalogue", "user-profile", "recommendations"),
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the dashboards are shown with.
+
+    Args:
+        name: of folders and files.
+        services: how many services are configured.
+        age: seconds since the stack began to measure.
+        outage: whether some services fail now, since forty minutes.
+
+    """
+
+    name: str
+    services: int = 3
+    age: int = 30 * DAY
+    outage: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration of the stack."""
+        names = [
+            f"{WORDS[n % len(WORDS)]}{f'-{n // len(WORDS) + 1}' if n >= len(WORDS) else ''}"
+            for n in range(self.services)
+        ]
+        services = [{"name": name, "targets": [f"{name}:8000"], "owner": "shop"} for name in names]
+        return load("preview", {"services": json.dumps(services), "dashboardsEditable": "false"})
+
+
+SCENARIOS: Final = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("young", age=10 * MINUTE),
+        Scenario("month"),
+        Scenario("outage", outage=True),
+        Scenario("one", services=1),
+        Scenario("ten", services=10, outage=True),
+        Scenario("fifty", services=50, outage=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Health:
+    """How one service does."""
+
+    usually_bad: float
+    outages: tuple[range, ...]
+    bad: float
+
+    def share(self, at: int, window: float) -> float:
+        """Return the share of bad requests in the `window` seconds before `at`."""
+        lost = sum(max(0.0, min(at, outage.stop) - max(at - window, outage.start)) for outage in self.outages)
+        return self.usually_bad + (self.bad - self.usually_bad) * lost / window
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything that Prometheus would have of a scenario that is seen at `now`."""
+
+    scenario: Scenario
+    now: int
+
+    @property
+    def start(self) -> int:
+        """The first second with data."""
+        return self.now - self.scenario.age
+
+    def blocks(self) -> Iterator[Iterator[str]]:
+        """Yield OpenMetrics texts, none of which has too much for one block."""
+        yield _text(_stack(self))
+        names = [service.name for service in watched(self.scenario.settings)]
+        for first in range(0, len(names), 5):
+            yield self._services(names[first : first + 5])
+
+    def moments(self, record: str = "") -> list[int]:
+        """Return the moments of a record: by the minute in the last hours, by 5 minutes in the last day.
+
+        What the report adds up goes back 30 days, in half hours that stand for six slots each.
+        """
+        day, fine = self.now - DAY, self.now - 2 * HOUR
+        times = [*range(day // SLOT * SLOT, fine, SLOT), *range(fine // MINUTE * MINUTE, self.now + AHEAD, MINUTE)]
+        if record in _COUNTED:
+            times = list(range(day // SLOT * SLOT, self.now + AHEAD, SLOT))
+        if record in _COUNTED | _KEPT_LONG:
+            month = (self.now - 30 * DAY) // HALF_HOUR * HALF_HOUR
+            times = [*range(month, day // HALF_HOUR * HALF_HOUR, HALF_HOUR), *times]
+        return [at for at in times if at >= self.start]
+
+    def _health(self, service: str) -> _Health:
+        names = [s.name for s in self.scenario.settings.services]
+        number = names.index(service) if service in names else 1
+        past = self.now - 2 * DAY
+        outages = [range(past, past + HOUR)] if number % 3 == 0 else []
+        if self.scenario.outage and number % 4 == 0 and service in names:
+            outages.append(range(self.now - 40 * MINUTE, self.now + AHEAD))
+        return _Health(0.0004 * (1 + number % 3), tuple(outages), 0.3)
+
+    def _services(self, names: list[str]) -> Iterator[str]:
+        rendered = rules.render(self.scenario.settings)
+        slos = {service.name: service.slo_by_name for service in watched(self.scenario.settings)}
+        lines: dict[str, list[str]] = {}
+        for name in names:
+            (group,) = yaml.safe_load(rendered[f"slo-{name}.yml"])["groups"]
+            for rule in group["rules"]:
+                record, labels = rule["record"], rule["labels"]
+                slo = slos[name].get(labels.get("slo", ""))
+                for more in _spread(record):
+                    moments = self.moments(record)
+                    text = _labels({**labels, **more})
+                    for at in moments:
+                        value = self._of_slo(record, name, slo, at) if slo else self._of_service(record, name, more, at)
+                        lines.setdefault(record, []).append(f"{record}{{{text}}} {value:.9g} {at}\n")
+        return _text(lines)
+
+    def _of_slo(self, record: str, service: str, slo: Slo, at: int) -> float:
+        """Return what the rules would have recorded of an SLO, every number from the same counts."""
+        health, period = self._health(service), seconds(slo.window)
+        budget = 1 - slo.objective / 100
+        slot = HALF_HOUR if at < self.now - DAY else SLOT
+        age = max(at - self.start, MINUTE)
+        named = re.search(r"(\d+[mhd])$", record)
+        window = min(seconds(named[1]) if named else period, age)
+        bad, bad_of_period = health.share(at, window), health.share(at, min(period, age))
+        exact = {
+            series.OBJECTIVE: 1 - budget,
+            series.BUDGET: budget,
+            series.WINDOW: period,
+            series.THRESHOLD: seconds(getattr(slo, "threshold", "0s")),
+            series.COVERAGE: min(1.0, age / period),
+            series.BUDGET_REMAINING: 1 - bad_of_period / budget,
+            series.BURN_RATE_PERIOD: bad_of_period / budget,
+            series.GOOD_PERIOD: 1 - bad_of_period,
+            series.REQUESTS_PERIOD: RATE * min(period, age),
+            series.ERRORS_PERIOD: RATE * min(period, age) * bad_of_period,
+            series.SLO_REQUESTS: RATE,
+            series.SLO_ERRORS: RATE * health.share(at, SLOT),
+            series.SLO_REQUESTS_SLOT: RATE * slot,
+            series.SLO_ERRORS_SLOT: RATE * slot * health.share(at, slot),
+            series.AVAILABILITY_30D: 1 - health.share(at, min(30 * DAY, age)),
+        }
+        levels = {
+            "slo:error_budget:burn_rate": bad / budget,
+            "slo:error_budget:consumed": bad / budget * window / period,
+            "slo:error:": bad,
+        }
+        other = next((value for level, value in levels.items() if record.startswith(level)), 1 - bad)
+        return exact.get(record, 0.0 if ":l" in record and "5m" in record and "ratio" not in record else other)
+
+    def _of_service(self, record: str, service: str, labels: dict[str, str], at: int) -> float:
+        """Return what the rules would have recorded of a service, endpoint by endpoint."""
+        bad = self._health(service).share(at, SLOT)
+        wave = 1 + 0.2 * ((at // MINUTE * 7 + len(service)) % 10) / 10
+        slow = 0.08 * wave + bad
+        if "status" in labels:
+            return RATE / 3 * wave * (bad if labels["status"] == "500" else 1 - bad)
+        if "le" in labels:
+            return RATE * {"0.05": 0.4, "0.1": 0.8}.get(labels["le"], 1.0)
+        if record.endswith(("_sum:rate5m", "_count:rate5m")):
+            return RATE / 3 * (1 if "_count" in record else slow)
+        quantile = {series.DURATION_P50: 0.4, series.DURATION_P95: 1.0, series.DURATION_P99: 1.4}.get(record, 1.0)
+        return 3.0 if record == series.IN_PROGRESS else slow * quantile
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Lines of OpenMetrics by metric."""
+
+    history: History
+    lines: dict[str, list[str]] = field(default_factory=dict)
+
+    def gauge(self, record: str, value: float, labels: dict[str, str], wave: float = 0.0) -> None:
+        """Add a series that stays at `value`, or moves up from it by a share of at most `wave`."""
+        text = _labels(labels)
+        found = self.lines.setdefault(record, [])
+        for at in self.history.moments():
+            moved = value * (1 + wave * ((at // MINUTE * 13 + len(text)) % 20) / 20)
+            found.append(f"{record}{{{text}}} {moved:.9g} {at}\n")
+
+    def counter(self, record: str, rate: float, labels: dict[str, str]) -> None:
+        """Add a counter that grows by `rate` a second."""
+        text, start = _labels(labels), self.history.start
+        found = self.lines.setdefault(record, [])
+        found += [f"{record}{{{text}}} {rate * (at - start):.9g} {at}\n" for at in self.history.moments()]
+
+
+def _stack(history: History) -> dict[str, list[str]]:
+    """Return the series about the stack itself, its host, its containers, and the calls between services."""
+    samples = _Samples(history)
+    services = [service.name for service in history.scenario.settings.services]
+    down = "jaeger" if history.scenario.outage else "-"
+    for job in (*SERVICES, *services):
+        samples.gauge("up", 0 if job == down else 1, {"job": job, "instance": job})
+    for job in SERVICES:
+        samples.gauge("process_start_time_seconds", history.start, {"job": job})
+    _containers(samples, services)
+    _host(samples)
+    _calls(samples, services)
+    _prometheus(samples, services)
+    _stores(samples, down)
+    return samples.lines
+
+
+def _containers(samples: _Samples, services: list[str]) -> None:
+    for number, name in enumerate((*CONTAINERS, *services)):
+        labels = {"container": name, "service": name}
+        samples.gauge(containers.CPU, 0.02 + 0.01 * (number % 5), labels, 0.5)
+        samples.gauge(containers.MEMORY, (60 + 40 * (number % 6)) * MEBIBYTE, labels, 0.1)
+        samples.gauge(containers.NETWORK_RECEIVED, 2e4 * (1 + number % 4), labels, 0.6)
+        samples.gauge(containers.NETWORK_SENT, 3e4 * (1 + number % 3), labels, 0.6)
+        if name in CONTAINERS or number % 2:
+            samples.gauge(containers.MEMORY_LIMIT, 512 * MEBIBYTE, labels)
+            samples.gauge(containers.CPU_LIMIT, 1, labels)
+
+
+def _host(samples: _Samples) -> None:
+    disk, history = {"device": "/dev/vda1"}, samples.history
+    samples.gauge(host.DISK_USED, 0.71, disk)
+    filled = GIBIBYTE * 0.3 / DAY
+    samples.lines[host.DISK_FREE] = [
+        f"{host.DISK_FREE}{{{_labels(disk)}}} {29 * GIBIBYTE - (at - history.start) * filled:.0f} {at}\n"
+        for at in history.moments()
+    ]
+
+
+def _calls(samples: _Samples, services: list[str]) -> None:
+    called = dict(enumerate(services[1:12], 1))
+    failing = min(called, default=0) + 2
+    for number, service in called.items():
+        between = {"client": services[(number - 1) // 2], "server": service}
+        samples.gauge(service_graph.CALLS, RATE, between, 0.1)
+        samples.gauge(service_graph.FAILED, RATE * 0.3 if number == failing else 0, between)
+    for service in services:
+        samples.gauge(service_graph.SPANS, 100, {"service": service})
+    samples.gauge("model:version:max", 1, {"service": services[0], "model": "ranker", "version": "2026-11-01"})
+
+
+def _prometheus(samples: _Samples, services: list[str]) -> None:
+    job = {"job": "prometheus"}
+    for record, value in (
+        ("prometheus_tsdb_storage_blocks_bytes", 2.1e9),
+        ("prometheus_tsdb_wal_storage_size_bytes", 1.2e8),
+        ("prometheus_tsdb_head_chunks_storage_size_bytes", 3e7),
+        ("prometheus_tsdb_retention_limit_bytes", 8.0 * GIBIBYTE),
+        ("prometheus_tsdb_retention_limit_seconds", 35.0 * DAY),
+    ):
+        samples.gauge(record, value, job)
+    samples.counter("prometheus_tsdb_head_samples_appended_total", 900, job)
+    samples.counter("prometheus_http_requests_total", 3, {"handler": "/api/v1/query", **job})
+    for group in (*(f"slo-{name}" for name in services[:8]), "containers", "host"):
+        labels = {"rule_group": f"/etc/rules.yml;{group}"}
+        samples.gauge("prometheus_rule_group_last_duration_seconds", 0.01 + len(group) / 1e3, labels, 0.3)
+        samples.gauge("prometheus_rule_group_interval_seconds", 60, labels)
+
+
+def _stores(samples: _Samples, down: str) -> None:
+    searches, reads = {"job": "jaeger", "operation": "find_traces"}, {"job": "loki", "route": "loki_api_v1_query_range"}
+    samples.counter("loki_distributor_bytes_received_total", 4e3, {"job": "loki"})
+    samples.counter("loki_request_duration_seconds_count", 0.5, reads)
+    samples.counter("jaeger_storage_requests", 0.1, searches)
+    samples.counter("otelcol_receiver_accepted_spans", 40, {"job": "jaeger"})
+    queries = {"job": "prometheus", "handler": "/api/v1/query"}
+    for le, share in (("0.1", 0.8), ("1.0", 0.97), ("+Inf", 1.0)):
+        samples.counter("prometheus_http_request_duration_seconds_bucket", 3 * share, {"le": le, **queries})
+        samples.counter("loki_request_duration_seconds_bucket", share / 2, {"le": le, **reads})
+        samples.counter("jaeger_storage_latency_bucket", share / 10, {"le": le, **searches})
+    for what in ("lsm", "vlog"):
+        samples.gauge(f"jaeger_storage_badger_size_bytes_{what}", 4e8, {"job": "jaeger"})
+    for exporter in ("otlp_http/prometheus", "otlp_http/loki", "otlp_grpc/jaeger"):
+        waiting = 3e7 if exporter.endswith(down) else 1e3
+        samples.gauge("otelcol_exporter_queue_size", waiting, {"job": "collector", "exporter": exporter}, 0.2)
+    samples.gauge("otelcol_process_uptime", 1e5, {"job": "collector"})
+
+
+_COUNTED: Final = {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
+_KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PERIOD}
+
+
+def _spread(record: str) -> tuple[dict[str, str], ...]:
+    """Return what tells the series of a record apart, where the rules write more than one."""
+    if record == series.REQUESTS:
+        return tuple(
+            {"endpoint": e, "method": "GET", "status": s}
+            for e in ("/cart", "/items/{id}", "/login")
+            for s in ("200", "500")
+        )
+    if record == series.DURATION_BUCKET:
+        return tuple({"le": le} for le in ("0.05", "0.1", "0.3", "1.0", "+Inf"))
+    if record in (series.DURATION_SUM, series.DURATION_COUNT):
+        return tuple({"endpoint": endpoint} for endpoint in ("/cart", "/items/{id}", "/login"))
+    return ({},)
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+
+
+def _text(lines: dict[str, list[str]]) -> Iterator[str]:
+    for name, samples in lines.items():
+        yield f"# TYPE {name} unknown\n"
+        yield from samples
+    yield "# EOF\n"

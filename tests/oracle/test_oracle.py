@@ -1,0 +1,63 @@
+"""Every case against the truth. `python -m tests.oracle.table` prints them all; NIGHTLY=1 tests them all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from observability.settings import WatchedService
+from tests.oracle.cases import CASES, Case
+from tests.oracle.engine import Shown, observe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.oracle.world import World
+
+NIGHTLY = bool(os.environ.get("NIGHTLY"))
+CLOSE = 0.01
+"""Of the error ratio, relative, and of the remaining budget, in parts of the whole."""
+
+
+def shown(promtool: str, folder: Path, case: Case) -> tuple[World, Shown]:
+    world = case.world().run()
+    service = WatchedService.model_validate({"name": "shop", **case.service})
+    inputs = case.inputs(world)
+    return world, observe(
+        promtool, folder, service, world, inputs, name=case.slo, interval=case.interval, peers=case.peers
+    )
+
+
+def problem(case: Case, world: World, found: Shown) -> str:
+    """Return what is wrong with what an SLO shows; empty where nothing is."""
+    if case.truth == "nothing":
+        full = (world.seconds - 60) / (30 * 86_400)
+        return "" if found.ratio is None or (found.coverage or 0) < full / 2 else "shows a number it cannot know"
+    if found.ratio is None or found.left is None:
+        return "shows nothing"
+    budget = 1 - (1 - found.left) and (1 - found.left) / found.ratio if found.ratio else None
+    left = 1 - world.ratio * budget if budget else 1.0
+    close = abs(found.ratio - world.ratio) <= CLOSE * world.ratio or abs(found.left - left) <= CLOSE
+    less = (found.coverage or 0) * 30 * 86_400 < 0.98 * (world.seconds - 60) - 300
+    return (
+        ""
+        if (close and case.truth != "less coverage") or (less and case.truth != "right")
+        else (
+            f"error ratio {found.ratio:.6f}, truth {world.ratio:.6f}; requests {found.requests} of {world.requests}, "
+            f"errors {found.errors} of {world.errors}; coverage {found.coverage}"
+        )
+    )
+
+
+@pytest.mark.prometheus3
+@pytest.mark.parametrize("case", [c for c in CASES if c.fast or NIGHTLY], ids=lambda case: case.name)
+def test_an_slo_shows_what_happened(promtool: str, tmp_path: Path, case: Case) -> None:
+    world, found = shown(promtool, tmp_path, case)
+    assert problem(case, world, found) == ""
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(CASES) >= 40
+    assert len({case.name for case in CASES}) == len(CASES)
