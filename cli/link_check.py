@@ -169,7 +169,7 @@ def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: 
         yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]
     yield "log line → the trace", lambda: _by_line(query, derived["derivedFields"], request.service, trace)
     known = [service.name for service in watched(settings)]
-    values = {"traceId": trace, "traceID": trace, "serviceName": request.service, "service": known[-1] if known else ""}
+    values = correlation_values(trace, request.service, known[-1] if known else "")
     for spec in CORRELATIONS:
         if known or "${service}" not in json.dumps(dict(spec.query)):
             yield f"correlation {spec.name}", lambda spec=spec: _correlated(query, spec, values)  # type: ignore[misc]
@@ -249,6 +249,19 @@ def _by_line(query: Query, fields: Sequence[Mapping[str, str]], service: str, tr
             if trace in values and _column(query(field["datasourceUid"], {"query": trace}), "spanID"):
                 return f"{expr}, field {field['name']}", f"trace {trace[:8]}…"
     raise LinkError(expr, f"no field of {len(_column(frames, 'Line'))} lines leads to {trace}")
+
+
+def correlation_values(trace: str, telemetry_name: str, service: str) -> dict[str, str]:
+    """Return a value for every variable of the correlations' queries.
+
+    Args:
+        trace: the trace's ID.
+        telemetry_name: `service.name` of the sender.
+        service: the service's name in the recorded series.
+
+    """
+    # `unlinked` only decides whether Grafana shows the link; here its query is run in any case.
+    return {"traceId": trace, "traceID": trace, "unlinked": "{", "serviceName": telemetry_name, "service": service}
 
 
 def _correlated(query: Query, spec: CorrelationSpec, values: Mapping[str, str]) -> tuple[str, str]:
