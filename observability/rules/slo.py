@@ -319,17 +319,19 @@ class _SloRules:
     def _tier(self, record: str, alert: BurnAlert) -> str:
         """Return the burn rates over both windows, the lower of them, by the factor: at 1 the tier fires.
 
-        What a window lacks because the SLO is younger counts as good. A page needs its least number of bad events.
+        For a page, what its long window lacks because the SLO is younger counts as good, and it needs its least number
+        of bad events.
         While the alert fires, the short window holds it down to a third of the factor: it does not end and begin again.
         """
         total = self._read(_REQUESTS.total)
         burn = {
             window: f"{self._read(series.burn_rate(window))} / {alert.factor:g}" for window in (alert.long, alert.short)
         }
-        young = f"{self._filled(alert.long)} unless {total} offset {alert.long}"
-        long = f"{burn[alert.long]} * ({young} or {total} * 0 + 1)"
+        long = burn[alert.long]
         if alert.severity == "page":
-            long = f"{long} and {self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
+            young = f"{self._filled(alert.long)} unless {total} offset {alert.long}"
+            enough = f"{self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
+            long = f"{long} * ({young} or {total} * 0 + 1) and {enough}"
         firing = f"(last_over_time({self._read(record)}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
         short = f"{burn[alert.short]} * (1 + {HELD - 1} * {firing})"
         return f"(({long}) <= ({short}) or ({short}) and ({long}))"

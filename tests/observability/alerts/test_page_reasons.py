@@ -52,7 +52,7 @@ def test_a_tier_of_ones_own_replaces_all_and_leaves_the_others_out() -> None:
     service = {"name": "shop", "targets": ["shop:8000"], "latency": None, "availability": {"burnAlerts": own}}
     settings = settings_of(watchStack=False, services=[service])
     kinds = {a.kind for group in groups(settings) for a in group.alerts if a.slo}
-    assert kinds == {"slo-burning-fast", "slo-budget-nearly-gone"}
+    assert kinds == {"slo-burning-fast", "slo-budget-nearly-gone", "slo-unmeasured"}
     recorded = {rule.record for rule in slo.group(settings.services[0], MINUTE).rules}
     assert {series.burn_rate("12h"), series.PAGE_RATIO} <= recorded
     assert series.TICKET_RATIO not in recorded
