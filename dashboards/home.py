@@ -225,7 +225,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             service,
             Override(name="Requests", width=style.NUMBER + 12),
             Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER),
-            Override(name="P99", **style.LATENCY, width=style.NUMBER),
+            Override(name="P99", **style.LATENCY, width=style.NUMBER + 14),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

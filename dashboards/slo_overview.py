@@ -99,7 +99,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="SLI", width=style.NUMBER),
+            Override(name="SLI", width=style.NUMBER + 14),
             Override(
                 name="Budget left",
                 **style.BUDGET_SHARE,
@@ -139,15 +139,15 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.NUMBER),
-            Override(name="Window", **style.DAYS, width=style.NUMBER - 8),
+            Override(name="Target", width=style.NUMBER + 8),
+            Override(name="Window", **style.DAYS, width=style.NUMBER + 4),
             Override(name="With data", **style.SHARE, width=style.NUMBER - 16),
             Override(
                 name="Exhausted in",
                 unit="s",
                 decimals=0,
                 mappings={"0": ValueText("spent", palette.BAD), (queries.NEVER, None): "never"},
-                width=style.NUMBER + 6,
+                width=style.NUMBER + 22,
             ),
         ],
         no_value=style.NO_RULES_YET,

@@ -222,6 +222,7 @@ def test_settings_are_set_as_shown(real: Sandbox) -> None:
     readme.works(real, "pulumi config set --secret tlsKey < grafana.key")
     readme.works(real, "pulumi config set tlsCertificate < grafana.crt")
     readme.works(real, "pulumi config set --secret oauthClientSecret", stdin="of-the-provider")
+    readme.works(real, "pulumi config set --secret --path scrapeSecrets.nodePassword", stdin="of-the-exporter")
     readme.works(real, "pulumi config set docker:host ssh://me@there")
     after = file.read_text()
     for said in ("BEGIN CERTIFICATE", "ssh://me@there"):
