@@ -105,6 +105,11 @@ def _lines(settings: Settings, service: str, start: int, broken: range) -> Itera
     yield "# EOF\n"
 
 
+SINCE = 10**8
+"""The totals began at the last multiple of so many seconds."""
+PAGE_FACTOR = 14.4
+
+
 def _bad(at: int, window: float, broken: range) -> float:
     """Return the share of bad requests in the `window` seconds before `at`."""
     outage = max(0.0, min(at, broken.stop) - max(at - window, broken.start)) / window
@@ -119,6 +124,8 @@ def _of_slo(name: str, promise: Slo, at: int, broken: range) -> float:
     window = seconds(told[1]) if told else period
     bad = _bad(at, window, broken)
     counted = RATE * (1 if name.endswith(":rate5m") else window)
+    elapsed = at % SINCE
+    total = RATE * elapsed
     told_by_name = {
         series.OBJECTIVE: 1 - budget,
         series.BUDGET: budget,
@@ -127,8 +134,14 @@ def _of_slo(name: str, promise: Slo, at: int, broken: range) -> float:
         series.COVERAGE: 1.0,
         series.BUDGET_REMAINING: 1 - bad / budget,
         # The slots are whole when they end.
-        **dict.fromkeys((series.SLO_REQUESTS_LEAD, series.SLO_ERRORS_LEAD), 0.0),
         **dict.fromkeys((series.SLO_REQUESTS_LATE, series.SLO_ERRORS_LATE), 0.0),
+        **dict.fromkeys((series.SLO_REQUESTS_TOTAL, series.SLO_REQUESTS_MARK), total),
+        **dict.fromkeys((series.SLO_ERRORS_TOTAL, series.SLO_ERRORS_MARK), total * _bad(at, elapsed, broken)),
+        series.SLO_GOOD_TOTAL: total * (1 - _bad(at, elapsed, broken)),
+        series.SLO_MEASURED: 1.0,
+        series.FAILING_SECONDS: float(STEP if at in broken else 0),
+        series.PAGE_RATIO: bad / budget / PAGE_FACTOR,
+        series.TICKET_RATIO: bad / budget,
     }
     told_by_level = {
         "slo:requests:": counted,
