@@ -151,7 +151,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 custom=style.LEFT,
             ),
             Override(name="Target", width=style.NUMBER),
-            Override(name="SLI", width=style.NUMBER + 8),
+            Override(name="SLI", width=style.NUMBER + 14),
             Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
         ],
         no_value=style.NO_RULES_YET,

@@ -80,7 +80,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="SLI", width=style.NUMBER),
+            Override(name="SLI", width=style.NUMBER + 14),
             Override(
                 name="Budget left",
                 **style.BUDGET_SHARE,
@@ -208,7 +208,7 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
         descending=True,
         overrides=[
             Override(name="Trace ID", width=style.NAME),
-            Override(name="Duration", width=style.NUMBER + 12),
+            Override(name="Duration", width=style.NUMBER + 28),
             Override(name="Start time", unit="time: HH:mm:ss", width=style.NUMBER + 12),
         ],
         no_value=NO_TRACE,
