@@ -294,7 +294,6 @@ def test_a_service_that_can_never_work(fields: dict[str, object], accepted: str)
         ("-" * 3_000 + "x_total", "fewer signs"),
         ("{}", "PromQL for events"),
         (5, "PromQL"),
-        (None, "PromQL"),
     ],
 )  # fmt: skip
 def test_events_that_prometheus_would_refuse(promql: object, accepted: str) -> None:
@@ -302,6 +301,12 @@ def test_events_that_prometheus_would_refuse(promql: object, accepted: str) -> N
         said = problems(slo(**{field: promql}))
         assert said.startswith(f"services[0].slos[0].{field}: ")
         assert accepted in said
+
+
+def test_an_slo_counts_good_or_bad_events() -> None:
+    assert "services[0].slos[0].total: null; accepted: PromQL" in problems(slo(total=None))
+    assert "either good or bad" in problems(slo(good=None))
+    load("dev", slo(good=None, bad="failed_total"))
 
 
 @pytest.mark.parametrize(

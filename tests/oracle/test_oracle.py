@@ -51,7 +51,6 @@ def problem(case: Case, world: World, found: Shown) -> str:
     )
 
 
-@pytest.mark.prometheus3
 @pytest.mark.parametrize("case", [c for c in CASES if c.fast or NIGHTLY], ids=lambda case: case.name)
 def test_an_slo_shows_what_happened(promtool: str, tmp_path: Path, case: Case) -> None:
     world, found = shown(promtool, tmp_path, case)

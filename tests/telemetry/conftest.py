@@ -23,6 +23,7 @@ import pytest
 from observability import topology
 from observability.configs import collector, loki, prometheus
 from observability.settings import Settings, load
+from tests.conftest import PROMETHEUS, major
 
 START_SECONDS: Final = 60
 STORE_SECONDS: Final = 20
@@ -198,7 +199,10 @@ def _packed(value: Any) -> bytes:  # noqa: ANN401 - what MessagePack can hold
 
 
 def needed(*binaries: str) -> None:
-    missing = [name for name in binaries if shutil.which(name) is None]
+    paths = {name: shutil.which(name) for name in binaries}
+    missing = [
+        name for name, path in paths.items() if path is None or (name == "prometheus" and major(path) < PROMETHEUS)
+    ]
     if missing:
         pytest.skip(f"not on PATH: {', '.join(missing)}")
 

@@ -23,6 +23,7 @@ from observability import rules
 from observability.configs import prometheus
 from observability.settings import Settings, SettingsError, load
 from observability.settings.presets import PRESETS
+from tests.conftest import PROMETHEUS, major
 from tests.telemetry.conftest import answers, free_port, get, wait_for
 
 GOOD, BAD, SLOW = 8, 2, 1
@@ -157,8 +158,9 @@ class _Target(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a Prometheus that scrapes every library and records the SLOs."""
-    if shutil.which("prometheus") is None:
-        pytest.skip("not on PATH: prometheus")
+    binary = shutil.which("prometheus")
+    if binary is None or major(binary) < PROMETHEUS:
+        pytest.skip("Prometheus 3 is not on PATH")
     folder: Path = tmp_path_factory.mktemp("presets")
     _Target.started = time.monotonic()
     servers, services = [], []

@@ -90,7 +90,6 @@ def test_a_page_ends_when_its_service_is_removed(promtool: Promtool) -> None:
 NIGHTLY = bool(os.environ.get("NIGHTLY"))
 
 
-@pytest.mark.prometheus3
 def test_a_trickle_of_failures_pages_once(promtool: Promtool) -> None:
     """0.1 requests a second of which 5 % fail: at most two pages in a day (in 8 hours, unless NIGHTLY)."""
     chance = random.Random(5)  # noqa: S311 - traffic, not secrets

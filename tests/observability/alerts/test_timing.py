@@ -61,7 +61,6 @@ def allowed(settings: Settings, began: float, pending: float) -> float:
 PHASES = [("15s", "1m", phase) for phase in (0, 15, 30, 45)] + [("5s", "15s", p) for p in (0, 5, 10)]
 
 
-@pytest.mark.prometheus3
 @pytest.mark.parametrize(("scrape", "rule", "phase"), PHASES)
 def test_a_total_outage_pages_in_time(promtool: Promtool, scrape: str, rule: str, phase: int) -> None:
     settings = shop(scrape, rule)

@@ -424,7 +424,6 @@ def test_what_crosses_the_start_of_a_window_leaves_a_share(promtool: Promtool) -
     promtool.evaluate(rules, values, before)
 
 
-@pytest.mark.prometheus3
 @pytest.mark.parametrize("window", ["30m", "1h", "2h", "6h"])
 def test_an_outage_leaves_a_short_window_when_its_last_minute_does(
     promtool: Promtool, rules: slo.RuleGroup, window: str
