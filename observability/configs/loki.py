@@ -94,7 +94,6 @@ def render(settings: Settings) -> str:
             },
             "limits_config": {
                 "retention_period": f"{hours}h",
-                "deletion_mode": "disabled",  # lines go by age alone
                 "allow_structured_metadata": True,
                 "volume_enabled": True,
                 "max_entries_limit_per_query": 5000,
