@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from dashboards import queries, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Override, PanelQuery, Query, Thresholds
+from dashboards.objective_columns import BURN_RATE
 from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules import containers
@@ -32,7 +33,6 @@ QUESTIONS: Final = {
 """What each dashboard answers."""
 DISK_LOW: Final = (0.8, 0.9)
 """From where the disk is a warning, and bad."""
-BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
 def build(settings: Settings) -> DashboardBuilder:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, queries, style, tables, transform
+from dashboards import logs, objective_columns, queries, style, tables, transform
 from dashboards.model import JaegerQuery, Link, Override, Query
+from dashboards.objective_columns import BURN_RATE
 from dashboards.targets import MISSING
 from observability.names import series, uids
 from observability.rules import containers
@@ -24,7 +25,6 @@ COLUMNS: Final = {"traceID": "Trace ID", "traceName": "Trace name", "startTime":
 NO_TRACE: Final = "No trace of this service arrived in this time range. Widen it, or check that it sends spans."
 TELEMETRY_VARIABLE: Final = "telemetry"
 """The name that the chosen service's lines and traces carry, where a service has `serviceName`."""
-BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -71,30 +71,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         ),
         overrides=[
             Override(name="SLO", links=[style.to_slo("$service")]),
-            Override(
-                name="State",
-                unit="none",
-                decimals=0,
-                cell="color-background",
-                mappings=tables.STATE_TEXTS,
-                width=style.STATE,
-                custom=style.LEFT,
-            ),
-            Override(name="SLI", width=style.NUMBER + 14),
-            Override(
-                name="Budget left",
-                **style.BUDGET_SHARE,
-                cell="color-text",
-                thresholds=style.BUDGET,
-                width=style.NUMBER - 10,
-            ),
-            Override(
-                name=BURN_RATE,
-                **style.BURN_RATE,
-                cell="color-text",
-                thresholds=style.burn_thresholds(),
-                width=style.NUMBER - 14,
-            ),
+            *objective_columns.overrides(),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style, tables
+from dashboards import objective_columns, palette, queries, style, tables
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
+from dashboards.objective_columns import BURN_RATE
 from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules.windows import AVAILABILITY_WINDOW, BURN_ALERTS, BURN_WINDOWS, CONSUMED_WINDOWS, LATENCY_WINDOW
@@ -26,7 +27,6 @@ DIAL_TITLE: Final = 12
 BAR_TITLE: Final = 12
 ENDPOINTS: Final = 10
 SLO_LABELS: Final = ("service", "slo", "objective")
-BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -90,30 +90,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            Override(
-                name="State",
-                unit="none",
-                decimals=0,
-                cell="color-background",
-                mappings=tables.STATE_TEXTS,
-                width=style.STATE,
-                custom=style.LEFT,
-            ),
-            Override(name="SLI", width=style.NUMBER + 14),
-            Override(
-                name="Budget left",
-                **style.BUDGET_SHARE,
-                cell="color-text",
-                thresholds=style.BUDGET,
-                width=style.NUMBER - 10,
-            ),
-            Override(
-                name=BURN_RATE,
-                **style.BURN_RATE,
-                cell="color-text",
-                thresholds=style.burn_thresholds(),
-                width=style.NUMBER - 14,
-            ),
+            *objective_columns.overrides(),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

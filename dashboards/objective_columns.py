@@ -1,0 +1,41 @@
+"""The columns that every table of objectives has: state, SLI, budget left, burn rate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards import queries, style, tables
+from dashboards.model import Override
+
+BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
+"""The title of the burn rate's column."""
+
+
+def overrides() -> tuple[Override, ...]:
+    """Return the look of the four columns."""
+    return (
+        Override(
+            name="State",
+            unit="none",
+            decimals=0,
+            cell="color-background",
+            mappings=tables.STATE_TEXTS,
+            width=style.STATE,
+            custom=style.LEFT,
+        ),
+        Override(name="SLI", width=style.NUMBER + 14),
+        Override(
+            name="Budget left",
+            **style.BUDGET_SHARE,
+            cell="color-text",
+            thresholds=style.BUDGET,
+            width=style.NUMBER - 10,
+        ),
+        Override(
+            name=BURN_RATE,
+            **style.BURN_RATE,
+            cell="color-text",
+            thresholds=style.burn_thresholds(),
+            width=style.NUMBER - 14,
+        ),
+    )
