@@ -130,7 +130,7 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
     assert set(labels) == {
         "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
         "reading-proxy-config",
-        "prometheus-secrets", "grafana-secrets",
+        "prometheus-secrets", "grafana-secrets", *(["reading-proxy-secrets"] if settings.webhook else []),
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
     }  # fmt: skip
     assert all(len(found["observability.content"]) == 12 for found in labels.values())

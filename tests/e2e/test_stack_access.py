@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import ON_REQUEST, Sandbox
 from observability import topology
 from observability.versions import image
 from tests.e2e.conftest import wait_for
+from tests.e2e.drill import Inbox, gateway
 from tests.observability.configs.test_reading_proxy import ALLOWED, REFUSED
 
 STATE = "/tmp/unready"  # noqa: S108 - in its container
 PROXY = "/api/datasources/proxy/uid"
+HIDDEN = "hidden-from-every-viewer"
+NOTIFICATIONS = (
+    "/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/receivers",
+    "/api/alertmanager/grafana/config/api/v1/alerts",
+    "/api/alertmanager/grafana/config/api/v1/receivers",
+    "/api/alertmanager/grafana/api/v2/receivers",
+    "/api/v1/notifications/receivers",
+    "/api/v1/provisioning/contact-points",
+    "/api/v1/provisioning/contact-points?decrypt=true",
+    "/api/v1/provisioning/contact-points/export?decrypt=true",
+    "/api/v1/provisioning/policies/export",
+)
+"""Where Grafana tells of contact points."""
+
+
+@pytest.fixture(scope="module")
+def inbox(engine: DockerClient) -> Iterator[Inbox]:
+    """Everybody who is told."""
+    box = Inbox(gateway(engine))
+    with box.open():
+        yield box
+
+
+@pytest.fixture(scope="module")
+def real(make_real: Callable[[str], Sandbox], inbox: Inbox) -> Iterator[Sandbox]:
+    stack, receiver = make_real("e2e-access"), f"http://{inbox.host}:{inbox.webhook_port}"
+    stack.configure(alertWebhookUrl=f"http://me:{HIDDEN}@{receiver.partition('://')[2]}/{HIDDEN}?$x={HIDDEN}")
+    stack.pulumi("stack", "init")
+    stack.pulumi("config", "set", "--secret", "alertSlackUrl", f"{receiver}/slack/{HIDDEN}")
+    stack.pulumi("config", "set", "--secret", "alertPagerdutyKey", HIDDEN)
+    stack.up()
+    yield stack
+    stack.sweep()
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +105,25 @@ def test_a_viewer_still_reads(real: Sandbox, viewer: GrafanaApi) -> None:
     for source in topology.WRITTEN_BY_COLLECTOR:
         health: Any = real.grafana().request("GET", f"/api/datasources/uid/{source.name}/health")
         assert health["status"] == "OK", health
+
+
+def test_the_dead_mans_switch_comes_by_way_of_the_relay(real: Sandbox, inbox: Inbox) -> None:
+    assert real.serves("reading-proxy")
+    wait_for(lambda: any(body["commonLabels"].get("severity") == "watchdog" for _, body in list(inbox.hooks)), 240)
+
+
+@pytest.mark.parametrize("path", NOTIFICATIONS)
+def test_a_viewer_does_not_see_where_notifications_go(viewer: GrafanaApi, path: str) -> None:
+    credential = base64.b64encode(viewer.auth.encode()).decode()
+    request = urllib.request.Request(f"{viewer.url}{path}", headers={"Authorization": f"Basic {credential}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            shown = answer.read().decode()
+    except urllib.error.HTTPError as error:
+        assert error.code in {403, 404}, path
+        return
+    assert HIDDEN not in shown
+    assert "reading-proxy" in shown or "url" not in shown
 
 
 def test_no_line_is_deleted_even_past_the_proxy(real: Sandbox) -> None:
