@@ -29,7 +29,7 @@ from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
-_NO_STACK = "no stack named"
+_NO_STACK = re.compile("no stack (named|selected)")
 """In what Pulumi prints about a stack that does not exist."""
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
 
@@ -135,7 +135,7 @@ class Pulumi:
         try:
             self._decrypt()
         except UserError as error:
-            if _NO_STACK not in str(error):
+            if not _NO_STACK.search(str(error)):
                 raise
             self.output("stack", "select", "--create", self.stack)
             self._decrypt()

@@ -157,7 +157,7 @@ def _held(real: Sandbox) -> Iterator[None]:
         ["python", "-c", GUARD],
         name=f"observability-{real.name}-guard",
         environment={"PASSWORD": key},
-        network=f"observability-{real.name}",
+        network=f"observability-{real.name}-edge",
         hostname="guard",
         detach=True,
     )
