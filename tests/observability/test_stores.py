@@ -69,7 +69,8 @@ def test_prometheus_sends_everything_on_with_its_password_in_a_file(user: str) -
     (client,) = document["remote_write"]
     assert client["url"] == URL
     assert client["headers"] == {"X-Scope-OrgID": "shop-prod"}
-    assert client["send_exemplars"] and client["send_native_histograms"]
+    assert client["send_exemplars"]
+    assert client["send_native_histograms"]
     assert client["queue_config"]["retry_on_http_429"]
     assert "hidden-password" not in text
     given = client["basic_auth"]["password_file"] if user else client["authorization"]["credentials_file"]
@@ -90,6 +91,7 @@ def test_the_copy_is_a_data_source_of_its_own() -> None:
     specs = {spec.uid: spec for spec in datasources.datasources(read)}
     copy, whole = specs["prometheus-long-term"], specs["prometheus"]
     assert (copy.type, copy.url, copy.default) == ("prometheus", READ, False)
-    assert whole.default and whole.endpoint is None
+    assert whole.default
+    assert whole.endpoint is None
     assert copy.endpoint is not None
     assert copy.endpoint.tenant == "shop"

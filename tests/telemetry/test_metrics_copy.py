@@ -188,7 +188,7 @@ def test_nothing_is_lost_while_the_other_store_is_away(engine: Engine, sender: S
 
 
 def test_what_is_copied_survives_a_kill_of_prometheus(engine: Engine, sender: Sender) -> None:
-    """What Prometheus had not sent when it was killed stays missing in the copy: after a start it does not look back."""
+    """What Prometheus had not sent when it was killed stays missing in the copy: it does not look back."""
     engine.start()
     sender.start()
     copied = sender.push(0)
