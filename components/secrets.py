@@ -36,6 +36,7 @@ class Secrets:
     otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
+    metrics_store_password: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
 
@@ -61,6 +62,7 @@ def secrets(settings: Settings) -> Secrets:
         otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
+        metrics_store_password=_configured(settings.metrics_password),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
     )
 

@@ -54,6 +54,7 @@ SecretName = Literal[
     "otlp_token",
     "demo_token",
     "webhook",
+    "metrics_store_password",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""
 
