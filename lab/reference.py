@@ -175,7 +175,7 @@ def _outputs() -> str:
     )
 
 
-def exported(program: Path = ROOT / "__main__.py") -> Iterator[str]:
+def exported(program: Path = ROOT / "components" / "stack.py") -> Iterator[str]:
     """Yield the names that `program` exports, in order."""
     for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pulumi.export":
