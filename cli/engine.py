@@ -69,8 +69,8 @@ class Engine:
 
     def containers(self) -> list[Container]:
         """Return the containers of the stack's services, without the loaders."""
-        found = self.client.containers.list(all=True, filters={"label": f"{labels.STACK}={self.stack}"})
-        return [c for c in found if labels.SPEC in c.labels]
+        containers = self.client.containers.list(all=True, filters={"label": f"{labels.STACK}={self.stack}"})
+        return [c for c in containers if labels.SPEC in c.labels]
 
     def settle(self) -> None:
         """Wait, at most SETTLE_SECONDS, until every container has been checked for the first time."""

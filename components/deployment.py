@@ -16,7 +16,7 @@ from components.files import digest
 from components.grafana_api import GrafanaApi
 from dashboards.catalogue import dashboards
 from observability import alerts
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.names.uids import DEPLOYMENT_TAG as TAG
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def facts(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
     """
     return {
         **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
-        **{f"dashboard {found.uid}": _digest(found.json) for found in dashboards(settings)},
+        **{f"dashboard {dashboard.uid}": _digest(dashboard.json) for dashboard in dashboards(settings)},
         **{
-            f"alerts {group.name}": _digest(repr([(alert, told(alert, settings)) for alert in group.alerts]))
+            f"alerts {group.name}": _digest(
+                repr([(alert, alert_annotations(alert, settings)) for alert in group.alerts])
+            )
             for group in alerts.groups(settings)
         },
     }
@@ -47,17 +49,17 @@ def facts(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return in words what differs, in the order of the new."""
-    found = []
+    changed = []
     for name in (*new, *(name for name in old if name not in new)):
         before, after = old.get(name), new.get(name)
         if before == after:
             continue
         if before is None or after is None:
-            found.append(f"{name} {'added' if before is None else 'removed'}")
+            changed.append(f"{name} {'added' if before is None else 'removed'}")
             continue
         (was, _, _), (now, _, tells) = before.partition(" "), after.partition(" ")
-        found.append(f"{name} {was} → {now}" if tells and was != now else name)
-    return found
+        changed.append(f"{name} {was} → {now}" if tells and was != now else name)
+    return changed
 
 
 def _digest(text: str) -> str:
@@ -81,13 +83,13 @@ class DeploymentProvider(ResourceProvider):
 
     def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
         """Mark what changed; another password alone is no deployment."""
-        if found := changes(old[_FACTS], new[_FACTS]):
-            self._mark(new, found)
+        if changed := changes(old[_FACTS], new[_FACTS]):
+            self._mark(new, changed)
         return UpdateResult(outs=new)
 
     @staticmethod
-    def _mark(props: dict[str, Any], found: list[str]) -> None:
-        body = {"text": f"pulumi up: {', '.join(found)}", "tags": [TAG, f"stack:{props['stack']}"]}
+    def _mark(props: dict[str, Any], changed: list[str]) -> None:
+        body = {"text": f"pulumi up: {', '.join(changed)}", "tags": [TAG, f"stack:{props['stack']}"]}
         api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props.get("ca", "")))
         api.request("POST", "/api/annotations", body)
 
