@@ -18,6 +18,7 @@ def run(context: Context, *, refresh: bool) -> int:
     With `refresh`, what somebody or something changed in Grafana or on the host is corrected too.
     """
     settings = context.settings
+    policies.check_digests(settings)
     context.engine.pull(settings)
     with lock.held(context):
         prepare_stack(context)

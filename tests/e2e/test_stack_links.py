@@ -188,7 +188,7 @@ def test_what_up_changed_is_marked_once(real: Sandbox) -> None:
         return [mark["text"] for mark in result]
 
     assert marks() == ["pulumi up: first deployment"]
-    real.edit("dashboards/logs.py", "No data: nothing that fits", "No data: nothing at all that fits")
+    real.edit("dashboards/logs.py", "No error matches in this time range.", "No error matches in these hours.")
     real.up()
     real.up()
     assert marks() == ["pulumi up: dashboard logs", "pulumi up: first deployment"]

@@ -67,8 +67,8 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
         ),
         (
             "components/correlations.py",
-            "pulumi.Output.secret(auth)",
-            "pulumi.Output.unsecret(auth)",
+            "pulumi.Output.secret(args.auth)",
+            "pulumi.Output.unsecret(args.auth)",
             "input auth is a secret in plain text",
         ),
         (
