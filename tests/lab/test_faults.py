@@ -66,7 +66,7 @@ def test_every_port_gets_every_kind(port: str) -> None:
     kinds = {
         "malformed",
         "method",
-        "outward",
+        "traversal",
         "json",
         "shape",
         "too short",
@@ -126,7 +126,7 @@ def test_an_alarm_that_ends_and_comes_back_is_the_same_alarm(monkeypatch: pytest
     alarms.poll(api)
     assert (alarms.fired["A"].began, alarms.fired["A"].ended) == (began, float("inf"))
     alarms.poll(api)
-    assert alarms.summary() == "page 'A' after 0 s, over after 0 s"
+    assert alarms.summary() == "page 'A' after 0 s, resolved after 0 s"
 
 
 def test_what_was_lost_is_told_by_signal() -> None:
