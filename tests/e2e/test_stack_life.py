@@ -11,7 +11,7 @@ import pytest
 
 from components.checks import PROCESSES
 from lab.sandbox import PASSPHRASE, Sandbox
-from observability import versions
+from observability import topology, versions
 from observability.configs.correlations import CORRELATIONS
 from observability.names import labels
 from observability.settings import CONTAINERS, ENGINE_FILTER
@@ -274,8 +274,9 @@ def test_production_refuses_to_lose_data(make_real: Callable[..., Sandbox]) -> N
     for done in (prod.pulumi("destroy", "--yes"), prod.run("destroy", YES=prod.name)):
         assert done.returncode != 0
         assert "protect" in done.stdout + done.stderr
-    for service in CONTAINERS:
-        assert prod.container(service).status == "running"
-        if service != ENGINE_FILTER:
-            assert prod.docker.volumes.get(f"observability-{prod.name}-{service}-data")
+    for part in topology.PARTS:
+        if part.name in CONTAINERS:
+            assert prod.container(part.name).status == "running"
+            if part.data:
+                assert prod.docker.volumes.get(f"observability-{prod.name}-{part.name}-data")
     prod.sweep()

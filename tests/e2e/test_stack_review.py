@@ -75,7 +75,7 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
             "components/content.py",
             "title=title, opts=opts_for(provider)",
             "title=pulumi.Output.unsecret(auth), opts=opts_for(provider)",
-            "repeats in plain text what is a secret elsewhere",
+            "repeats in plain text the secret",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.bootstrap import ROOT
+from tests import readme
 
 _MADE_BY_THE_TEST = "imported/"
 _SOURCES = (".py", ".toml", ".json", ".yaml", ".md")
@@ -37,3 +38,20 @@ def test_what_a_module_edits_is_in_the_file(module: Path) -> None:
 def test_edits_are_found() -> None:
     modules = (ROOT / "tests" / "e2e").glob("test_*.py")
     assert sum(len(list(_edits(module))) for module in modules) > 15
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "tests" / "e2e").glob("test_*.py")), ids=lambda m: m.stem)
+def test_every_command_that_a_module_runs_is_in_a_document(module: Path) -> None:
+    """`readme.works(stack, "make …")` runs a command as a document shows it."""
+    shown = readme.shown()
+    run = [
+        node.args[1].value
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "readme"
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    ]
+    assert [command for command in run if command not in shown] == []
