@@ -167,9 +167,9 @@ def test_texts_know_what_is_hidden() -> None:
 
 def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: Settings) -> None:
     """But for secrets, whose marks a mocked run takes off; the real engine is asked in tests/e2e."""
-    requests = policies.config(settings)["data-is-protected"]
+    configuration = policies.config(settings)["data-is-protected"]
     for registered in program:
-        resource = Resource(registered.type, registered.name, registered.inputs, settings.protect_data, requests)
+        resource = Resource(registered.type, registered.name, registered.inputs, settings.protect_data, configuration)
         for check in (
             checks.ports_are_local_or_explained,
             checks.container_has_limits_and_health_check,
@@ -182,9 +182,9 @@ def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: S
 
 
 def test_production_asks_for_protection(settings: Settings) -> None:
-    requests = policies.config(settings)
-    assert requests == {
+    configuration = policies.config(settings)
+    assert configuration == {
         "data-is-protected": {"protected": settings.stack == "prod"},
         "images-have-digests": {"required": settings.stack == "prod"},
     }
-    assert json.dumps(requests)
+    assert json.dumps(configuration)
