@@ -16,7 +16,7 @@ from pulumiverse_grafana import alerting
 
 from observability import endpoints
 from observability.alerts import groups, messages, routing
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         no_data_state=alert.missing.no_data,
         exec_err_state=alert.missing.exec_error,
         labels=alert.labels,
-        annotations=told(alert, settings),
+        annotations=alert_annotations(alert, settings),
         notification_settings=_receiver(alert, settings),
         datas=[
             *(_data(name, alert.datasource, query(name, alert)) for name in alert.queries),
