@@ -13,6 +13,7 @@ from dashboards import queries
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
+from observability.rules.exclusions import now_excluded
 from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, ENOUGH_COVERAGE, BurnAlert, burn_alerts, canonical
 from observability.settings import AvailabilitySlo, LatencySlo, seconds
 from observability.watched import STACK
@@ -65,7 +66,7 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
             yield promise.unmeasured()
     # The stack's own services are targets of the stack's own alert.
     if service not in STACK and service.absence_alerts:
-        yield from _absence(service, service.owner or settings.owner)
+        yield from _absence(service, service.owner or settings.owner, _quiet(service, settings))
 
 
 class _Promise:
@@ -188,7 +189,13 @@ class _Promise:
         )
 
 
-def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
+def _quiet(service: WatchedService, settings: Settings) -> str:
+    """Return 1 while everything of a service is excluded, as in maintenance, else 0; empty where nothing ever is."""
+    excluded = now_excluded([x for x in settings.exclusions if not x.slos and x.applies(service.name)])
+    return f"(0 * ({excluded}) + 1 or vector(0))" if excluded else ""
+
+
+def _absence(service: WatchedService, owner: str, quiet: str) -> Iterator[Alert]:
     """Yield what says that a service's numbers are not there, which its error ratios cannot.
 
     Scraped, it is gone when no target answers; pushed, when neither request counters nor its resource (`target_info`)
@@ -210,7 +217,7 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
         severity="page",
         service=name,
         owner=owner,
-        queries={"there": f"sum({targets}) or vector(0)" if scraped else pushing},
+        queries={"there": _or_quiet(f"sum({targets}) or vector(0)" if scraped else pushing, quiet)},
         condition="$there < 1",
         summary=(
             f"Prometheus reaches none of {name}'s targets."
@@ -223,19 +230,31 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     if not scraped:
         return
     if service.counts_requests:
-        yield _uncounted(service, owner, panel, counted, targets)
+        yield _uncounted(service, owner, panel, _or_quiet(counted, quiet), targets)
     yield Alert(
         kind="target-down",
         title=f"{name}: a target is down",
         severity="ticket",
         service=name,
         owner=owner,
-        queries={"down": f"count({targets} == 0) or vector(0)", "there": f"sum({targets}) or vector(0)"},
+        queries={
+            "down": _unless_quiet(f"count({targets} == 0) or vector(0)", quiet),
+            "there": f"sum({targets}) or vector(0)",
+        },
         condition="$down >= 1 && $there >= 1",
         summary=(f"{helpers.count('down')} of {name}'s targets do not answer; {helpers.count('there')} still do."),
         panel=panel,
         pending="5m",
     )
+
+
+def _or_quiet(there: str, quiet: str) -> str:
+    """Return what counts as there: at least 1 while the service is excluded."""
+    return f"({there}) + {quiet}" if quiet else there
+
+
+def _unless_quiet(count: str, quiet: str) -> str:
+    return f"({count}) * (1 - {quiet})" if quiet else count
 
 
 def _uncounted(service: WatchedService, owner: str, panel: PanelRef, counted: str, targets: str) -> Alert:
