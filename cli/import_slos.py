@@ -105,7 +105,13 @@ def services(found: Iterable[Found]) -> list[dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
     for one in found:
         if not one.refused:
-            empty = {"name": one.service, "selector": one.selector, "availability": None, "latency": None, "slos": []}
+            empty: dict[str, Any] = {
+                "name": one.service,
+                "selector": one.selector,
+                "availability": None,
+                "latency": None,
+                "slos": [],
+            }
             made.setdefault(one.service, empty)["slos"].append(one.slo)
             if one.owner:
                 one.slo.setdefault("owner", one.owner)
