@@ -34,6 +34,7 @@ class Secrets:
     oauth_client_secret: pulumi.Output[str] | None
     otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
+    metrics_store_password: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
 
@@ -58,6 +59,7 @@ def secrets(settings: Settings) -> Secrets:
         oauth_client_secret=_configured(settings.oauth_client_secret),
         otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
+        metrics_store_password=_configured(settings.metrics_password),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
     )
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from observability import topology
+from observability.settings import field_of
 from observability.topology import Endpoint, Part
 
 if TYPE_CHECKING:
     from observability.settings import Settings
+    from observability.settings.stores import FarStore
 
 
 def reads(part: Part) -> Endpoint:
@@ -29,6 +31,30 @@ def writes(part: Part) -> Endpoint:
     """Return where a store takes what the collector sends."""
     port = "otlp-grpc" if "otlp-grpc" in part.ports else "http"
     return Endpoint(f"http://{part.address(port)}")
+
+
+def metrics_copy(settings: Settings) -> Endpoint | None:
+    """Return where Prometheus sends a copy of everything, None where it keeps it to itself."""
+    return _far(settings.metrics, settings.metrics.write_url, "metricsPassword", settings)
+
+
+def metrics_long_term(settings: Settings) -> Endpoint | None:
+    """Return where Grafana reads that copy, None where nobody does."""
+    return _far(settings.metrics, settings.metrics.query_url, "metricsPassword", settings)
+
+
+def _far(store: FarStore, url: str, secret: str, settings: Settings) -> Endpoint | None:
+    if not url:
+        return None
+    given = getattr(settings, field_of(secret) or secret) is not None
+    return Endpoint(
+        url,
+        external=True,
+        tenant=store.tenant,
+        user=store.user,
+        secret=secret if given else "",
+        ca_certificate=store.ca_certificate,
+    )
 
 
 def pushes(*, grpc: bool = False) -> Endpoint:

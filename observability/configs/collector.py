@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, topology
-from observability.configs import intake, lines, otelcol, otlp_outside
+from observability.configs import intake, lines, otelcol, otlp_outside, output
 from observability.configs.process import Process
 from observability.names import labels
 from observability.names.paths import CONFIG
@@ -104,14 +104,15 @@ def render(settings: Settings) -> str:
                 ),
                 "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
                 "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                "logs/containers": _pipeline(
+                # Masked before they are on disk, and again when a secret may have been put together.
+                "logs/printed": _pipeline(
                     ["fluent_forward"],
-                    [
-                        "transform/output",
-                        "transform/read",
-                        *_masking("log", mask),
-                        "groupbyattrs/output",
-                    ],
+                    ["transform/output", *_masking("log", mask), "transform/packed"],
+                    [output.FILE],
+                ),
+                "logs/containers": _pipeline(
+                    [output.RECEIVER],
+                    ["transform/joined", "transform/read", "groupbyattrs/output"],
                     ["otlp_http/loki"],
                 ),
             },
@@ -147,6 +148,8 @@ def render(settings: Settings) -> str:
             "filter/counts": intake.only_counts(),
             "transform/counts": intake.counts(),
             "transform/output": lines.of_containers(settings),
+            "transform/packed": output.packed(),
+            "transform/joined": lines.joined(mask),
             "transform/read": lines.read(),
             # Nothing to store, and the receiver would refuse its whole request.
             "filter/empty": {
@@ -181,6 +184,7 @@ def render(settings: Settings) -> str:
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
             },
             "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+            output.FILE: output.exporter(DATA),
         },
     }
     return to_yaml("collector", otlp_outside.added(settings, document))
@@ -207,6 +211,7 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
         "otlp": otelcol.receiver(settings.cors_origins),
         "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
+        output.RECEIVER: output.receiver(DATA),
         "host_metrics": {
             "collection_interval": settings.scrape_interval,
             "scrapers": {

@@ -39,6 +39,7 @@ SecretName = Literal[
     "oauth_client_secret",
     "otlp_token",
     "demo_token",
+    "metrics_store_password",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""
 

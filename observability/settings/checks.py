@@ -58,6 +58,7 @@ def across(settings: Settings) -> list[str]:
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
+    problems += _far_stores(settings)
     problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
@@ -171,6 +172,23 @@ def _oauth(settings: Settings) -> list[str]:
     if settings.oauth_client_secret is not None and not settings.oauth:
         return ["oauth: {}; accepted: {clientId, authUrl, tokenUrl}, because oauthClientSecret is set"]
     return []
+
+
+def _far_stores(settings: Settings) -> list[str]:
+    """Return what is wrong with stores elsewhere."""
+    problems = []
+    metrics = settings.metrics
+    if metrics.query_url and not metrics.write_url:
+        problems.append(
+            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
+        )
+    for signal, store, password in (("metrics", metrics, settings.metrics_password),):
+        key = f"{signal}Password"
+        if store.user and password is None:
+            problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
+        if password is not None and not store.far:
+            problems.append(f"{signal}.writeUrl: ''; accepted: whom {key} is for, because it is set")
+    return problems
 
 
 def _services(settings: Settings) -> list[str]:

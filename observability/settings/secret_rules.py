@@ -12,6 +12,7 @@ OPTIONAL_SECRETS = frozenset(
         "tlsKey",
         "oauthClientSecret",
         "scrapeSecrets",
+        "metricsPassword",
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""
