@@ -89,7 +89,7 @@ def averaged(text: str, where: Located) -> Sampled | None:
     if not isinstance(share, BinaryExpr) or str(share.op) != "/" or found.lhs.val != 1:
         return None
     over, under = _over_time(share.lhs, "sum_over_time"), _over_time(share.rhs, "count_over_time")
-    return Sampled(over) if over is not None and over == under else None
+    return Sampled(over.removesuffix("{}")) if over is not None and over == under else None
 
 
 def selector(texts: list[str], service: str) -> str:

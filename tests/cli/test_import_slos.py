@@ -116,7 +116,7 @@ def test_pyrra() -> None:
     }
     assert states(found) == dict.fromkeys(found, "imported") | {"ingress-errors": "partly"}
     assert [(n.line, n.text) for n in found["ingress-errors"].notes] == [
-        (26, "grouping by host: one SLO for all of them")
+        (25, "grouping by host: one SLO for all of them")
     ]
     assert found["mail-native"].slo["alerting"] is False
     assert (found["mail-errors"].service, found["mail-errors"].slo["window"]) == ("mail", "28d")
