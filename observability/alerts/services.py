@@ -60,7 +60,8 @@ def evaluation_seconds(settings: Settings) -> int:
 def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
     for name, slo in service.slo_by_name.items():
         if slo.alerting:
-            promise = _Promise(service, name, slo, slo.owner or settings.owner)
+            excluded = any(x.applies(service.name, name) for x in settings.exclusions)
+            promise = _Promise(service, name, slo, slo.owner or settings.owner, excluded=excluded)
             yield from (promise.burning(severity) for severity in _KINDS if promise.tiers(severity))
             yield promise.nearly_gone()
             yield promise.unmeasured()
@@ -72,8 +73,9 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
 class _Promise:
     """The alerts of one SLO."""
 
-    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str) -> None:
+    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str, *, excluded: bool = False) -> None:
         self.service, self.name, self.slo, self.owner = service.name, name, slo, owner
+        self.excluded = excluded
         self.labels = {"service": service.name, "slo": name}
 
     def burning(self, severity: Literal["page", "ticket"]) -> Alert:
@@ -137,6 +139,8 @@ class _Promise:
         elif not isinstance(self.slo, LatencySlo):
             blind = f"(sum({requests}) > 0) * (({counted}) == bool 0)"
             why = "nothing matches what it counts"
+        if self.slo.time_slice is not None or self.excluded:  # what is counted is not what there is
+            blind = f"sum({requests}) unless on () {queries.select(series.SLO_MEASURED, _equals(self.labels))}"
         return self._alert(
             kind="slo-unmeasured",
             title=f"{self.service} {self.name}: requests are not measured",

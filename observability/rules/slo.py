@@ -316,6 +316,8 @@ class _SloRules:
             same = f"{more} + {before} and on () ({last} == on () ({number}))"
             yield self._rule(record, f"{same} or 0 * {more} and on () {last} or {more}")
         yield self._rule(series.SLO_PERIOD, f"0 * {slot} + on () group_left () ({number})")
+        for made in (_REQUESTS, _ERRORS):
+            yield self._rule(made.period, self._within(made, self.window))
 
     def _in_period(self, record: str) -> str:
         """Return what a sum of this month or quarter has reached."""
@@ -335,7 +337,8 @@ class _SloRules:
         yield self._rule(made.slot, f"{since} and on () ({due})")
         yield self._rule(made.mark, f"{total} and on () ({due})")
         yield self._rule(made.late, f"{since} or 0 * {self._read(series.BUDGET)}")
-        yield self._rule(made.period, self._within(made, self.window))
+        if not self.slo.calendar:
+            yield self._rule(made.period, self._within(made, self.window))
 
     def _within(self, made: _Made, window: str) -> str:
         """Return how many events a window holds: never below 0, which two counters that are not in step can give.

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dashboards import executive_slo_report, queries, report_queries, slo_overview
+from observability import alerts
 from observability.names import series
 from observability.rules import exclusions, slo
-from observability.settings import Exclusion, WatchedService
+from observability.settings import Exclusion, Settings, WatchedService, checks
+from observability.watched import STACK
 from tests.observability.rules.conftest import near
 from tests.observability.rules.test_slo_numbers import of
 
@@ -132,3 +135,65 @@ def test_spans_are_merged_and_cut_at_the_first_of_a_month() -> None:
 def test_what_is_no_exclusion_is_refused(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Exclusion.model_validate({"reason": "x"} | wrong)
+
+
+def settings_of(*excluded: dict[str, Any], **more: object) -> Settings:
+    services = [{"name": "checkout", "targets": ["checkout:8000"], "latency": None} | more]
+    once_a_year = {"start": "2026-11-20T22:00Z", "end": "2026-11-21T22:00Z", "reason": "Database upgrade"}
+    return Settings.model_validate(
+        {"stack": "test", "services": services, "exclusions": [once_a_year | one for one in excluded]}
+    )
+
+
+def test_a_service_that_is_not_there_is_refused() -> None:
+    (problem,) = checks.across(settings_of({"services": ["chekout"]}))
+    assert problem.startswith("exclusions[0].services: 'chekout'; accepted: names of services: checkout, grafana")
+    (problem,) = checks.across(settings_of({"services": ["checkout"], "slos": ["latency"]}))
+    assert problem == "exclusions[0].slos: 'latency'; accepted: SLOs of these services: availability"
+    assert checks.across(settings_of({"services": ["checkout"], "slos": ["availability"]})) == []
+    assert tuple(service.name for service in STACK) == checks.WATCHED_BY_ITSELF
+
+
+def test_too_many_are_refused() -> None:
+    (problem,) = checks.across(settings_of(*[{} for _ in range(checks.MOST_EXCLUSIONS + 1)]))
+    assert problem.startswith("exclusions: 51 of them; accepted: at most 50")
+
+
+def test_windows_and_slices_that_do_not_fit_are_refused() -> None:
+    (problem,) = checks.across(settings_of(availability={"window": "quarter"}))
+    assert "with prometheusRetention of at least 92d; it is 40d" in problem
+    assert checks.across(settings_of(availability={"window": "Month"})) == []
+    slices = settings_of(availability={"timeSlice": {"atLeast": 95}}).model_copy(update={"rule_interval": "5m"})
+    (problem,) = checks.across(slices)
+    assert "timeSlice.length: '1m'; accepted: a multiple of ruleInterval, which is 5m" in problem
+
+
+def test_alerts_and_dashboards_know_of_it() -> None:
+    settings = settings_of({"services": ["checkout"]})
+    plain = settings.model_copy(update={"exclusions": ()})
+    changed = {
+        alert.kind
+        for old, new in zip(alerts.groups(plain), alerts.groups(settings), strict=True)
+        for before, alert in zip(old.alerts, new.alerts, strict=True)
+        if before != alert
+    }
+    assert changed == {"service-gone", "service-uncounted", "target-down", "slo-unmeasured"}
+    report = executive_slo_report.build(settings).to_json()
+    assert "Database upgrade" in report
+    assert "2026-11-20T22:00Z to 2026-11-21T22:00Z" in report
+    assert "Database upgrade" in slo_overview.build(settings).to_json()
+    assert "What does not count?" not in executive_slo_report.build(plain).to_json()
+
+
+def test_what_dashboards_ask_of_it_is_valid(promtool: Promtool) -> None:
+    settings = settings_of(
+        {}, {"services": ["checkout"], "reason": "x", "weekdays": ["sunday"], "start": "22:00", "end": "23:00"}
+    )
+    asked = {
+        "slo:excluded:now": queries.excluded(settings),
+        "slo:excluded:weeks": report_queries.good(settings, "7d", "7d"),
+        "slo:excluded:blocks": report_queries.block_failed(settings),
+    }
+    rules = tuple(slo.RecordingRule(name, expr.replace("$__range", "1h"), {}) for name, expr in asked.items())
+    result = promtool.lint({"asked.yml": slo.to_yaml(slo.RuleGroup("asked", "1m", rules))})
+    assert result.returncode == 0, result.stdout + result.stderr
