@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,9 +65,20 @@ def across(settings: Settings) -> list[str]:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
+    webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
+    if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
+        problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
     if settings.alert_email and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _alerts(settings: Settings) -> list[str]:
