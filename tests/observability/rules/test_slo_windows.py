@@ -116,41 +116,34 @@ def test_a_minute_of_which_nothing_is_known_counts_neither_way(promtool: Promtoo
 
 @pytest.mark.parametrize("window", ["month", "quarter"])
 def test_a_budget_begins_anew_on_the_first(promtool: Promtool, window: str) -> None:
-    """A service that began on 30 January fails on that day and on 1 February; the quarter has both."""
+    """A service that began on 31 January at 12:00 fails then, and again on 1 February; the quarter has both."""
     rules = rules_of({"objective": 99, "window": window}, "5m")
-    before = f"_x{29 * DAY}"
-    inputs = {
-        GOOD: f"{before} 0+10x{4 * DAY}",
-        BAD: f"{before} 0x720 1+1x499 500x{2 * DAY - 1220} 501+1x299 800x{2 * DAY}",
-    }
+    inputs = {GOOD: f"0+10x{DAY}", BAD: "0x120 1+1x499 500x220 501+1x299 800x300"}
     both = window == "quarter"
     length = 90 if both else 28
+    requests = 10 * (23 if both else 11) * 60
     checks = [
-        ("30d12h", *near(of(series.ERRORS_PERIOD), 500)),
-        ("30d12h", *near(of(series.REQUESTS_PERIOD), 10 * 1.5 * DAY + 500, 0.01)),
-        ("31d12h", *near(of(series.ERRORS_PERIOD), 800 if both else 300)),
-        ("31d12h", *near(of(series.REQUESTS_PERIOD), 10 * (2.5 if both else 0.5) * DAY + (800 if both else 300), 0.02)),
-        ("31d12h", *near(of(series.COVERAGE), (2.5 if both else 0.5) / length, 0.02)),
-        ("31d12h", of(series.WINDOW), 86_400 * length),
+        ("11h", *near(of(series.ERRORS_PERIOD), 500)),
+        ("11h", *near(of(series.REQUESTS_PERIOD), 10 * 11 * 60 + 500, 0.01)),
+        ("23h", *near(of(series.ERRORS_PERIOD), 800 if both else 300)),
+        ("23h", *near(of(series.REQUESTS_PERIOD), requests + (800 if both else 300), 0.02)),
+        ("23h", *near(of(series.COVERAGE), (23 if both else 11) / 24 / length, 0.02)),
+        ("23h", of(series.WINDOW), 86_400 * length),
     ]
-    promtool.evaluate(rules, inputs, checks)
+    promtool.evaluate(rules, inputs, checks, start=30 * 86_400 + 12 * 3_600)
 
 
 def test_an_exclusion_over_the_border_of_a_month_is_out_of_both(promtool: Promtool) -> None:
     """Everything fails from 21:00 to 03:00; excluded are 22:00 to 02:00."""
     over = Exclusion(start="1970-01-31T22:00Z", end="1970-02-01T02:00Z", reason="x")
     rules = rules_of({"objective": 99, "window": "month"}, "5m", over)
-    before = f"_x{30 * DAY}"
-    inputs = {
-        GOOD: f"{before} 0+10x1260 12600x360 12610+10x600",
-        BAD: f"{before} 0x1260 1+1x359 360x600",
-    }
+    inputs = {GOOD: "0+10x60 600x359 610+10x300", BAD: "0x60 1+1x359 360x300"}
     checks = [
-        ("30d23h50m", *near(of(series.ERRORS_PERIOD), 60, 0.1)),
-        ("31d8h", *near(of(series.ERRORS_PERIOD), 60, 0.1)),
-        ("31d8h", *near(of(series.REQUESTS_PERIOD), 10 * 300 + 60, 0.05)),
+        ("3h50m", *near(of(series.ERRORS_PERIOD), 60, 0.1)),
+        ("10h", *near(of(series.ERRORS_PERIOD), 60, 0.1)),
+        ("10h", *near(of(series.REQUESTS_PERIOD), 10 * 180 + 60, 0.05)),
     ]
-    promtool.evaluate(rules, inputs, checks)
+    promtool.evaluate(rules, inputs, checks, start=30 * 86_400 + 20 * 3_600)
 
 
 def test_the_quarter_is_three_months_long() -> None:
