@@ -320,7 +320,7 @@ def test_another_mail_password_is_used(real: Sandbox) -> None:
             ["python", "-c", MAIL],
             name=f"observability-{real.name}-mail",
             environment={"PASSWORD": password},
-            network=f"observability-{real.name}",
+            network=f"observability-{real.name}-edge",
             detach=True,
         )
 

@@ -126,6 +126,6 @@ def test_plain_pulumi_is_enough(make_real: Callable[..., Sandbox]) -> None:
     out = stack.outputs()
     assert set(out) == {
         "grafanaUrl", "prometheusUrl", "lokiUrl", "jaegerUrl", "otlpEndpoint", "grafanaAdminUser",
-        "grafanaAdminPassword",
+        "grafanaAdminPassword", "grafanaToken",
     }  # fmt: skip
     assert stack.pulumi("destroy", "--yes", "--skip-preview").returncode == 0
