@@ -20,7 +20,7 @@ GOOD, BAD = (f'http_requests_total{{service="checkout", status="{status}"}}' for
 PROBE = 'probe_success{job="probe"}'
 
 
-def rules_of(fields: dict[str, Any], interval: str = "1m", *excluded: Exclusion) -> slo.RuleGroup:
+def rules_of(fields: dict[str, Any], *excluded: Exclusion) -> slo.RuleGroup:
     own = fields if "name" in fields else None
     service = {
         "name": "checkout",
@@ -28,7 +28,7 @@ def rules_of(fields: dict[str, Any], interval: str = "1m", *excluded: Exclusion)
         "availability": None if own else fields,
         "slos": [own] if own else [],
     }
-    return slo.group(WatchedService.model_validate(service), interval, excluded)
+    return slo.group(WatchedService.model_validate(service), "1m", excluded)
 
 
 @pytest.fixture
@@ -116,27 +116,28 @@ def test_a_minute_of_which_nothing_is_known_counts_neither_way(promtool: Promtoo
 
 @pytest.mark.parametrize("window", ["month", "quarter"])
 def test_a_budget_begins_anew_on_the_first(promtool: Promtool, window: str) -> None:
-    """A service that began on 31 January at 12:00 fails then, and again on 1 February; the quarter has both."""
-    rules = rules_of({"objective": 99, "window": window}, "5m")
-    inputs = {GOOD: f"0+10x{DAY}", BAD: "0x120 1+1x499 500x220 501+1x299 800x300"}
+    """A service that began on 31 January at 19:00 fails then, and again after 1:00; the quarter has both."""
+    rules = rules_of({"objective": 99, "window": window})
+    inputs = {GOOD: "0+10x600", BAD: "0x60 1+1x99 100x200 101+1x99 200x140"}
     both = window == "quarter"
     length = 90 if both else 28
-    requests = 10 * (23 if both else 11) * 60
+    bad, hours = (200, 9) if both else (100, 4)
     checks = [
-        ("11h", *near(of(series.ERRORS_PERIOD), 500)),
-        ("11h", *near(of(series.REQUESTS_PERIOD), 10 * 11 * 60 + 500, 0.01)),
-        ("23h", *near(of(series.ERRORS_PERIOD), 800 if both else 300)),
-        ("23h", *near(of(series.REQUESTS_PERIOD), requests + (800 if both else 300), 0.02)),
-        ("23h", *near(of(series.COVERAGE), (23 if both else 11) / 24 / length, 0.02)),
-        ("23h", of(series.WINDOW), 86_400 * length),
+        ("4h", *near(of(series.ERRORS_PERIOD), 100)),
+        ("4h", *near(of(series.REQUESTS_PERIOD), 10 * 4 * 60 + 100, 0.01)),
+        ("9h", *near(of(series.ERRORS_PERIOD), bad)),
+        ("9h", *near(of(series.REQUESTS_PERIOD), 10 * hours * 60 + bad, 0.03)),
+        ("9h", *near(of(series.BUDGET_REMAINING), 1 - bad / (10 * hours * 60 + bad) / 0.01, 0.03)),
+        ("9h", *near(of(series.COVERAGE), hours / 24 / length, 0.03)),
+        ("9h", of(series.WINDOW), 86_400 * length),
     ]
-    promtool.evaluate(rules, inputs, checks, start=30 * 86_400 + 12 * 3_600)
+    promtool.evaluate(rules, inputs, checks, start=30 * 86_400 + 19 * 3_600)
 
 
 def test_an_exclusion_over_the_border_of_a_month_is_out_of_both(promtool: Promtool) -> None:
     """Everything fails from 21:00 to 03:00; excluded are 22:00 to 02:00."""
     over = Exclusion(start="1970-01-31T22:00Z", end="1970-02-01T02:00Z", reason="x")
-    rules = rules_of({"objective": 99, "window": "month"}, "5m", over)
+    rules = rules_of({"objective": 99, "window": "month"}, over)
     inputs = {GOOD: "0+10x60 600x359 610+10x300", BAD: "0x60 1+1x359 360x300"}
     checks = [
         ("3h50m", *near(of(series.ERRORS_PERIOD), 60, 0.1)),
