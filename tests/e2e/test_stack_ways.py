@@ -74,8 +74,8 @@ def test_a_correlation_that_is_already_there_is_brought_in(real: Sandbox) -> Non
     """Pulumi's own import cannot: the engine reads a dynamic resource without telling which provider it has."""
 
     def rows() -> list[str]:
-        found = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
-        return sorted(f"{r['sourceUID']}/{r['uid']}" for r in found)
+        result = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
+        return sorted(f"{r['sourceUID']}/{r['uid']}" for r in result)
 
     before = rows()
     state = json.loads(real.pulumi("stack", "export").stdout)["deployment"]["resources"]
