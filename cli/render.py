@@ -82,10 +82,10 @@ def run(context: Context, out: Path) -> int:
 def _manifest(out: Path) -> set[str]:
     """Return the files of the last rendering; whatever else is in the folder belongs to somebody else."""
     try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    plain = [p for p in found if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
+    plain = [p for p in manifest if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
     return {p for p in plain if ".." not in PurePosixPath(p).parts}
 
 

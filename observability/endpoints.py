@@ -67,6 +67,11 @@ def socket_proxy() -> Endpoint:
     return Endpoint(f"tcp://{topology.SOCKET_PROXY.address('http')}")
 
 
+def webhook() -> Endpoint:
+    """Return where Grafana sends notifications for the webhook, whose own address it does not know."""
+    return Endpoint(f"http://{topology.READING_PROXY.address('webhook')}/")
+
+
 def ready_url(part: Part, settings: Settings) -> str:
     """Return the URL by which this machine sees that it can use a part, "" for parts that it does not use itself."""
     if part is topology.GRAFANA:

@@ -196,8 +196,8 @@ def _full(settings: Settings) -> Iterator[Alert]:
         if name == "loki":  # whose own lines are refused then, and that is an alert
             continue
         # Grafana prints a query that failed: this one has the words in it.
-        said = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
-        lines = f"sum(count_over_time({said} [{_NO_ROOM_SINCE}]))"
+        selector = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
+        lines = f"sum(count_over_time({selector} [{_NO_ROOM_SINCE}]))"
         yield Alert(
             kind="disk-full",
             title=f"{name}: no room on its disk",

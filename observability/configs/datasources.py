@@ -35,8 +35,8 @@ def lines_of_trace(trace: str) -> str:
 
     Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first.
     """
-    known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
-    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id=~"0*{trace}"'
+    trace_id = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{trace_id}` | trace_id=~"0*{trace}"'
 
 
 @dataclass(frozen=True)

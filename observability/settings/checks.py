@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -30,12 +31,12 @@ def across(settings: Settings) -> list[str]:
     problems: list[str] = []
     problems += [
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
-        for field, given, accepted, what in (
+        for field, keys, accepted, what in (
             ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
             ("addresses", settings.addresses, tuple(DEFAULT_PORTS), "port"),
             ("limits", settings.limits, tuple(DEFAULT_LIMITS), "service"),
         )
-        for key in given
+        for key in keys
         if key not in accepted
     ]
     problems += _alerts(settings)
@@ -53,9 +54,20 @@ def across(settings: Settings) -> list[str]:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
+    webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
+    if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
+        problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
     if settings.alert_email and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _alerts(settings: Settings) -> list[str]:
@@ -72,16 +84,16 @@ def _alerts(settings: Settings) -> list[str]:
 
 def _ports(settings: Settings) -> list[str]:
     problems = []
-    taken: dict[int, str] = {}
+    name_by_port: dict[int, str] = {}
     for name in settings.published:
         port = settings.port(name)
         if port > MAXIMUM_PORT:
             problems.append(
                 f"portOffset: {settings.port_offset}; accepted: one that keeps {name} at or below {MAXIMUM_PORT}"
             )
-        if port in taken:
-            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({taken[port]} has this one)")
-        taken.setdefault(port, name)
+        if port in name_by_port:
+            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({name_by_port[port]} has this one)")
+        name_by_port.setdefault(port, name)
     return problems
 
 
@@ -143,16 +155,18 @@ def _secrets(settings: Settings) -> list[str]:
 
 def _tls(settings: Settings) -> list[str]:
     if not settings.tls_certificate:
-        given = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
-        return [f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in given if v]
+        dependants = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
+        return [
+            f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in dependants if v
+        ]
     if settings.tls_key is None:
         return ["tlsKey: missing; accepted: the key of tlsCertificate, as a secret"]
     from observability.certificates import problems  # noqa: PLC0415 - only where there is one
 
     key = settings.tls_key.get_secret_value()
     reached = dict.fromkeys((settings.access_host, urlsplit(settings.root_url).hostname or ""))
-    found = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
-    return [f"{setting}: {sentence}" for setting, sentence in found]
+    problems_ = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
+    return [f"{setting}: {sentence}" for setting, sentence in problems_]
 
 
 def _oauth(settings: Settings) -> list[str]:

@@ -43,22 +43,22 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=SERVICES)
 def shown(request: pytest.FixtureRequest) -> Iterator[preview.Preview]:
-    with preview.shown(SCENARIOS[request.param]) as found:
-        yield found
+    with preview.shown(SCENARIOS[request.param]) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with browsers.open_browser() as found:
-        yield found
+    with browsers.open_browser() as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
 def measured() -> Iterator[list[pages.Measured]]:
-    found: list[pages.Measured] = []
-    yield found
+    result: list[pages.Measured] = []
+    yield result
     TABLE.parent.mkdir(parents=True, exist_ok=True)
-    TABLE.write_text(pages.table(found), encoding="utf-8")
+    TABLE.write_text(pages.table(result), encoding="utf-8")
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -66,7 +66,7 @@ def measured() -> Iterator[list[pages.Measured]]:
 def test_everything_on_the_page_can_be_read(
     chromium: Browser, shown: preview.Preview, measured: list[pages.Measured], uid: str, theme: str
 ) -> None:
-    found = list(pages.check(chromium, shown, uid, theme, SIZES))
-    measured += found
-    wrong = {one.size: one.faults for one in found if one.faults}
+    result = list(pages.check(chromium, shown, uid, theme, SIZES))
+    measured += result
+    wrong = {one.size: one.faults for one in result if one.faults}
     assert not wrong, json.dumps(wrong, indent=1, ensure_ascii=False)
