@@ -41,19 +41,24 @@ class Check:
 
 def run(context: Context, *, as_json: bool) -> int:
     """Check everything and print the results."""
-    settings, engine = context.settings, context.engine
+    settings = context.settings
     context.pulumi.select()
     outputs = context.pulumi.outputs()
+    checks = _check_containers(context) if settings.runs_stack else []
+    with context.console.status("querying Grafana"):
+        checks += check_grafana(program(outputs), settings, outputs)
+    _show(context, checks, as_json=as_json)
+    return 0 if all(c.passed for c in checks) else 1
+
+
+def _check_containers(context: Context) -> list[Check]:
+    settings, engine = context.settings, context.engine
     with context.console.status("waiting for health checks"):
         engine.settle()
     containers = engine.containers()
     checks = [Check("service", c.labels[labels.SERVICE], health(c) == "healthy", health(c)) for c in containers]
     missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
-    checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
-    with context.console.status("querying Grafana"):
-        checks += check_grafana(program(outputs), settings, outputs)
-    _show(context, checks, as_json=as_json)
-    return 0 if all(c.passed for c in checks) else 1
+    return checks + [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
 
 
 def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) -> list[Check]:

@@ -97,6 +97,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
         DashboardError: one cannot be built, or two have the same uid.
 
     """
+    own = settings.runs_stack
     return files(
         (
             (uids.FOLDER_INFRASTRUCTURE, home.build(settings)),
@@ -105,8 +106,11 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
             (uids.FOLDER_ML_PLATFORM, service_detail.build(settings)),
             (uids.FOLDER_ML_PLATFORM, logs.build(settings)),
             (uids.FOLDER_ML_PLATFORM, incident.build(settings)),
-            (uids.FOLDER_INFRASTRUCTURE, infrastructure_health.build(settings)),
-            (uids.FOLDER_INFRASTRUCTURE, stack_health.build(settings)),
+            *(
+                (uids.FOLDER_INFRASTRUCTURE, page.build(settings))
+                for page in (infrastructure_health, stack_health)
+                if own
+            ),
             (uids.FOLDER_EXECUTIVE, executive_slo_report.build(settings)),
             (uids.FOLDER_INFRASTRUCTURE, runbooks.build(settings)),
         ),

@@ -67,6 +67,11 @@ def contacts(settings: Settings) -> dict[Severity, tuple[Channel, ...]]:
     return {severity: sent for severity, sent in by_severity.items() if sent}
 
 
+def contact_name(severity: Severity, settings: Settings) -> str:
+    """Return the name of a contact point: in a Grafana that others use too, one that says whose it is."""
+    return severity if settings.runs_stack else f"{settings.prefix}-{severity}"
+
+
 def routes(settings: Settings) -> tuple[Route, ...]:
     """Return the policies in order; the first that matches decides.
 

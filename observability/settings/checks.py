@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -21,8 +22,17 @@ from observability.settings.services import WatchedService
 from observability.settings.slos import RESERVED_SLOS, SHORTEST_WINDOW
 from observability.settings.value_types import MAXIMUM_PORT, loopback, milliseconds, seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from observability.settings.slos import Slo
+
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
+WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
+"""Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
+MOST_EXCLUSIONS = 50
+"""Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 
 
@@ -45,6 +55,7 @@ def across(settings: Settings) -> list[str]:
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _windows(settings)
+    problems += _exclusions(settings)
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
@@ -57,7 +68,7 @@ def across(settings: Settings) -> list[str]:
     webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
     if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
         problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
-    if settings.alert_email and not settings.smtp_host:
+    if settings.alert_email and not settings.smtp_host and settings.runs_stack:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
 
@@ -154,6 +165,8 @@ def _secrets(settings: Settings) -> list[str]:
 
 
 def _tls(settings: Settings) -> list[str]:
+    if not settings.runs_stack:  # the CA is that of the existing Grafana
+        return []
     if not settings.tls_certificate:
         dependants = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
         return [
@@ -178,19 +191,78 @@ def _oauth(settings: Settings) -> list[str]:
 
 
 def _far_stores(settings: Settings) -> list[str]:
-    """Return what is wrong with stores elsewhere."""
+    """Return what is wrong with stores elsewhere, and with a Grafana that is there already."""
     problems = []
-    metrics = settings.metrics
-    if metrics.query_url and not metrics.write_url:
-        problems.append(
-            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
-        )
-    for signal, store, password in (("metrics", metrics, settings.metrics_password),):
+    stores = (
+        ("metrics", settings.metrics, settings.metrics_password),
+        ("logs", settings.logs, settings.logs_password),
+        ("traces", settings.traces, settings.traces_password),
+    )
+    for signal, store, password in stores:
         key = f"{signal}Password"
         if store.user and password is None:
             problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
         if password is not None and not store.far:
-            problems.append(f"{signal}.writeUrl: ''; accepted: whom {key} is for, because it is set")
+            problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
+    return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
+
+
+def _own_stack(settings: Settings) -> list[str]:
+    problems = []
+    if settings.metrics.query_url and not settings.metrics.write_url:
+        problems.append(
+            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
+        )
+    problems += [
+        f"{signal}: an object; accepted: with deploy: content alone, because the stack's own containers keep {signal}"
+        for signal, store in (("logs", settings.logs), ("traces", settings.traces))
+        if store.far
+    ]
+    problems += [
+        f"deploy: 'stack'; accepted: content, because {key} is set and the stack has a Grafana of its own"
+        for key, given in (("grafanaUrl", settings.grafana_url), ("grafanaToken", settings.grafana_token))
+        if given
+    ]
+    return problems
+
+
+def _only_content(settings: Settings) -> list[str]:
+    """Return what content for an existing Grafana lacks, and what only containers could do."""
+    needed = {
+        "grafanaUrl": (settings.grafana_url, "the existing Grafana's address"),
+        "grafanaToken": (settings.grafana_token, "a service account's token, as a secret"),
+        "metrics.queryUrl": (settings.metrics.query_url, "where Grafana reads metrics"),
+        "logs.queryUrl": (settings.logs.query_url, "where Grafana reads logs"),
+        "traces.queryUrl": (settings.traces.query_url, "where Grafana reads traces"),
+    }
+    problems = [
+        f"{key}: missing; accepted: {what}, because deploy is content"
+        for key, (given, what) in needed.items()
+        if not given
+    ]
+    refused = {
+        "demo": settings.demo,
+        "metrics.writeUrl": settings.metrics.write_url,
+        "logs.writeUrl": settings.logs.write_url,
+        "traces.writeUrl": settings.traces.write_url,
+        "remoteWriteReceiver": settings.remote_write_receiver,
+        "tlsCertificate": settings.tls_certificate,
+        "oauth": settings.oauth,
+        "smtpHost": settings.smtp_host,
+        "grafanaAdminPassword": settings.grafana_admin_password,
+        "grafanaSecretKey": settings.grafana_secret_key,
+    }
+    problems += [
+        f"{key}: set; accepted: nothing, because deploy is content: there is no container that it could be for"
+        for key, given in refused.items()
+        if given
+    ]
+    problems += [
+        f"services[{index}].{field}: set; accepted: selector or otlp, because deploy is content, which scrapes nothing"
+        for index, service in enumerate(settings.services)
+        for field, given in (("targets", service.targets), ("dns", service.dns), ("httpSd", service.http_sd))
+        if given
+    ]
     return problems
 
 
@@ -276,22 +348,61 @@ def _slos(where: str, service: WatchedService) -> list[str]:
     return problems
 
 
+def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
+    """Yield every configured SLO and its place in the configuration."""
+    for index, service in enumerate(settings.services):
+        named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
+        named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
+        yield from ((f"services[{index}].{where}", slo) for where, slo in named if slo is not None)
+
+
 def _windows(settings: Settings) -> list[str]:
-    kept = milliseconds(settings.prometheus_retention)
-    return [
-        f"services[{index}].{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
-        f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
-        for index, service in enumerate(settings.services)
-        for where, slo in (
-            ("availability", service.availability),
-            ("latency", service.latency),
-            *((f"slos[{number}]", custom) for number, custom in enumerate(service.slos)),
+    kept, every = milliseconds(settings.prometheus_retention), milliseconds(settings.rule_interval)
+    problems = []
+    for where, slo in _each_slo(settings):
+        length = milliseconds(slo.length)
+        if slo.calendar and length > kept:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: with prometheusRetention of at least {slo.length}; it is"
+                f" {settings.prometheus_retention}"
+            )
+        elif not milliseconds(SHORTEST_WINDOW) <= length <= kept or length % _HOUR_MS:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
+                f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
+            )
+        if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
+            problems.append(
+                f"{where}.timeSlice.length: '{slo.time_slice.length}'; accepted: a multiple of ruleInterval, which is"
+                f" {settings.rule_interval}"
+            )
+    return problems
+
+
+def _exclusions(settings: Settings) -> list[str]:
+    """Return what exclusions name that is not there, and how many are too many."""
+    own = [*(DEMO if settings.demo else ()), *(WATCHED_BY_ITSELF if settings.watch_stack else ())]
+    names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
+    problems = []
+    for index, exclusion in enumerate(settings.exclusions):
+        where = f"exclusions[{index}]"
+        problems += [
+            f"{where}.services: '{name}'; accepted: names of services: {', '.join(sorted(names))}"
+            for name in exclusion.services
+            if name not in names
+        ]
+        slos = sorted({slo for name in exclusion.services or names for slo in names.get(name, ())})
+        problems += [
+            f"{where}.slos: '{slo}'; accepted: SLOs of these services: {', '.join(slos)}"
+            for slo in exclusion.slos
+            if slo not in slos
+        ]
+    if len(settings.exclusions) > MOST_EXCLUSIONS:
+        problems.append(
+            f"exclusions: {len(settings.exclusions)} of them; accepted: at most {MOST_EXCLUSIONS}; those that ended"
+            f" longer ago than an SLO's window change nothing"
         )
-        if slo is not None
-        and (
-            not milliseconds(SHORTEST_WINDOW) <= milliseconds(slo.window) <= kept or milliseconds(slo.window) % _HOUR_MS
-        )
-    ]
+    return problems
 
 
 def _intervals(settings: Settings) -> list[str]:

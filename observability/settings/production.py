@@ -26,6 +26,9 @@ _HTTPS: Final = (
     "oauth.apiUrl",
     "metrics.writeUrl",
     "metrics.queryUrl",
+    "logs.queryUrl",
+    "traces.queryUrl",
+    "grafanaUrl",
 )
 _CREDENTIALS: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@")
 _DISTINCT: Final = 6

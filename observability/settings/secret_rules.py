@@ -13,6 +13,9 @@ OPTIONAL_SECRETS = frozenset(
         "oauthClientSecret",
         "scrapeSecrets",
         "metricsPassword",
+        "logsPassword",
+        "tracesPassword",
+        "grafanaToken",
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""
