@@ -177,6 +177,15 @@ def dashboard(
         text="{{service}}: {{model}} {{version}} serves",
         tags=("service",),
     )
+    if settings.exclusions:
+        db.add_annotation(
+            "Exclusions",
+            queries.excluded(settings),
+            color=palette.NEUTRAL,
+            title="Counts for no objective: {{excluded}}",
+            text="{{reason}}",
+            tags=("excluded",),
+        )
     return db
 
 

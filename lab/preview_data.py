@@ -153,7 +153,7 @@ class History:
 
     def _of_slo(self, record: str, service: str, slo: Slo, at: int) -> float:
         """Return what the rules would have recorded of an SLO, every number from the same counts."""
-        health, period = self._health(service), seconds(slo.window)
+        health, period = self._health(service), seconds(slo.length)
         budget = 1 - slo.objective / 100
         slot = HALF_HOUR if at < self.now - DAY else SLOT
         age = max(at - self.start, MINUTE)

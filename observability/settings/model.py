@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from observability import topology
 from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
+from observability.settings.exclusions import Exclusion
 from observability.settings.parts import (
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
@@ -368,6 +369,9 @@ class Settings(Frozen):
     )
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; see the README for the fields of one"
+    )
+    exclusions: tuple[Exclusion, ...] = Field(
+        (), description="Times that count for no SLO: {start, end, reason, weekdays, services, slos}"
     )
 
     @property
