@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from cli import link_check
 from cli.link_check import correlation_values
 from observability.configs.correlations import CORRELATIONS
 
