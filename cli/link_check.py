@@ -22,7 +22,12 @@ from observability import explore
 from observability.configs.correlations import CORRELATIONS, CorrelationSpec
 from observability.configs.datasources import datasources
 from observability.names import series
-from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.names.uids import (
+    DATASOURCE_JAEGER,
+    DATASOURCE_LOKI,
+    DATASOURCE_LONG_TERM,
+    DATASOURCE_PROMETHEUS,
+)
 from observability.settings import DEMO, Settings, seconds
 from observability.watched import watched
 
@@ -40,6 +45,8 @@ _BATCH = 5
 _CROWDED = 100
 """Requests sent without one being the newest: the service is too busy to wait for that."""
 _RANGE = {"from": "now-15m", "to": "now"}
+_TYPES = {DATASOURCE_LONG_TERM: DATASOURCE_PROMETHEUS}
+"""Of data sources whose UID is none."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +175,10 @@ def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: 
         expr = str(metric["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{request.service}"')
         yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]
     yield "log line → the trace", lambda: _by_line(query, derived["derivedFields"], request.service, trace)
-    known = [service.name for service in watched(settings)]
-    values = correlation_values(trace, request.service, known[-1] if known else "")
+    names = [service.name for service in watched(settings)]
+    values = correlation_values(trace, request.service, names[-1] if names else "")
     for spec in CORRELATIONS:
-        if known or "${service}" not in json.dumps(dict(spec.query)):
+        if names or "${service}" not in json.dumps(dict(spec.query)):
             yield f"correlation {spec.name}", lambda spec=spec: _correlated(query, spec, values)  # type: ignore[misc]
     edge = f'sum(traces_service_graph_request_total{{client="{request.client}", server="{request.server}"}})'
     yield "service map: who called whom", lambda: _number(query, edge)
@@ -191,9 +198,9 @@ def _by_exemplar(
     """
     frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
-        found = _column(frames, destination["name"])
-        own = [trace for trace in found if trace in sent]
-        others = found if len(sent) > _CROWDED else []
+        traces = _column(frames, destination["name"])
+        own = [trace for trace in traces if trace in sent]
+        others = traces if len(sent) > _CROWDED else []
         for trace in (own or others)[-1:]:
             spans = _column(_open(query, destination, trace), "spanID")
             if not spans:
@@ -209,23 +216,23 @@ def _open(query: Query, destination: Mapping[str, str], trace: str) -> Frames:
     """Query what a click on the exemplar asks; to a data source, that is a query as Tempo takes it."""
     if "datasourceUid" in destination:
         return query(destination["datasourceUid"], {"query": trace, "queryType": "traceql"})
-    (target,) = explore.asked(destination["url"].replace(explore.VALUE, trace))
+    (target,) = explore.queries_of(destination["url"].replace(explore.VALUE, trace))
     return query(target["datasource"]["uid"], target)
 
 
 def _lines(query: Query, expr: str, trace: str) -> tuple[str, str]:
-    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
-    if not found:
+    lines = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
+    if not lines:
         raise LinkError(expr, f"no line of {trace}")
-    return expr, f"{len(found)} lines: {str(found[0])[:60]}"
+    return expr, f"{len(lines)} lines: {str(lines[0])[:60]}"
 
 
 def _number(query: Query, expr: str) -> tuple[str, str]:
     frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
-    found = [value for value in _column(frames, type_="number") if value is not None]
-    if not found:
+    numbers = [value for value in _column(frames, type_="number") if value is not None]
+    if not numbers:
         raise LinkError(expr, "no value")
-    return expr, f"{float(found[-1]):.6g}"
+    return expr, f"{float(numbers[-1]):.6g}"
 
 
 def _rate(query: Query, expr: str, another: Callable[[], None]) -> tuple[str, str]:
@@ -275,12 +282,17 @@ def _correlated(query: Query, spec: CorrelationSpec, values: Mapping[str, str]) 
 
 def _history(query: Query, service: str) -> tuple[str, str]:
     expr = f'{{from="state-history"}} |= `"service":"{service}"`'
-    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
-    return expr, f"{len(found)} changes of state" if found else "no change of state yet"
+    lines = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
+    return expr, f"{len(lines)} changes of state" if lines else "no change of state yet"
 
 
 def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
-    full = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | body
+    full = {
+        "refId": "A",
+        "datasource": {"uid": uid, "type": _TYPES.get(uid, uid)},
+        "maxDataPoints": 100,
+        "intervalMs": 15_000,
+    } | body
     try:
         results: dict[str, Json] = api.request("POST", "/api/ds/query", {"queries": [full], **_RANGE})["results"]
     except GrafanaError as error:
@@ -291,6 +303,16 @@ def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
     return list(result.get("frames") or ())
 
 
+def value(api: GrafanaApi, uid: str, expr: str) -> float | None:
+    """Return the newest value of a PromQL query, None where there is none or the query fails."""
+    try:
+        frames = _query(api, uid, {"expr": expr, "instant": True})
+    except LinkError:
+        return None
+    found = [number for number in _column(frames, type_="number") if number is not None]
+    return float(found[-1]) if found else None
+
+
 def rows_of(frame: Json) -> int:
     """Return how many rows a data frame has."""
     columns = (frame.get("data") or {}).get("values") or []
@@ -299,11 +321,11 @@ def rows_of(frame: Json) -> int:
 
 def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
     """Return the values of the fields of that name, or type, of every frame."""
-    found: list[Any] = []
+    values: list[Any] = []
     for frame in frames:
         fields = frame["schema"]["fields"]
         values = (frame.get("data") or {}).get("values") or [[] for _ in fields]
         for field, column in zip(fields, values, strict=False):
             if name in (field["name"], "") and type_ in (field.get("type"), ""):
-                found += column
-    return found
+                values += column
+    return values

@@ -11,10 +11,10 @@ from cli import stack_config
 from cli.context import Context
 from cli.errors import UsageError
 from dashboards.catalogue import dashboards
-from observability import alerts, processes, topology
+from observability import alerts, processes, rules, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
-from observability.configs.datasources import datasources
+from observability.configs.datasources import DataSourceSpec, datasources
 from observability.names.paths import CONFIG
 from observability.settings import Settings
 
@@ -24,15 +24,24 @@ MANIFEST: Final = ".rendered.json"
 
 def files(settings: Settings) -> dict[str, str]:
     """Return everything that can be rendered: path below the output folder → text."""
+    if not settings.runs_stack:
+        return {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()} | _grafana(settings)
     rendered = {
         f"{part.name}/{path.removeprefix(CONFIG + '/')}": text
         for part in topology.PARTS
         for path, text in processes.process(part.name, settings).files.items()
     }
-    rendered |= {
-        "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
+    rendered["grafana/grafana.env"] = "".join(
+        f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())
+    )
+    return rendered | _grafana(settings)
+
+
+def _grafana(settings: Settings) -> dict[str, str]:
+    """Return Grafana's content."""
+    rendered = {
         "grafana/datasources.json": json.dumps(
-            [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True
+            [_shown(spec) for spec in datasources(settings)], indent=2, sort_keys=True
         )
         + "\n",
         "grafana/correlations.json": json.dumps([dict(vars(c)) for c in CORRELATIONS], indent=2, sort_keys=True) + "\n",
@@ -46,6 +55,14 @@ def files(settings: Settings) -> dict[str, str]:
         for d in dashboards(settings)
     }
     return rendered
+
+
+def _shown(spec: DataSourceSpec) -> dict[str, object]:
+    """Return a data source as it is reviewed: of a server elsewhere, who Grafana is to it, and no secret."""
+    shown = dict(vars(spec))
+    endpoint = shown.pop("endpoint")
+    shown |= {} if endpoint is None else {"endpoint": asdict(endpoint)}
+    return {name: value for name, value in shown.items() if name != "type" or value}
 
 
 def run(context: Context, out: Path) -> int:
@@ -74,10 +91,10 @@ def run(context: Context, out: Path) -> int:
 def _manifest(out: Path) -> set[str]:
     """Return the files of the last rendering; whatever else is in the folder belongs to somebody else."""
     try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    plain = [p for p in found if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
+    plain = [p for p in manifest if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
     return {p for p in plain if ".." not in PurePosixPath(p).parts}
 
 

@@ -10,19 +10,19 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import pulumi
 from pulumiverse_grafana import alerting
 
+from observability import endpoints
 from observability.alerts import groups, messages, routing
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.names import uids
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from observability.alerts.model import Alert, AlertGroup
+    from observability.alerts.model import Alert, AlertGroup, Severity
     from observability.settings import Settings
 
 with warnings.catch_warnings():
@@ -53,27 +53,38 @@ class Alerting(pulumi.ComponentResource):
     ) -> None:
         """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`."""
         super().__init__("observability:index:Alerting", "alerting", None, opts)
+        contacts = self._contacts(settings, options)
+        if settings.runs_stack:
+            self._policy(settings, contacts, options)
         for group in groups(settings):
-            _rule_group(group, settings, folders[group.folder], options(self, *depends_on))
-        self._notifications(settings, options)
+            awaited = (
+                options(self, *depends_on) if settings.runs_stack else options(self, *depends_on, *contacts.values())
+            )
+            _rule_group(group, settings, folders[group.folder], awaited)
         self.register_outputs({})
 
-    def _notifications(self, settings: Settings, options: Options) -> None:
+    def _contacts(self, settings: Settings, options: Options) -> dict[Severity, alerting.ContactPoint]:
+        """Make the contact points that are configured, and how their messages look."""
+        if not settings.runs_stack and not routing.contacts(settings):
+            return {}
         template = alerting.MessageTemplate(
             "messages", name=messages.NAME, template=messages.templates(), opts=options(self)
         )
-        contacts = {
+        return {
             severity: alerting.ContactPoint(
                 f"contact-{severity}",
-                name=severity,
+                name=routing.contact_name(severity, settings),
                 pagerduties=_pagerduty(settings) if "pagerduty" in channels else None,
                 slacks=_slack(settings) if "slack" in channels else None,
-                webhooks=_webhook(settings) if "webhook" in channels else None,
+                webhooks=_webhook() if "webhook" in channels else None,
                 emails=_email(settings) if "email" in channels else None,
                 opts=options(self, template),
             )
             for severity, channels in routing.contacts(settings).items()
         }
+
+    def _policy(self, settings: Settings, contacts: Mapping[Severity, alerting.ContactPoint], options: Options) -> None:
+        """Make the one policy that a Grafana has: only where the whole Grafana is ours."""
         routes = routing.routes(settings)
         named: list[pulumi.Resource] = list(contacts.values())
         if any(route.contact == routing.NOBODY for route in routes):
@@ -125,11 +136,22 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         no_data_state=alert.missing.no_data,
         exec_err_state=alert.missing.exec_error,
         labels=alert.labels,
-        annotations=told(alert, settings),
+        annotations=alert_annotations(alert, settings),
+        notification_settings=_receiver(alert, settings),
         datas=[
             *(_data(name, alert.datasource, query(name, alert)) for name in alert.queries),
             _data(CONDITION, EXPRESSIONS, {"type": "math", "expression": alert.condition, "refId": CONDITION}),
         ],
+    )
+
+
+def _receiver(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleNotificationSettingsArgs | None:
+    """Return who gets an alert in a Grafana whose policy is somebody else's; None for whoever the policy finds."""
+    if settings.runs_stack or alert.severity not in routing.contacts(settings):
+        return None
+    return alerting.RuleGroupRuleNotificationSettingsArgs(
+        contact_point=routing.contact_name(alert.severity, settings),
+        group_bies=["grafana_folder", "alertname", "service"],
     )
 
 
@@ -194,20 +216,9 @@ def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
     return [alerting.ContactPointSlackArgs(url=url, title=messages.TITLE, text=messages.SLACK)]
 
 
-def _webhook(settings: Settings) -> list[alerting.ContactPointWebhookArgs]:
-    # Grafana shows a webhook's address to every Viewer, but neither its user nor its password.
-    parts = urlsplit("" if settings.webhook is None else settings.webhook.get_secret_value())
-    user, _, host = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    return [
-        alerting.ContactPointWebhookArgs(
-            url=pulumi.Output.secret(parts._replace(netloc=host).geturl()),
-            basic_auth_user=pulumi.Output.secret(unquote(name)) if user else None,
-            basic_auth_password=pulumi.Output.secret(unquote(password)) if user else None,
-            title=messages.TITLE,
-            message=messages.TEXT,
-        )
-    ]
+def _webhook() -> list[alerting.ContactPointWebhookArgs]:
+    # Grafana shows a webhook's address to every Viewer: this is the relay's, which knows the webhook's.
+    return [alerting.ContactPointWebhookArgs(url=endpoints.webhook().url, title=messages.TITLE, message=messages.TEXT)]
 
 
 def _email(settings: Settings) -> list[alerting.ContactPointEmailArgs]:

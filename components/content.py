@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumiverse_grafana import Provider, oss
@@ -15,9 +15,13 @@ from observability import imported
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.names import uids
+from observability.settings import field_of
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from components.grafana import GrafanaServer
+    from observability.configs.datasources import DataSourceSpec
     from observability.settings import Settings
 
 
@@ -67,11 +71,11 @@ class Content(pulumi.ComponentResource):
                 spec.uid,
                 uid=spec.uid,
                 name=spec.title,
-                type=spec.uid,
+                type=spec.type or spec.uid,
                 url=spec.url,
                 access_mode="proxy",
-                is_default=spec.default,
-                json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
+                is_default=spec.default and not grafana.shared,
+                **{"json_data_encoded": json.dumps(spec.json_data, sort_keys=True), **_credentials(spec, settings)},
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
         for source in imported.sources():
@@ -94,18 +98,20 @@ class Content(pulumi.ComponentResource):
                 # An imported one may lie outside of every folder, and comes in as it is.
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
                 # Of an imported one it would be a change, and another version.
-                overwrite=None if dashboard.imported else True,
+                # In a Grafana that others use too, it could be theirs.
+                overwrite=None if dashboard.imported or grafana.shared else True,
                 opts=opts_for(provider, *sources.values()),
             )
             for dashboard in dashboards(settings)
         ]
-        oss.OrganizationPreferences(
-            "preferences",
-            home_dashboard_uid=uids.HOME,
-            # Set with the rest of the preferences, or it would be reset to Grafana's own default.
-            theme=settings.grafana_theme,
-            opts=opts_for(provider, *shown),
-        )
+        if not grafana.shared:
+            oss.OrganizationPreferences(
+                "preferences",
+                home_dashboard_uid=uids.HOME,
+                # Set with the rest of the preferences, or it would be reset to Grafana's own default.
+                theme=settings.grafana_theme,
+                opts=opts_for(provider, *shown),
+            )
         Alerting(
             settings,
             folders={uid: folder.uid for uid, folder in folders.items()},
@@ -114,6 +120,34 @@ class Content(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"url": grafana.url})
+
+
+def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:
+    """Return who Grafana is to a server elsewhere: its tenant, user, password or token, and who vouches for it."""
+    endpoint = spec.endpoint
+    if endpoint is None:
+        return {}
+    secret = _text(getattr(settings, field_of(endpoint.secret) or "", None))
+    headers = {"X-Scope-OrgID": endpoint.tenant} if endpoint.tenant else {}
+    hidden: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    if endpoint.user:
+        found |= {"basic_auth_enabled": True, "basic_auth_username": endpoint.user}
+        hidden["basicAuthPassword"] = secret
+    elif secret:
+        headers["Authorization"] = f"Bearer {secret}"
+    if endpoint.ca_certificate:
+        hidden["tlsCACert"] = endpoint.ca_certificate
+        found["json_data_encoded"] = json.dumps({**spec.json_data, "tlsAuthWithCACert": True}, sort_keys=True)
+    if headers:
+        found["http_headers"] = pulumi.Output.secret(headers)
+    if hidden:
+        found["secure_json_data_encoded"] = pulumi.Output.secret(json.dumps(hidden, sort_keys=True))
+    return found
+
+
+def _text(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()
 
 
 def _imported(source: imported.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:

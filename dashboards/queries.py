@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards import palette
 from observability.names import series
-from observability.rules import containers, models, service_graph
+from observability.rules import containers, exclusions, models, service_graph
 from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
 from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
 from observability.settings import CONTAINERS as STACK
@@ -330,18 +330,28 @@ def new_versions() -> str:
     return f"{models.VERSION} unless {by} {models.VERSION} offset 2m and {by} {models.VERSION}"
 
 
+def excluded(settings: Settings) -> str:
+    """Return 1 while an exclusion lasts, with its reason and services: annotations for every dashboard."""
+    return " or ".join(
+        f'label_replace(label_replace({found}, "reason", "{exclusion.reason}", "", ""), "excluded",'
+        f' "{", ".join((*exclusion.services, *exclusion.slos)) or "all services"}", "", "")'
+        for exclusion in settings.exclusions
+        if (found := f"({exclusions.now_excluded([exclusion])}) * 0 + 1")
+    )
+
+
 def exemplars(settings: Settings) -> str:
     """Return the selectors whose exemplars Grafana fetches; "" when nothing is watched.
 
     Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
     these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
-    found = []
+    alternatives = []
     for otlp, selected in ((False, SERVICE), (True, f"service_name=~{chosen(SERVICE_VARIABLE)}")):
         buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
         if buckets:
-            found.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
-    return " or ".join(found)
+            alternatives.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
+    return " or ".join(alternatives)
 
 
 def telemetry_name(others: Mapping[str, str]) -> str:
@@ -352,12 +362,12 @@ def telemetry_name(others: Mapping[str, str]) -> str:
 
     """
     chosen_one = f'label_replace(vector(1), "service", "${SERVICE_VARIABLE}", "", "")'
-    known = " or ".join(
+    renamed = " or ".join(
         f'label_replace(label_replace(vector(1), "service", {quoted(service)}, "", ""), "carried", {carried}, "", "")'
         for service, carried in ((service, quoted(name.replace("$", "$$"))) for service, name in others.items())
     )
     own = f'label_replace({chosen_one}, "carried", "$1", "service", "(.*)")'
-    return f"query_result((({known}) and on (service) {chosen_one}) or on (service) {own})"
+    return f"query_result((({renamed}) and on (service) {chosen_one}) or on (service) {own})"
 
 
 # Calls

@@ -177,6 +177,15 @@ def dashboard(
         text="{{service}}: {{model}} {{version}} serves",
         tags=("service",),
     )
+    if settings.exclusions:
+        db.add_annotation(
+            "Exclusions",
+            queries.excluded(settings),
+            color=palette.NEUTRAL,
+            title="Counts for no objective: {{excluded}}",
+            text="{{reason}}",
+            tags=("excluded",),
+        )
     return db
 
 
@@ -218,6 +227,11 @@ def to_detail(service: str = "${__field.labels.service}") -> Link:
 
 TO_INFRASTRUCTURE: Final = Link.to_dashboard("CPU, memory and network", uids.INFRASTRUCTURE_HEALTH)
 TO_STACK: Final = Link.to_dashboard("Stack Health", uids.STACK_HEALTH)
+
+
+def to_infrastructure(settings: Settings) -> list[Link]:
+    """Return the link to the dashboard of containers; none where this program runs none."""
+    return [TO_INFRASTRUCTURE] if settings.runs_stack else []
 
 
 def describe(shows: str, when_bad: str) -> str:

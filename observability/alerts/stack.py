@@ -7,6 +7,7 @@ container that dies before Prometheus has scraped it is a target that is down, n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dashboards import stack_queries
@@ -14,7 +15,7 @@ from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
 from observability.configs.jaeger import SPAN_SERIES
-from observability.configs.prometheus import SAMPLE_LIMIT
+from observability.configs.prometheus import COPY, SAMPLE_LIMIT
 from observability.names import uids
 from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
@@ -55,9 +56,19 @@ OVERFLOW: Final = 'traces_span_metrics_calls_total{otel_metric_overflow="true"}'
 """Spans of a service that has more kinds of them than are counted."""
 
 
+_COPY: Final = f'job="prometheus", remote_name="{COPY}"'
+_STARTED: Final = 'process_start_time_seconds{job="prometheus"}'
+
+
 def group(settings: Settings) -> AlertGroup:
-    """Return every alert about the stack."""
-    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_containers(settings))
+    """Return every alert about the stack; without containers, whether Grafana gets answers at all."""
+    if not settings.runs_stack:
+        seen = (
+            alert for alert in _blind(settings) if alert.kind == "watchdog" or "vector(1)" in alert.queries.values()
+        )
+        found = tuple(replace(alert, panel=PanelRef(uids.HOME, "services")) for alert in seen)
+        return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, found)
+    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_copy(settings), *_containers(settings))
     return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
 
 
@@ -192,8 +203,8 @@ def _full(settings: Settings) -> Iterator[Alert]:
         if name == "loki":  # whose own lines are refused then, and that is an alert
             continue
         # Grafana prints a query that failed: this one has the words in it.
-        said = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
-        lines = f"sum(count_over_time({said} [{_NO_ROOM_SINCE}]))"
+        selector = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
+        lines = f"sum(count_over_time({selector} [{_NO_ROOM_SINCE}]))"
         yield Alert(
             kind="disk-full",
             title=f"{name}: no room on its disk",
@@ -353,6 +364,44 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
             panel=WAITING_PANEL,
             pending="5m",
         )
+
+
+def _copy(settings: Settings) -> Iterator[Alert]:
+    """Yield what keeps a copy of the metrics elsewhere from being whole; none where there is no copy."""
+    if not settings.metrics_copied:
+        return
+    # After a start nothing older than that is ever sent.
+    sent = f"prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{_COPY}}} or {_STARTED}"
+    yield Alert(
+        kind="metrics-copy-behind",
+        title="The copy of the metrics is behind",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"age": f"time() - max({sent})"},
+        condition=f"$age > {seconds(settings.thresholds.copy_behind):g}",
+        summary=(
+            f"The newest sample that the other store took is {helpers.count('age')} seconds old. Everything is here;"
+            " what waits for more than two hours is missing there."
+        ),
+        panel=REFUSED_PANEL,
+        pending="1m",
+    )
+    refused = (f"prometheus_remote_storage_{what}_failed_total{{{_COPY}}}" for what in ("samples", "histograms"))
+    yield Alert(
+        kind="metrics-copy-refused",
+        title="The copy of the metrics is refused",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"samples": " + ".join(_count(counter) for counter in refused)},
+        condition="$samples > 0",
+        summary=(
+            f"In the last {_SINCE} the other store refused {helpers.count('samples')} samples for good. They are here,"
+            " and missing there."
+        ),
+        panel=REFUSED_PANEL,
+    )
 
 
 def _containers(settings: Settings) -> Iterator[Alert]:

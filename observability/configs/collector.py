@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, topology
 from observability.configs import intake, lines, otelcol, otlp_outside, output
-from observability.configs.process import Process
+from observability.configs.process import Process, restarting_without_shell
 from observability.names import labels
 from observability.names.paths import CONFIG
 from observability.text import to_yaml
@@ -63,7 +63,9 @@ def command() -> tuple[str, ...]:
 
 def health() -> tuple[str, ...]:
     """Return the command that fails when the collector does not serve."""
-    return ("/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/")
+    return restarting_without_shell(
+        "/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/"
+    )
 
 
 def process(settings: Settings) -> Process:

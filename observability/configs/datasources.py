@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from observability import endpoints, explore, topology
 from observability.names import series
-from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.names.uids import (
+    DATASOURCE_JAEGER,
+    DATASOURCE_LOKI,
+    DATASOURCE_LONG_TERM,
+    DATASOURCE_PROMETHEUS,
+)
 from observability.settings import seconds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
+    from observability.topology import Endpoint
 
 TRACE_LABEL = "^trace_id$"
 """The collector stores a line's trace ID under this name, however the line spells it (`configs.lines`)."""
@@ -29,24 +35,46 @@ def lines_of_trace(trace: str) -> str:
 
     Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first.
     """
-    known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
-    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id=~"0*{trace}"'
+    trace_id = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{trace_id}` | trace_id=~"0*{trace}"'
 
 
 @dataclass(frozen=True)
 class DataSourceSpec:
-    """One data source: `uid` is also its type and name; `url` is its address on the private network."""
+    """One data source: `uid` is also its type, unless `type` says otherwise; `url` is where Grafana reaches it."""
 
     uid: str
     title: str
     url: str
     json_data: Mapping[str, Any]
     default: bool = False
+    type: str = ""
+    """Grafana's type of data source, "" where it is the UID."""
+    endpoint: Endpoint | None = None
+    """Who Grafana is to a server that is none of this stack."""
 
 
 def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
-    """Return Prometheus (the default), Loki and Jaeger."""
-    return (_prometheus(settings), _loki(), _jaeger())
+    """Return Prometheus (the default), Loki and Jaeger, and the copy of the metrics, if it can be read."""
+    own = (_prometheus(settings), _loki(settings), _jaeger(settings))
+    if not settings.runs_stack:
+        return tuple(replace(spec, endpoint=endpoints.reads(topology.part(spec.uid), settings)) for spec in own)
+    return (*own, *_long_term(settings))
+
+
+def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
+    """Yield the copy of the metrics: read as Prometheus' own, by nobody but people who choose it."""
+    endpoint = endpoints.metrics_long_term(settings)
+    if endpoint is not None:
+        yield replace(
+            _prometheus(settings),
+            uid=DATASOURCE_LONG_TERM,
+            title="Prometheus, long-term",
+            url=endpoint.url,
+            default=False,
+            type=DATASOURCE_PROMETHEUS,
+            endpoint=endpoint,
+        )
 
 
 def _prometheus(settings: Settings) -> DataSourceSpec:
@@ -60,7 +88,7 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_PROMETHEUS,
         topology.PROMETHEUS.title,
-        endpoints.reads(topology.PROMETHEUS).url,
+        endpoints.reads(topology.PROMETHEUS, settings).url,
         {
             "httpMethod": "POST",
             "timeInterval": settings.scrape_interval,
@@ -76,11 +104,11 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     )
 
 
-def _loki() -> DataSourceSpec:
+def _loki(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_LOKI,
         topology.LOKI.title,
-        endpoints.reads(topology.LOKI).url,
+        endpoints.reads(topology.LOKI, settings).url,
         {
             "maxLines": "1000",
             "manageAlerts": False,  # it has none, and the reading proxy refuses to list them
@@ -106,11 +134,11 @@ def _loki() -> DataSourceSpec:
     )
 
 
-def _jaeger() -> DataSourceSpec:
+def _jaeger(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_JAEGER,
         topology.JAEGER.title,
-        endpoints.reads(topology.JAEGER).url,
+        endpoints.reads(topology.JAEGER, settings).url,
         {
             "nodeGraph": {"enabled": True},
             "traceIdTimeParams": {"enabled": True},

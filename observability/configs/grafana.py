@@ -90,10 +90,10 @@ def _health(settings: Settings) -> tuple[str, ...]:
 
 def files(settings: Settings) -> dict[str, str]:
     """Return Grafana's files by their path, none of them secret."""
-    found = {FILE: _ini()}
+    result = {FILE: _ini()}
     if settings.tls_certificate:
-        found[CERTIFICATE_FILE] = settings.tls_certificate
-    return found
+        result[CERTIFICATE_FILE] = settings.tls_certificate
+    return result
 
 
 def _ini() -> str:

@@ -9,6 +9,8 @@ from typing import Final
 DATASOURCE_PROMETHEUS: Final = "prometheus"
 DATASOURCE_LOKI: Final = "loki"
 DATASOURCE_JAEGER: Final = "jaeger"
+DATASOURCE_LONG_TERM: Final = "prometheus-long-term"
+"""The copy of the metrics, where there is one."""
 
 FOLDER_ML_PLATFORM: Final = "ml-platform"
 FOLDER_INFRASTRUCTURE: Final = "infrastructure"
@@ -25,6 +27,9 @@ SERVICE_DETAIL: Final = "service-detail"
 INCIDENT: Final = "incident"
 HOME: Final = "home"
 """What opens first."""
+
+OF_CONTAINERS: Final = (INFRASTRUCTURE_HEALTH, STACK_HEALTH)
+"""About the stack's own containers; left out where it has none."""
 
 DEPLOYMENT_TAG: Final = "deployment"
 """Of the annotations by which `up` marks what it changed."""

@@ -114,7 +114,31 @@ class Rate:
         return f"({self.expr}) >= 0 < Inf"
 
 
-Term = Counter | Rate
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of a gauge from 0 to 1: all of them, or what they lack of 1. None of a series that leaves 0 to 1.
+
+    Args:
+        gauge: a selector, or another expression, which has a sample at each evaluation.
+        step: time between two evaluations, for such an expression; empty for a selector.
+        lacking: whether what is counted is what the samples lack of 1.
+        sign: 1; a gauge is no part of a sum.
+
+    """
+
+    gauge: str
+    step: str = ""
+    lacking: bool = False
+    sign: int = 1
+
+    def within(self, window: str) -> str:
+        """Return how many there are in a window, by series."""
+        samples = f"({self.gauge})[{window}:{self.step}]" if self.step else f"{self.gauge}[{window}]"
+        count, good = f"count_over_time({samples})", f"sum_over_time({samples})"
+        return f"({count} - {good}) >= 0" if self.lacking else f"{count} and ({count} - {good}) >= 0"
+
+
+Term = Counter | Rate | Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +152,7 @@ class Events:
     @property
     def exact(self) -> bool:
         """Whether all of it is counted from counters."""
-        return all(isinstance(term, Counter) for term in self.terms)
+        return all(isinstance(term, (Counter, Samples)) for term in self.terms)
 
     def running_total(self, record: str, interval: str, measured: str) -> str:
         """Return the next value of the running total that is recorded as `record`."""
@@ -143,10 +167,12 @@ class Events:
         return largest(begun, f"({base} or {first})")
 
     def present(self) -> str:
-        """Return 1 where any of the series is there or a target answers."""
-        found = [f"group({series.highest(NOW)})" for series in self.family]
-        found += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
-        return " or ".join([*found, f"group({_answering(self.job)})"])
+        """Return 1 where any of the series is there or a target answers; of a gauge, where it has a valid sample."""
+        if gauges := [term for term in self.terms if isinstance(term, Samples)]:
+            return " or ".join(f"group({gauge.within(NOW)})" for gauge in gauges)
+        presence = [f"group({series.highest(NOW)})" for series in self.family]
+        presence += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
+        return " or ".join([*presence, f"group({_answering(self.job)})"])
 
     def _step(self, record: str, hop: str, interval: str, measured: str) -> str:
         """Return the total of `hop` ago, where just then it was recorded, and what came since."""
@@ -160,15 +186,20 @@ class Events:
         return "(" + " ".join(f"{sign} {part}" for sign, part in parts).removeprefix("+ ") + ")"
 
     def _of(self, term: Term, hop: str) -> str:
+        if isinstance(term, Samples):
+            return f"(sum({term.within(hop)}) or vector(0))"
         if isinstance(term, Rate):
             length = Decimal(milliseconds(hop)) / 1000
             return f"({float(length):g} * sum({term.numbers}) or vector(0))"
         now = term.highest(NOW)
         parts = [term.grown(hop), term.restarted(hop)]
         if milliseconds(hop) >= milliseconds(BASE_WINDOW):
-            known = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
-            known += [f"group by (job, instance) ({_answering(self.job, hop)})", f"group({_answering(self.job, hop)})"]
-            parts.append(f"({now} unless {term.last(hop)}) < Inf and on (job, instance) ({' or '.join(known)})")
+            presence = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
+            presence += [
+                f"group by (job, instance) ({_answering(self.job, hop)})",
+                f"group({_answering(self.job, hop)})",
+            ]
+            parts.append(f"({now} unless {term.last(hop)}) < Inf and on (job, instance) ({' or '.join(presence)})")
         return "(" + " + ".join(f"(sum({part}) or vector(0))" for part in parts) + ")"
 
 
@@ -179,15 +210,23 @@ def events_of(text: str, job: str) -> Events:
     else gives events per second.
     """
     end = "\n" if "#" in text else ""  # after a comment
-    found = parse(text)
-    if isinstance(found, VectorSelector) and ":" not in (found.name or ""):
+    expression = parse(text)
+    if isinstance(expression, VectorSelector) and ":" not in (expression.name or ""):
         return counted((Counter(f"{text}{end}"),), job)
     if "\\" not in text and "`" not in text:
-        terms = tuple(_terms(found, 1))
+        terms = tuple(_terms(expression, 1))
         counters = tuple(term for term in terms if term is not None)
         if len(counters) == len(terms) <= TERMS_AT_MOST:
             return counted(counters, job)
     return Events((Rate(f"{text}{end}"),), (), job)
+
+
+def samples_of(gauge: str, job: str, interval: str) -> tuple[Events, Events]:
+    """Return what counts the samples of a gauge, and what they lack of 1."""
+    end = "\n" if "#" in gauge else ""  # after a comment
+    step = "" if isinstance(parse(gauge), VectorSelector) else interval
+    every = Samples(f"{gauge}{end}", step)
+    return Events((every,), (), job), Events((replace(every, lacking=True),), (), job)
 
 
 def counted(counters: tuple[Counter, ...], job: str, family: Sequence[Counter] = ()) -> Events:
@@ -198,29 +237,33 @@ def counted(counters: tuple[Counter, ...], job: str, family: Sequence[Counter] =
 
 def hops(interval: str) -> tuple[str, ...]:
     """Return how long ago the totals are that an evaluation builds on."""
-    found = {canonical(hop) for hop in (interval, BASE_WINDOW, RECOVERY)}
-    return tuple(sorted(found, key=milliseconds))
+    ranges = {canonical(hop) for hop in (interval, BASE_WINDOW, RECOVERY)}
+    return tuple(sorted(ranges, key=milliseconds))
 
 
-def _terms(found: Expr, sign: int) -> Iterator[Counter | None]:
+def _terms(expression: Expr, sign: int) -> Iterator[Counter | None]:
     """Yield the counters that an expression adds up, and None for what is anything else."""
-    if isinstance(found, ParenExpr):
-        yield from _terms(found.expr, sign)
-    elif isinstance(found, BinaryExpr) and str(found.op) in {"+", "-"} and found.modifier is None:
-        yield from _terms(found.lhs, sign)
-        yield from _terms(found.rhs, -sign if str(found.op) == "-" else sign)
-    elif isinstance(found, AggregateExpr) and str(found.op) == "sum" and found.modifier is None:
-        yield _rated(found.expr, sign)
+    if isinstance(expression, ParenExpr):
+        yield from _terms(expression.expr, sign)
+    elif isinstance(expression, BinaryExpr) and str(expression.op) in {"+", "-"} and expression.modifier is None:
+        yield from _terms(expression.lhs, sign)
+        yield from _terms(expression.rhs, -sign if str(expression.op) == "-" else sign)
+    elif isinstance(expression, AggregateExpr) and str(expression.op) == "sum" and expression.modifier is None:
+        yield _rated(expression.expr, sign)
     else:
         yield None
 
 
-def _rated(found: Expr, sign: int) -> Counter | None:
-    while isinstance(found, ParenExpr):
-        found = found.expr
-    if not isinstance(found, Call) or found.func.name != "rate" or not isinstance(found.args[0], MatrixSelector):
+def _rated(expression: Expr, sign: int) -> Counter | None:
+    while isinstance(expression, ParenExpr):
+        expression = expression.expr
+    if (
+        not isinstance(expression, Call)
+        or expression.func.name != "rate"
+        or not isinstance(expression.args[0], MatrixSelector)
+    ):
         return None
-    selector = found.args[0].vector_selector
+    selector = expression.args[0].vector_selector
     plain = selector.offset is None and selector.at is None and " or " not in str(selector)
     return Counter(str(selector), sign=sign) if plain else None
 

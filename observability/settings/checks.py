@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -20,8 +22,17 @@ from observability.settings.services import WatchedService
 from observability.settings.slos import RESERVED_SLOS, SHORTEST_WINDOW
 from observability.settings.value_types import MAXIMUM_PORT, loopback, milliseconds, seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from observability.settings.slos import Slo
+
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
+WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
+"""Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
+MOST_EXCLUSIONS = 50
+"""Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 
 
@@ -30,12 +41,12 @@ def across(settings: Settings) -> list[str]:
     problems: list[str] = []
     problems += [
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
-        for field, given, accepted, what in (
+        for field, keys, accepted, what in (
             ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
             ("addresses", settings.addresses, tuple(DEFAULT_PORTS), "port"),
             ("limits", settings.limits, tuple(DEFAULT_LIMITS), "service"),
         )
-        for key in given
+        for key in keys
         if key not in accepted
     ]
     problems += _alerts(settings)
@@ -44,17 +55,30 @@ def across(settings: Settings) -> list[str]:
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _windows(settings)
+    problems += _exclusions(settings)
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
+    problems += _far_stores(settings)
     problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
-    if settings.alert_email and not settings.smtp_host:
+    webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
+    if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
+        problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
+    if settings.alert_email and not settings.smtp_host and settings.runs_stack:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _alerts(settings: Settings) -> list[str]:
@@ -71,16 +95,16 @@ def _alerts(settings: Settings) -> list[str]:
 
 def _ports(settings: Settings) -> list[str]:
     problems = []
-    taken: dict[int, str] = {}
+    name_by_port: dict[int, str] = {}
     for name in settings.published:
         port = settings.port(name)
         if port > MAXIMUM_PORT:
             problems.append(
                 f"portOffset: {settings.port_offset}; accepted: one that keeps {name} at or below {MAXIMUM_PORT}"
             )
-        if port in taken:
-            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({taken[port]} has this one)")
-        taken.setdefault(port, name)
+        if port in name_by_port:
+            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({name_by_port[port]} has this one)")
+        name_by_port.setdefault(port, name)
     return problems
 
 
@@ -141,17 +165,21 @@ def _secrets(settings: Settings) -> list[str]:
 
 
 def _tls(settings: Settings) -> list[str]:
+    if not settings.runs_stack:  # the CA is that of the existing Grafana
+        return []
     if not settings.tls_certificate:
-        given = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
-        return [f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in given if v]
+        dependants = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
+        return [
+            f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in dependants if v
+        ]
     if settings.tls_key is None:
         return ["tlsKey: missing; accepted: the key of tlsCertificate, as a secret"]
     from observability.certificates import problems  # noqa: PLC0415 - only where there is one
 
     key = settings.tls_key.get_secret_value()
     reached = dict.fromkeys((settings.access_host, urlsplit(settings.root_url).hostname or ""))
-    found = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
-    return [f"{setting}: {sentence}" for setting, sentence in found]
+    problems_ = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
+    return [f"{setting}: {sentence}" for setting, sentence in problems_]
 
 
 def _oauth(settings: Settings) -> list[str]:
@@ -162,6 +190,82 @@ def _oauth(settings: Settings) -> list[str]:
             "oauth: missing; accepted: an object with clientId, authUrl and tokenUrl, because oauthClientSecret is set"
         ]
     return []
+
+
+def _far_stores(settings: Settings) -> list[str]:
+    """Return what is wrong with stores elsewhere, and with a Grafana that is there already."""
+    problems = []
+    stores = (
+        ("metrics", settings.metrics, settings.metrics_password),
+        ("logs", settings.logs, settings.logs_password),
+        ("traces", settings.traces, settings.traces_password),
+    )
+    for signal, store, password in stores:
+        key = f"{signal}Password"
+        if store.user and password is None:
+            problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
+        if password is not None and not store.far:
+            problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
+    return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
+
+
+def _own_stack(settings: Settings) -> list[str]:
+    problems = []
+    if settings.metrics.query_url and not settings.metrics.write_url:
+        problems.append(
+            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
+        )
+    problems += [
+        f"{signal}: an object; accepted: with deploy: content alone, because the stack's own containers keep {signal}"
+        for signal, store in (("logs", settings.logs), ("traces", settings.traces))
+        if store.far
+    ]
+    problems += [
+        f"deploy: 'stack'; accepted: content, because {key} is set and the stack has a Grafana of its own"
+        for key, given in (("grafanaUrl", settings.grafana_url), ("grafanaToken", settings.grafana_token))
+        if given
+    ]
+    return problems
+
+
+def _only_content(settings: Settings) -> list[str]:
+    """Return what content for an existing Grafana lacks, and what only containers could do."""
+    needed = {
+        "grafanaUrl": (settings.grafana_url, "the existing Grafana's address"),
+        "grafanaToken": (settings.grafana_token, "a service account's token, as a secret"),
+        "metrics.queryUrl": (settings.metrics.query_url, "where Grafana reads metrics"),
+        "logs.queryUrl": (settings.logs.query_url, "where Grafana reads logs"),
+        "traces.queryUrl": (settings.traces.query_url, "where Grafana reads traces"),
+    }
+    problems = [
+        f"{key}: missing; accepted: {what}, because deploy is content"
+        for key, (given, what) in needed.items()
+        if not given
+    ]
+    refused = {
+        "demo": settings.demo,
+        "metrics.writeUrl": settings.metrics.write_url,
+        "logs.writeUrl": settings.logs.write_url,
+        "traces.writeUrl": settings.traces.write_url,
+        "remoteWriteReceiver": settings.remote_write_receiver,
+        "tlsCertificate": settings.tls_certificate,
+        "oauth": settings.oauth,
+        "smtpHost": settings.smtp_host,
+        "grafanaAdminPassword": settings.grafana_admin_password,
+        "grafanaSecretKey": settings.grafana_secret_key,
+    }
+    problems += [
+        f"{key}: set; accepted: nothing, because deploy is content: there is no container that it could be for"
+        for key, given in refused.items()
+        if given
+    ]
+    problems += [
+        f"services[{index}].{field}: set; accepted: selector or otlp, because deploy is content, which scrapes nothing"
+        for index, service in enumerate(settings.services)
+        for field, given in (("targets", service.targets), ("dns", service.dns), ("httpSd", service.http_sd))
+        if given
+    ]
+    return problems
 
 
 def _services(settings: Settings) -> list[str]:
@@ -246,22 +350,61 @@ def _slos(where: str, service: WatchedService) -> list[str]:
     return problems
 
 
+def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
+    """Yield every configured SLO and its place in the configuration."""
+    for index, service in enumerate(settings.services):
+        named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
+        named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
+        yield from ((f"services[{index}].{where}", slo) for where, slo in named if slo is not None)
+
+
 def _windows(settings: Settings) -> list[str]:
-    kept = milliseconds(settings.prometheus_retention)
-    return [
-        f"services[{index}].{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
-        f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
-        for index, service in enumerate(settings.services)
-        for where, slo in (
-            ("availability", service.availability),
-            ("latency", service.latency),
-            *((f"slos[{number}]", custom) for number, custom in enumerate(service.slos)),
+    kept, every = milliseconds(settings.prometheus_retention), milliseconds(settings.rule_interval)
+    problems = []
+    for where, slo in _each_slo(settings):
+        length = milliseconds(slo.length)
+        if slo.calendar and length > kept:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: with prometheusRetention of at least {slo.length}; it is"
+                f" {settings.prometheus_retention}"
+            )
+        elif not milliseconds(SHORTEST_WINDOW) <= length <= kept or length % _HOUR_MS:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
+                f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
+            )
+        if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
+            problems.append(
+                f"{where}.timeSlice.length: '{slo.time_slice.length}'; accepted: a multiple of ruleInterval, which is"
+                f" {settings.rule_interval}"
+            )
+    return problems
+
+
+def _exclusions(settings: Settings) -> list[str]:
+    """Return what exclusions name that is not there, and how many are too many."""
+    own = [*(DEMO if settings.demo else ()), *(WATCHED_BY_ITSELF if settings.watch_stack else ())]
+    names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
+    problems = []
+    for index, exclusion in enumerate(settings.exclusions):
+        where = f"exclusions[{index}]"
+        problems += [
+            f"{where}.services: '{name}'; accepted: names of services: {', '.join(sorted(names))}"
+            for name in exclusion.services
+            if name not in names
+        ]
+        slos = sorted({slo for name in exclusion.services or names for slo in names.get(name, ())})
+        problems += [
+            f"{where}.slos: '{slo}'; accepted: SLOs of these services: {', '.join(slos)}"
+            for slo in exclusion.slos
+            if slo not in slos
+        ]
+    if len(settings.exclusions) > MOST_EXCLUSIONS:
+        problems.append(
+            f"exclusions: {len(settings.exclusions)} of them; accepted: at most {MOST_EXCLUSIONS}; those that ended"
+            f" longer ago than an SLO's window change nothing"
         )
-        if slo is not None
-        and (
-            not milliseconds(SHORTEST_WINDOW) <= milliseconds(slo.window) <= kept or milliseconds(slo.window) % _HOUR_MS
-        )
-    ]
+    return problems
 
 
 def _intervals(settings: Settings) -> list[str]:

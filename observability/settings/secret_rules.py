@@ -12,6 +12,10 @@ OPTIONAL_SECRETS = frozenset(
         "tlsKey",
         "oauthClientSecret",
         "scrapeSecrets",
+        "metricsPassword",
+        "logsPassword",
+        "tracesPassword",
+        "grafanaToken",
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""

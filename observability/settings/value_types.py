@@ -217,6 +217,10 @@ def _url(value: object) -> str:
     return text.rstrip("/") + "/"
 
 
+def _store_url(value: object) -> str:
+    return _url(value).rstrip("/")
+
+
 def _secret_url(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     _exact_url(text)
@@ -276,8 +280,8 @@ def _path(value: object) -> str:
     text = to_text(value)
     if "?" in text:
         query = text.partition("?")[2]
-        name, _, given = query.partition("&")[0].partition("=")
-        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{name or 'name'}: [{given}]}}")
+        name, _, text = query.partition("&")[0].partition("=")
+        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{name or 'name'}: [{text}]}}")
     if not text.startswith("/") or re.search(r"[\s#]", text):
         raise ValueError
     return text
@@ -315,10 +319,10 @@ def number(lowest: float, highest: float) -> Accepts:
     """Return what accepts a number in a range."""
 
     def convert(value: object) -> float:
-        found = to_number(value)
-        if not lowest <= found <= highest:
+        number = to_number(value)
+        if not lowest <= number <= highest:
             raise ValueError
-        return found
+        return number
 
     return Accepts(f"a number from {_plain(lowest)} to {_plain(highest)}", convert)
 
@@ -361,13 +365,13 @@ def _time_zone(value: object) -> str:
 
 
 def _objective(value: object) -> float:
-    found = to_number(value)
-    meant = round(found * ALL_PERCENT, 9)
-    if found < SHARE and SHARE <= meant <= MAXIMUM_OBJECTIVE:
+    number = to_number(value)
+    meant = round(number * ALL_PERCENT, 9)
+    if number < SHARE <= meant <= MAXIMUM_OBJECTIVE:
         _refuse(f"a percentage above 0 and below 100: did you mean {meant:g}?")
-    if not SHARE <= found <= MAXIMUM_OBJECTIVE:
+    if not SHARE <= number <= MAXIMUM_OBJECTIVE:
         raise ValueError
-    return found
+    return number
 
 
 def check_label(value: object) -> str:
@@ -408,6 +412,7 @@ Text = Annotated[str, Accepts("one line of text", to_text)]
 Port = Annotated[int, whole(1, MAXIMUM_PORT)]
 Url = Annotated[str, Accepts(_A_URL, _url)]
 OptionalUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_url))]
+StoreUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_store_url))]
 OptionalExactUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_exact_url))]
 SecretUrl = Annotated[SecretStr, Accepts(_A_URL, _secret_url)]
 Address = Annotated[str, Accepts("host:port, like checkout:8000", _address)]

@@ -46,10 +46,10 @@ def of(program: tuple[Registered, ...], token: str) -> dict[str, dict[str, Any]]
 
 
 def test_every_alert_is_a_rule(program: tuple[Registered, ...], settings: Settings) -> None:
-    found = of(program, ":RuleGroup")
-    assert len(found) == len(groups(settings))
+    result = of(program, ":RuleGroup")
+    assert len(result) == len(groups(settings))
     for group in groups(settings):
-        inputs = found[f"alerts-{group.name}"]
+        inputs = result[f"alerts-{group.name}"]
         assert (inputs["name"], inputs["folderUid"]) == (group.name, group.folder)
         assert inputs["intervalSeconds"] % 10 == 0
         assert [rule["uid"] for rule in inputs["rules"]] == [alert.uid for alert in group.alerts]
@@ -61,9 +61,9 @@ def test_every_rule_is_instant_and_says_what_no_answer_means(program: tuple[Regi
             assert rule["noDataState"] in {"OK", "Alerting", "KeepLast"}
             assert rule["execErrState"] in {"OK", "Alerting", "KeepLast"}
             assert rule["condition"] == CONDITION
-            *asked, condition = rule["datas"]
+            *requests, condition = rule["datas"]
             assert condition["datasourceUid"] == EXPRESSIONS
-            for data in asked:
+            for data in requests:
                 model = json.loads(data["model"])
                 assert data["refId"] == model["refId"]
                 assert model.get("instant") is True or model.get("queryType") == "instant"
@@ -76,10 +76,15 @@ def test_contact_points_send_by_what_is_configured() -> None:
     assert senders & set(ticket) == senders - {"pagerduties"}
     assert senders & set(watchdog) == {"webhooks"}
     assert page["emails"][0]["addresses"] == ["oncall@example.org", "second@example.org"]
-    assert page["webhooks"][0]["url"] == "https://hooks.example.org/alerts", "what every Viewer sees"
-    assert (page["webhooks"][0]["basicAuthUser"], page["webhooks"][0]["basicAuthPassword"]) == ("me", "p@ss")
+    assert set(page["webhooks"][0]) == {"url", "title", "message"}, "what every Viewer sees"
+    assert page["webhooks"][0]["url"] == "http://reading-proxy:9094/"
     assert page["slacks"][0]["text"] == messages.SLACK
     assert page["pagerduties"][0]["integrationKey"] == TOLD["alertPagerdutyKey"]
+
+
+def test_the_webhooks_address_is_in_the_relays_secret_file_alone() -> None:
+    known = [r.name for r in told() if "hooks.example.org" in json.dumps(r.inputs)]
+    assert known == ["observability-dev-reading-proxy-secrets-loader"]
 
 
 def test_the_policy_sends_pages_and_tickets_different_ways() -> None:
@@ -115,10 +120,10 @@ def test_where_nobody_is_configured_nothing_is_sent(program: tuple[Registered, .
 
 
 def test_only_what_both_provider_versions_know_is_used(program: tuple[Registered, ...]) -> None:
-    known = {
+    expected = {
         "name", "folderUid", "intervalSeconds", "rules",
         "uid", "for", "condition", "noDataState", "execErrState", "labels", "annotations", "datas",
     }  # fmt: skip
     for group in of(program, ":RuleGroup").values():
-        assert set(group) <= known
-        assert all(set(rule) <= known for rule in group["rules"])
+        assert set(group) <= expected
+        assert all(set(rule) <= expected for rule in group["rules"])
