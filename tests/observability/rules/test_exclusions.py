@@ -146,8 +146,8 @@ def settings_of(*excluded: dict[str, Any], **more: object) -> Settings:
 
 
 def test_a_service_that_is_not_there_is_refused() -> None:
-    (problem,) = checks.across(settings_of({"services": ["chekout"]}))
-    assert problem.startswith("exclusions[0].services: 'chekout'; accepted: names of services: checkout, grafana")
+    (problem,) = checks.across(settings_of({"services": ["chequeout"]}))
+    assert problem.startswith("exclusions[0].services: 'chequeout'; accepted: names of services: checkout, grafana")
     (problem,) = checks.across(settings_of({"services": ["checkout"], "slos": ["latency"]}))
     assert problem == "exclusions[0].slos: 'latency'; accepted: SLOs of these services: availability"
     assert checks.across(settings_of({"services": ["checkout"], "slos": ["availability"]})) == []
