@@ -251,7 +251,7 @@ def test_a_stack_from_before_is_taken_along_too(real: Sandbox) -> None:
             '"SECURITY_SECRET_KEY": _file(SECRET_KEY),',
         ),
         real.edit("components/secret_key.py", 'new=str(props["key"])', "new=UNRESOLVED_SECRET_KEY"),
-        real.edit("components/secret_key.py", "known=[*known,", 'known=[str(props["key"]), *known,'),
+        real.edit("components/secret_key.py", "former=[*former,", 'former=[str(props["key"]), *former,'),
     ]
     forget(real, "grafana:SecretKey")
     real.up()
