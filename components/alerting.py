@@ -15,8 +15,10 @@ from urllib.parse import unquote, urlsplit
 import pulumi
 from pulumiverse_grafana import alerting
 
+from components.own_content import policies
 from observability.alerts import groups, messages, routing
 from observability.alerts.links import told
+from observability.alerts.model import OwnAlert
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -42,23 +44,27 @@ Options = Callable[..., pulumi.ResourceOptions]
 class Alerting(pulumi.ComponentResource):
     """Everything that watches and tells."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         settings: Settings,
         *,
         folders: Mapping[str, pulumi.Input[str]],
         options: Options,
         depends_on: list[pulumi.Resource],
+        named: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`."""
+        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`.
+
+        `named` are contact points and mute timings of the team's own, which its policies may name.
+        """
         super().__init__("observability:index:Alerting", "alerting", None, opts)
         for group in groups(settings):
             _rule_group(group, settings, folders[group.folder], options(self, *depends_on))
-        self._notifications(settings, options)
+        self._notifications(settings, options, named)
         self.register_outputs({})
 
-    def _notifications(self, settings: Settings, options: Options) -> None:
+    def _notifications(self, settings: Settings, options: Options, others: list[pulumi.Resource]) -> None:
         template = alerting.MessageTemplate(
             "messages", name=messages.NAME, template=messages.templates(), opts=options(self)
         )
@@ -75,7 +81,7 @@ class Alerting(pulumi.ComponentResource):
             for severity, channels in routing.contacts(settings).items()
         }
         routes = routing.routes(settings)
-        named: list[pulumi.Resource] = list(contacts.values())
+        named: list[pulumi.Resource] = [*contacts.values(), *others]
         if any(route.contact == routing.NOBODY for route in routes):
             nowhere = [alerting.ContactPointWebhookArgs(url=settings.root_url)]
             named.append(
@@ -96,7 +102,7 @@ class Alerting(pulumi.ComponentResource):
             group_wait=routes[-1].wait,
             group_interval=routes[-1].interval,
             repeat_interval=routes[-1].repeat,
-            policies=[_policy(route) for route in routes],
+            policies=[*policies(settings), *(_policy(route) for route in routes)],
             # The policy names them: it goes first and comes last.
             opts=options(self, *named, *timings),
         )
@@ -105,8 +111,10 @@ class Alerting(pulumi.ComponentResource):
 def _rule_group(
     group: AlertGroup, settings: Settings, folder: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> alerting.RuleGroup:
+    # Those of the team's own may be called as ours are, or as others in another folder.
+    own = any(isinstance(alert, OwnAlert) for alert in group.alerts)
     return alerting.RuleGroup(
-        f"alerts-{group.name}",
+        f"own-alerts-{group.folder}-{group.name}" if own else f"alerts-{group.name}",
         name=group.name,
         folder_uid=folder,
         interval_seconds=group.interval_seconds,
@@ -121,6 +129,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         uid=alert.uid,
         name=alert.title,
         for_=alert.pending,
+        keep_firing_for=(alert.keep_firing or None) if isinstance(alert, OwnAlert) else None,
         condition=CONDITION,
         no_data_state=alert.missing.no_data,
         exec_err_state=alert.missing.exec_error,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import own
+
 if TYPE_CHECKING:
     from observability.settings import Settings
 
@@ -15,4 +17,4 @@ def render(settings: Settings) -> dict[str, str]:
     rendered: dict[str, str] = {}
     for part in (slo, containers, host, service_graph, models):
         rendered |= part.render(settings)
-    return rendered
+    return {**rendered, **own.read(settings).rules}

@@ -76,6 +76,7 @@ def test_every_panel_exists(alerts: list[Alert], settings: Settings) -> None:
         link = urlsplit(told(alert, settings)["panel_url"])
         asked = parse_qs(link.query)
         model = known[link.path.split("/")[2]]
+        assert alert.panel is not None
         assert model["uid"] == alert.panel.uid
         shown = {f"panel-{p['id']}": p for p in panels(model) if p["type"] != "row"}
         assert asked["viewPanel"][0] in shown, alert.title
