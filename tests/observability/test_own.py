@@ -350,7 +350,7 @@ def test_what_is_for_one_stack_is_for_no_other(write: Write) -> None:
         ),
         (
             {"rules/a.yaml": "groups:\n- name: a\n  rules:\n  - {record: x, expr: y, forr: 1m}\n"},
-            "rules/a.yaml:4:25: groups[0].rules[0].forr: unknown field",
+            "rules/a.yaml:4:26: groups[0].rules[0].forr: unknown field",
         ),
         (
             {"rules/a.yaml": "groups:\n- name: a\n  rules:\n  - {record: 'slo:error_budget:ratio', expr: y}\n"},
@@ -362,7 +362,7 @@ def test_what_is_for_one_stack_is_for_no_other(write: Write) -> None:
         ),
         (
             {
-                "rules/a.yaml": "groups:\n- name: a\n  rules:\n  - {alert: x, expr: y, annotations: {s: '{{ query \"up\" }}'}}\n"
+                "rules/a.yaml": "groups:\n- name: a\n  rules:\n  - {alert: x, expr: y, annotations: {s: '{{ query \"up\" }}'}}\n"  # noqa: E501 - one file
             },
             "Grafana's templates have no queries",
         ),
@@ -377,7 +377,7 @@ def test_what_is_for_one_stack_is_for_no_other(write: Write) -> None:
         ),
         ({"scrape/a.yaml": "- {job_name: a, bearer_token: '${secret:nobody}'}\n"}, "ownSecrets.nobody: missing"),
         (
-            {"scrape/a.yaml": "- {job_name: a, bearer_token: '${secret:with space}'}\n"},
+            {"scrape/a.yaml": "- {job_name: a, metrics_path: '${secret:with space}'}\n"},
             "accepted: ${secret:name}, a name of letters",
         ),
         (
@@ -385,7 +385,7 @@ def test_what_is_for_one_stack_is_for_no_other(write: Write) -> None:
             "looks like a password in an address",
         ),
         (
-            {"datasources/a.yaml": "datasources: [{name: A, type: x, secureJsonData: {token: '$TOKEN'}}]"},
+            {"datasources/a.yaml": "datasources: [{name: A, type: x, jsonData: {host: '$HOSTNAME'}}]"},
             "is a variable of an environment",
         ),
         (
