@@ -10,12 +10,15 @@ from components.access import Access
 from components.administrator import Administrator
 from components.content import Content
 from components.demo import Demo
+from components.deployed import facts
 from components.deployment import Deployment
+from components.sdk import leave_out_debug_messages
 from components.secrets import secrets
 from components.service import Host, Service, ServiceArgs, service_spec
 from observability import configuration, processes, topology
 from observability.names import labels
 
+leave_out_debug_messages()
 settings = configuration.read()
 secret = secrets(settings)
 
@@ -68,8 +71,8 @@ administrator = Administrator(server, user=settings.grafana_admin_user, password
 access = Access(server, auth=administrator.auth)
 content = Content(settings, grafana=server, auth=access.token)
 Deployment(
-    settings,
-    [service.spec for service in everything],
+    settings.stack,
+    facts(settings, [service.spec for service in everything]),
     grafana=server,
     auth=access.token,
     opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),

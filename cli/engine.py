@@ -69,8 +69,9 @@ class Engine:
 
     def containers(self) -> list[Container]:
         """Return the containers of the stack's services, without the loaders."""
-        found = self.client.containers.list(all=True, filters={"label": f"{labels.STACK}={self.stack}"})
-        return [c for c in found if labels.SPEC in c.labels]
+        return list(
+            self.client.containers.list(all=True, filters={"label": [f"{labels.STACK}={self.stack}", labels.SPEC]})
+        )
 
     def settle(self) -> None:
         """Wait, at most SETTLE_SECONDS, until every container has been checked for the first time."""

@@ -22,7 +22,12 @@ from observability import explore
 from observability.configs.correlations import CORRELATIONS, CorrelationSpec
 from observability.configs.datasources import datasources
 from observability.names import series
-from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.names.uids import (
+    DATASOURCE_JAEGER,
+    DATASOURCE_LOKI,
+    DATASOURCE_LONG_TERM,
+    DATASOURCE_PROMETHEUS,
+)
 from observability.settings import DEMO, Settings, seconds
 from observability.watched import watched
 
@@ -40,6 +45,8 @@ _BATCH = 5
 _CROWDED = 100
 """Requests sent without one being the newest: the service is too busy to wait for that."""
 _RANGE = {"from": "now-15m", "to": "now"}
+_TYPES = {DATASOURCE_LONG_TERM: DATASOURCE_PROMETHEUS}
+"""Of data sources whose UID is none."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +287,12 @@ def _history(query: Query, service: str) -> tuple[str, str]:
 
 
 def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
-    full = {"refId": "A", "datasource": {"uid": uid, "type": uid}, "maxDataPoints": 100, "intervalMs": 15_000} | body
+    full = {
+        "refId": "A",
+        "datasource": {"uid": uid, "type": _TYPES.get(uid, uid)},
+        "maxDataPoints": 100,
+        "intervalMs": 15_000,
+    } | body
     try:
         results: dict[str, Json] = api.request("POST", "/api/ds/query", {"queries": [full], **_RANGE})["results"]
     except GrafanaError as error:
@@ -289,6 +301,16 @@ def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
     if result.get("error"):
         raise LinkError(str(body), str(result["error"]))
     return list(result.get("frames") or ())
+
+
+def value(api: GrafanaApi, uid: str, expr: str) -> float | None:
+    """Return the newest value of a PromQL query, None where there is none or the query fails."""
+    try:
+        frames = _query(api, uid, {"expr": expr, "instant": True})
+    except LinkError:
+        return None
+    found = [number for number in _column(frames, type_="number") if number is not None]
+    return float(found[-1]) if found else None
 
 
 def rows_of(frame: Json) -> int:

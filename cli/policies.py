@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cli.bootstrap import ROOT
+from cli.errors import UserError
+from observability import versions
 
 if TYPE_CHECKING:
     from cli.context import Context
@@ -20,6 +22,18 @@ def config(settings: Settings) -> dict[str, Any]:
         "data-is-protected": {"protected": settings.production or settings.protect_data},
         "images-have-digests": {"required": settings.production},
     }
+
+
+def check_digests(settings: Settings) -> None:
+    """Raise UserError when production would run an image without a digest: the policy would stop a run half-way."""
+    used = {part.name for part in settings.parts} | ({"demo"} if settings.demo else set())
+    missing = sorted(name for name, image in versions.images().items() if name in used and not image.digest)
+    if settings.production and missing:
+        msg = (
+            f"versions.toml has no digest for {', '.join(missing)}, and production runs images by digest: a tag can"
+            " be moved. `make digests` fills them in from the registry. Nothing was changed."
+        )
+        raise UserError(msg)
 
 
 def arguments(context: Context) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from observability import versions
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_NO_STACK = re.compile("no stack (named|selected)")
+"""In what Pulumi prints about a stack that does not exist."""
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
 
 
@@ -61,8 +64,9 @@ class Pulumi:
     def _file(self) -> StackFile:
         return StackFile(self.stack, self.environment.state)
 
+    @cached_property
     def executable(self) -> str:
-        """Return the CLI's path, installing the pinned version where none is new enough."""
+        """The CLI's path, installing the pinned version where none is new enough."""
         found = shutil.which("pulumi", path=self.environment.path)
         if found and version(found) >= _minimum():
             return found
@@ -72,7 +76,7 @@ class Pulumi:
         """Run the CLI with its output on the terminal; return its exit code."""
         with self._file.options(arguments[0]) as options:
             done = subprocess.run(  # noqa: S603 - the CLI
-                [self.executable(), *arguments, *options],
+                [self.executable, *arguments, *options],
                 cwd=ROOT,
                 env=self.environment.for_pulumi(self.stack),
                 check=False,
@@ -90,7 +94,7 @@ class Pulumi:
         """Run the CLI quietly; return its exit code and everything it prints."""
         with self._file.options(arguments[0]) as options:
             done = subprocess.run(  # noqa: S603 - the CLI
-                [self.executable(), *arguments, *options, "--non-interactive", "--color", "never"],
+                [self.executable, *arguments, *options, "--non-interactive", "--color", "never"],
                 cwd=ROOT,
                 env=self.environment.for_pulumi(self.stack),
                 check=False,
@@ -113,7 +117,7 @@ class Pulumi:
         """
         with self._file.options(arguments[0]) if folder == ROOT else nullcontext(()) as options:
             done = subprocess.run(  # noqa: S603 - the CLI
-                [self.executable(), *arguments, *options, "--non-interactive"],
+                [self.executable, *arguments, *options, "--non-interactive"],
                 cwd=folder,
                 env=environment or self.environment.for_pulumi(self.stack),
                 check=False,
@@ -126,10 +130,18 @@ class Pulumi:
         return done.stdout
 
     def select(self) -> None:
-        """Select the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
+        """Open the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
         self._require_passphrase()
-        self.output("stack", "select", "--create", self.stack)
-        # Decrypts something: the one place where a wrong passphrase shows before anything runs.
+        try:
+            self._decrypt()
+        except UserError as error:
+            if not _NO_STACK.search(str(error)):
+                raise
+            self.output("stack", "select", "--create", self.stack)
+            self._decrypt()
+
+    def _decrypt(self) -> None:
+        """Decrypt something: the one place where a wrong passphrase shows before anything runs."""
         file = ROOT / f"Pulumi.{self.stack}.yaml"
         in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
         self.output(

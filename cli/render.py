@@ -14,7 +14,7 @@ from dashboards.catalogue import dashboards
 from observability import alerts, own, processes, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
-from observability.configs.datasources import datasources
+from observability.configs.datasources import DataSourceSpec, datasources
 from observability.names.paths import CONFIG
 from observability.settings import Settings
 
@@ -38,7 +38,7 @@ def files(settings: Settings) -> dict[str, str]:
     rendered |= {
         "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
         "grafana/datasources.json": json.dumps(
-            [dict(vars(spec)) for spec in datasources(settings)], indent=2, sort_keys=True
+            [_shown(spec) for spec in datasources(settings)], indent=2, sort_keys=True
         )
         + "\n",
         "grafana/correlations.json": json.dumps([dict(vars(c)) for c in CORRELATIONS], indent=2, sort_keys=True) + "\n",
@@ -55,6 +55,14 @@ def files(settings: Settings) -> dict[str, str]:
         for d in dashboards(settings)
     }
     return rendered
+
+
+def _shown(spec: DataSourceSpec) -> dict[str, object]:
+    """Return a data source as it is reviewed: of a server elsewhere, who Grafana is to it, and no secret."""
+    shown = dict(vars(spec))
+    endpoint = shown.pop("endpoint")
+    shown |= {} if endpoint is None else {"endpoint": asdict(endpoint)}
+    return {name: value for name, value in shown.items() if name != "type" or value}
 
 
 def run(context: Context, out: Path) -> int:

@@ -17,7 +17,7 @@ from cli import state_check
 from cli.context import Context
 from cli.errors import UserError, WrongPassphraseError
 from cli.pulumi import Pulumi
-from observability.configs import grafana
+from observability.names.paths import SECRET_KEY
 from observability.settings import PROJECT
 
 Json = dict[str, Any]
@@ -136,7 +136,7 @@ def _secrets(state: Json) -> dict[str, str]:
     found: dict[str, str] = {}
     for resource in resources:
         for upload in _plain((resource.get("inputs") or {}).get("uploads")) or ():
-            if upload["file"] == grafana.SECRET_KEY_FILE:
+            if upload["file"] == SECRET_KEY:
                 found["grafanaSecretKey"] = str(_plain(upload["content"]))
         outputs: Json = resource.get("outputs") or {}
         if resource["type"] == "pulumi:pulumi:Stack" and "grafanaAdminPassword" in outputs:

@@ -26,7 +26,7 @@ def run(context: Context) -> int:
         target.write_bytes(_copied(context, versions.image(image).reference, path))
         target.chmod(0o755)
         context.console.say(f"{target} copied from {versions.image(image).reference}")
-    context.console.say(context.pulumi.executable())
+    context.console.say(context.pulumi.executable)
     context.pulumi.install_plugins()
     return 0
 

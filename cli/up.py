@@ -18,6 +18,7 @@ def run(context: Context, *, refresh: bool) -> int:
     With `refresh`, what somebody or something changed in Grafana or on the host is corrected too.
     """
     settings = context.settings
+    policies.check_digests(settings)
     context.engine.pull(settings)
     with lock.held(context):
         prepare_stack(context)
@@ -56,22 +57,22 @@ def check_ports(context: Context) -> None:
 
 
 _IF_PUBLISHED: Final = (
-    ("Prometheus, to read", "prometheusUrl"),
-    ("Loki, to read", "lokiUrl"),
-    ("Jaeger, to read", "jaegerUrl"),
-    ("OTLP over HTTP", "otlpEndpoint"),
+    ("Prometheus, to read", "prometheus"),
+    ("Loki, to read", "loki"),
+    ("Jaeger, to read", "jaeger"),
+    ("OTLP over HTTP", "otlpHttp"),
 )
 
 
 def show_outputs(context: Context) -> None:
-    """Print the addresses of everything."""
-    outputs = context.pulumi.outputs()
+    """Print the addresses of everything: those of the program's outputs, which come from the settings too."""
+    settings = context.settings
     rows = [
-        ("Grafana", outputs["grafanaUrl"] + "/d/slo-overview"),
-        ("user", outputs["grafanaAdminUser"]),
+        ("Grafana", settings.address("grafana") + "/d/slo-overview"),
+        ("user", settings.grafana_admin_user),
         ("password", "make password"),
-        *((title, outputs[name]) for title, name in _IF_PUBLISHED if name in outputs),
+        *((title, settings.address(name)) for title, name in _IF_PUBLISHED if name in settings.published),
     ]
-    if "gatewayUrl" in outputs:
-        rows.append(("inference gateway", outputs["gatewayUrl"] + "/docs"))
+    if settings.demo:
+        rows.append(("inference gateway", settings.address("demo") + "/docs"))
     context.console.table(f"stack '{context.stack}' is up", ("what", "where"), rows)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cli import link_check, own_content
+from cli import link_check, own_content, store_check
 from cli.context import Context
 from cli.engine import health
 from components.grafana_api import GrafanaApi, GrafanaError, program
@@ -65,6 +65,9 @@ def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid, settings)
     checks += check_alerts(api, settings)
+    if settings.metrics_copied:
+        passed, answer = store_check.check_copy(api, settings, outputs)
+        checks.append(Check("store", "the copy of the metrics", passed, answer))
     if settings.demo:
         return checks + check_links(api, link_check.demo_request(outputs["gatewayUrl"]), settings)
     if "otlpEndpoint" not in outputs or settings.otlp_outside:

@@ -10,12 +10,12 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import pulumi
 from pulumiverse_grafana import alerting
 
 from components.own_content import policies
+from observability import endpoints
 from observability.alerts import groups, messages, routing
 from observability.alerts.links import told
 from observability.alerts.model import OwnAlert
@@ -74,7 +74,7 @@ class Alerting(pulumi.ComponentResource):
                 name=severity,
                 pagerduties=_pagerduty(settings) if "pagerduty" in channels else None,
                 slacks=_slack(settings) if "slack" in channels else None,
-                webhooks=_webhook(settings) if "webhook" in channels else None,
+                webhooks=_webhook() if "webhook" in channels else None,
                 emails=_email(settings) if "email" in channels else None,
                 opts=options(self, template),
             )
@@ -203,20 +203,9 @@ def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
     return [alerting.ContactPointSlackArgs(url=url, title=messages.TITLE, text=messages.SLACK)]
 
 
-def _webhook(settings: Settings) -> list[alerting.ContactPointWebhookArgs]:
-    # Grafana shows a webhook's address to every Viewer, but neither its user nor its password.
-    parts = urlsplit("" if settings.webhook is None else settings.webhook.get_secret_value())
-    user, _, host = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    return [
-        alerting.ContactPointWebhookArgs(
-            url=pulumi.Output.secret(parts._replace(netloc=host).geturl()),
-            basic_auth_user=pulumi.Output.secret(unquote(name)) if user else None,
-            basic_auth_password=pulumi.Output.secret(unquote(password)) if user else None,
-            title=messages.TITLE,
-            message=messages.TEXT,
-        )
-    ]
+def _webhook() -> list[alerting.ContactPointWebhookArgs]:
+    # Grafana shows a webhook's address to every Viewer: this is the relay's, which knows the webhook's.
+    return [alerting.ContactPointWebhookArgs(url=endpoints.webhook().url, title=messages.TITLE, message=messages.TEXT)]
 
 
 def _email(settings: Settings) -> list[alerting.ContactPointEmailArgs]:

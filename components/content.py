@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumiverse_grafana import Provider, oss
@@ -16,9 +16,13 @@ from observability import imported
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.names import uids
+from observability.settings import field_of
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from components.grafana import GrafanaServer
+    from observability.configs.datasources import DataSourceSpec
     from observability.settings import Settings
 
 
@@ -72,11 +76,11 @@ class Content(pulumi.ComponentResource):
                 spec.uid,
                 uid=spec.uid,
                 name=spec.title,
-                type=spec.uid,
+                type=spec.type or spec.uid,
                 url=spec.url,
                 access_mode="proxy",
                 is_default=spec.default,
-                json_data_encoded=json.dumps(spec.json_data, sort_keys=True),
+                **{"json_data_encoded": json.dumps(spec.json_data, sort_keys=True), **_credentials(spec, settings)},
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
         for source in imported.sources():
@@ -127,6 +131,34 @@ class Content(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"url": grafana.url})
+
+
+def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:
+    """Return who Grafana is to a server elsewhere: its tenant, user, password or token, and who vouches for it."""
+    endpoint = spec.endpoint
+    if endpoint is None:
+        return {}
+    secret = _text(getattr(settings, field_of(endpoint.secret) or "", None))
+    headers = {"X-Scope-OrgID": endpoint.tenant} if endpoint.tenant else {}
+    hidden: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    if endpoint.user:
+        found |= {"basic_auth_enabled": True, "basic_auth_username": endpoint.user}
+        hidden["basicAuthPassword"] = secret
+    elif secret:
+        headers["Authorization"] = f"Bearer {secret}"
+    if endpoint.ca_certificate:
+        hidden["tlsCACert"] = endpoint.ca_certificate
+        found["json_data_encoded"] = json.dumps({**spec.json_data, "tlsAuthWithCACert": True}, sort_keys=True)
+    if headers:
+        found["http_headers"] = pulumi.Output.secret(headers)
+    if hidden:
+        found["secure_json_data_encoded"] = pulumi.Output.secret(json.dumps(hidden, sort_keys=True))
+    return found
+
+
+def _text(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()
 
 
 def _imported(source: imported.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:

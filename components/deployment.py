@@ -6,43 +6,21 @@ stay when the stack changes again, and nothing takes them back.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.files import digest
 from components.grafana_api import GrafanaApi
-from dashboards.catalogue import dashboards
-from observability import alerts
-from observability.alerts.links import told
 from observability.names.uids import DEPLOYMENT_TAG as TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from components.grafana import GrafanaServer
-    from components.service import ServiceSpec
-    from observability.settings import Settings
 
 _FIRST: Final = "first deployment"
 _FACTS: Final = "facts"
-
-
-def facts(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
-    """Return everything that people would want to know of when it changes: its name, and what it is now.
-
-    Of a service, its image's tag and a digest of all else; no secret goes into it.
-    """
-    return {
-        **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
-        **{f"dashboard {found.uid}": _digest(found.json) for found in dashboards(settings)},
-        **{
-            f"alerts {group.name}": _digest(repr([(alert, told(alert, settings)) for alert in group.alerts]))
-            for group in alerts.groups(settings)
-        },
-    }
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -58,10 +36,6 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         (was, _, _), (now, _, tells) = before.partition(" "), after.partition(" ")
         found.append(f"{name} {was} → {now}" if tells and was != now else name)
     return found
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class DeploymentProvider(ResourceProvider):
@@ -97,19 +71,19 @@ class Deployment(Resource, module="grafana", name="Deployment"):
 
     def __init__(
         self,
-        settings: Settings,
-        specs: Iterable[ServiceSpec],
+        stack: str,
+        facts: Mapping[str, str],
         *,
         grafana: GrafanaServer,
         auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`specs` are the services whose changes are marked; `opts` makes it wait for everything else."""
+        """`facts` are what is deployed (deployed.py); `opts` makes it wait for everything else."""
         props: dict[str, Any] = {
             "url": grafana.url,
             "ca": grafana.ca,
             "auth": pulumi.Output.secret(auth),
-            "stack": settings.stack,
-            _FACTS: facts(settings, specs),
+            "stack": stack,
+            _FACTS: dict(facts),
         }
         super().__init__(DeploymentProvider(), "deployment", props, opts)

@@ -1,13 +1,16 @@
-"""A client of the Docker engine, for what no resource of Pulumi's can do: stop, look inside, limit processes."""
+"""A client of the Docker engine, for what no resource of Pulumi's can do: stop, look inside, limit processes.
+
+Docker's package is imported where it is used: an `up` that changes nothing needs none of it.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import docker.errors
-from docker import DockerClient
-from docker.models.containers import Container
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
 
 
 def address(host: str) -> str:
@@ -28,6 +31,8 @@ def check_health(container: Container) -> str:
 
     The engine itself runs it for the first time after a whole interval.
     """
+    import docker.errors  # noqa: PLC0415
+
     command = [str(part) for part in container.attrs["Config"]["Healthcheck"]["Test"][1:]]
     try:
         code, output = cast("tuple[int, bytes]", container.exec_run(command))
@@ -38,5 +43,7 @@ def check_health(container: Container) -> str:
 
 def client(host: str) -> DockerClient:
     """Return a client of the engine at `address(host)`; docker.errors.DockerException when it cannot be reached."""
+    from docker import DockerClient  # noqa: PLC0415
+
     where = address(host)
     return DockerClient(base_url=where, use_ssh_client=where.startswith("ssh://"), timeout=60)

@@ -18,8 +18,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from components.checks import CheckFailedError
-from observability.configs.grafana import DATA, UNRESOLVED_SECRET_KEY
 from observability.names import labels
+from observability.names.paths import UNRESOLVED_SECRET_KEY
+from observability.topology import GRAFANA
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -92,7 +93,7 @@ class SecretKeyProvider(ResourceProvider):
 
 def _helper(client: DockerClient, props: Properties) -> Container:
     """Return a container that sees the data: files go in and out of it, and it does the one rename."""
-    script = f"cd {DATA} && rm -f {' '.join(_LOGS)} && mv -f {_NEW} {_DATABASE}"
+    script = f"cd {GRAFANA.data} && rm -f {' '.join(_LOGS)} && mv -f {_NEW} {_DATABASE}"
     return client.containers.create(
         str(props["image"]),
         entrypoint=["sh", "-c", script],
@@ -100,7 +101,7 @@ def _helper(client: DockerClient, props: Properties) -> Container:
         network_mode="none",
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
-        volumes={str(props["volume"]): {"bind": DATA, "mode": "rw"}},
+        volumes={str(props["volume"]): {"bind": GRAFANA.data, "mode": "rw"}},
         labels={labels.STACK: str(props["stack"])},
     )
 
@@ -109,7 +110,7 @@ def _fetch(helper: Container, name: str, folder: Path) -> None:
     import docker.errors  # noqa: PLC0415 - as above
 
     try:
-        chunks, _ = helper.get_archive(f"{DATA}/{name}")
+        chunks, _ = helper.get_archive(f"{GRAFANA.data}/{name}")
     except docker.errors.NotFound:
         return
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
@@ -124,7 +125,7 @@ def _put(helper: Container, database: Path) -> None:
         entry = tarfile.TarInfo(_NEW)
         entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o640, uid, gid
         archive.addfile(entry, io.BytesIO(content))
-    helper.put_archive(DATA, packed.getvalue())
+    helper.put_archive(GRAFANA.data, packed.getvalue())
 
 
 def _rename(helper: Container) -> None:

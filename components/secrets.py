@@ -9,6 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
+from observability.configs import webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -37,6 +38,8 @@ class Secrets:
     oauth_client_secret: pulumi.Output[str] | None
     otlp_token: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
+    webhook: pulumi.Output[str] | None
+    metrics_store_password: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -89,6 +92,8 @@ def secrets(settings: Settings) -> Secrets:
         oauth_client_secret=_configured(settings.oauth_client_secret),
         otlp_token=_configured(settings.otlp_token),
         demo_token=_generated("demo-token") if settings.demo else None,
+        webhook=_text(webhook_relay.secret(settings)),
+        metrics_store_password=_configured(settings.metrics_password),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )
@@ -105,6 +110,10 @@ def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.
 
 def _configured(value: SecretStr | None) -> pulumi.Output[str] | None:
     return None if value is None else _secret(value)
+
+
+def _text(value: str | None) -> pulumi.Output[str] | None:
+    return None if value is None else pulumi.Output.secret(value)
 
 
 def _secret(value: SecretStr) -> pulumi.Output[str]:

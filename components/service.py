@@ -17,7 +17,7 @@ from components.files import FileVolume, FileVolumeArgs
 from components.run_once import RunOnceArgs, run_once
 from observability import endpoints, topology, versions
 from observability.names import labels
-from observability.names.paths import CONFIG, SECRETS
+from observability.names.paths import CONFIG, SECRETS, TOOLS
 from observability.settings import Limits, loopback
 from observability.versions import Image
 
@@ -31,6 +31,8 @@ ROOT = "0:0"
 """Of one-shot jobs only."""
 HELPER_IMAGE = "prometheus"
 """Has a shell and busybox' tools; the stack needs it anyway."""
+_TOOL = "/bin/busybox"
+"""In that image; linked statically."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,13 @@ class ServiceSpec:
     """Whether the name `host.docker.internal` leads to the Docker host."""
     others_networks: tuple[str, ...] = ()
     """Docker networks of other projects that the container joins too."""
+    tools_image: Image | None = None
+    """Has the tools that the health check borrows; None where it needs none."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
+        del plain["tools_image"]
         if self.socket is not None:  # whose image only runs a one-shot job
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -128,6 +133,7 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         socket=_socket_mount(process.socket),
         others_networks=settings.networks if part.reaches_applications else (),
         reaches_host=part.reaches_applications,
+        tools_image=versions.image(HELPER_IMAGE) if process.borrows_tools else None,
     )
 
 
@@ -245,6 +251,7 @@ class Service(pulumi.ComponentResource):
         self.volume = self._data_volume(prepared, image)
         self._socket(prepared)
         self._files(prepared)
+        self._tools(prepared)
         self.container = self._container(prepared, self._checks(prepared))
         self.ready = self._readiness()
         self.register_outputs({"container": self.container.id})
@@ -311,6 +318,29 @@ class Service(pulumi.ComponentResource):
             secrets = self._file_volume("secrets", SECRETS, self._args.secret_files, key=key)
             prepared.mounts.append(_read_only(secrets.name, SECRETS))
             prepared.jobs.append(secrets.checked)
+
+    def _tools(self, prepared: _Prepared) -> None:
+        """Make a volume with the shell that the health check borrows: a program that needs no library."""
+        spec = self.spec
+        if spec.tools_image is None:
+            return
+        volume = docker.Volume(
+            f"{self._args.container_name}-tools",
+            labels=[
+                docker.VolumeLabelArgs(label=label, value=value)
+                for label, value in {**self._args.labels, labels.CONTENT: _TOOL.rpartition("/")[2]}.items()
+            ],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
+        )
+        job = RunOnceArgs(
+            image=_image(f"{spec.name}-tools-image", spec.tools_image, self).image_id,
+            command=("cp", "-f", _TOOL, TOOLS),
+            mounts=(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=TOOLS),),
+            labels=self._args.labels,
+            user=ROOT,
+        )
+        prepared.jobs.append(run_once(f"{self._args.container_name}-tools-loader", job, self._job_options()))
+        prepared.mounts.append(_read_only(volume.name, TOOLS))
 
     def _file_volume(
         self,

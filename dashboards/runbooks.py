@@ -17,7 +17,7 @@ FEWEST_CELLS: Final = 6
 
 
 def build(settings: Settings) -> DashboardBuilder:
-    """Return the dashboard: one panel for each file of docs/runbooks."""
+    """Return the dashboard: one panel for each file of docs/runbooks whose alerts this stack can have."""
     db = DashboardBuilder(
         title="Runbooks",
         uid=uids.RUNBOOKS,
@@ -27,7 +27,7 @@ def build(settings: Settings) -> DashboardBuilder:
         refresh="",
     )
     db.add_dashboard_menu("Dashboards", style.MENU_TAG)
-    for kind in runbooks.kinds():
+    for kind in runbooks.shown(settings):
         heading, _, text = runbooks.text(kind).partition("\n")
         db.add_text_panel(
             title=heading.removeprefix("# "),

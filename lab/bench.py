@@ -22,8 +22,9 @@ from dashboards import DashboardBuilder
 from lab import bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
 from observability import processes, topology
-from observability.names.paths import CONFIG, SECRETS
+from observability.names.paths import CONFIG, SECRETS, TOOLS
 from observability.settings import CONTAINERS, DEFAULT_PORTS, Settings
+from observability.versions import Image
 
 _NOOP_RUNS = 5
 _FRESH_RUNS = 3
@@ -248,6 +249,8 @@ def _spec(part: topology.Part, settings: Settings) -> ServiceSpec:
 def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], offset: int) -> dict[str, object]:
     mounts = [f"{spec.name}-data:{spec.data}"] if spec.data else []
     groups: list[str] = []
+    if spec.tools_image is not None:
+        mounts.append(f"{_tools(folder, spec.tools_image)}:{TOOLS}:ro")
     if spec.socket is not None:
         mounts.append(f"{spec.socket.host}:{spec.socket.inside}:ro")
         groups.append(str(Path(spec.socket.host).stat().st_gid))
@@ -280,6 +283,16 @@ def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], o
             "retries": 3,
         },
     }
+
+
+def _tools(folder: Path, image: Image) -> Path:
+    """Return a folder with the shell that health checks borrow."""
+    tools = folder / "tools"
+    if not tools.exists():
+        tools.mkdir()
+        copy = ["docker", "run", "--rm", "--user", "0", "-v", f"{tools}:{TOOLS}", "--entrypoint", "cp"]
+        subprocess.run([*copy, image.reference, "/bin/busybox", TOOLS], check=True)
+    return tools
 
 
 def _row(what: str, over: str, this: float, that: float, goal: float | None = None) -> Row:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from observability import topology
+from observability.settings import field_of
 from observability.topology import Endpoint, Part
 
 if TYPE_CHECKING:
     from observability.settings import Settings
+    from observability.settings.stores import FarStore
 
 
 def reads(part: Part) -> Endpoint:
@@ -31,6 +33,30 @@ def writes(part: Part) -> Endpoint:
     return Endpoint(f"http://{part.address(port)}")
 
 
+def metrics_copy(settings: Settings) -> Endpoint | None:
+    """Return where Prometheus sends a copy of everything, None where it keeps it to itself."""
+    return _far(settings.metrics, settings.metrics.write_url, "metricsPassword", settings)
+
+
+def metrics_long_term(settings: Settings) -> Endpoint | None:
+    """Return where Grafana reads that copy, None where nobody does."""
+    return _far(settings.metrics, settings.metrics.query_url, "metricsPassword", settings)
+
+
+def _far(store: FarStore, url: str, secret: str, settings: Settings) -> Endpoint | None:
+    if not url:
+        return None
+    given = getattr(settings, field_of(secret) or secret) is not None
+    return Endpoint(
+        url,
+        external=True,
+        tenant=store.tenant,
+        user=store.user,
+        secret=secret if given else "",
+        ca_certificate=store.ca_certificate,
+    )
+
+
 def pushes(*, grpc: bool = False) -> Endpoint:
     """Return where applications in the stack's network send OTLP, over HTTP or gRPC."""
     return Endpoint(f"http://{topology.COLLECTOR.address('otlp-grpc' if grpc else 'otlp-http')}")
@@ -39,6 +65,11 @@ def pushes(*, grpc: bool = False) -> Endpoint:
 def socket_proxy() -> Endpoint:
     """Return where the collector reaches the Docker engine."""
     return Endpoint(f"tcp://{topology.SOCKET_PROXY.address('http')}")
+
+
+def webhook() -> Endpoint:
+    """Return where Grafana sends notifications for the webhook, whose own address it does not know."""
+    return Endpoint(f"http://{topology.READING_PROXY.address('webhook')}/")
 
 
 def ready_url(part: Part, settings: Settings) -> str:

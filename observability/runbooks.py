@@ -6,7 +6,8 @@ Grafana itself, which the reader has open anyway.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from observability.names import panel_ids, uids
 from observability.names.alert_kinds import FOLDER, kinds
@@ -14,7 +15,18 @@ from observability.names.alert_kinds import FOLDER, kinds
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-__all__ = ["FOLDER", "kinds", "text", "url"]
+__all__ = ["FOLDER", "kinds", "shown", "text", "url"]
+
+NEEDS: Final[Mapping[str, str]] = {
+    "metrics-copy-behind": "metrics_copied",
+    "metrics-copy-refused": "metrics_copied",
+}
+"""Kinds of alerts that not every stack has, and the field of the settings without which there is none."""
+
+
+def shown(settings: Settings) -> tuple[str, ...]:
+    """Return the kinds of alerts that this stack can have."""
+    return tuple(kind for kind in kinds() if kind not in NEEDS or getattr(settings, NEEDS[kind]))
 
 
 def text(kind: str) -> str:

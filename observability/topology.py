@@ -303,10 +303,11 @@ READING_PROXY: Final = Part(
         LOKI.name: Port(3100, "loki", 3100),
         JAEGER.name: Port(16686, "jaeger", 16686),
         "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
+        "webhook": Port(9094),
         "health": Port(8080),
     },
     tmp_mib=64,
-    restart=Restart("no panel and no alert of Grafana has data"),
+    restart=Restart("no panel and no alert of Grafana has data, no webhook is sent to"),
 )
 LISTEN_NAME: Final = "prometheus-in-backends"
 """The name of Prometheus' one address that is not loopback."""

@@ -79,14 +79,14 @@ def _secrets() -> ResourceValidationPolicy:
 
 
 def _repeated(_args: StackValidationArgs, report: ReportViolation) -> None:
-    hidden: set[str] = set()
+    hidden: dict[str, str] = {}
     plain: dict[str, dict[str, str]] = {}
     for urn, inputs in _seen.items():
         for path, value, secret in texts(inputs):
             if not secret:
                 plain.setdefault(urn, {})[path] = value
             elif not checks.WHERE.fullmatch(path):
-                hidden.add(value)
+                hidden.setdefault(value, f"{path} of {urn.rpartition('::')[2]}")
     for urn, problems in checks.repeated_in_plain_text(hidden, plain).items():
         for problem in problems:
             report(problem, urn)

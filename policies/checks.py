@@ -136,17 +136,18 @@ def _below_secrets(resource: Resource, path: str) -> bool:
     return match is not None and str(uploads[int(match[1])].get("file", "")).startswith(f"{SECRETS}/")
 
 
-def repeated_in_plain_text(hidden: set[str], plain: dict[str, dict[str, str]]) -> dict[str, list[str]]:
+def repeated_in_plain_text(hidden: dict[str, str], plain: dict[str, dict[str, str]]) -> dict[str, list[str]]:
     """Return, by resource, where a text that is a secret elsewhere stands in plain text.
 
-    `hidden` are the secrets of the stack, `plain` maps each resource to its other texts by path.
+    `hidden` maps each secret of the stack to where it is kept, `plain` each resource to its other texts by path.
     """
     told = sorted((secret for secret in hidden if len(secret) >= SHORTEST), key=len, reverse=True)
     found: dict[str, list[str]] = {}
     for urn, inputs in plain.items():
         for path, value in inputs.items():
-            if any(secret in value for secret in told):
-                found.setdefault(urn, []).append(f"input {path} repeats in plain text what is a secret elsewhere")
+            secret = next((secret for secret in told if secret in value), None)
+            if secret is not None:
+                found.setdefault(urn, []).append(f"input {path} repeats in plain text the secret {hidden[secret]}")
     return found
 
 

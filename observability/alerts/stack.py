@@ -14,7 +14,7 @@ from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
 from observability.configs.jaeger import SPAN_SERIES
-from observability.configs.prometheus import SAMPLE_LIMIT
+from observability.configs.prometheus import COPY, SAMPLE_LIMIT
 from observability.names import uids
 from observability.rules import containers, host
 from observability.settings import SERVICES, seconds
@@ -55,9 +55,13 @@ OVERFLOW: Final = 'traces_span_metrics_calls_total{otel_metric_overflow="true"}'
 """Spans of a service that has more kinds of them than are counted."""
 
 
+_COPY: Final = f'job="prometheus", remote_name="{COPY}"'
+_STARTED: Final = 'process_start_time_seconds{job="prometheus"}'
+
+
 def group(settings: Settings) -> AlertGroup:
     """Return every alert about the stack."""
-    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_containers(settings))
+    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_copy(settings), *_containers(settings))
     return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
 
 
@@ -353,6 +357,44 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
             panel=WAITING_PANEL,
             pending="5m",
         )
+
+
+def _copy(settings: Settings) -> Iterator[Alert]:
+    """Yield what keeps a copy of the metrics elsewhere from being whole; none where there is no copy."""
+    if not settings.metrics_copied:
+        return
+    # After a start nothing older than that is ever sent.
+    sent = f"prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{_COPY}}} or {_STARTED}"
+    yield Alert(
+        kind="metrics-copy-behind",
+        title="The copy of the metrics is behind",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"age": f"time() - max({sent})"},
+        condition=f"$age > {seconds(settings.thresholds.copy_behind):g}",
+        summary=(
+            f"The newest sample that the other store took is {helpers.count('age')} seconds old. Everything is here;"
+            " what waits for more than two hours is missing there."
+        ),
+        panel=REFUSED_PANEL,
+        pending="1m",
+    )
+    refused = (f"prometheus_remote_storage_{what}_failed_total{{{_COPY}}}" for what in ("samples", "histograms"))
+    yield Alert(
+        kind="metrics-copy-refused",
+        title="The copy of the metrics is refused",
+        severity="ticket",
+        service="prometheus",
+        owner=settings.owner,
+        queries={"samples": " + ".join(_count(counter) for counter in refused)},
+        condition="$samples > 0",
+        summary=(
+            f"In the last {_SINCE} the other store refused {helpers.count('samples')} samples for good. They are here,"
+            " and missing there."
+        ),
+        panel=REFUSED_PANEL,
+    )
 
 
 def _containers(settings: Settings) -> Iterator[Alert]:

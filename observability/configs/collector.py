@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, own, topology
-from observability.configs import intake, lines, otelcol, otlp_outside
-from observability.configs.process import OwnText, Process
+from observability.configs import intake, lines, otelcol, otlp_outside, output
+from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS
 from observability.own import collector_files as own_collector
@@ -66,7 +66,9 @@ def command() -> tuple[str, ...]:
 
 def health() -> tuple[str, ...]:
     """Return the command that fails when the collector does not serve."""
-    return ("/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/")
+    return restarting_without_shell(
+        "/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/"
+    )
 
 
 def process(settings: Settings) -> Process:
@@ -107,14 +109,15 @@ def render(settings: Settings) -> str:
                 ),
                 "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
                 "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                "logs/containers": _pipeline(
+                # Masked before they are on disk, and again when a secret may have been put together.
+                "logs/printed": _pipeline(
                     ["fluent_forward"],
-                    [
-                        "transform/output",
-                        "transform/read",
-                        *_masking("log", mask),
-                        "groupbyattrs/output",
-                    ],
+                    ["transform/output", *_masking("log", mask), "transform/packed"],
+                    [output.FILE],
+                ),
+                "logs/containers": _pipeline(
+                    [output.RECEIVER],
+                    ["transform/joined", "transform/read", "groupbyattrs/output"],
                     ["otlp_http/loki"],
                 ),
             },
@@ -150,6 +153,8 @@ def render(settings: Settings) -> str:
             "filter/counts": intake.only_counts(),
             "transform/counts": intake.counts(),
             "transform/output": lines.of_containers(settings),
+            "transform/packed": output.packed(),
+            "transform/joined": lines.joined(mask),
             "transform/read": lines.read(),
             # Nothing to store, and the receiver would refuse its whole request.
             "filter/empty": {
@@ -184,6 +189,7 @@ def render(settings: Settings) -> str:
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
             },
             "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+            output.FILE: output.exporter(DATA),
         },
     }
     complete = otlp_outside.added(settings, document)
@@ -226,6 +232,7 @@ def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
         "otlp": otelcol.receiver(settings.cors_origins),
         "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
+        output.RECEIVER: output.receiver(DATA),
         "host_metrics": {
             "collection_interval": settings.scrape_interval,
             "scrapers": {

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from observability import endpoints, explore, topology
 from observability.names import series
-from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.names.uids import (
+    DATASOURCE_JAEGER,
+    DATASOURCE_LOKI,
+    DATASOURCE_LONG_TERM,
+    DATASOURCE_PROMETHEUS,
+)
 from observability.settings import seconds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
+    from observability.topology import Endpoint
 
 TRACE_LABEL = "^trace_id$"
 """The collector stores a line's trace ID under this name, however the line spells it (`configs.lines`)."""
@@ -35,18 +41,37 @@ def lines_of_trace(trace: str) -> str:
 
 @dataclass(frozen=True)
 class DataSourceSpec:
-    """One data source: `uid` is also its type and name; `url` is its address on the private network."""
+    """One data source: `uid` is also its type, unless `type` says otherwise; `url` is where Grafana reaches it."""
 
     uid: str
     title: str
     url: str
     json_data: Mapping[str, Any]
     default: bool = False
+    type: str = ""
+    """Grafana's type of data source, "" where it is the UID."""
+    endpoint: Endpoint | None = None
+    """Who Grafana is to a server that is none of this stack."""
 
 
 def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
-    """Return Prometheus (the default), Loki and Jaeger."""
-    return (_prometheus(settings), _loki(), _jaeger())
+    """Return Prometheus (the default), Loki and Jaeger, and the copy of the metrics, if it can be read."""
+    return (_prometheus(settings), _loki(), _jaeger(), *_long_term(settings))
+
+
+def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
+    """Yield the copy of the metrics: read as Prometheus' own, by nobody but people who choose it."""
+    endpoint = endpoints.metrics_long_term(settings)
+    if endpoint is not None:
+        yield replace(
+            _prometheus(settings),
+            uid=DATASOURCE_LONG_TERM,
+            title="Prometheus, long-term",
+            url=endpoint.url,
+            default=False,
+            type=DATASOURCE_PROMETHEUS,
+            endpoint=endpoint,
+        )
 
 
 def _prometheus(settings: Settings) -> DataSourceSpec:

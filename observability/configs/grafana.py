@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from observability import endpoints, own, topology
 from observability.configs.process import OwnText, Process, restarting
 from observability.configs.prometheus import METRICS_USER
-from observability.names.paths import CONFIG, SECRETS
+from observability.names.paths import CONFIG, SECRET_KEY, SECRETS, UNRESOLVED_SECRET_KEY
 from observability.own import secret_references
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ DATA = topology.GRAFANA.data
 PORT = topology.GRAFANA.port("http")
 FILE = f"{CONFIG}/grafana.ini"
 ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
-SECRET_KEY_FILE = f"{SECRETS}/secret-key"
 METRICS_PASSWORD_FILE = f"{SECRETS}/metrics-password"
 SMTP_PASSWORD_FILE = f"{SECRETS}/smtp-password"
 OAUTH_SECRET_FILE = f"{SECRETS}/oauth-client-secret"
@@ -32,10 +31,6 @@ KEY_FILE = f"{SECRETS}/tls.key"
 
 def _file(path: str) -> str:
     return f"$__file{{{path}}}"
-
-
-UNRESOLVED_SECRET_KEY = _file(SECRET_KEY_FILE)
-"""What Grafana takes for the secret key where the environment names the file, see `_ini`."""
 
 
 def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
@@ -76,7 +71,7 @@ def process(settings: Settings) -> Process:
         files=files(settings),
         secrets={
             ADMIN_PASSWORD_FILE: "admin_password",
-            SECRET_KEY_FILE: "secret_key",
+            SECRET_KEY: "secret_key",
             METRICS_PASSWORD_FILE: "metrics_password",
             SMTP_PASSWORD_FILE: "smtp_password",
             KEY_FILE: "tls_key",
@@ -158,7 +153,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "AUTH_ANONYMOUS_ENABLED": "false",
         "SECURITY_ADMIN_USER": settings.grafana_admin_user,
         "SECURITY_ADMIN_PASSWORD": _file(ADMIN_PASSWORD_FILE),
-        "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY_FILE),
+        "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY),
         # Grafana's hardening page.
         "SECURITY_COOKIE_SECURE": _flag(https),
         # Strict cookies do not come along when a sign-on provider sends somebody back.

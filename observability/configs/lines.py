@@ -53,10 +53,13 @@ _IN_TEXT: Final = (
 _KLOG: Final = {"I": "info", "W": "warn", "E": "error", "F": "fatal"}
 _JSON_LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "log_level", "loglevel", "@l", "@level")
 STACK_TRACE: Final = (
-    r"(?m)^Traceback \(most recent call last\):|^\s+at \S.*|^\s+File \".+\", line [0-9]+"
-    r"|^Exception in thread |^panic: |^goroutine [0-9]+ \["
+    r"(?m)^[ +]*(Exception Group )?Traceback \(most recent call last\):|^\s+File \".+\", line [0-9]+"
+    r"|^\s+at (\S+ )*\S*(\)|:[0-9]+|line [0-9]+)( \{)?$|^\s+from \S+:[0-9]+:in "
+    r"|^Exception in thread |^panic: |^fatal error: |^goroutine [0-9]+ \[|^thread '.*' (\([0-9]+\) )?panicked at "
     r"|^Caused by: |^([A-Za-z_$][\w$]*\.)*[A-Z]\w*(Error|Exception)(:|$)"
 )
+_ERROR_BEGINS: Final = r"^([ +]*(Exception Group )?Traceback \(|Exception in thread |panic: |fatal error: )"
+"""How a stack trace begins that no line of a logging library stands before: nothing in it is its level."""
 
 _HEX32: Final = "[0-9a-f]{32}"
 _HEX16: Final = "[0-9a-f]{16}"
@@ -77,6 +80,8 @@ _SPAN_ID: Final = rf"(?i)\b(otel_?)?span[ ._-]?id{_AFTER_KEY}(?P<id>{_HEX16})([^
 _NO_TRACE: Final = f"log.trace_id == TraceID(0x{'0' * 32})"
 _NO_SPAN: Final = f"log.span_id == SpanID(0x{'0' * 16})"
 
+PART_BYTES: Final = 16 * 1024
+"""The longest line that the Docker engine sends in one part."""
 MASK: Final = "****"
 _SENSITIVE: Final = (
     r"pass(word|wd|phrase)?|pwd|secret|(access|auth|refresh|id|bearer|session|csrf)[_-]?token|token"
@@ -135,7 +140,9 @@ def of_containers(settings: Settings) -> dict[str, Any]:
                 ottl.replace(service, ours, "$1"),
                 f'set({_HERE}["{STACK}"], "{settings.stack}")',
                 f'set({_HERE}["log.iostream"], {_HERE}["source"])',
-                f'keep_keys({_HERE}, ["service.name", "{STACK}", "container.name", "log.iostream"])',
+                f'keep_keys({_HERE}, ["service.name", "{STACK}", "container.name", "log.iostream",'
+                ' "container_id", "source", "partial_id", "partial_last"])',
+                *_cleaned(),
             )
         ],
     }
@@ -179,6 +186,26 @@ def redacted(signal: str) -> dict[str, Any]:
             )
         )
     return {"error_mode": "ignore", f"{signal}_statements": groups}
+
+
+def joined(mask: bool) -> dict[str, Any]:  # noqa: FBT001 - a setting
+    """Return the settings for container lines that were joined: each part is masked, a secret in two parts is not."""
+    secrets = [*_assigned(), *((pattern, MASK) for pattern in SECRET_VALUES)]
+    several = ottl.matches(_BODY, r"\n")
+    of_parts = f"{_TEXT} and (Len({_BODY}) > {PART_BYTES} or {several})"
+    again = ottl.group("log", *(ottl.replace(_BODY, *secret) for secret in secrets), conditions=(of_parts,))
+    return {
+        "error_mode": "ignore",
+        "log_statements": [
+            # The time at which the file was read, different for every line: nobody's business.
+            ottl.group(
+                "log",
+                "set(log.observed_time_unix_nano, 0)",
+                ottl.replace(_BODY, r"\s+$", "", where=ottl.matches(_BODY, r"\n\s*$")),
+            ),
+            *([again] if mask else []),
+        ],
+    }
 
 
 def masked() -> dict[str, Any]:
@@ -228,6 +255,7 @@ def _level() -> list[str]:
         statements.append(f'set(log.cache["number"], "{level}") where {number} and {_FOUND} >= {least}')
     statements.append(f'set({_FOUND}, log.cache["number"]) where {number}')
     plain = f'{_TEXT} and {_FOUND} == "" and {_JSON} == nil'
+    statements.append(f'set({_FOUND}, "error") where {plain} and {ottl.matches(_BODY, _ERROR_BEGINS)}')
     for pattern in _IN_TEXT:
         statements += [
             f'set(log.cache["text"], ExtractPatterns({_BODY}, {ottl.quoted(pattern)})) where {plain}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from observability import topology
-from observability.configs.process import Process
+from observability.configs.process import Process, restarting_without_shell
 from observability.names.paths import CONFIG
 from observability.settings import milliseconds
 from observability.text import to_yaml
@@ -38,7 +38,7 @@ def process(settings: Settings) -> Process:
         command=command(),
         files={FILE: render(settings)},
         checker=("/usr/bin/loki", "-verify-config", *command()),
-        health=("/usr/bin/loki", "-health"),
+        health=restarting_without_shell("/usr/bin/loki", "-health"),
         health_interval=settings.health_interval,
     )
 

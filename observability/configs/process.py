@@ -6,30 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from observability.names.paths import TOOLS
 from observability.own import secret_references
 
 WGET: Final = ("timeout", "3", "wget", "-q", "-O", "/dev/null")
 """Fails unless the URL that follows answers within 3 s."""
 UNREADY_CHECKS: Final = 12
 """Failed health checks in a row after which a service that was ready once is restarted: two minutes by default."""
+DEAF_CHECKS: Final = 3
+"""Failed health checks after that for which a service may take to end by itself."""
 _RESTARTING: Final = f"""\
 count="${{STATE:-/tmp}}/unready"
 if "$@"; then echo 0 > "$count"; exit 0; fi
 [ -e "$count" ] || exit 1
-failed=$(($(cat "$count") + 1)); echo "$failed" > "$count"
-[ "$failed" -lt {UNREADY_CHECKS} ] || kill "$0"
+read -r failed < "$count"
+failed=$((failed + 1)); echo "$failed" > "$count"
+[ "$failed" -lt {UNREADY_CHECKS} ] || kill -TERM "$0"
+[ "$failed" -lt {UNREADY_CHECKS + DEAF_CHECKS} ] || kill -QUIT "$0"
+[ "$failed" -lt {UNREADY_CHECKS} ] || kill -CONT "$0"
 exit 1
 """
+_BORROWED: Final = f"{TOOLS}/busybox"
 
 
 def restarting(*probe: str, pid: int = 1) -> tuple[str, ...]:
     """Return a health check that ends the service when `probe` keeps failing; the engine then starts it again.
 
     The engine itself restarts what ends, and leaves alone what hangs. A service that was not ready since its start is
-    left alone: it may have much to read. Needs a shell in the image, and a probe that gives up within the engine's
-    time for a health check (5 s).
+    left alone: it may have much to read. The first process of a container cannot be killed from within: it is asked to
+    end, and if it is deaf to that, Go's runtime ends it and prints what it was doing (SIGQUIT). A stopped one goes on
+    first. Needs a shell in the image, and a probe that gives up within the engine's time for a health check (5 s).
     """
     return ("sh", "-c", _RESTARTING, str(pid), *probe)
+
+
+def restarting_without_shell(*probe: str) -> tuple[str, ...]:
+    """Return the same for an image without a shell: it borrows one, which the service has mounted at TOOLS."""
+    return (_BORROWED, *restarting(_BORROWED, "timeout", "4", *probe))
 
 
 SecretName = Literal[
@@ -41,6 +54,8 @@ SecretName = Literal[
     "oauth_client_secret",
     "otlp_token",
     "demo_token",
+    "webhook",
+    "metrics_store_password",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""
 
@@ -98,6 +113,11 @@ class Process:
     checker: tuple[str, ...] = ()
     secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
     socket: HostSocket | None = None
+
+    @property
+    def borrows_tools(self) -> bool:
+        """Whether the health check needs tools that the image does not have."""
+        return self.health[0].startswith(f"{TOOLS}/")
 
     @property
     def checker_stand_ins(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability import own, topology
+from observability import endpoints, own, topology
 from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
@@ -24,6 +24,12 @@ LATE = "6h"
 METRICS_USER = "prometheus"
 """Who Prometheus is when it scrapes Grafana's own metrics."""
 METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
+STORE_CA_FILE = f"{CONFIG}/metrics-store-ca.crt"
+STORE_PASSWORD_FILE = f"{SECRETS}/metrics-store-password"
+COPY = "copy"
+"""The name of the remote write that sends everything on."""
+COPY_SHARDS, COPY_BUFFER = 10, 10_000
+"""Requests at once, and samples that each has in memory: some 20 MiB at most; what waits beyond is in the WAL."""
 
 SAMPLE_LIMIT = 50_000
 """Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
@@ -68,7 +74,7 @@ def process(settings: Settings, rules: Mapping[str, str]) -> Process:
         command=command(settings),
         files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
         checker=("/bin/promtool", "check", "config", FILE),
-        secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings)},
+        secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings), **_store_secrets(settings)},
         health=restarting(*WGET, f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
         health_interval=settings.health_interval,
     )
@@ -79,6 +85,7 @@ def files(settings: Settings) -> dict[str, str]:
     return {
         FILE: render(settings),
         **({CA_FILE: settings.tls_ca} if settings.tls_ca else {}),
+        **({STORE_CA_FILE: settings.metrics.ca_certificate} if settings.metrics.ca_certificate else {}),
         **{
             _certificate_file(service, kind): text
             for service in applications(settings)
@@ -111,6 +118,42 @@ def _own_jobs_with_secrets(settings: Settings) -> list[dict[str, Any]]:
     return [scrape.job for scrape in own.read(settings).scrapes if scrape.secret]
 
 
+def _store_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
+    endpoint = endpoints.metrics_copy(settings)
+    return {STORE_PASSWORD_FILE: "metrics_store_password"} if endpoint is not None and endpoint.secret else {}
+
+
+def _remote_write(settings: Settings) -> dict[str, Any]:
+    """Return what sends everything on, nothing where nobody gets it.
+
+    Whatever waits is in the write-ahead log, of which Prometheus keeps the last two to three hours. A request that is
+    answered 429 is sent again, as one answered 5xx; any other 4xx is final, and its samples are missing from the copy.
+    """
+    endpoint = endpoints.metrics_copy(settings)
+    if endpoint is None:
+        return {}
+    client: dict[str, Any] = {"name": COPY, "url": endpoint.url}
+    if endpoint.tenant:
+        client["headers"] = {"X-Scope-OrgID": endpoint.tenant}
+    if endpoint.secret and endpoint.user:
+        client["basic_auth"] = {"username": endpoint.user, "password_file": STORE_PASSWORD_FILE}
+    elif endpoint.secret:
+        client["authorization"] = {"type": "Bearer", "credentials_file": STORE_PASSWORD_FILE}
+    if endpoint.ca_certificate:
+        client["tls_config"] = {"ca_file": STORE_CA_FILE}
+    client |= {
+        "send_exemplars": True,
+        "send_native_histograms": True,
+        "queue_config": {
+            "max_shards": COPY_SHARDS,
+            "capacity": COPY_BUFFER,
+            "max_samples_per_send": COPY_BUFFER // 5,
+            "retry_on_http_429": True,
+        },
+    }
+    return {"remote_write": [client]}
+
+
 def render(settings: Settings) -> str:
     """Return prometheus.yml."""
     return to_yaml(
@@ -120,7 +163,8 @@ def render(settings: Settings) -> str:
                 "scrape_interval": settings.scrape_interval,
                 "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
-                "external_labels": {"stack": settings.stack},
+                # On what is sent on. A tenant is one stack's, and there a series is called what it is called here.
+                **({} if settings.metrics.tenant else {"external_labels": {"stack": settings.stack}}),
             },
             "storage": {
                 "tsdb": {
@@ -143,6 +187,7 @@ def render(settings: Settings) -> str:
                     "container.name",
                 ],
             },
+            **_remote_write(settings),
             "rule_files": [f"{RULES}/*.yml"],
             **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [

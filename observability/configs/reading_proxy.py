@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
+from observability.configs import webhook_relay
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
@@ -31,12 +32,14 @@ class Place:
         port: the port for each backend.
         resolver: the name server.
         temporary: folder for temporary files.
+        webhook: the secret file of the relay of notifications.
     """
 
     backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
     port: Callable[[str], int] = topology.READING_PROXY.port
     resolver: str = "127.0.0.11"  # Docker's
     temporary: str = "/tmp"  # noqa: S108 - in memory, in its container
+    webhook: str = webhook_relay.SECRET_FILE
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def process(settings: Settings) -> Process:
         command=command,
         files={FILE: render(settings)},
         checker=(*command, "-t"),
+        secrets={webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {},
         health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
     )
@@ -107,6 +111,7 @@ def render(settings: Settings, place: Place = Place()) -> str:
     if settings.remote_write_receiver:
         write = _location("/api/v1/write", place.backend(topology.PROMETHEUS).url, methods="POST")
         servers.append(_server(place.port("remote-write"), [write]))
+    servers.append(webhook_relay.server(settings, place.port("webhook"), place.resolver, file=place.webhook))
     servers.append(f"  server {{\n    listen {place.port('health')};\n    location = / {{ return 204; }}\n  }}\n")
     return f"""\
 daemon off;

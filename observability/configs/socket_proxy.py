@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from observability import topology
-from observability.configs.process import HostSocket, Process
+from observability.configs.process import HostSocket, Process, restarting_without_shell
 
 if TYPE_CHECKING:
     from observability.settings import Settings
@@ -31,7 +31,7 @@ def process(settings: Settings) -> Process:
             "-loglevel=WARN",
             "-shutdowngracetime=5",
         ),
-        health=("/healthcheck",),
+        health=restarting_without_shell("/healthcheck"),
         health_interval=settings.health_interval,
         socket=HostSocket(settings.docker_socket, SOCKET),
     )

@@ -9,6 +9,8 @@ from typing import Final
 DATASOURCE_PROMETHEUS: Final = "prometheus"
 DATASOURCE_LOKI: Final = "loki"
 DATASOURCE_JAEGER: Final = "jaeger"
+DATASOURCE_LONG_TERM: Final = "prometheus-long-term"
+"""The copy of the metrics, where there is one."""
 
 FOLDER_ML_PLATFORM: Final = "ml-platform"
 FOLDER_INFRASTRUCTURE: Final = "infrastructure"

@@ -53,6 +53,9 @@ class Thresholds(Frozen):
         alias="staleAfter",
         description="metrics-not-stored: fires where the newest sample is older than this, or than four scrapes",
     )
+    copy_behind: Annotated[str, duration("1m", "2h", unit="1s")] = Field(
+        "10m", alias="copyBehind", description="metrics-copy-behind: fires where the newest sample sent is older"
+    )
 
 
 class AlertOverride(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -47,14 +48,26 @@ def across(settings: Settings) -> list[str]:
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
+    problems += _far_stores(settings)
     problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
     if settings.smtp_password is not None and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because smtpPassword is set")
+    webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
+    if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
+        problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
     if settings.alert_email and not settings.smtp_host:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _alerts(settings: Settings) -> list[str]:
@@ -160,6 +173,23 @@ def _oauth(settings: Settings) -> list[str]:
     if settings.oauth_client_secret is not None and not settings.oauth:
         return ["oauth: {}; accepted: {clientId, authUrl, tokenUrl}, because oauthClientSecret is set"]
     return []
+
+
+def _far_stores(settings: Settings) -> list[str]:
+    """Return what is wrong with stores elsewhere."""
+    problems = []
+    metrics = settings.metrics
+    if metrics.query_url and not metrics.write_url:
+        problems.append(
+            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
+        )
+    for signal, store, password in (("metrics", metrics, settings.metrics_password),):
+        key = f"{signal}Password"
+        if store.user and password is None:
+            problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
+        if password is not None and not store.far:
+            problems.append(f"{signal}.writeUrl: ''; accepted: whom {key} is for, because it is set")
+    return problems
 
 
 def _services(settings: Settings) -> list[str]:

@@ -19,6 +19,7 @@ from observability.settings.parts import (
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService
+from observability.settings.stores import MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -195,6 +196,14 @@ class Settings(Frozen):
     remote_write_receiver: Boolean = Field(
         default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
     )
+    metrics: MetricsStore = Field(
+        MetricsStore(),
+        description="Metrics kept elsewhere: {mode, writeUrl, queryUrl, tenant, user, caCertificate}; empty for this"
+        " stack's Prometheus alone",
+    )
+    metrics_password: SecretStr | None = Field(
+        None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
+    )
     redaction: Boolean = Field(
         default=True,
         description="Mask passwords, tokens and keys in log lines and in attributes of spans, points and records",
@@ -368,6 +377,11 @@ class Settings(Frozen):
     def containers(self) -> tuple[str, ...]:
         """The containers that this stack runs."""
         return tuple(part.name for part in self.parts)
+
+    @property
+    def metrics_copied(self) -> bool:
+        """Whether Prometheus sends a copy of everything to a store elsewhere."""
+        return bool(self.metrics.write_url)
 
     def published_address(self, name: str) -> str:
         """Return the address of the Docker host on which port `name` is published, "" where it is not."""

@@ -24,6 +24,8 @@ _HTTPS: Final = (
     "oauth.authUrl",
     "oauth.tokenUrl",
     "oauth.apiUrl",
+    "metrics.writeUrl",
+    "metrics.queryUrl",
 )
 _CREDENTIALS: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@")
 _DISTINCT: Final = 6

@@ -13,6 +13,7 @@ OPTIONAL_SECRETS = frozenset(
         "oauthClientSecret",
         "scrapeSecrets",
         "ownSecrets",
+        "metricsPassword",
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""

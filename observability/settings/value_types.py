@@ -216,6 +216,10 @@ def _url(value: object) -> str:
     return text.rstrip("/") + "/"
 
 
+def _store_url(value: object) -> str:
+    return _url(value).rstrip("/")
+
+
 def _secret_url(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     _exact_url(text)
@@ -402,6 +406,7 @@ Text = Annotated[str, Accepts("one line of text", to_text)]
 Port = Annotated[int, whole(1, MAXIMUM_PORT)]
 Url = Annotated[str, Accepts(_A_URL, _url)]
 OptionalUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_url))]
+StoreUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_store_url))]
 OptionalExactUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_exact_url))]
 SecretUrl = Annotated[SecretStr, Accepts(_A_URL, _secret_url)]
 Address = Annotated[str, Accepts("host:port, like checkout:8000", _address)]

@@ -50,13 +50,13 @@ def serving(data: bytes, checksum: str) -> Callable[[str], bytes]:
 def test_the_cli_is_installed_when_its_checksum_is_the_published_one(tmp_path: Path) -> None:
     data = archive()
     pulumi = bare(tmp_path, serving(data, hashlib.sha256(data).hexdigest()))
-    assert pulumi.executable() == str(tmp_path / "pulumi" / "bin" / "pulumi")
-    assert version(pulumi.executable()) == (9, 9, 9)  # found now, not installed again
+    assert pulumi.executable == str(tmp_path / "pulumi" / "bin" / "pulumi")
+    assert version(pulumi.executable) == (9, 9, 9)  # found now, not installed again
 
 
 def test_another_checksum_installs_nothing(tmp_path: Path) -> None:
     with pytest.raises(MissingToolError, match="does not have its published checksum"):
-        bare(tmp_path, serving(archive(), "0" * 64)).executable()
+        _ = bare(tmp_path, serving(archive(), "0" * 64)).executable
     assert not (tmp_path / "pulumi").exists()
 
 
@@ -64,7 +64,7 @@ def test_a_release_that_was_replaced_with_its_checksums_installs_nothing(tmp_pat
     data = archive()
     serve = serving(data, hashlib.sha256(data).hexdigest())
     with pytest.raises(MissingToolError, match=r"the checksum that versions\.toml pins for linux-x64"):
-        bare(tmp_path, serve, pinned="0" * 64).executable()
+        _ = bare(tmp_path, serve, pinned="0" * 64).executable
     assert not (tmp_path / "pulumi").exists()
 
 
@@ -79,7 +79,7 @@ def test_without_a_network_the_sentence_says_what_still_works(tmp_path: Path) ->
         raise OSError(msg)
 
     with pytest.raises(MissingToolError, match=r"could not be downloaded.*`make plan` and `make render`") as caught:
-        bare(tmp_path, refuse).executable()
+        _ = bare(tmp_path, refuse).executable
     assert "\n" not in str(caught.value)
     assert caught.value.code == ExitCode.MISSING_TOOL
 

@@ -76,10 +76,15 @@ def test_contact_points_send_by_what_is_configured() -> None:
     assert senders & set(ticket) == senders - {"pagerduties"}
     assert senders & set(watchdog) == {"webhooks"}
     assert page["emails"][0]["addresses"] == ["oncall@example.org", "second@example.org"]
-    assert page["webhooks"][0]["url"] == "https://hooks.example.org/alerts", "what every Viewer sees"
-    assert (page["webhooks"][0]["basicAuthUser"], page["webhooks"][0]["basicAuthPassword"]) == ("me", "p@ss")
+    assert set(page["webhooks"][0]) == {"url", "title", "message"}, "what every Viewer sees"
+    assert page["webhooks"][0]["url"] == "http://reading-proxy:9094/"
     assert page["slacks"][0]["text"] == messages.SLACK
     assert page["pagerduties"][0]["integrationKey"] == TOLD["alertPagerdutyKey"]
+
+
+def test_the_webhooks_address_is_in_the_relays_secret_file_alone() -> None:
+    known = [r.name for r in told() if "hooks.example.org" in json.dumps(r.inputs)]
+    assert known == ["observability-dev-reading-proxy-secrets-loader"]
 
 
 def test_the_policy_sends_pages_and_tickets_different_ways() -> None:

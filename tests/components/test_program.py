@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.evaluation import Registered
 from components.service import Host, Port
+from observability import processes
 from observability.settings import DEMO, Settings
 
 Program = tuple[Registered, ...]
@@ -130,10 +131,12 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
     assert set(labels) == {
         "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
         "reading-proxy-config",
-        "prometheus-secrets", "grafana-secrets",
+        "prometheus-secrets", "grafana-secrets", *(["reading-proxy-secrets"] if settings.webhook else []),
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
+            *(f"{p.name}-tools" for p in settings.parts if processes.process(p.name, settings).borrows_tools),
     }  # fmt: skip
-    assert all(len(found["observability.content"]) == 12 for found in labels.values())
+    digests = {name: found["observability.content"] for name, found in labels.items() if not name.endswith("-tools")}
+    assert all(len(found) == 12 for found in digests.values())
 
 
 def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:

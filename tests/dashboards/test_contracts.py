@@ -52,7 +52,7 @@ PANELS: Final = {
     uids.INCIDENT: 8,
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 9,
-    uids.RUNBOOKS: len(runbooks.kinds()),
+    uids.RUNBOOKS: len(runbooks.kinds()) - len(runbooks.NEEDS),
 }
 RANGES: Final = {
     uids.INCIDENT: "now-3h",

@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import ON_REQUEST, Sandbox
 from observability import topology
 from observability.versions import image
-from tests.e2e.conftest import wait_for
+from tests.e2e.conftest import wait_for, wait_healthy
+from tests.e2e.drill import Inbox, gateway
 from tests.observability.configs.test_reading_proxy import ALLOWED, REFUSED
 
-STATE = "/tmp/unready"  # noqa: S108 - in its container
 PROXY = "/api/datasources/proxy/uid"
+HIDDEN = "hidden-from-every-viewer"
+NOTIFICATIONS = (
+    "/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/receivers",
+    "/api/alertmanager/grafana/config/api/v1/alerts",
+    "/api/alertmanager/grafana/config/api/v1/receivers",
+    "/api/alertmanager/grafana/api/v2/receivers",
+    "/api/v1/notifications/receivers",
+    "/api/v1/provisioning/contact-points",
+    "/api/v1/provisioning/contact-points?decrypt=true",
+    "/api/v1/provisioning/contact-points/export?decrypt=true",
+    "/api/v1/provisioning/policies/export",
+)
+"""Where Grafana tells of contact points."""
+
+
+@pytest.fixture(scope="module")
+def inbox(engine: DockerClient) -> Iterator[Inbox]:
+    """Everybody who is told."""
+    box = Inbox(gateway(engine))
+    with box.open():
+        yield box
+
+
+@pytest.fixture(scope="module")
+def real(make_real: Callable[[str], Sandbox], inbox: Inbox) -> Iterator[Sandbox]:
+    stack, receiver = make_real("e2e-access"), f"http://{inbox.host}:{inbox.webhook_port}"
+    stack.configure(alertWebhookUrl=f"http://me:{HIDDEN}@{receiver.partition('://')[2]}/{HIDDEN}?$x={HIDDEN}")
+    stack.pulumi("stack", "init")
+    stack.pulumi("config", "set", "--secret", "alertSlackUrl", f"{receiver}/slack/{HIDDEN}")
+    stack.pulumi("config", "set", "--secret", "alertPagerdutyKey", HIDDEN)
+    stack.up()
+    yield stack
+    stack.sweep()
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +65,18 @@ def viewer(real: Sandbox) -> GrafanaApi:
     user = GrafanaApi(api.url, f"vera:{password}")
     assert {org["role"] for org in user.request("GET", "/api/user/orgs")} == {"Viewer"}
     return user
+
+
+def asked(api: GrafanaApi, path: str) -> tuple[int, str]:
+    """Return the status and the text of an answer, whatever it is."""
+    credential = base64.b64encode(api.auth.encode()).decode()
+    request = urllib.request.Request(f"{api.url}{path}", headers={"Authorization": f"Basic {credential}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def status(api: GrafanaApi, method: str, path: str) -> int:
@@ -68,6 +116,19 @@ def test_a_viewer_still_reads(real: Sandbox, viewer: GrafanaApi) -> None:
     for source in topology.WRITTEN_BY_COLLECTOR:
         health: Any = real.grafana().request("GET", f"/api/datasources/uid/{source.name}/health")
         assert health["status"] == "OK", health
+
+
+def test_the_dead_mans_switch_comes_by_way_of_the_relay(real: Sandbox, inbox: Inbox) -> None:
+    assert real.serves("reading-proxy")
+    wait_for(lambda: any(body["commonLabels"].get("severity") == "watchdog" for _, body in list(inbox.hooks)), 240)
+
+
+@pytest.mark.parametrize("path", NOTIFICATIONS)
+def test_a_viewer_does_not_see_where_notifications_go(viewer: GrafanaApi, path: str) -> None:
+    code, shown = asked(viewer, path)
+    assert code in {200, 403, 404}, path
+    assert HIDDEN not in shown
+    assert code != 200 or "reading-proxy" in shown or "url" not in shown
 
 
 def test_no_line_is_deleted_even_past_the_proxy(real: Sandbox) -> None:
@@ -134,13 +195,27 @@ def test_nobody_forks_without_end(real: Sandbox) -> None:
         assert 0 < real.container(part.name).attrs["HostConfig"]["PidsLimit"] <= 1_024, part.name
 
 
-def test_what_stays_unready_is_restarted(real: Sandbox) -> None:
-    container = real.container("reading-proxy")
-    wait_for(lambda: container.exec_run(["test", "-e", STATE]).exit_code == 0)
-    began = container.attrs["State"]["StartedAt"]
-    # The worker hangs; the first process, which the engine watches, does not.
-    rows = container.top(ps_args="-eo pid,args")["Processes"]
+def main_process(real: Sandbox, name: str) -> int:
+    return int(real.container(name).attrs["State"]["Pid"])
+
+
+def worker_process(real: Sandbox, name: str) -> int:
+    """Return the process that hangs while the first one, which the engine watches, does not."""
+    rows = real.container(name).top(ps_args="-eo pid,args")["Processes"]
     (worker,) = (int(pid) for pid, command in rows if "worker process" in command)
-    os.kill(worker, signal.SIGSTOP)
-    wait_for(lambda: real.container("reading-proxy").attrs["State"]["StartedAt"] != began, 240)
-    wait_for(lambda: real.serves("reading-proxy"))
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("names", "process"),
+    [(("loki", "collector", "engine-filter", "jaeger"), main_process), (("reading-proxy",), worker_process)],
+)
+def test_what_stays_unready_is_restarted(
+    real: Sandbox, names: tuple[str, ...], process: Callable[[Sandbox, str], int]
+) -> None:
+    wait_healthy(real, *names)
+    began = {name: real.container(name).attrs["State"]["StartedAt"] for name in names}
+    for name in names:
+        os.kill(process(real, name), signal.SIGSTOP)
+    wait_for(lambda: all(real.container(n).attrs["State"]["StartedAt"] != began[n] for n in names), 300)
+    wait_for(lambda: all(map(real.serves, names)))

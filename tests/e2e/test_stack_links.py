@@ -158,9 +158,9 @@ def test_a_node_of_the_map_leads_to_its_service_s_page(real: Sandbox, page: Page
     page.goto(f"{address}&viewPanel=panel-{SERVICE_MAP}")
     page.get_by_test_id(f"node-click-rect-{MODEL}").click()
     keep(page, "8-a-node-of-the-service-map")
-    page.get_by_text("This service's page").first.click()
+    page.get_by_text("Everything about this service").first.click()
     page.wait_for_url(re.compile(f"var-service={MODEL}"))
-    expect(page.get_by_text("Its golden signals").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("What exactly happened?").first).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_a_new_model_version_is_marked_on_every_dashboard(real: Sandbox) -> None:
@@ -188,7 +188,7 @@ def test_what_up_changed_is_marked_once(real: Sandbox) -> None:
         return [mark["text"] for mark in found]
 
     assert marks() == ["pulumi up: first deployment"]
-    real.edit("dashboards/logs.py", "No data: nothing that fits", "No data: nothing at all that fits")
+    real.edit("dashboards/logs.py", "No error matches in this time range.", "No error matches in these hours.")
     real.up()
     real.up()
     assert marks() == ["pulumi up: dashboard logs", "pulumi up: first deployment"]

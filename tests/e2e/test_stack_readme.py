@@ -129,7 +129,7 @@ def test_what_people_make_by_hand_comes_in(real: Sandbox) -> None:
     api.request("POST", "/api/folders", {"uid": "by-hand", "title": "By hand"})
     readme.works(real, "make import")
     assert "nothing was written" in readme.works(real, "make pull UID=home")
-    assert "nothing was written" in readme.works(real, "make pull UID=…", UID="logs")
+    assert "nothing was written" in readme.works(real, "make pull UID=home", UID="logs")
     readme.works(real, "make recover-password")
 
 
@@ -165,9 +165,11 @@ def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path
     )
     recipients = tmp_path / "recipients"
     recipients.write_text(f"{key.to_public()}\n")
-    readme.works(real, "make backup TO=dir ENCRYPT=…", TO=f"{tmp_path}/dir", ENCRYPT=f"{recipients}")
+    readme.works(
+        real, "make backup TO=dir ENCRYPT=… STACK=prod", TO=f"{tmp_path}/dir", ENCRYPT=f"{recipients}", STACK=real.name
+    )
     own, other = {"YES": real.name}, {"YES": second.name}
-    assert "restored" in readme.works(real, "make restore FROM=archive", env=own, FROM=plain)
+    assert "restored" in readme.works(real, "make restore FROM=… STACK=second", env=own, FROM=plain, STACK=real.name)
     (tmp_path / "another-key").write_text("of-somebody-else-0123456789-0123456789")
     another = own | {"ARCHIVE_KEY": str(tmp_path / "another-key")}
     assert "restored" in readme.works(real, "make restore FROM=old.tar ACCEPT_UNSIGNED=yes", env=another, FROM=plain)
@@ -183,8 +185,8 @@ def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path
 @pytest.mark.usefixtures("newer")
 def test_another_version_is_taken(real: Sandbox) -> None:
     wait_healthy(real)
-    readme.works(real, "make upgrade COMPONENT=loki TO=3.7.9")
-    readme.works(real, "make upgrade COMPONENT=jaeger TO=2.20.1")
+    readme.works(real, "make upgrade COMPONENT=grafana TO=12.4.1", COMPONENT="loki", TO=NEWER["loki"])
+    readme.works(real, "make upgrade COMPONENT=jaeger TO=2.20.1", TO=NEWER["jaeger"])
     for service, tag in NEWER.items():
         runs = real.container(service).attrs["Image"]
         assert runs == real.docker.images.get(f"{image(service).name}:{tag}").id
@@ -258,4 +260,3 @@ def test_faults_are_played(real: Sandbox) -> None:
 @slow
 def test_a_stack_is_stressed(real: Sandbox) -> None:
     assert "all arrived" in readme.works(real, "make stress RATE=1000 FOR=5m", RATE="50", FOR="20s")
-    readme.works(real, "make stress")

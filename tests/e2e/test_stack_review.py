@@ -67,15 +67,15 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
         ),
         (
             "components/correlations.py",
-            "pulumi.Output.secret(auth)",
-            "pulumi.Output.unsecret(auth)",
+            "pulumi.Output.secret(args.auth)",
+            "pulumi.Output.unsecret(args.auth)",
             "input auth is a secret in plain text",
         ),
         (
             "components/content.py",
             "title=title, opts=opts_for(provider)",
             "title=pulumi.Output.unsecret(auth), opts=opts_for(provider)",
-            "repeats in plain text what is a secret elsewhere",
+            "repeats in plain text the secret",
         ),
     ],
 )

@@ -20,7 +20,8 @@ from components.access import RENEW_DAYS
 from components.data_keys import rewrap
 from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import Sandbox
-from observability.configs.grafana import DATA, UNRESOLVED_SECRET_KEY
+from observability.configs.grafana import DATA
+from observability.names.paths import UNRESOLVED_SECRET_KEY
 from tests.e2e.conftest import wait_for
 
 Json = dict[str, Any]
@@ -156,7 +157,7 @@ def _held(real: Sandbox) -> Iterator[None]:
         ["python", "-c", GUARD],
         name=f"observability-{real.name}-guard",
         environment={"PASSWORD": key},
-        network=f"observability-{real.name}",
+        network=f"observability-{real.name}-edge",
         hostname="guard",
         detach=True,
     )
@@ -247,7 +248,7 @@ def test_a_stack_from_before_is_taken_along_too(real: Sandbox) -> None:
         real.edit(
             "observability/configs/grafana.py",
             '"PATHS_CONFIG": FILE,',
-            '"SECURITY_SECRET_KEY": _file(SECRET_KEY_FILE),',
+            '"SECURITY_SECRET_KEY": _file(SECRET_KEY),',
         ),
         real.edit("components/secret_key.py", 'new=str(props["key"])', "new=UNRESOLVED_SECRET_KEY"),
         real.edit("components/secret_key.py", "known=[*known,", 'known=[str(props["key"]), *known,'),

@@ -27,6 +27,8 @@ OAUTH = {
     "allowedDomains": ["example.org", "example.com"],
 }
 SECRET = "a-client-secret-of-nobody"
+KEY_LINES: list[str] = []
+"""Of the stack's TLS key, without the lines that every key has: the patterns of redaction hold those."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,7 @@ def secured(make_real: Callable[..., Sandbox]) -> Iterator[Sandbox]:
     certificate, key = self_signed("127.0.0.1")
     stack.configure(tlsCertificate=certificate, tlsCaCertificate=certificate, oauth=OAUTH)
     stack.set_secret("tlsKey", key)
+    KEY_LINES[:] = key.splitlines()[1:-1]
     stack.set_secret("oauthClientSecret", SECRET)
     stack.up()
     yield stack
@@ -121,6 +124,7 @@ def test_the_key_and_the_secret_are_nowhere_to_be_read(secured: Sandbox) -> None
     inspected = json.dumps(secured.container("grafana").attrs)
     exported = secured.pulumi("stack", "export").stdout
     for text in (inspected, exported):
-        assert "PRIVATE KEY" not in text
+        assert KEY_LINES
+        assert [line for line in KEY_LINES if line in text] == []
         assert SECRET not in text
     assert "*********" in str(secured.grafana().request("GET", "/api/admin/settings")["auth.generic_oauth"])

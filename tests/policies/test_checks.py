@@ -155,8 +155,8 @@ def test_secrets_that_are_kept(resource: Resource) -> None:
 
 def test_a_secret_that_stands_somewhere_else_too() -> None:
     plain = {"urn:a": {"command[1]": "--password=hunter22", "name": "x"}, "urn:b": {"name": "short"}}
-    assert checks.repeated_in_plain_text({"hunter22", "short"}, plain) == {
-        "urn:a": ["input command[1] repeats in plain text what is a secret elsewhere"]
+    assert checks.repeated_in_plain_text({"hunter22": "key of a", "short": "key of b"}, plain) == {
+        "urn:a": ["input command[1] repeats in plain text the secret key of a"]
     }
 
 

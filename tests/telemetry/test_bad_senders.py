@@ -150,13 +150,17 @@ def test_points_that_waited_for_prometheus_are_all_stored(stores: Stores) -> Non
 @pytest.mark.parametrize("name", ["grafana", "prometheus", "loki", "jaeger", "collector", "engine-filter"])
 def test_nobody_speaks_as_one_of_the_stack(line_stores: Stores, name: str) -> None:
     stores = line_stores
+    counted = {
+        signal: f'collector_refused_items_total{{service_name="{name}", signal="{signal}"}}'
+        for signal in ("points", "lines")
+    }
+    before = {signal: stores.number(selector) for signal, selector in counted.items()}  # of other tests
     push(stores, {name: [total(1, name="impostor")]})
     push(stores, {name: [otlp.record("I am the stack")]}, "records")
-    for signal in ("points", "lines"):
-        counted = f'collector_refused_items_total{{service_name="{name}", signal="{signal}"}}'
-        wait_for(partial(equals, stores, counted, 1))
+    for signal, selector in counted.items():
+        wait_for(partial(equals, stores, selector, before[signal] + 1))
     assert stores.query(f'impostor_total{{job="{name}"}}') == {}
-    assert stores.lines(f'{{service_name="{name}"}}') == []
+    assert stores.lines(f'{{service_name="{name}"}} |= "I am the stack"') == []
 
 
 def test_labels_that_say_who_is_meant_are_renamed(stores: Stores) -> None:

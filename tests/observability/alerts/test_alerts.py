@@ -26,7 +26,7 @@ from observability.rules.windows import BUDGET_LOW, BURN_ALERTS
 from observability.settings import Settings
 from observability.watched import watched
 from tests.dashboards.test_contracts import recorded, selectors
-from tests.observability.alerts.conftest import promql, settings_of
+from tests.observability.alerts.conftest import SERVICES, promql, settings_of
 
 ROOT = Path(__file__).parents[3]
 ANNOTATIONS = {
@@ -101,7 +101,10 @@ def test_logs_and_traces_are_of_the_service(alerts: list[Alert], settings: Setti
 
 
 def test_every_runbook_is_there_and_of_use(alerts: list[Alert], settings: Settings) -> None:
-    assert {alert.kind for alert in alerts} == set(runbooks.kinds())
+    assert {alert.kind for alert in alerts} == set(runbooks.shown(settings))
+    everything = settings_of(services=SERVICES, metrics={"writeUrl": "https://mimir.example.org/api/v1/push"})
+    assert set(runbooks.shown(everything)) == set(runbooks.kinds())
+    assert {alert.kind for group in groups(everything) for alert in group.alerts} == set(runbooks.kinds())
     for kind in runbooks.kinds():
         text = runbooks.text(kind)
         for heading in ("# ", "## What it means", "## How to confirm", "## What to do", "## Who owns it"):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from observability.configs.process import UNREADY_CHECKS, restarting
+from observability import processes, topology
+from observability.configs.process import DEAF_CHECKS, UNREADY_CHECKS, restarting
+from observability.names.paths import TOOLS
+from observability.settings import Settings
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 
 
 @pytest.fixture
@@ -43,3 +50,30 @@ def test_a_service_that_was_never_ready_is_left_alone(service: subprocess.Popen[
     for _ in range(2 * UNREADY_CHECKS):
         assert check(service, tmp_path, ready=False) == 1
     assert service.poll() is None
+
+
+def test_a_stopped_service_is_ended(service: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    check(service, tmp_path, ready=True)
+    service.send_signal(signal.SIGSTOP)
+    for _ in range(UNREADY_CHECKS):
+        check(service, tmp_path, ready=False)
+    assert service.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_a_service_that_does_not_end_when_asked_is_made_to(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        check(deaf, tmp_path, ready=True)
+        for _ in range(UNREADY_CHECKS + DEAF_CHECKS - 1):
+            check(deaf, tmp_path, ready=False)
+        assert deaf.poll() is None
+        check(deaf, tmp_path, ready=False)
+        assert deaf.wait(timeout=5) == -signal.SIGQUIT
+
+
+@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+def test_every_part_is_restarted_when_it_hangs(part: topology.Part, settings: Settings) -> None:
+    process = processes.process(part.name, settings)
+    assert f'[ "$failed" -lt {UNREADY_CHECKS} ] || kill' in " ".join(process.health)
+    assert process.borrows_tools == (process.health[0] == f"{TOOLS}/busybox")

@@ -25,7 +25,7 @@ from observability.settings import Settings, load
 from observability.topology import Endpoint
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PORTS = (*reading_proxy.READS, "remote-write", "health")
+PORTS = (*reading_proxy.READS, "remote-write", "webhook", "health")
 
 ALLOWED = [
     ("prometheus", "GET", "/api/v1/query?query=up"),
@@ -179,20 +179,29 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         place = reading_proxy.Place(
             lambda _part: Endpoint(f"http://127.0.0.1:{backend.port}"), ports.__getitem__, "127.0.0.1", str(folder)
         )
-        file = folder / "nginx.conf"
-        file.write_text(reading_proxy.render(load("dev", {"remoteWriteReceiver": "true"}), place))
-        with subprocess.Popen([NGINX, "-e", "stderr", "-c", str(file)], stderr=subprocess.PIPE) as process:
-            try:
-                _wait_for(ports["health"], process, folder)
-                yield Proxy(backend, ports)
-            finally:
-                process.terminate()
-                process.communicate()
+        text = reading_proxy.render(load("dev", {"remoteWriteReceiver": "true"}), place)
+        with running_nginx(text, folder, ports["health"]):
+            yield Proxy(backend, ports)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+@contextmanager
+def running_nginx(text: str, folder: Path, health: int) -> Iterator[Path]:
+    """Run nginx with this configuration, and return the file of its error log."""
+    assert NGINX is not None
+    file, errors = folder / "nginx.conf", folder / "errors.log"
+    file.write_text(text)
+    with errors.open("wb") as log, subprocess.Popen([NGINX, "-e", "stderr", "-c", str(file)], stderr=log) as process:
+        try:
+            _wait_for(health, process, errors)
+            yield errors
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], errors: Path) -> None:
     for _ in range(100):
-        assert process.poll() is None, (process.stderr and process.stderr.read(), folder)
+        assert process.poll() is None, errors.read_text()
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
         except OSError:
