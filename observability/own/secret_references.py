@@ -9,7 +9,7 @@ from typing import Any, Final
 from observability.settings import STAND_IN
 
 REFERENCE: Final = re.compile(r"\$\{secret:([A-Za-z][A-Za-z0-9_-]{0,62})\}")
-_LIKE_A_REFERENCE: Final = re.compile(r"\$\{secret:([A-Za-z][A-Za-z0-9_-]{0,62})\}")
+_LIKE_A_REFERENCE: Final = re.compile(r"\$\{secret:[^}]*\}?")
 
 # Names of fields that hold a secret in Prometheus', the collector's and Grafana's files. `..._file` and `..._key` that
 # name something (`remoteKey`, `groupKey`) are none.
