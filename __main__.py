@@ -1,94 +1,11 @@
-"""The stack: settings in, the parts and Grafana's content out. This file only wires."""
+"""Settings in, the parts and Grafana's content out: the whole stack, or content for a Grafana that is there already."""
 
 from __future__ import annotations
 
-import pulumi
-import pulumi_docker as docker
-
-from components import grafana
-from components.access import Access
-from components.administrator import Administrator
-from components.content import Content
-from components.demo import Demo
-from components.deployed import facts
-from components.deployment import Deployment
+from components import content_alone, stack
 from components.sdk import leave_out_debug_messages
-from components.secrets import secrets
-from components.service import Host, Service, ServiceArgs, service_spec
-from observability import configuration, processes, topology
-from observability.names import labels
+from observability import configuration
 
 leave_out_debug_messages()
 settings = configuration.read()
-secret = secrets(settings)
-
-networks: dict[str, pulumi.Output[str]] = {
-    network: docker.Network(
-        resource,
-        name=f"{settings.prefix}{suffix}",
-        internal=network == "backends",
-        labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
-    ).name
-    for network, resource, suffix in topology.NETWORKS
-}
-host = Host(
-    prefix=settings.prefix,
-    stack=settings.stack,
-    access_host=settings.access_host,
-    networks=networks,
-    secrets_key=secret.files_key,
-    protect_data=settings.protect_data,
-    logs_port=settings.port("containerLogs"),
-    publish_reason=settings.publish_reason,
-    engine=configuration.docker_host(),
-    ca=settings.tls_ca,
-)
-
-before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
-services: dict[str, Service] = {}
-for part in topology.start_order(settings.parts):
-    process = processes.process(part.name, settings)
-    services[part.name] = Service(
-        ServiceArgs(
-            service_spec(part, process, settings),
-            host,
-            secret_files=secret.files(process.secrets),
-            before=before.get(part.name),
-            checker_stand_ins=process.checker_stand_ins,
-        ),
-        pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
-    )
-everything = list(services.values())
-if settings.demo:
-    sends_to = services[topology.COLLECTOR.name].ready
-    everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
-    pulumi.export("gatewayUrl", settings.address("demo"))
-    pulumi.export("pagerUrl", settings.address("demoPager"))
-    pulumi.export("demoToken", secret.demo_token)
-
-server = grafana.of_stack(settings, services[topology.GRAFANA.name])
-administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
-access = Access(server, auth=administrator.auth)
-content = Content(settings, grafana=server, auth=access.token)
-Deployment(
-    settings.stack,
-    facts(settings, [service.spec for service in everything]),
-    grafana=server,
-    auth=access.token,
-    opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
-)
-
-pulumi.export("grafanaUrl", settings.address("grafana"))
-if "prometheus" in settings.published:
-    pulumi.export("prometheusUrl", settings.address("prometheus"))
-if "loki" in settings.published:
-    pulumi.export("lokiUrl", settings.address("loki"))
-if "jaeger" in settings.published:
-    pulumi.export("jaegerUrl", settings.address("jaeger"))
-if "otlpHttp" in settings.published:
-    pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
-pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
-pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
-pulumi.export("grafanaToken", pulumi.Output.secret(access.token))
-if settings.tls_ca:
-    pulumi.export("grafanaCaCertificate", settings.tls_ca)
+(stack if settings.runs_stack else content_alone).bring_up(settings)

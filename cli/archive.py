@@ -239,14 +239,14 @@ def verify(
             " Nothing was touched."
         )
         raise UserError(msg)
-    found, text = _members(path, identities, Limits.of(path) if doubt else None)
+    actual, text = _members(path, identities, Limits.of(path) if doubt else None)
     if MANIFEST not in text or STATE not in text:
         raise UserError(_damaged(path, "its manifest or its state is missing"))
     manifest = _manifest(path, text.pop(MANIFEST))
     wrong = [
         name
-        for name in {*found, *manifest.members}
-        if name not in found or name not in manifest.members or not _matches(found[name], manifest.members[name])
+        for name in {*actual, *manifest.members}
+        if name not in actual or name not in manifest.members or not _matches(actual[name], manifest.members[name])
     ]
     if wrong:
         raise UserError(_damaged(path, f"{min(wrong)!r} is not as its manifest says"))
@@ -260,7 +260,7 @@ def _members(
     path: Path, identities: encryption.Identities | None, limits: Limits | None
 ) -> tuple[dict[str, Member], dict[str, bytes]]:
     """Return the files in an archive's content, and the bytes of those that are not data."""
-    found: dict[str, Member] = {}
+    members: dict[str, Member] = {}
     text: dict[str, bytes] = {}
 
     def visit(info: tarfile.TarInfo, content: IO[bytes] | None) -> None:
@@ -274,10 +274,10 @@ def _members(
         else:
             text[info.name] = counted.read()
         if info.name != MANIFEST:
-            found[info.name] = Member(info.name, info.size, counted.sha256.hexdigest(), info.size)
+            members[info.name] = Member(info.name, info.size, counted.sha256.hexdigest(), info.size)
 
     read(path, identities, visit, limits)
-    return found, text
+    return members, text
 
 
 @dataclass
@@ -485,13 +485,13 @@ def _manifest(path: Path, text: bytes) -> Manifest:
     return manifest
 
 
-def _matches(found: Member, expected: Member) -> bool:
+def _matches(actual: Member, expected: Member) -> bool:
     """Tell whether a member is what the manifest says, and not longer in the volume than such a file can be."""
-    most = _AHEAD_LIMIT if _AHEAD.fullmatch(found.name) else found.stored
+    most = _AHEAD_LIMIT if _AHEAD.fullmatch(actual.name) else actual.stored
     return (
-        (found.stored, found.sha256) == (expected.stored, expected.sha256)
-        and found.name == expected.name
-        and found.stored <= expected.size <= max(most, found.stored)
+        (actual.stored, actual.sha256) == (expected.stored, expected.sha256)
+        and actual.name == expected.name
+        and actual.stored <= expected.size <= max(most, actual.stored)
     )
 
 

@@ -104,9 +104,9 @@ def _copy(
     context: Context, writer: archive.Writer, helper: volumes.HelperContainer, containers: Sequence[Container]
 ) -> float:
     """Copy everything; return for how many seconds the stack was paused."""
-    found = helper.entries()
+    entries = helper.entries()
     old = int(helper.run("date +%s")) - _AGE_SECONDS
-    early = [e for e in found.values() if not e.folder and _FINAL.fullmatch(e.path) and e.mtime < old]
+    early = [e for e in entries.values() if not e.folder and _FINAL.fullmatch(e.path) and e.mtime < old]
     with context.console.progress("while it runs", sum(e.size for e in early)) as advance:
         copied_early = _files(writer, helper.read(early), advance)
         with paused(context, containers) as pause:
@@ -114,7 +114,7 @@ def _copy(
             for path in copied_early:
                 if path not in now:  # expired or compacted in the meantime
                     writer.drop(_name(path))
-                elif now[path].identity != found[path].identity:
+                elif now[path].identity != entries[path].identity:
                     msg = f"{path} changed while it was copied, which such a file never does: try again"
                     raise UserError(msg)
             rest = [e for e in now.values() if not e.folder and e.path not in copied_early]
@@ -131,10 +131,10 @@ def _copy(
 
 
 def _files(
-    writer: archive.Writer, found: Iterable[tuple[volumes.Entry, IO[bytes]]], advance: Callable[[int], None]
+    writer: archive.Writer, entries: Iterable[tuple[volumes.Entry, IO[bytes]]], advance: Callable[[int], None]
 ) -> set[str]:
     copied = set()
-    for entry, content in found:
+    for entry, content in entries:
         size = entry.size if not isinstance(content, io.BytesIO) else len(content.getbuffer())
         writer.add(entry.info(_name(entry.path), size), content, size=entry.size)
         copied.add(entry.path)
@@ -164,12 +164,12 @@ def _state(context: Context, writer: archive.Writer, state: str, *, encrypted: b
 def _running(context: Context) -> list[Container]:
     """Return the containers whose volumes are copied; NotUpError unless all of them run."""
     all_ = context.engine.containers()
-    found = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in SERVICES}
-    down = [s for s in SERVICES if s not in found or found[s].status != "running"]
+    by_service = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in SERVICES}
+    down = [s for s in SERVICES if s not in by_service or by_service[s].status != "running"]
     if down:
         msg = f"{', '.join(down)} of stack '{context.stack}' does not run: `make up` first. Nothing was written."
         raise NotUpError(msg)
-    return [found[s] for s in SERVICES]
+    return [by_service[s] for s in SERVICES]
 
 
 def _images(state: dict[str, Any]) -> dict[str, str]:

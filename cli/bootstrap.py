@@ -60,10 +60,10 @@ def environment(arguments: Sequence[str] = (), root: Path = ROOT) -> str:
 
 def _installed(venv: Path) -> dict[str, str]:
     try:
-        found: dict[str, str] = json.loads((venv / _STAMP).read_text())
+        stamp: dict[str, str] = json.loads((venv / _STAMP).read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return stamp
 
 
 def _install(venv: Path, python: Path, requirements: Path) -> None:

@@ -45,11 +45,13 @@ def open_browser() -> Iterator[Browser]:
 
 def chromium() -> str:
     """Return the path of a Chromium; MissingToolError where there is none."""
-    found = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
-    if found is None:
+    executable = next(
+        (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
+    )
+    if executable is None:
         msg = "no Chromium on PATH: install one (Debian: apt-get install chromium)"
         raise MissingToolError(msg)
-    return found
+    return executable
 
 
 def sign_in(browser: Browser, outputs: dict[str, str]) -> Page:

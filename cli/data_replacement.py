@@ -109,14 +109,14 @@ def repair(context: Context) -> list[str]:
 
 def _take_down(client: DockerClient, settings: Settings, journal: Journal) -> None:
     own = {labels.STACK: settings.stack}
-    found = [
+    containers = [
         c
         for c in client.containers.list(all=True, filters={"label": [f"{k}={v}" for k, v in own.items()]})
         if volumes.OWNER not in c.labels
         and (journal.state is not None or (labels.SPEC in c.labels and c.labels[labels.SERVICE] in journal.services))
     ]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(down.remove, found))
+        list(pool.map(down.remove, containers))
     if journal.state is None:
         return
     for volume in client.volumes.list(filters={"label": f"{labels.STACK}={settings.stack}"}):
@@ -146,8 +146,8 @@ def require_free_networks(client: DockerClient, settings: Settings, state: Json)
 
 
 def _unknown_networks(client: DockerClient, settings: Settings, state: Json) -> list[Network]:
-    known = {r.get("id") for r in state["deployment"].get("resources") or ()}
-    return [client.networks.get(id_) for id_ in networks(client, settings) if id_ not in known]
+    registered = {r.get("id") for r in state["deployment"].get("resources") or ()}
+    return [client.networks.get(id_) for id_ in networks(client, settings) if id_ not in registered]
 
 
 def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int]) -> None:

@@ -79,26 +79,26 @@ def run(context: Context) -> int:
     return 1 if any(r.passed is False for r in rows) else 0
 
 
-def due_seconds(alert: BurnAlert, objective: float, known: float) -> float:
+def due_seconds(alert: BurnAlert, objective: float, known_seconds: float) -> float:
     """Return after how long a total outage fires one pair of windows, of a service known for `known` seconds.
 
     A window holds at most itself: of a younger service it holds all its data. With a budget b, an outage of x seconds
     burns min(window, known + x) at x / (b · that), and fires where both windows reach the factor.
     """
     share = alert.factor * (1 - objective / 100)
-    return max(_until(share, seconds(window), known) for window in (alert.long, alert.short))
+    return max(_until(share, seconds(window), known_seconds) for window in (alert.long, alert.short))
 
 
-def _until(share: float, window: float, known: float) -> float:
+def _until(share: float, window: float, known_seconds: float) -> float:
     """Return after how many seconds of total failure `share` of a window's requests have failed."""
-    young = share * known / (1 - share)
-    return young if known + young <= window else share * window
+    young = share * known_seconds / (1 - share)
+    return young if known_seconds + young <= window else share * window
 
 
 def links(message: str) -> dict[str, str]:
     """Return the links of a message by their titles."""
-    found = (line.split(": ", 1) for line in message.splitlines() if ": http" in line)
-    return {title: url.strip() for title, url in found}
+    pairs = (line.split(": ", 1) for line in message.splitlines() if ": http" in line)
+    return {title: url.strip() for title, url in pairs}
 
 
 class _Drill:
@@ -110,9 +110,9 @@ class _Drill:
         """Break, wait, repair; return the report. The demo is repaired whatever happens."""
         rule = seconds(self.settings.rule_interval)
         objective = AvailabilitySlo().objective
-        known = self._number(f"count_over_time({series.SLO_REQUESTS}{{{self._own}}}[6h])") * rule
+        known_seconds = self._number(f"count_over_time({series.SLO_REQUESTS}{{{self._own}}}[6h])") * rule
         pages = [a for a in BURN_ALERTS if a.severity == "page"]
-        due = min(due_seconds(a, objective, known) for a in pages)
+        due = min(due_seconds(a, objective, known_seconds) for a in pages)
         burning = self._number(f"{series.burn_rate('1h')}{{{self._own}}}")
         if burning >= min(a.factor for a in pages):
             msg = (
@@ -121,7 +121,7 @@ class _Drill:
             raise UserError(msg)
         before, began = self._counts(), time.time()
         self.console.say(
-            f"{SERVICE_NAME} has been known for {known:.0f} s; a total outage is due to page after {due:.0f} s"
+            f"{SERVICE_NAME} has been known for {known_seconds:.0f} s; a total outage is due to page after {due:.0f} s"
         )
         self.gateway.inject("errors", LONGEST_SECONDS, share=1)
         try:
@@ -180,9 +180,9 @@ class _Drill:
     def _wait(self, what: str, query: Callable[[], Json | None], most: float) -> Json:
         began = reported = time.monotonic()
         while time.monotonic() - began < most:
-            if (found := query()) is not None:
+            if (answer := query()) is not None:
                 self.console.say(f"{time.monotonic() - began:4.0f} s  {what} received")
-                return found
+                return answer
             if time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
                 failing = self._number(f"{series.error_ratio('5m')}{{{self._own}}}")
@@ -242,10 +242,10 @@ class _Drill:
                 answer = self.api.request("POST", "/api/ds/query", {"queries": pane["queries"], **range_})
                 rows = sum(rows_of(f) for r in answer["results"].values() for f in r.get("frames", ()))
                 return f"{rows} rows", rows > 0
-            found = self.api.request("GET", f"/api/dashboards/uid/{parts.path.split('/d/')[1].split('/')[0]}")
+            answer = self.api.request("GET", f"/api/dashboards/uid/{parts.path.split('/d/')[1].split('/')[0]}")
         except (GrafanaError, IndexError, KeyError, ValueError) as error:
             return str(error), False
-        return str(found["dashboard"]["title"]), True
+        return str(answer["dashboard"]["title"]), True
 
     def _photograph(self) -> None:
         picture = ROOT / PICTURE

@@ -50,8 +50,8 @@ class ProgramError(UserError):
 
 def entry(folder: Path) -> str | None:
     """Return the module that runs the program of `folder` over mocks, None where there is none."""
-    found = next((name for name in ENTRIES if (folder / name).exists()), None)
-    return found and found.removesuffix(".py").replace("/", ".")
+    name = next((name for name in ENTRIES if (folder / name).exists()), None)
+    return name and name.removesuffix(".py").replace("/", ".")
 
 
 def evaluate(stack: str, raw: Mapping[str, str], secret: frozenset[str], folder: Path = ROOT) -> tuple[Registered, ...]:

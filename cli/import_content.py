@@ -42,11 +42,11 @@ def _import_all(context: Context) -> int:
     api = context.grafana()
     say = context.console.say
     resources: list[Json] = context.pulumi.exported()["deployment"].get("resources") or []
-    known = {(r["type"], _uid(r)) for r in resources if r["type"] in {_FOLDER, _SOURCE, _DASHBOARD}}
+    managed = {(r["type"], _uid(r)) for r in resources if r["type"] in {_FOLDER, _SOURCE, _DASHBOARD}}
     skipped: list[str] = []
-    folders = [f for f in _folders(api) if (_FOLDER, f.uid) not in known]
-    sources = [s for s in _sources(api, skipped) if (_SOURCE, s.uid) not in known]
-    dashboards = [d for d in _dashboards(api, skipped) if (_DASHBOARD, d) not in known]
+    folders = [f for f in _folders(api) if (_FOLDER, f.uid) not in managed]
+    sources = [s for s in _sources(api, skipped) if (_SOURCE, s.uid) not in managed]
+    dashboards = [d for d in _dashboards(api, skipped) if (_DASHBOARD, d) not in managed]
     new = [*((_FOLDER, f.uid) for f in folders), *((_SOURCE, s.uid) for s in sources)]
     new += [(_DASHBOARD, uid) for uid in dashboards]
     for line in skipped:
@@ -65,18 +65,20 @@ def _import_all(context: Context) -> int:
 
 def _folders(api: GrafanaApi) -> list[imported.Folder]:
     """Return Grafana's folders, parents before children."""
-    found = [api.request("GET", f"/api/folders/{imported.require_uid(f['uid'])}") for f in _search(api, "dash-folder")]
-    folders = [imported.Folder(imported.require_uid(f["uid"]), f["title"], f.get("parentUid") or "") for f in found]
+    answers = [
+        api.request("GET", f"/api/folders/{imported.require_uid(f['uid'])}") for f in _search(api, "dash-folder")
+    ]
+    folders = [imported.Folder(imported.require_uid(f["uid"]), f["title"], f.get("parentUid") or "") for f in answers]
     return list(imported.by_depth(folders))
 
 
 def _sources(api: GrafanaApi, skipped: list[str]) -> list[imported.Source]:
     sources = []
-    for found in api.request("GET", "/api/datasources"):
-        if found.get("readOnly"):
-            skipped.append(f"data source '{found['name']}', which Grafana was provisioned with")
+    for source in api.request("GET", "/api/datasources"):
+        if source.get("readOnly"):
+            skipped.append(f"data source '{source['name']}', which Grafana was provisioned with")
             continue
-        one = api.request("GET", f"/api/datasources/uid/{imported.require_uid(found['uid'])}")
+        one = api.request("GET", f"/api/datasources/uid/{imported.require_uid(source['uid'])}")
         if any(key.startswith(_HEADER) for key in one["jsonData"]):
             skipped.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
             continue
@@ -100,22 +102,22 @@ def _sources(api: GrafanaApi, skipped: list[str]) -> list[imported.Source]:
 
 def _dashboards(api: GrafanaApi, skipped: list[str]) -> list[str]:
     uids = []
-    for found in _search(api, "dash-db"):
-        one = api.request("GET", f"/api/dashboards/uid/{imported.require_uid(found['uid'])}")
+    for item in _search(api, "dash-db"):
+        one = api.request("GET", f"/api/dashboards/uid/{imported.require_uid(item['uid'])}")
         if one["meta"].get("provisioned"):
-            skipped.append(f"dashboard '{found['title']}', which Grafana was provisioned with")
+            skipped.append(f"dashboard '{item['title']}', which Grafana was provisioned with")
         else:
-            uids.append(str(found["uid"]))
+            uids.append(str(item["uid"]))
     return uids
 
 
 def _search(api: GrafanaApi, kind: str) -> list[Json]:
-    found: list[Json] = []
-    while page := api.request("GET", f"/api/search?type={kind}&limit=1000&page={len(found) // 1000 + 1}"):
-        found += page
+    items: list[Json] = []
+    while page := api.request("GET", f"/api/search?type={kind}&limit=1000&page={len(items) // 1000 + 1}"):
+        items += page
         if len(page) < 1000:  # noqa: PLR2004 - the limit of the request
             break
-    return found
+    return items
 
 
 def _uid(resource: Json) -> str:

@@ -78,16 +78,16 @@ def run(context: Context, *, as_json: bool) -> int:
 
 def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] = ()) -> list[Measure]:
     """Count what the stores (all, where none is named) hold up to `at`; UserError when one does not answer."""
-    found = []
+    measures = []
     for store, count in _STORES.items():
         if stores and store not in stores:
             continue
         try:
-            found += [Measure(store, what, counts, counts) for what, counts in count(api, settings, at)]
+            measures += [Measure(store, what, counts, counts) for what, counts in count(api, settings, at)]
         except (GrafanaError, KeyError, TypeError, ValueError) as error:
             msg = f"{store} could not be counted: {error}"
             raise UserError(msg) from None
-    return found
+    return measures
 
 
 def merge(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
@@ -103,10 +103,10 @@ def _join(before: Measure, after: Measure) -> Measure:
 
 
 def compare(
-    expected: Sequence[Mapping[str, Any]], found: Sequence[Measure], settings: Settings, now: float
+    expected: Sequence[Mapping[str, Any]], actual: Sequence[Measure], settings: Settings, now: float
 ) -> list[Verdict]:
     """Compare what was found with an archive's counts, without what has expired in the meantime."""
-    by_name = {(m.store, m.what): m for m in found}
+    by_name = {(m.store, m.what): m for m in actual}
     kept = {
         part.name: seconds(getattr(settings, part.store.retention))
         for part in topology.STORES
@@ -159,7 +159,7 @@ def wait_until_matching(
 
 
 def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
-    found: Json = {
+    items: Json = {
         "dashboards": api.request("GET", "/api/search?type=dash-db&limit=5000"),
         "folders": api.request("GET", "/api/folders?limit=1000"),
         "data sources": api.request("GET", "/api/datasources"),
@@ -168,7 +168,7 @@ def _grafana(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[st
         "contact points": api.request("GET", "/api/v1/provisioning/contact-points"),
         "annotations": api.request("GET", f"/api/annotations?limit=10000&type=annotation&from=1&to={at * 1000}"),
     }
-    for what, things in found.items():
+    for what, things in items.items():
         yield what, {"0": len(things)}
 
 
@@ -178,10 +178,10 @@ def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple
     samples: Counts = {}
     series: Counts = {}
     for begin, query_string in _hours(query, at):
-        found = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{query_string}&stats=all")["data"]
-        if found["result"]:
-            samples[begin] = int(found["stats"]["samples"]["totalQueryableSamples"])
-            series[begin] = int(found["result"][0]["value"][1])
+        answer = api.request("GET", f"{_PROXY}/prometheus/api/v1/query?{query_string}&stats=all")["data"]
+        if answer["result"]:
+            samples[begin] = int(answer["stats"]["samples"]["totalQueryableSamples"])
+            series[begin] = int(answer["result"][0]["value"][1])
     yield "samples", samples
     yield "series, hour by hour", series
 
@@ -192,9 +192,9 @@ def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, 
     for begin, query_string in _hours(
         f"sum(count_over_time({every}[1h]))", at
     ):  # one by one: Loki aligns the steps of a range
-        found = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{query_string}")["data"]
-        if found["result"]:
-            lines[begin] = int(found["result"][0]["value"][1])
+        answer = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{query_string}")["data"]
+        if answer["result"]:
+            lines[begin] = int(answer["result"][0]["value"][1])
     yield "lines", lines
     first = at - WINDOW_SECONDS
     selection = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})

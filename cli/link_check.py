@@ -175,10 +175,10 @@ def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: 
         expr = str(metric["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{request.service}"')
         yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]
     yield "log line → the trace", lambda: _by_line(query, derived["derivedFields"], request.service, trace)
-    known = [service.name for service in watched(settings)]
-    values = correlation_values(trace, request.service, known[-1] if known else "")
+    names = [service.name for service in watched(settings)]
+    values = correlation_values(trace, request.service, names[-1] if names else "")
     for spec in CORRELATIONS:
-        if known or "${service}" not in json.dumps(dict(spec.query)):
+        if names or "${service}" not in json.dumps(dict(spec.query)):
             yield f"correlation {spec.name}", lambda spec=spec: _correlated(query, spec, values)  # type: ignore[misc]
     edge = f'sum(traces_service_graph_request_total{{client="{request.client}", server="{request.server}"}})'
     yield "service map: who called whom", lambda: _number(query, edge)
@@ -198,9 +198,9 @@ def _by_exemplar(
     """
     frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "exemplar": True, "range": True, "instant": False})
     for destination in source["exemplarTraceIdDestinations"]:
-        found = _column(frames, destination["name"])
-        own = [trace for trace in found if trace in sent]
-        others = found if len(sent) > _CROWDED else []
+        traces = _column(frames, destination["name"])
+        own = [trace for trace in traces if trace in sent]
+        others = traces if len(sent) > _CROWDED else []
         for trace in (own or others)[-1:]:
             spans = _column(_open(query, destination, trace), "spanID")
             if not spans:
@@ -216,23 +216,23 @@ def _open(query: Query, destination: Mapping[str, str], trace: str) -> Frames:
     """Query what a click on the exemplar asks; to a data source, that is a query as Tempo takes it."""
     if "datasourceUid" in destination:
         return query(destination["datasourceUid"], {"query": trace, "queryType": "traceql"})
-    (target,) = explore.asked(destination["url"].replace(explore.VALUE, trace))
+    (target,) = explore.queries_of(destination["url"].replace(explore.VALUE, trace))
     return query(target["datasource"]["uid"], target)
 
 
 def _lines(query: Query, expr: str, trace: str) -> tuple[str, str]:
-    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
-    if not found:
+    lines = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 100}), "Line")
+    if not lines:
         raise LinkError(expr, f"no line of {trace}")
-    return expr, f"{len(found)} lines: {str(found[0])[:60]}"
+    return expr, f"{len(lines)} lines: {str(lines[0])[:60]}"
 
 
 def _number(query: Query, expr: str) -> tuple[str, str]:
     frames = query(DATASOURCE_PROMETHEUS, {"expr": expr, "instant": True})
-    found = [value for value in _column(frames, type_="number") if value is not None]
-    if not found:
+    numbers = [value for value in _column(frames, type_="number") if value is not None]
+    if not numbers:
         raise LinkError(expr, "no value")
-    return expr, f"{float(found[-1]):.6g}"
+    return expr, f"{float(numbers[-1]):.6g}"
 
 
 def _rate(query: Query, expr: str, another: Callable[[], None]) -> tuple[str, str]:
@@ -282,8 +282,8 @@ def _correlated(query: Query, spec: CorrelationSpec, values: Mapping[str, str]) 
 
 def _history(query: Query, service: str) -> tuple[str, str]:
     expr = f'{{from="state-history"}} |= `"service":"{service}"`'
-    found = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
-    return expr, f"{len(found)} changes of state" if found else "no change of state yet"
+    lines = _column(query(DATASOURCE_LOKI, {"expr": expr, "queryType": "range", "maxLines": 10}), "Line")
+    return expr, f"{len(lines)} changes of state" if lines else "no change of state yet"
 
 
 def _query(api: GrafanaApi, uid: str, body: Json) -> Frames:
@@ -321,11 +321,11 @@ def rows_of(frame: Json) -> int:
 
 def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
     """Return the values of the fields of that name, or type, of every frame."""
-    found: list[Any] = []
+    values: list[Any] = []
     for frame in frames:
         fields = frame["schema"]["fields"]
         values = (frame.get("data") or {}).get("values") or [[] for _ in fields]
         for field, column in zip(fields, values, strict=False):
             if name in (field["name"], "") and type_ in (field.get("type"), ""):
-                found += column
-    return found
+                values += column
+    return values

@@ -96,8 +96,10 @@ def rows(
     one: dict[str, str], hidden_one: frozenset[str], other: dict[str, str], hidden_other: frozenset[str]
 ) -> list[tuple[str, str, str]]:
     """Return the settings that differ between two configurations, each with the keys that are secret."""
-    found = ((key, _shown(key, one, hidden_one), _shown(key, other, hidden_other)) for key in sorted({*one, *other}))
-    return [row for row in found if row[1] != row[2]]
+    candidates = (
+        (key, _shown(key, one, hidden_one), _shown(key, other, hidden_other)) for key in sorted({*one, *other})
+    )
+    return [row for row in candidates if row[1] != row[2]]
 
 
 def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:

@@ -54,12 +54,12 @@ def run(context: Context, uid: str) -> int:
 
 def fetch(stack: str, api: GrafanaApi, uid: str) -> imported.Dashboard:
     """Return a dashboard as Grafana has it; UserError when there is none."""
-    found = api.find(f"/api/dashboards/uid/{imported.require_uid(uid)}")
-    if found is None:
+    answer = api.find(f"/api/dashboards/uid/{imported.require_uid(uid)}")
+    if answer is None:
         msg = f"Grafana of stack '{stack}' has no dashboard '{uid}'"
         raise UserError(msg)
-    model = {key: value for key, value in found["dashboard"].items() if key not in _BY_GRAFANA}
-    folder = found["meta"].get("folderUid") or ""
+    model = {key: value for key, value in answer["dashboard"].items() if key not in _BY_GRAFANA}
+    folder = answer["meta"].get("folderUid") or ""
     if model.get("uid", uid) != uid:
         msg = f"Grafana of stack '{stack}' answers with another dashboard than '{uid}': nothing was written"
         raise UserError(msg)
@@ -69,6 +69,6 @@ def fetch(stack: str, api: GrafanaApi, uid: str) -> imported.Dashboard:
 def _refresh(pulumi: Pulumi, uid: str) -> None:
     """Write what Grafana has into the state: else `up` would write the same again, as another version."""
     resources = pulumi.exported()["deployment"].get("resources") or []
-    found = [r["urn"] for r in resources if r["type"] == _TYPE and str(r["id"]).rsplit(":", 1)[-1] == uid]
-    if found:
-        pulumi.output("refresh", "--yes", "--skip-preview", "--target", found[0])
+    urns = [r["urn"] for r in resources if r["type"] == _TYPE and str(r["id"]).rsplit(":", 1)[-1] == uid]
+    if urns:
+        pulumi.output("refresh", "--yes", "--skip-preview", "--target", urns[0])

@@ -67,9 +67,9 @@ class Pulumi:
     @cached_property
     def executable(self) -> str:
         """The CLI's path, installing the pinned version where none is new enough."""
-        found = shutil.which("pulumi", path=self.environment.path)
-        if found and version(found) >= _minimum():
-            return found
+        result = shutil.which("pulumi", path=self.environment.path)
+        if result and version(result) >= _minimum():
+            return result
         return self._install()
 
     def run(self, *arguments: str, check: bool = False) -> int:
@@ -185,11 +185,11 @@ class Pulumi:
 
     def outputs(self) -> dict[str, str]:
         """Return the stack's outputs, secrets included; NotUpError when there are none yet."""
-        found: dict[str, str] = json.loads(self.output("stack", "output", "--json", "--show-secrets"))
-        if "grafanaUrl" not in found:
+        result: dict[str, str] = json.loads(self.output("stack", "output", "--json", "--show-secrets"))
+        if "grafanaUrl" not in result:
             msg = f"stack '{self.stack}' is not up: run `make up` first"
             raise NotUpError(msg)
-        return found
+        return result
 
     def error(self, arguments: tuple[str, ...], printed: str) -> UserError:
         """Return the error for a command that failed and printed this."""
@@ -252,8 +252,8 @@ class Pulumi:
 def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
     """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
     folder = packages or Path(sysconfig.get_path("purelib"))
-    found = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
-    return [plugin for plugin in found if plugin["resource"]]  # a package for policies has none
+    result = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
+    return [plugin for plugin in result if plugin["resource"]]  # a package for policies has none
 
 
 def version(executable: str) -> tuple[int, ...]:

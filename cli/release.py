@@ -30,7 +30,7 @@ def expected(stack: str) -> Fingerprint:
 
 def running(pulumi: Pulumi, stack: str) -> Fingerprint | None:
     """Return what the last `up` of `stack` deployed, None where nothing was."""
-    names = {found["name"].rsplit("/", 1)[-1] for found in json.loads(pulumi.output("stack", "ls", "--json"))}
+    names = {listed["name"].rsplit("/", 1)[-1] for listed in json.loads(pulumi.output("stack", "ls", "--json"))}
     if stack not in names:
         return None
     state: dict[str, Any] = json.loads(pulumi.output("stack", "export", "--stack", stack))
@@ -60,5 +60,5 @@ def checked_out() -> tuple[str, bool]:
 
 
 def _fingerprint(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> Fingerprint | None:
-    found = next((values for type_, values in resources if type_.endswith(_TYPE)), None)
-    return None if found is None else dict(found["facts"])  # the state's name for it
+    values = next((values for type_, values in resources if type_.endswith(_TYPE)), None)
+    return None if values is None else dict(values["facts"])  # the state's name for it

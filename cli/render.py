@@ -11,7 +11,7 @@ from cli import stack_config
 from cli.context import Context
 from cli.errors import UsageError
 from dashboards.catalogue import dashboards
-from observability import alerts, own, processes, topology
+from observability import alerts, own, processes, rules, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import DataSourceSpec, datasources
@@ -30,13 +30,22 @@ _OWN_SHOWN: Final = (
 
 def files(settings: Settings) -> dict[str, str]:
     """Return everything that can be rendered: path below the output folder → text."""
+    if not settings.runs_stack:
+        return {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()} | _grafana(settings)
     rendered = {
         f"{part.name}/{path.removeprefix(CONFIG + '/')}": text
         for part in topology.PARTS
         for path, text in processes.process(part.name, settings).files.items()
     }
-    rendered |= {
-        "grafana/grafana.env": "".join(f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())),
+    rendered["grafana/grafana.env"] = "".join(
+        f"{k}={v}\n" for k, v in sorted(grafana_config.environment(settings).items())
+    )
+    return rendered | _grafana(settings)
+
+
+def _grafana(settings: Settings) -> dict[str, str]:
+    """Return Grafana's content."""
+    rendered = {
         "grafana/datasources.json": json.dumps(
             [_shown(spec) for spec in datasources(settings)], indent=2, sort_keys=True
         )
@@ -91,10 +100,10 @@ def run(context: Context, out: Path) -> int:
 def _manifest(out: Path) -> set[str]:
     """Return the files of the last rendering; whatever else is in the folder belongs to somebody else."""
     try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    plain = [p for p in found if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
+    plain = [p for p in manifest if isinstance(p, str) and not PurePosixPath(p).is_absolute()]
     return {p for p in plain if ".." not in PurePosixPath(p).parts}
 
 

@@ -59,6 +59,8 @@ def prepare_stack(context: Context) -> list[str]:
     """Unlock, select and repair the stack: this precedes every command that changes it."""
     done = unlock(context)
     context.pulumi.select()
+    if not context.settings.runs_stack:  # nothing on a Docker host
+        return done
     return done + backups(context) + repair(context)
 
 

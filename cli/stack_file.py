@@ -65,8 +65,8 @@ class StackFile:
 
     def _salt(self) -> str:
         """Return the line with the salt in the copy, "" where there is none yet."""
-        found = _SALT.search(self.copy.read_text(encoding="utf-8")) if self.copy.exists() else None
-        return found[0] if found else ""
+        match = _SALT.search(self.copy.read_text(encoding="utf-8")) if self.copy.exists() else None
+        return match[0] if match else ""
 
     def _write(self, text: str, salt: str = "") -> None:
         """Write the copy: the tracked text with the salt."""
@@ -82,10 +82,10 @@ class StackFile:
 
     def _restore(self, before: str, *, existed: bool) -> None:
         """Move a salt that Pulumi has just written into the copy."""
-        found = _SALT.search(self._text())
-        if found is None:
+        match = _SALT.search(self._text())
+        if match is None:
             return
-        self._write(before, found[0])
+        self._write(before, match[0])
         if existed:
             self.tracked.write_text(before, encoding="utf-8")
         else:

@@ -94,14 +94,14 @@ def _networks(state: Json, networks: Collection[str]) -> list[Json]:
     resources: list[Json] = state["deployment"].get("resources") or []
     by_urn = {str(r["urn"]): r for r in resources}
     wanted: set[str] = set()
-    found = [str(r["urn"]) for r in resources if r["type"] == _NETWORK and r["id"] in networks]
-    while found:
-        urn = found.pop()
+    pending = [str(r["urn"]) for r in resources if r["type"] == _NETWORK and r["id"] in networks]
+    while pending:
+        urn = pending.pop()
         if urn not in wanted and urn in by_urn:
             wanted.add(urn)
             resource = by_urn[urn]
-            found += [str(resource.get("parent") or ""), str(resource.get("provider") or "").rpartition("::")[0]]
-            found += resource.get("dependencies") or []
+            pending += [str(resource.get("parent") or ""), str(resource.get("provider") or "").rpartition("::")[0]]
+            pending += resource.get("dependencies") or []
     return [r for r in resources if r["urn"] in wanted]
 
 
@@ -122,27 +122,27 @@ def without_references(resource: Json, urns: set[str]) -> Json:
 def secrets(state: Json) -> dict[str, str]:
     """Return the secrets that Grafana's database depends on, by setting, from a state in plain text."""
     try:
-        found = _secrets(state)
+        secrets_ = _secrets(state)
     except (KeyError, TypeError, ValueError):
-        found = {}
-    if len(found) != len(_GENERATED) + 1:
+        secrets_ = {}
+    if len(secrets_) != len(_GENERATED) + 1:
         msg = "the archive's state does not contain the secrets of its Grafana. Nothing was touched."
         raise UserError(msg)
-    return found
+    return secrets_
 
 
 def _secrets(state: Json) -> dict[str, str]:
     resources: list[Json] = state["deployment"].get("resources") or []
-    found: dict[str, str] = {}
+    secrets_: dict[str, str] = {}
     for resource in resources:
         for upload in _plain((resource.get("inputs") or {}).get("uploads")) or ():
             if upload["file"] == SECRET_KEY:
-                found["grafanaSecretKey"] = str(_plain(upload["content"]))
+                secrets_["grafanaSecretKey"] = str(_plain(upload["content"]))
         outputs: Json = resource.get("outputs") or {}
         if resource["type"] == "pulumi:pulumi:Stack" and "grafanaAdminPassword" in outputs:
-            found["grafanaAdminPassword"] = str(_plain(outputs["grafanaAdminPassword"]))
-            found["grafanaAdminUser"] = str(_plain(outputs["grafanaAdminUser"]))
-    return found
+            secrets_["grafanaAdminPassword"] = str(_plain(outputs["grafanaAdminPassword"]))
+            secrets_["grafanaAdminUser"] = str(_plain(outputs["grafanaAdminUser"]))
+    return secrets_
 
 
 def configure_secrets(context: Context, state: Json, wanted: dict[str, str], configured: frozenset[str]) -> list[str]:

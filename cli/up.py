@@ -18,11 +18,13 @@ def run(context: Context, *, refresh: bool) -> int:
     With `refresh`, what somebody or something changed in Grafana or on the host is corrected too.
     """
     settings = context.settings
-    policies.check_digests(settings)
-    context.engine.pull(settings)
+    if settings.runs_stack:
+        policies.check_digests(settings)
+        context.engine.pull(settings)
     with lock.held(context):
         prepare_stack(context)
-        check_ports(context)
+        if settings.runs_stack:
+            check_ports(context)
         context.pulumi.install_plugins()
         # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
         options = policies.arguments(context) if settings.production else ()
@@ -67,6 +69,10 @@ _IF_PUBLISHED: Final = (
 def show_outputs(context: Context) -> None:
     """Print the addresses of everything: those of the program's outputs, which come from the settings too."""
     settings = context.settings
+    if not settings.runs_stack:
+        rows = [("Grafana", settings.grafana_url + "/d/slo-overview")]
+        context.console.table(f"stack '{context.stack}' is up", ("what", "where"), rows)
+        return
     rows = [
         ("Grafana", settings.address("grafana") + "/d/slo-overview"),
         ("user", settings.grafana_admin_user),

@@ -54,8 +54,8 @@ def run(context: Context, component: str, version: str) -> int:
 def pinned(text: str, component: str, tag: str) -> str:
     """Return versions.toml with another tag for a component and its digest emptied; ValueError where there is none."""
     section = re.compile(rf'(\[images\.{re.escape(component)}\][^\[]*?tag = )"[^"]*"([^\[]*?digest = )"[^"]*"')
-    changed, found = section.subn(rf'\g<1>"{tag}"\g<2>""', text)
-    if found != 1:
+    changed, count = section.subn(rf'\g<1>"{tag}"\g<2>""', text)
+    if count != 1:
         msg = f"versions.toml has no [images.{component}] with a tag and a digest"
         raise ValueError(msg)
     return changed

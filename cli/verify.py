@@ -41,19 +41,24 @@ class Check:
 
 def run(context: Context, *, as_json: bool) -> int:
     """Check everything and print the results."""
-    settings, engine = context.settings, context.engine
+    settings = context.settings
     context.pulumi.select()
     outputs = context.pulumi.outputs()
+    checks = _check_containers(context) if settings.runs_stack else []
+    with context.console.status("querying Grafana"):
+        checks += check_grafana(program(outputs), settings, outputs)
+    _show(context, checks, as_json=as_json)
+    return 0 if all(c.passed for c in checks) else 1
+
+
+def _check_containers(context: Context) -> list[Check]:
+    settings, engine = context.settings, context.engine
     with context.console.status("waiting for health checks"):
         engine.settle()
     containers = engine.containers()
     checks = [Check("service", c.labels[labels.SERVICE], health(c) == "healthy", health(c)) for c in containers]
     missing = {*settings.containers, *(DEMO if settings.demo else ())} - {c.name for c in checks}
-    checks += [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
-    with context.console.status("querying Grafana"):
-        checks += check_grafana(program(outputs), settings, outputs)
-    _show(context, checks, as_json=as_json)
-    return 0 if all(c.passed for c in checks) else 1
+    return checks + [Check("service", name, passed=False, detail="no container") for name in sorted(missing)]
 
 
 def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) -> list[Check]:
@@ -101,12 +106,12 @@ def check_datasource(api: GrafanaApi, uid: str) -> Check:
 
 def check_correlations(api: GrafanaApi) -> list[Check]:
     """Check that every correlation exists once, between its data sources."""
-    found: list[Json] = (api.find("/api/datasources/correlations") or {}).get("correlations", [])
+    stored: list[Json] = (api.find("/api/datasources/correlations") or {}).get("correlations", [])
     checks = []
     for spec in CORRELATIONS:
         rows = [
             r
-            for r in found
+            for r in stored
             if (r["sourceUID"], r["targetUID"], r.get("label")) == (spec.source, spec.target, spec.label)
         ]
         checks.append(
@@ -117,12 +122,12 @@ def check_correlations(api: GrafanaApi) -> list[Check]:
 
 def check_alerts(api: GrafanaApi, settings: Settings) -> list[Check]:
     """Check that every group of alerts exists and that none of its rules fails."""
-    found = {
+    rules_by_group = {
         g["name"]: g["rules"] for g in api.request("GET", "/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
     }
     checks = []
     for group in alerts.groups(settings):
-        rules: list[Json] = found.get(group.name, [])
+        rules: list[Json] = rules_by_group.get(group.name, [])
         failing = [f"{r['name']}: {r.get('lastError', '')}" for r in rules if r["health"] == "error"]
         firing = sum(r["state"] == "firing" for r in rules)
         detail = "; ".join(failing) or f"{len(rules)} of {len(group.alerts)} alerts, {firing} firing"
@@ -145,10 +150,10 @@ def check_links(api: GrafanaApi, request: link_check.SyntheticTrace, settings: S
 
 def check_dashboard(api: GrafanaApi, uid: str, settings: Settings) -> list[Check]:
     """Query every panel of a dashboard through Grafana, as its page would."""
-    found: Json | None = api.find(f"/api/dashboards/uid/{uid}")
-    if found is None:
+    answer: Json | None = api.find(f"/api/dashboards/uid/{uid}")
+    if answer is None:
         return [Check("dashboard", uid, passed=False, detail="not in Grafana")]
-    model: Json = found["dashboard"]
+    model: Json = answer["dashboard"]
     values = variables(model, {"service": next((s.name for s in watched(settings)), ".+")})
     return [
         check_panel(api, f"panel of {uid}", panel, values)

@@ -98,8 +98,8 @@ class HelperContainer:
             f"cd {_ROOT} && find . -mindepth 1 -name '{_ASIDE}*' -prune -o"
             " -exec stat -c '%F|%s|%b|%B|%a|%u|%g|%Y|%Z|%i|%n' {} +"
         )
-        found = [_entry(line) for line in listed.splitlines()]
-        return {e.path: e for e in found}
+        entries_ = [_entry(line) for line in listed.splitlines()]
+        return {e.path: e for e in entries_}
 
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, IO[bytes]]]:
         """Yield the files and their content, as long as they are; one that went in the meantime is left out."""
@@ -261,17 +261,17 @@ def helper(
 def left_behind(client: DockerClient, settings: Settings, purpose: str) -> Container | None:
     """Return the helper container of a process that is gone, if any; StackLockedError while the process may live."""
     try:
-        found = client.containers.get(_name(settings, purpose))
+        container = client.containers.get(_name(settings, purpose))
     except docker.errors.NotFound:
         return None
-    host, _, pid = str(found.labels.get(OWNER, "")).partition(" ")
+    host, _, pid = str(container.labels.get(OWNER, "")).partition(" ")
     if host != socket.gethostname() or (int(pid) != os.getpid() and psutil.pid_exists(int(pid))):
         msg = (
             f"a {purpose} of stack '{settings.stack}' runs on {host} (process {pid}): wait for it; if it is gone, run"
             " this there"
         )
         raise StackLockedError(msg)
-    return found
+    return container
 
 
 def _name(settings: Settings, purpose: str) -> str:

@@ -55,15 +55,15 @@ class AdministratorProvider(ResourceProvider):
         half = {**new, "user": old["user"]}
         before = {**half, "password": old["password"]}
         tried = [half, before] if new["user"] == old["user"] else [half, before, new]
-        known = next((p for p in tried if p["password"] and self._let_in(p)), None)
-        if known is None:
+        working = next((p for p in tried if p["password"] and self._let_in(p)), None)
+        if working is None:
             self._lost(new)
-        if known["password"] != new["password"]:
-            _api(known).request(
-                "PUT", "/api/user/password", {"oldPassword": known["password"], "newPassword": new["password"]}
+        if working["password"] != new["password"]:
+            _api(working).request(
+                "PUT", "/api/user/password", {"oldPassword": working["password"], "newPassword": new["password"]}
             )
-        now = _api({**known, "password": new["password"]})
-        if known["user"] != new["user"]:
+        now = _api({**working, "password": new["password"]})
+        if working["user"] != new["user"]:
             me = now.request("GET", "/api/user")
             now.request(
                 "PUT", "/api/user", {key: me.get(key, "") for key in ("name", "email")} | {"login": new["user"]}

@@ -17,14 +17,14 @@ from pulumiverse_grafana import alerting
 from components.own_content import policies
 from observability import endpoints
 from observability.alerts import groups, messages, routing
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.alerts.model import OwnAlert
 from observability.names import uids
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from observability.alerts.model import Alert, AlertGroup
+    from observability.alerts.model import Alert, AlertGroup, Severity
     from observability.settings import Settings
 
 with warnings.catch_warnings():
@@ -59,19 +59,27 @@ class Alerting(pulumi.ComponentResource):
         `named` are contact points and mute timings of the team's own, which its policies may name.
         """
         super().__init__("observability:index:Alerting", "alerting", None, opts)
+        contacts = self._contacts(settings, options)
+        if settings.runs_stack:
+            self._policy(settings, [*contacts.values(), *named], options)
         for group in groups(settings):
-            _rule_group(group, settings, folders[group.folder], options(self, *depends_on))
-        self._notifications(settings, options, named)
+            awaited = (
+                options(self, *depends_on) if settings.runs_stack else options(self, *depends_on, *contacts.values())
+            )
+            _rule_group(group, settings, folders[group.folder], awaited)
         self.register_outputs({})
 
-    def _notifications(self, settings: Settings, options: Options, others: list[pulumi.Resource]) -> None:
+    def _contacts(self, settings: Settings, options: Options) -> dict[Severity, alerting.ContactPoint]:
+        """Make the contact points that are configured, and how their messages look."""
+        if not settings.runs_stack and not routing.contacts(settings):
+            return {}
         template = alerting.MessageTemplate(
             "messages", name=messages.NAME, template=messages.templates(), opts=options(self)
         )
-        contacts = {
+        return {
             severity: alerting.ContactPoint(
                 f"contact-{severity}",
-                name=severity,
+                name=routing.contact_name(severity, settings),
                 pagerduties=_pagerduty(settings) if "pagerduty" in channels else None,
                 slacks=_slack(settings) if "slack" in channels else None,
                 webhooks=_webhook() if "webhook" in channels else None,
@@ -80,8 +88,10 @@ class Alerting(pulumi.ComponentResource):
             )
             for severity, channels in routing.contacts(settings).items()
         }
+
+    def _policy(self, settings: Settings, named: list[pulumi.Resource], options: Options) -> None:
+        """Make the one policy that a Grafana has: only where the whole Grafana is ours."""
         routes = routing.routes(settings)
-        named: list[pulumi.Resource] = [*contacts.values(), *others]
         if any(route.contact == routing.NOBODY for route in routes):
             nowhere = [alerting.ContactPointWebhookArgs(url=settings.root_url)]
             named.append(
@@ -134,11 +144,22 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         no_data_state=alert.missing.no_data,
         exec_err_state=alert.missing.exec_error,
         labels=alert.labels,
-        annotations=told(alert, settings),
+        annotations=alert_annotations(alert, settings),
+        notification_settings=_receiver(alert, settings),
         datas=[
             *(_data(name, alert.datasource, query(name, alert)) for name in alert.queries),
             _data(CONDITION, EXPRESSIONS, {"type": "math", "expression": alert.condition, "refId": CONDITION}),
         ],
+    )
+
+
+def _receiver(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleNotificationSettingsArgs | None:
+    """Return who gets an alert in a Grafana whose policy is somebody else's; None for whoever the policy finds."""
+    if settings.runs_stack or alert.severity not in routing.contacts(settings):
+        return None
+    return alerting.RuleGroupRuleNotificationSettingsArgs(
+        contact_point=routing.contact_name(alert.severity, settings),
+        group_bies=["grafana_folder", "alertname", "service"],
     )
 
 

@@ -79,7 +79,7 @@ class Content(pulumi.ComponentResource):
                 type=spec.type or spec.uid,
                 url=spec.url,
                 access_mode="proxy",
-                is_default=spec.default,
+                is_default=spec.default and not grafana.shared,
                 **{"json_data_encoded": json.dumps(spec.json_data, sort_keys=True), **_credentials(spec, settings)},
                 opts=opts_for(provider, *list(sources.values())[:1]),
             )
@@ -105,18 +105,20 @@ class Content(pulumi.ComponentResource):
                 # An imported one may lie outside of every folder, and comes in as it is.
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
                 # Of an imported one it would be a change, and another version.
-                overwrite=None if dashboard.imported else True,
+                # In a Grafana that others use too, it could be theirs.
+                overwrite=None if dashboard.imported or grafana.shared else True,
                 opts=opts_for(provider, *sources.values()),
             )
             for dashboard in dashboards(settings)
         ]
-        oss.OrganizationPreferences(
-            "preferences",
-            home_dashboard_uid=uids.HOME,
-            # Set with the rest of the preferences, or it would be reset to Grafana's own default.
-            theme=settings.grafana_theme,
-            opts=opts_for(provider, *shown),
-        )
+        if not grafana.shared:
+            oss.OrganizationPreferences(
+                "preferences",
+                home_dashboard_uid=uids.HOME,
+                # Set with the rest of the preferences, or it would be reset to Grafana's own default.
+                theme=settings.grafana_theme,
+                opts=opts_for(provider, *shown),
+            )
         notified = own_content.notifications(
             settings, grafana=grafana, auth=auth, options=opts_for(provider), through_api=opts_for(None)
         )

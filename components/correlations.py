@@ -44,14 +44,14 @@ def _identifier(source: str, uid: str) -> str:
     return f"{source}/{uid}"
 
 
-def _from_grafana(found: Properties) -> Properties:
-    config = found.get("config") or {}
+def _from_grafana(stored: Properties) -> Properties:
+    config = stored.get("config") or {}
     return {
-        "source": found["sourceUID"],
-        "target": found["targetUID"],
-        "label": found.get("label", ""),
-        "description": found.get("description", ""),
-        "type": found.get("type", "query"),
+        "source": stored["sourceUID"],
+        "target": stored["targetUID"],
+        "label": stored.get("label", ""),
+        "description": stored.get("description", ""),
+        "type": stored.get("type", "query"),
         "config": {
             "field": config.get("field", ""),
             "target": config.get("target") or {},
@@ -68,12 +68,12 @@ class CorrelationProvider(ResourceProvider):
     def create(self, props: Properties) -> CreateResult:
         """Create the correlation, or adopt an equal one."""
         api = _api(props)
-        found = self._equal(api, props)
-        if found is None:
+        stored = self._equal(api, props)
+        if stored is None:
             body = {"targetUID": props["target"], **_body(props)}
             uid = api.request("POST", _path(props["source"]), body)["result"]["uid"]
         else:
-            uid = found["uid"]
+            uid = stored["uid"]
             api.request("PATCH", _path(props["source"], uid), _body(props))
         return CreateResult(id_=_identifier(props["source"], uid), outs=props)
 
@@ -81,11 +81,11 @@ class CorrelationProvider(ResourceProvider):
         """Return what Grafana has; an empty id when it is gone."""
         source, _, uid = id_.partition("/")
         api = _api(props)
-        found = api.find(_path(source, uid))
+        stored = api.find(_path(source, uid))
         # A correlation whose target is gone leads nowhere: gone too, and the next `up` adopts its row again.
-        if found is None or api.find(f"/api/datasources/uid/{found['targetUID']}") is None:
+        if stored is None or api.find(f"/api/datasources/uid/{stored['targetUID']}") is None:
             return ReadResult(id_="", outs={})
-        actual = _from_grafana(found)
+        actual = _from_grafana(stored)
         outs = {**{key: props[key] for key in _CONNECTION if key in props}, **actual}
         return ReadResult(id_=id_, outs=outs, inputs=dict(outs))
 

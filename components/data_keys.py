@@ -63,13 +63,13 @@ class Wrapped:
     key: bytes
 
 
-def rewrap(database: Path, *, new: str, known: Sequence[str]) -> int:
+def rewrap(database: Path, *, new: str, former: Sequence[str]) -> int:
     """Wrap every data key in `database` with the secret key `new`; return how many were not yet.
 
     `known` are the secret keys that may have been used before. Everything is changed, or nothing. Raises
     UnknownKeyError when none of them opens what is there.
     """
-    candidates = [key.encode() for key in (new, *known)]
+    candidates = [key.encode() for key in (new, *former)]
     wanted = candidates[0]
     with closing(sqlite3.connect(database)) as connection:
         legacy = list(_rows(connection, "data_keys", "name"))
@@ -94,9 +94,9 @@ def _opens(rows: Sequence[Wrapped], payloads: Sequence[tuple[str, bytes]], candi
     """Return the candidate under which what is stored is text, the first where nothing tells."""
     for candidate in candidates:
         keys = {row.id_: open_cfb(row.key, candidate) for row in rows}
-        told = [_is_text(open_cfb(blob, keys[id_])) for id_, blob in payloads if id_ in keys]
+        readable = [_is_text(open_cfb(blob, keys[id_])) for id_, blob in payloads if id_ in keys]
         # Not all: somebody may have stored a secret that is no text. Under a wrong key hardly any looks like it.
-        if sum(told) * 2 > len(told) or not told:
+        if sum(readable) * 2 > len(readable) or not readable:
             return candidate
     msg = f"none of {len(candidates)} known secret keys opens the {len(rows)} data keys of Grafana's database"
     raise UnknownKeyError(msg)

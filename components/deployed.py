@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.files import digest
 from dashboards.catalogue import dashboards
 from observability import alerts
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,9 @@ def facts(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
         **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
         **{f"dashboard {found.uid}": _digest(found.json) for found in dashboards(settings)},
         **{
-            f"alerts {group.name}": _digest(repr([(alert, told(alert, settings)) for alert in group.alerts]))
+            f"alerts {group.name}": _digest(
+                repr([(alert, alert_annotations(alert, settings)) for alert in group.alerts])
+            )
             for group in alerts.groups(settings)
         },
     }

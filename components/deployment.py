@@ -25,17 +25,17 @@ _FACTS: Final = "facts"
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return in words what differs, in the order of the new."""
-    found = []
+    changed = []
     for name in (*new, *(name for name in old if name not in new)):
         before, after = old.get(name), new.get(name)
         if before == after:
             continue
         if before is None or after is None:
-            found.append(f"{name} {'added' if before is None else 'removed'}")
+            changed.append(f"{name} {'added' if before is None else 'removed'}")
             continue
         (was, _, _), (now, _, tells) = before.partition(" "), after.partition(" ")
-        found.append(f"{name} {was} → {now}" if tells and was != now else name)
-    return found
+        changed.append(f"{name} {was} → {now}" if tells and was != now else name)
+    return changed
 
 
 class DeploymentProvider(ResourceProvider):
@@ -55,13 +55,13 @@ class DeploymentProvider(ResourceProvider):
 
     def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
         """Mark what changed; another password alone is no deployment."""
-        if found := changes(old[_FACTS], new[_FACTS]):
-            self._mark(new, found)
+        if changed := changes(old[_FACTS], new[_FACTS]):
+            self._mark(new, changed)
         return UpdateResult(outs=new)
 
     @staticmethod
-    def _mark(props: dict[str, Any], found: list[str]) -> None:
-        body = {"text": f"pulumi up: {', '.join(found)}", "tags": [TAG, f"stack:{props['stack']}"]}
+    def _mark(props: dict[str, Any], changed: list[str]) -> None:
+        body = {"text": f"pulumi up: {', '.join(changed)}", "tags": [TAG, f"stack:{props['stack']}"]}
         api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props.get("ca", "")))
         api.request("POST", "/api/annotations", body)
 

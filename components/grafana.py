@@ -32,6 +32,11 @@ class GrafanaServer:
     ready: pulumi.Resource | None = None
     database: pulumi.Resource | None = None
 
+    @property
+    def shared(self) -> bool:
+        """Whether others have content there too, which is theirs: its database is none of ours."""
+        return self.database is None
+
     def options(self, *depends_on: pulumi.Resource, **options: object) -> pulumi.ResourceOptions:
         """Return the options of something in this Grafana, which need not be taken apart piece by piece with it."""
         awaited = [*([] if self.ready is None else [self.ready]), *depends_on]
@@ -42,6 +47,12 @@ def of_stack(settings: Settings, service: Service) -> GrafanaServer:
     """Return the stack's own Grafana, which runs as `service`."""
     endpoint = endpoints.grafana(settings)
     return GrafanaServer(endpoint.url, endpoint.ca_certificate, service.ready, service.volume)
+
+
+def existing(settings: Settings) -> GrafanaServer:
+    """Return the Grafana that is there already, once nothing in it is in the way of the content."""
+    endpoint = endpoints.grafana(settings)
+    return GrafanaServer(endpoint.url, endpoint.ca_certificate)
 
 
 def before_replacement(settings: Settings, secrets: Secrets, engine: str) -> BeforeReplacement:

@@ -49,8 +49,8 @@ class GrafanaApi:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read(500).decode(errors="replace")
-            raise GrafanaError(error.code, f"{method} {path}: HTTP {error.code}: {said}") from None
+                text = error.read(500).decode(errors="replace")
+            raise GrafanaError(error.code, f"{method} {path}: HTTP {error.code}: {text}") from None
         except OSError as error:
             raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} is out of reach: {error}") from None
         return json.loads(text) if text else None

@@ -55,7 +55,7 @@ class SecretKeyProvider(ResourceProvider):
         return UpdateResult(outs=new)
 
     @staticmethod
-    def _take_along(props: Properties, known: list[str]) -> None:
+    def _take_along(props: Properties, former: list[str]) -> None:
         # Only here: they would cost every `up` a tenth of a second.
         import docker.errors  # noqa: PLC0415
 
@@ -75,7 +75,9 @@ class SecretKeyProvider(ResourceProvider):
                     _fetch(helper, name, Path(folder))
                 database = Path(folder) / _DATABASE
                 # Stacks from before this resource wrapped with the text that should have been replaced by the key.
-                if database.exists() and rewrap(database, new=str(props["key"]), known=[*known, UNRESOLVED_SECRET_KEY]):
+                if database.exists() and rewrap(
+                    database, new=str(props["key"]), former=[*former, UNRESOLVED_SECRET_KEY]
+                ):
                     _put(helper, database)
                     _rename(helper)
         except UnknownKeyError as error:
@@ -130,8 +132,8 @@ def _put(helper: Container, database: Path) -> None:
 
 def _rename(helper: Container) -> None:
     helper.start()
-    said = helper.wait(timeout=60)
-    if said["StatusCode"]:
+    result = helper.wait(timeout=60)
+    if result["StatusCode"]:
         msg = f"Grafana's database could not be put in place: {helper.logs().decode(errors='replace').strip()}"
         raise CheckFailedError(msg)
 

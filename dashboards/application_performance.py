@@ -102,7 +102,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             "look for a lack of CPU or memory when it rises together with the requests, and open a trace of a slow "
             "request when it rises alone.",
         ),
-        links=[style.TO_INFRASTRUCTURE],
+        links=style.to_infrastructure(settings),
         width=style.HALF,
         height=style.GRAPH_HEIGHT,
         key="response-time",
@@ -120,7 +120,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             "check connection pools and dependencies when it grows without end, and restart the service only after you "
             "have looked at a trace.",
         ),
-        links=[style.TO_INFRASTRUCTURE],
+        links=style.to_infrastructure(settings),
         width=style.HALF,
         height=style.GRAPH_HEIGHT,
         key="in-progress",

@@ -551,21 +551,21 @@ class DashboardBuilder:
 
     def _placed(self) -> list[sdk.dashboard.Panel | sdk.dashboard.RowPanel]:
         """Panels at their places; those of a collapsed row inside it."""
-        found: list[sdk.dashboard.Panel | sdk.dashboard.RowPanel] = []
+        placed: list[sdk.dashboard.Panel | sdk.dashboard.RowPanel] = []
         ids = self._ids()
         flow = Flow()
         inner: tuple[sdk.dashboard.RowPanel, Flow] | None = None
         for item in self._items:
             if isinstance(item, Row):
                 row = self._built_row(item, next(ids), flow)
-                found.append(row)
+                placed.append(row)
                 # Closed, it takes its heading's height only: its panels have a flow of their own.
                 inner = (row, Flow(flow.bottom)) if item.collapsed else None
             elif inner is not None:
                 inner[0].panels.append(self._built_panel(item, next(ids), inner[1]))
             else:
-                found.append(self._built_panel(item, next(ids), flow))
-        return found
+                placed.append(self._built_panel(item, next(ids), flow))
+        return placed
 
     def _built_row(self, row: Row, panel_id: int, flow: Flow) -> sdk.dashboard.RowPanel:
         def make() -> sdk.dashboard.RowPanel:
@@ -594,8 +594,8 @@ class DashboardBuilder:
     def _check_repeat(self, repeat: str) -> None:
         names = {name for name, _ in self._variables}
         if repeat and repeat not in names:
-            known = ", ".join(sorted(names)) or "it has none"
-            refuse("repeat", repeat, f"a variable of the dashboard: {known}")
+            accepted = ", ".join(sorted(names)) or "it has none"
+            refuse("repeat", repeat, f"a variable of the dashboard: {accepted}")
 
     def _ids(self) -> Iterator[int]:
         """Yield the ids of all items in order: fixed ones, and for the others the smallest that are free."""
@@ -607,8 +607,8 @@ class DashboardBuilder:
             if isinstance(panel_id, bool) or not isinstance(panel_id, int) or panel_id < 1:
                 raise self._error(title, "panel_id", panel_id, "a whole number, 1 or more")
             if panel_id in fixed:
-                taken = f"an id that {fixed[panel_id]!r} does not have"
-                raise self._error(title, "panel_id", panel_id, taken)
+                accepted = f"an id that {fixed[panel_id]!r} does not have"
+                raise self._error(title, "panel_id", panel_id, accepted)
             fixed[panel_id] = title
         free = (number for number in count(1) if number not in fixed)
         for item in self._items:
@@ -649,15 +649,15 @@ def check_unique(builders: Iterable[DashboardBuilder]) -> tuple[DashboardBuilder
         DashboardError: two have; Grafana would let the later one replace the other.
 
     """
-    found: dict[str, DashboardBuilder] = {}
+    by_uid: dict[str, DashboardBuilder] = {}
     for builder in builders:
-        if builder.uid in found:
+        if builder.uid in by_uid:
             raise DashboardError(
                 dashboard=builder.uid,
                 panel="",
                 setting="uid",
                 value=builder.uid,
-                accepted=f"one that {found[builder.uid].title!r} does not have already",
+                accepted=f"one that {by_uid[builder.uid].title!r} does not have already",
             )
-        found[builder.uid] = builder
-    return tuple(found.values())
+        by_uid[builder.uid] = builder
+    return tuple(by_uid.values())

@@ -69,22 +69,26 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
 
     """
     ours = built(settings)
-    taken = {found.uid: found for found in imported.dashboards()}
-    known = folders()
-    for uid, found in taken.items():
-        if found.folder and found.folder not in known:
+    imported_by_uid = {dashboard.uid: dashboard for dashboard in imported.dashboards()}
+    folder_uids = folders()
+    for uid, dashboard in imported_by_uid.items():
+        if dashboard.folder and dashboard.folder not in folder_uids:
             raise DashboardError(
-                dashboard=uid, panel="", setting="FOLDER", value=found.folder, accepted=f"one of {', '.join(known)}"
+                dashboard=uid,
+                panel="",
+                setting="FOLDER",
+                value=dashboard.folder,
+                accepted=f"one of {', '.join(folder_uids)}",
             )
-    replaced = {file.uid for file in ours} & set(taken)
+    replaced = {file.uid for file in ours} & set(imported_by_uid)
     return (
-        *(file for file in (*ours, *_own(settings)) if file.uid not in taken),
+        *(file for file in (*ours, *_own(settings)) if file.uid not in imported_by_uid),
         *(
             # What takes the place of a built one can be edited where that could.
-            DashboardFile(uid, found.folder, _compact(found.model | {"editable": settings.dashboards_editable}))
+            DashboardFile(uid, dashboard.folder, _compact(dashboard.model | {"editable": settings.dashboards_editable}))
             if uid in replaced
-            else DashboardFile(uid, found.folder, _compact(found.model), imported=True)
-            for uid, found in taken.items()
+            else DashboardFile(uid, dashboard.folder, _compact(dashboard.model), imported=True)
+            for uid, dashboard in imported_by_uid.items()
         ),
     )
 
@@ -120,6 +124,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
         DashboardError: one cannot be built, or two have the same uid.
 
     """
+    own = settings.runs_stack
     return files(
         (
             (uids.FOLDER_INFRASTRUCTURE, home.build(settings)),
@@ -128,8 +133,11 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
             (uids.FOLDER_ML_PLATFORM, service_detail.build(settings)),
             (uids.FOLDER_ML_PLATFORM, logs.build(settings)),
             (uids.FOLDER_ML_PLATFORM, incident.build(settings)),
-            (uids.FOLDER_INFRASTRUCTURE, infrastructure_health.build(settings)),
-            (uids.FOLDER_INFRASTRUCTURE, stack_health.build(settings)),
+            *(
+                (uids.FOLDER_INFRASTRUCTURE, page.build(settings))
+                for page in (infrastructure_health, stack_health)
+                if own
+            ),
             (uids.FOLDER_EXECUTIVE, executive_slo_report.build(settings)),
             (uids.FOLDER_INFRASTRUCTURE, runbooks.build(settings)),
         ),

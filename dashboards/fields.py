@@ -258,7 +258,7 @@ def override(value: Override) -> sdk.dashboard.DashboardFieldConfigSourceOverrid
 
 def _properties(value: Override) -> dict[str, object]:
     low, high = scale(value.min_val, value.max_val)
-    found: dict[str, object] = {
+    properties: dict[str, object] = {
         "unit": unit(value.unit, "overrides.unit") if value.unit else None,
         "displayName": value.display_name or None,
         "decimals": decimals(value.decimals),
@@ -273,7 +273,7 @@ def _properties(value: Override) -> dict[str, object]:
         "custom.hideFrom": {"legend": True, "tooltip": True, "viz": True} if value.hidden else None,
         **value.custom,
     }
-    return {name: setting for name, setting in found.items() if setting is not None}
+    return {name: setting for name, setting in properties.items() if setting is not None}
 
 
 def _result(shown: ValueText, index: int) -> sdk.dashboard.ValueMappingResult:

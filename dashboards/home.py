@@ -43,7 +43,8 @@ def build(settings: Settings) -> DashboardBuilder:
     style.add_service_link(db, queries.everywhere(queries.focus(style.service_names(settings)[0])))
     add_states(db, queries.everywhere(queries.states()), key="states")
     columns, service = _urgent(db, settings)
-    _stack(db)
+    if settings.runs_stack:
+        _stack(db)
     _over_time(db, settings, columns, service)
     _elsewhere(db, settings)
     return db
@@ -237,6 +238,8 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         height=style.GRAPH_HEIGHT,
         key="traffic",
     )
+    if not settings.runs_stack:
+        return
     add_share_of_limit(
         db,
         settings,
@@ -258,6 +261,7 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
     rows = [
         f"- [{style.TITLES.get(uid, uid.capitalize())}]({root}/d/{uid}): {question}"
         for uid, question in QUESTIONS.items()
+        if settings.runs_stack or uid not in uids.OF_CONTAINERS
     ]
     rows += [
         f"- [Explore]({root}/explore): query metrics, logs and traces freely.",

@@ -211,8 +211,8 @@ class Link:
             name: re.sub(r"^\$(\w+)$|^\$\{([\w.]+)\}$", r"${\1\2:percentencode}", value)
             for name, value in (variables or {}).items()
         }
-        asked = "".join(f"&var-{name}={quote(value, safe='${}._-:')}" for name, value in chosen.items())
-        return cls(title, f"/d/{uid}?${{__url_time_range}}{asked}")
+        query = "".join(f"&var-{name}={quote(value, safe='${}._-:')}" for name, value in chosen.items())
+        return cls(title, f"/d/{uid}?${{__url_time_range}}{query}")
 
 
 Cell = Literal["auto", "color-text", "color-background", "gauge", "sparkline", "data-links", "json-view", "pill"]

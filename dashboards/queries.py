@@ -336,12 +336,12 @@ def exemplars(settings: Settings) -> str:
     Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
     these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
-    found = []
+    alternatives = []
     for otlp, selected in ((False, SERVICE), (True, f"service_name=~{chosen(SERVICE_VARIABLE)}")):
         buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
         if buckets:
-            found.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
-    return " or ".join(found)
+            alternatives.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
+    return " or ".join(alternatives)
 
 
 def telemetry_name(others: Mapping[str, str]) -> str:
@@ -352,12 +352,12 @@ def telemetry_name(others: Mapping[str, str]) -> str:
 
     """
     chosen_one = f'label_replace(vector(1), "service", "${SERVICE_VARIABLE}", "", "")'
-    known = " or ".join(
+    renamed = " or ".join(
         f'label_replace(label_replace(vector(1), "service", {quoted(service)}, "", ""), "carried", {carried}, "", "")'
         for service, carried in ((service, quoted(name.replace("$", "$$"))) for service, name in others.items())
     )
     own = f'label_replace({chosen_one}, "carried", "$1", "service", "(.*)")'
-    return f"query_result((({known}) and on (service) {chosen_one}) or on (service) {own})"
+    return f"query_result((({renamed}) and on (service) {chosen_one}) or on (service) {own})"
 
 
 # Calls

@@ -88,9 +88,9 @@ def block_duration() -> str:
 def block_alerts() -> str:
     """Return, in LogQL, how many alerts on its promises began in a block: Grafana keeps their history in Loki."""
     began = 'current=~"Alerting.*" | previous!~"Alerting.*"'
-    told = f'{{from="state-history"}} | json | labels_slo!="" | labels_severity=~"page|ticket" | {began}'
+    lines = f'{{from="state-history"}} | json | labels_slo!="" | labels_severity=~"page|ticket" | {began}'
     named = 'label_format service=labels_service, slo=labels_slo, objective="{{.labels_service}} {{.labels_slo}}"'
-    return f"sum by (service, slo, objective) (count_over_time({told} | {named} [{BLOCK}] offset -{BLOCK}))"
+    return f"sum by (service, slo, objective) (count_over_time({lines} | {named} [{BLOCK}] offset -{BLOCK}))"
 
 
 def _block() -> str:

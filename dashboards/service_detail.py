@@ -228,7 +228,7 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
             **scale,
             min_val=0,
             overrides=[*style.colored(settings), style.dashed("limit")],
-            data_links=[style.TO_INFRASTRUCTURE],
+            data_links=style.to_infrastructure(settings),
             no_value=NO_CONTAINER,
             description=style.describe(
                 f"{title.partition(',')[0]} of the service's containers, as the Docker engine counts it; dashed is the "

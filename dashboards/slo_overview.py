@@ -235,7 +235,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         soft_max=max(alert.factor for alert in BURN_ALERTS),
         thresholds=style.burn_thresholds(),
         fill_opacity=0,
-        links=[style.TO_INFRASTRUCTURE],
+        links=style.to_infrastructure(settings),
         no_value=style.NO_RULES_YET,
         description=style.describe(
             "The highest burn rate of the chosen services, one line a window; an alert fires when the long and the "

@@ -220,6 +220,11 @@ TO_INFRASTRUCTURE: Final = Link.to_dashboard("CPU, memory and network", uids.INF
 TO_STACK: Final = Link.to_dashboard("Stack Health", uids.STACK_HEALTH)
 
 
+def to_infrastructure(settings: Settings) -> list[Link]:
+    """Return the link to the dashboard of containers; none where this program runs none."""
+    return [TO_INFRASTRUCTURE] if settings.runs_stack else []
+
+
 def describe(shows: str, when_bad: str) -> str:
     """Return a panel's description: a sentence on what it shows, and one on what to do when it is bad."""
     return f"{shows}\n\n**When it is bad:** {when_bad}"

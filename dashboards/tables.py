@@ -53,13 +53,13 @@ def columns(
     PromQL alone is evaluated once, at the end of the time range. One column may come from Loki, which names its values
     "Value" whatever the query's ref id is.
     """
-    found: list[Query] = []
+    queries: list[Query] = []
     titles: dict[str, str] = {}
     for title, expression in expressions.items():
         ref_id = "".join(c if c.isalnum() else "_" for c in title.lower())
         query = expression if isinstance(expression, Query) else Query(expression, instant=True)
         from_loki = query.datasource_uid == uids.DATASOURCE_LOKI
-        found.append(
+        queries.append(
             Query(
                 query.expr,
                 instant=query.instant,
@@ -70,7 +70,7 @@ def columns(
             )
         )
         titles["Value" if from_loki else f"Value #{ref_id}"] = title
-    return found, titles
+    return queries, titles
 
 
 def joined(  # noqa: PLR0913 - keyword-only, each optional

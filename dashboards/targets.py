@@ -87,8 +87,8 @@ def datasource(uid: str, kind: str = "") -> sdk.common.DataSourceRef:
     """
     kind = kind or DATASOURCE_TYPES.get(uid, "")
     if not kind or not uid:
-        known = ", ".join(DATASOURCE_TYPES)
-        refuse("datasource_uid", uid, f"one of {known}, or any with its datasource_type")
+        types = ", ".join(DATASOURCE_TYPES)
+        refuse("datasource_uid", uid, f"one of {types}, or any with its datasource_type")
     return sdk.common.DataSourceRef(kind, uid)
 
 
@@ -103,8 +103,8 @@ def resolve(query: QueryInput, defaults: QueryDefaults) -> tuple[AnyQuery, ...]:
     if not isinstance(parts, Sequence) or not parts:
         refuse("query", query, "a query string, a Query, a JaegerQuery, or a sequence of these, not empty")
     resolved = [_typed(part, defaults) for part in parts]
-    taken = {part.ref_id for part in resolved if part.ref_id}
-    free = (name for name in map(_letters, range(len(resolved) + len(taken))) if name not in taken)
+    used = {part.ref_id for part in resolved if part.ref_id}
+    free = (name for name in map(_letters, range(len(resolved) + len(used))) if name not in used)
     named = tuple(part if part.ref_id else replace(part, ref_id=next(free)) for part in resolved)
     seen: set[str] = set()
     for part in named:
@@ -163,9 +163,9 @@ def missing(queries: Sequence[AnyQuery], text: str) -> Query:
     if "$" in text:
         refuse("no_value", text, "text without $")
     # Counting fails at the first line that a parser could not read.
-    found = f'sum(count_over_time({query.expr} | __error__="" [$__range])) > 0'
+    probe = f'sum(count_over_time({query.expr} | __error__="" [$__range])) > 0'
     # The first column of text is the line: `body` comes before `level`.
-    line = f'label_replace(vector(0) unless on () ({found}), "body", {json.dumps(text, ensure_ascii=False)}, "", "")'
+    line = f'label_replace(vector(0) unless on () ({probe}), "body", {json.dumps(text, ensure_ascii=False)}, "", "")'
     return Query(
         f'label_replace({line}, "level", "info", "", "")',
         datasource_uid=query.datasource_uid,

@@ -47,8 +47,8 @@ def token() -> str:
     return Path(os.environ["DEMO_TOKEN_FILE"]).read_text(encoding="utf-8").strip()
 
 
-def authenticated(given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
+def authenticated(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
     """Return the token that was given; 401 unless it is the right one."""
-    if not hmac.compare_digest(given.credentials.encode(), token().encode()):
+    if not hmac.compare_digest(credentials.credentials.encode(), token().encode()):
         raise HTTPException(401, "another token is needed")
-    return given.credentials
+    return credentials.credentials

@@ -63,18 +63,20 @@ class Gateway:
         async with httpx.AsyncClient(base_url=address, timeout=5) as self._model:
             yield
 
-    async def predict(self, given: Instances) -> dict[str, Any]:
+    async def predict(self, instances: Instances) -> dict[str, Any]:
         """Say which digits the pictures show, and which version of the model said so."""
         if self.faults.on("errors") and random.random() < self.faults.share:  # noqa: S311 - chance is all that is wanted
             log.error("prediction failed", extra={"reason": "fault injected: errors"})
             raise HTTPException(500, "fault injected: errors")
-        found = await self._ask("POST", "/v1/predict", given)
-        labels = (SERVICE, "digits", found["version"])
-        self._predictions.labels(*labels).inc(len(found["predictions"]))
+        answer = await self._ask("POST", "/v1/predict", instances)
+        labels = (SERVICE, "digits", answer["version"])
+        self._predictions.labels(*labels).inc(len(answer["predictions"]))
         self._active.clear()
         self._active.labels(*labels).set(1)
-        log.info("predicted", extra={"model": "digits", "version": found["version"], "count": len(given.instances)})
-        return found
+        log.info(
+            "predicted", extra={"model": "digits", "version": answer["version"], "count": len(instances.instances)}
+        )
+        return answer
 
     async def ready(self) -> dict[str, str]:
         """Say whether a prediction could be made: 502 while the model does not answer."""
@@ -84,11 +86,11 @@ class Gateway:
         """List the model's versions."""
         return await self._ask("GET", "/v1/models")
 
-    async def choose(self, given: Version, token: Token) -> dict[str, Any]:
+    async def choose(self, choice: Version, token: Token) -> dict[str, Any]:
         """Let another version answer."""
-        found = await self._ask("PUT", "/v1/version", given, token)
-        log.warning("model version changed", extra={"model": "digits", "version": given.version})
-        return found
+        answer = await self._ask("PUT", "/v1/version", choice, token)
+        log.warning("model version changed", extra={"model": "digits", "version": choice.version})
+        return answer
 
     async def inject(self, fault: Fault, token: Token) -> dict[str, Any]:
         """Break something for a while."""
@@ -116,8 +118,8 @@ class Gateway:
         if answer.is_error:
             log.error("the model refused", extra={"status": answer.status_code, "said": answer.text[:200]})
             raise HTTPException(answer.status_code, answer.json().get("detail", "the model refused"))
-        found: dict[str, Any] = answer.json()
-        return found
+        content: dict[str, Any] = answer.json()
+        return content
 
 
 async def with_an_id(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -117,8 +117,8 @@ class Batches:
             began = time.perf_counter()
             try:
                 await asyncio.sleep(delay)
-                pictures = [picture for waiting in batch for picture in waiting.instances]
-                digits = await asyncio.to_thread(self._model.predict, pictures)
+                images = [image for waiting in batch for image in waiting.instances]
+                digits = await asyncio.to_thread(self._model.predict, images)
             except Exception as error:
                 log.exception("batch failed")
                 for waiting in batch:
@@ -152,8 +152,8 @@ def create() -> FastAPI:
         return {"status": "ok"}
 
     @app.post("/v1/predict")
-    async def predict(given: Instances) -> dict[str, Any]:
-        version, digits = await batches.ask(given.instances)
+    async def predict(request: Instances) -> dict[str, Any]:
+        version, digits = await batches.ask(request.instances)
         return {"model": "digits", "version": version, "predictions": digits}
 
     @app.get("/v1/models")
@@ -162,11 +162,11 @@ def create() -> FastAPI:
         return {"models": [{"name": "digits", "version": model.version, "versions": versions}]}
 
     @app.put("/v1/version", dependencies=[Depends(authenticated)])
-    def choose(given: Version) -> dict[str, Any]:
-        if given.version not in model.versions:
-            raise HTTPException(404, f"version {given.version}; accepted: {', '.join(model.versions)}")
-        model.version = given.version
-        return {"model": "digits", "version": given.version}
+    def choose(choice: Version) -> dict[str, Any]:
+        if choice.version not in model.versions:
+            raise HTTPException(404, f"version {choice.version}; accepted: {', '.join(model.versions)}")
+        model.version = choice.version
+        return {"model": "digits", "version": choice.version}
 
     @app.put("/faults")
     def inject(fault: Fault, _: Annotated[str, Depends(authenticated)]) -> dict[str, Any]:

@@ -20,17 +20,19 @@ SAMPLES = 200
 def main(folder: Path) -> None:
     """Write digits-1.joblib and digits-2.joblib (`model`, `accuracy`) and samples.json, pictures to ask about."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures, digits = load_digits(return_X_y=True)
-    known, asked, known_digits, asked_digits = train_test_split(pictures, digits, test_size=0.25, random_state=0)
+    images, digits = load_digits(return_X_y=True)
+    training, held_out, training_digits, held_out_digits = train_test_split(
+        images, digits, test_size=0.25, random_state=0
+    )
     versions = {
         "1": make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
         "2": KNeighborsClassifier(3),
     }
     for name, model in versions.items():
-        model.fit(known, known_digits)
-        kept = {"model": model, "accuracy": round(float(model.score(asked, asked_digits)), 4)}
-        joblib.dump(kept, folder / f"digits-{name}.joblib")
-    (folder / "samples.json").write_text(json.dumps(asked[:SAMPLES].tolist()), encoding="utf-8")
+        model.fit(training, training_digits)
+        bundle = {"model": model, "accuracy": round(float(model.score(held_out, held_out_digits)), 4)}
+        joblib.dump(bundle, folder / f"digits-{name}.joblib")
+    (folder / "samples.json").write_text(json.dumps(held_out[:SAMPLES].tolist()), encoding="utf-8")
 
 
 if __name__ == "__main__":

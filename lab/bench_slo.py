@@ -70,8 +70,8 @@ def _missing() -> str | None:
     for binary in ("prometheus", "promtool"):
         if shutil.which(binary) is None:
             return f"{binary} is not on PATH"
-        said = subprocess.run([binary, "--version"], check=False, capture_output=True, text=True)
-        if "version 3." not in said.stdout + said.stderr:
+        version = subprocess.run([binary, "--version"], check=False, capture_output=True, text=True)
+        if "version 3." not in version.stdout + version.stderr:
             return f"{binary} is not version 3"
     return None
 
@@ -131,7 +131,7 @@ def _compare(server: Server, group: slo.RuleGroup, month: Month, end: int) -> No
     period = {r.record: r.expr for r in group.rules if r.record in {series.REQUESTS_PERIOD, series.ERRORS_PERIOD}}
     every, failed = 'http_requests_total{service="bench"}', 'http_requests_total{service="bench", status=~"5.."}'
     real = f"({AVERAGED} >= 0)[30d:1m]"
-    asked = {
+    expressions = {
         "raw 30-day increase": (f"sum(increase({failed}[30d]))", f"sum(increase({every}[30d]))"),
         "average of 5-minute ratios": (f"sum_over_time({AVERAGED}[30d])", f"count_over_time({AVERAGED}[30d])"),
         "the same, without its NaN": (f"sum_over_time({real})", f"count_over_time({real})"),
@@ -139,7 +139,7 @@ def _compare(server: Server, group: slo.RuleGroup, month: Month, end: int) -> No
     }
     samples: dict[str, float] = {}
     errors: dict[str, float] = {}
-    for what, (part, whole) in asked.items():
+    for what, (part, whole) in expressions.items():
         worst: list[float] = []
         for at in moments:
             (upper, read), (lower, more) = server.query(part, at), server.query(whole, at)
@@ -455,13 +455,13 @@ class Server:
     def get(self, path: str) -> bytes:
         """Return what it answers."""
         with urlopen(self.url + path, timeout=120) as answer:  # noqa: S310 - ours, on 127.0.0.1
-            found: bytes = answer.read()
-            return found
+            content: bytes = answer.read()
+            return content
 
     def query(self, expr: str, at: int) -> tuple[float, float]:
         """Return the first value, NaN when there is none, and how many samples were touched."""
-        asked = urlencode({"query": expr, "time": at, "stats": "all"})
-        data = json.loads(self.get(f"/api/v1/query?{asked}"))["data"]
+        parameters = urlencode({"query": expr, "time": at, "stats": "all"})
+        data = json.loads(self.get(f"/api/v1/query?{parameters}"))["data"]
         value = float(data["result"][0]["value"][1]) if data["result"] else float("nan")
         return value, float(data["stats"]["samples"]["totalQueryableSamples"])
 
@@ -547,8 +547,8 @@ def _import(folder: Path, data: Path, pieces: Iterable[Iterator[str]], label: st
 
 def _finish(process: subprocess.Popen[bytes] | None) -> None:
     if process is not None:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+        _, output = process.communicate()
+        assert process.returncode == 0, output.decode()
 
 
 def _promtool(*arguments: str) -> None:

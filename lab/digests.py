@@ -14,11 +14,11 @@ from observability import versions
 def run(context: Context) -> int:
     """Fill in the digests; nothing is written unless the registry answered for every image."""
     client = context.engine.client
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for service, image in versions.images().items():
         reference = f"{image.name}:{image.tag}"
         try:
-            found[service] = client.images.get_registry_data(reference).id
+            digests[service] = client.images.get_registry_data(reference).id
         except docker.errors.APIError as error:
             msg = f"the registry returns no digest of {reference} ({error.explanation}); versions.toml is as it was"
             raise UserError(msg) from None
@@ -26,10 +26,10 @@ def run(context: Context) -> int:
     text = versions.FILE.read_text(encoding="utf-8")
     for platform, checksum in checksums.items():
         text = re.sub(rf'(\[pulumi\.sha256\][^\[]*?{platform} = )"[^"]*"', rf'\1"{checksum}"', text)
-    for service, digest in found.items():
+    for service, digest in digests.items():
         text = re.sub(rf'(\[images\.{service}\][^\[]*?digest = )"[^"]*"', rf'\1"{digest}"', text)
     versions.FILE.write_text(text, encoding="utf-8")
-    rows = [*found.items(), *((f"pulumi {platform}", checksum) for platform, checksum in checksums.items())]
+    rows = [*digests.items(), *((f"pulumi {platform}", checksum) for platform, checksum in checksums.items())]
     context.console.table("digests", ("image", "digest"), rows)
     context.console.say("written to versions.toml")
     return 0
@@ -37,7 +37,7 @@ def run(context: Context) -> int:
 
 def _checksums(text: str) -> dict[str, str]:
     """Return the SHA-256 of the CLI's releases by platform, from lines of `<sha256>  <file>`."""
-    found = re.findall(
+    pairs = re.findall(
         r"^([0-9a-f]{64})  pulumi-v[0-9.]+-((?:linux|darwin)-(?:x64|arm64))\.tar\.gz$", text, re.MULTILINE
     )
-    return {platform: checksum for checksum, platform in found}
+    return {platform: checksum for checksum, platform in pairs}

@@ -39,24 +39,24 @@ from lab.sandbox import Sandbox
 from observability.settings import SERVICES
 
 STACK: Final = "faults"
-"""The start of their names: one for each scenario, so that two can be played beside each other."""
-_WHOLE_SECONDS: Final = 120.0
+"""Prefix of the stacks' names. Each scenario has its own stack, so two can run at the same time."""
+_RECOVERY_SECONDS: Final = 120.0
 _SHORT: Final = 300
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{f"kill-{service}": process_kill.of(service) for service in SERVICES},
     **{f"disk-{service}": disk.of(service) for service in disk.OWNERS},
     "byte-prometheus": corruption.prometheus_log,
     **{f"byte-grafana-{place}": corruption.grafana_database(place) for place in corruption.PLACES},
-    "twice": concurrent_up.scenario,
+    "concurrent-up": concurrent_up.scenario,
     "network-prometheus": network.of("network", "prometheus"),
     "network-loki": network.of("network", "loki"),
-    "unplugged-prometheus": network.of("unplugged", "prometheus"),
-    "clock": clock_skew.scenario,
+    "disconnected-prometheus": network.of("disconnected", "prometheus"),
+    "clock-skew": clock_skew.scenario,
     "requests": abuse.scenario,
     "forged": abuse.forged,
 }
 ON_REQUEST: Final[dict[str, Scenario]] = {"engine": engine.scenario}
-"""Those that affect more than their own stack: run only when they are named."""
+"""Scenarios that affect more than their own stack. They run only when ONLY names them."""
 
 
 def run(context: Context, only: str) -> int:
@@ -65,12 +65,12 @@ def run(context: Context, only: str) -> int:
     if reason := sandbox.missing():
         raise UserError(f"no stack for faults: {reason}")
     if os.geteuid():
-        raise UserError("disks are mounted, processes killed, bytes flipped: run as root")
+        raise UserError("fault injection mounts disks, kills processes and changes files: run it as root")
     del context  # each scenario has a stack of its own
     outcomes = []
     for name, scenario in chosen.items():
         say(f"{name} …")
-        outcomes.append(play(name, scenario))
+        outcomes.append(run_scenario(name, scenario))
         _show((outcomes[-1],))
     if len(outcomes) > 1:
         _show(outcomes)
@@ -80,24 +80,24 @@ def run(context: Context, only: str) -> int:
 
 
 def choose(only: str) -> dict[str, Scenario]:
-    """Return the scenarios that ONLY means: all that touch nothing but their own stack where it is empty."""
-    known = SCENARIOS | ON_REQUEST
+    """Return the scenarios that ONLY selects; without ONLY, all that affect only their own stack."""
+    scenarios = SCENARIOS | ON_REQUEST
     if not only:
         return SCENARIOS
-    chosen = {name: known[name] for name in known if only in (name, name.split("-")[0])}
+    chosen = {name: scenarios[name] for name in scenarios if only in (name, name.split("-")[0])}
     if not chosen:
-        raise UsageError(f"ONLY: '{only}'; accepted: {', '.join(known)}, or the first word of several")
+        raise UsageError(f"ONLY: '{only}'; accepted: {', '.join(scenarios)}, or the first word of several")
     return chosen
 
 
-def play(name: str, scenario: Scenario) -> Outcome:
-    """Play one scenario on a stack of its own, which has to be whole and unchanged afterwards."""
+def run_scenario(name: str, scenario: Scenario) -> Outcome:
+    """Run one scenario on a stack of its own, then check that the stack works and has not changed."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, ExitStack() as after:
         stack = Sandbox.make(Path(folder) / "stack", f"{STACK}-{name}", engine=docker.from_env(), base="staging")
         stack.configure(portOffset=stack.offset)
         try:
             outcome = scenario(stack, after)
-            return replace(outcome, missed=(*outcome.missed, *_left(stack)))
+            return replace(outcome, missed=(*outcome.missed, *_missed_afterwards(stack)))
         except (AssertionError, OSError, RuntimeError, docker.errors.DockerException) as error:
             traceback.print_exc()
             return Outcome(name, "", "", f"{error}".strip()[-_SHORT:], ("the scenario finishes",))
@@ -105,11 +105,11 @@ def play(name: str, scenario: Scenario) -> Outcome:
             stack.sweep()
 
 
-def _left(stack: Sandbox) -> tuple[str, ...]:
-    """Return what is not as it was, though the fault is over."""
+def _missed_afterwards(stack: Sandbox) -> tuple[str, ...]:
+    """Return the requirements that the stack misses after the fault."""
     done = stack.run("verify")
     began = time.monotonic()
-    while done.returncode and time.monotonic() - began < _WHOLE_SECONDS:
+    while done.returncode and time.monotonic() - began < _RECOVERY_SECONDS:
         done = stack.run("verify")
     try:
         stack.expect_no_changes()
@@ -123,7 +123,7 @@ def _left(stack: Sandbox) -> tuple[str, ...]:
 
 def _show(outcomes: Sequence[Outcome]) -> None:
     table(
-        "when things break",
-        ("broken", "lost", "well again", "what a person sees", "requirements missed"),
-        [(o.broken, o.lost, o.well, o.seen, "; ".join(o.missed) or "none") for o in outcomes],
+        "fault injection",
+        ("fault", "lost", "recovery", "what a person sees", "requirements missed"),
+        [(o.fault, o.lost, o.recovery, o.visible, "; ".join(o.missed) or "none") for o in outcomes],
     )

@@ -26,7 +26,7 @@ from lab.sandbox import Sandbox
 
 Json = dict[str, Any]
 
-CUSTOMER, GATEWAY, MODEL = SERVICES = ("stress-customer", "stress-gateway", "stress-model")
+CLIENT, GATEWAY, MODEL = SERVICES = ("stress-customer", "stress-gateway", "stress-model")
 SPANS: Final = 5
 LINES: Final = 2
 """Of each request."""
@@ -121,10 +121,10 @@ class Traffic:
     def _send(self, what: str) -> None:
         make: Callable[[Sequence[str]], Mapping[str, Sequence[Json]]] = spans if what == "spans" else _records
         while (batch := self._queues[what].get()) is not None:
-            taken, tries = self._push(what, make(batch))
+            acknowledged, tries = self._push(what, make(batch))
             with self._lock:
                 self.sent.again += tries > 1
-                if not taken:
+                if not acknowledged:
                     self.sent.given_up += len(batch)
                 elif what == "spans":
                     self.sent.traces.update(batch)
@@ -149,31 +149,31 @@ class Traffic:
 
     def _tell(self) -> None:
         made = self._made
-        taken, _ = self._push("metrics", {GATEWAY: [_counter(made, self.sent.began)]})
-        if taken:
+        acknowledged, _ = self._push("metrics", {GATEWAY: [_counter(made, self.sent.began)]})
+        if acknowledged:
             self.sent.total, self.sent.points = made, self.sent.points + 1
 
 
 def spans(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
     """Return the spans of requests with these trace IDs, by service."""
-    customer: list[Json] = []
+    client: list[Json] = []
     gateway: list[Json] = []
     model: list[Json] = []
     for trace in batch:
         ids = [otlp.new_span() for _ in range(SPANS)]
-        asked, taken, handed, answered, read = ids
-        customer.append(otlp.span(trace, asked, name="POST") | _CLIENT)
-        gateway.append(otlp.span(trace, taken, asked, name="POST /v1/models/digits/predict"))
-        gateway.append(otlp.span(trace, handed, taken, name="POST") | _CLIENT)
-        model.append(otlp.span(trace, answered, handed, name="POST /v1/predict"))
+        client_span, gateway_span, call_span, answered, read = ids
+        client.append(otlp.span(trace, client_span, name="POST") | _CLIENT)
+        gateway.append(otlp.span(trace, gateway_span, client_span, name="POST /v1/models/digits/predict"))
+        gateway.append(otlp.span(trace, call_span, gateway_span, name="POST") | _CLIENT)
+        model.append(otlp.span(trace, answered, call_span, name="POST /v1/predict"))
         model.append(otlp.span(trace, read, answered, name="predict batch") | {"kind": 1})
-    return {CUSTOMER: customer, GATEWAY: gateway, MODEL: model}
+    return {CLIENT: client, GATEWAY: gateway, MODEL: model}
 
 
 def _records(batch: Sequence[str]) -> Mapping[str, Sequence[Json]]:
     def line(trace: str, logger: str, text: str, **more: object) -> Json:
-        said = {"level": "info", "msg": text, "logger": logger, **more, "trace_id": trace, "request_id": trace[::-1]}
-        return otlp.record(json.dumps(said), trace, trace[:16])
+        fields = {"level": "info", "msg": text, "logger": logger, **more, "trace_id": trace, "request_id": trace[::-1]}
+        return otlp.record(json.dumps(fields), trace, trace[:16])
 
     return {
         GATEWAY: [line(t, "gateway", "predicted", model="digits", version="1", count=2) for t in batch],
@@ -207,20 +207,20 @@ class Backends:
 
     def traces(self, sent: Sent, *, limit: int = _MOST_TRACES) -> set[str]:
         """Return which of the traces sent Jaeger has, each with all its spans."""
-        found: dict[str, set[str]] = {}
+        spans_by_trace: dict[str, set[str]] = {}
         start = sent.began - _WINDOW_SECONDS
         while start < sent.ended:
-            asked = {
+            parameters = {
                 "service": GATEWAY,
                 "start": int(start * 1e6),
                 "end": int((start + _WINDOW_SECONDS) * 1e6),
                 "limit": limit,
             }
-            for trace in _get(f"{self.jaeger}/api/traces", **asked)["data"]:
+            for trace in _get(f"{self.jaeger}/api/traces", **parameters)["data"]:
                 spans = {span["spanID"] for span in trace["spans"]}
-                found.setdefault(trace["traceID"].zfill(2 * 16), set()).update(spans)
+                spans_by_trace.setdefault(trace["traceID"].zfill(2 * 16), set()).update(spans)
             start += _WINDOW_SECONDS
-        return {trace for trace, spans in found.items() if len(spans) == SPANS} & sent.traces
+        return {trace for trace, spans in spans_by_trace.items() if len(spans) == SPANS} & sent.traces
 
     def lines(self, sent: Sent) -> int:
         """Return how many lines Loki has."""
@@ -250,8 +250,8 @@ class Backends:
     def chunks_deleted(self) -> int:
         """Return how many chunks Loki says that it has deleted since it started."""
         with urllib.request.urlopen(f"{self.loki_itself}/metrics", timeout=60) as answer:  # noqa: S310 - ours
-            found = _DELETED.findall(answer.read().decode())
-        return sum(int(count) for count in found)
+            counts = _DELETED.findall(answer.read().decode())
+        return sum(int(count) for count in counts)
 
     def total(self, sent: Sent) -> int:
         """Return the newest count that Prometheus has."""
@@ -274,9 +274,9 @@ class Backends:
     def lost(self, sent: Sent) -> dict[str, int]:
         """Return how much of each signal is not here; all of what a store has that does not answer."""
 
-        def left(count: int, found: Callable[[Sent], int]) -> int:
+        def left(count: int, arrived: Callable[[Sent], int]) -> int:
             with contextlib.suppress(OSError):
-                return max(count - found(sent), 0)
+                return max(count - arrived(sent), 0)
             return count
 
         finders = (lambda s: len(self.traces(s)), self.lines, self.total, self.points)
@@ -287,8 +287,8 @@ class Backends:
         """Tell whether a store has something of this traffic that was made after `since`, seconds since 1970."""
         with contextlib.suppress(OSError):
             if service == "jaeger":
-                asked = {"service": GATEWAY, "start": int(since * 1e6), "end": int(time.time() * 1e6), "limit": 1}
-                return bool(_get(f"{self.jaeger}/api/traces", **asked)["data"])
+                parameters = {"service": GATEWAY, "start": int(since * 1e6), "end": int(time.time() * 1e6), "limit": 1}
+                return bool(_get(f"{self.jaeger}/api/traces", **parameters)["data"])
             if service == "loki":
                 return self.written(GATEWAY, f"{max(int(time.time() - since), 1)}s") > 0
             return self.value(f"max(timestamp({COUNTER}_total))") > since
@@ -366,12 +366,12 @@ def _value(answer: Json) -> float:
     return float(rows[0]["value"][1]) if rows else 0.0
 
 
-def _get(url: str, **asked: object) -> Json:
+def _get(url: str, **parameters: object) -> Json:
     try:
-        with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(asked)}", timeout=60) as answer:  # noqa: S310 - ours
-            found: Json = json.load(answer)
+        with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(parameters)}", timeout=60) as answer:  # noqa: S310 - ours
+            content: Json = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
             error.msg += f": {error.read(500).decode(errors='replace')}"  # what the store says is wrong
         raise
-    return found
+    return content

@@ -64,18 +64,18 @@ class _Loki(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
-        asked = {key: values[0] for key, values in parse_qs(address.query).items()}
-        self._answer(self._data(address.path, asked))
+        parameters = {key: values[0] for key, values in parse_qs(address.query).items()}
+        self._answer(self._data(address.path, parameters))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        asked = {key: values[0] for key, values in parse_qs(body).items()}
-        self._answer(self._data(urlsplit(self.path).path, asked))
+        parameters = {key: values[0] for key, values in parse_qs(body).items()}
+        self._answer(self._data(urlsplit(self.path).path, parameters))
 
-    def _data(self, path: str, asked: dict[str, str]) -> object:
+    def _data(self, path: str, parameters: dict[str, str]) -> object:
         if path.endswith("/values"):
             return {"status": "success", "data": [*self.services, *SERVICES]}
-        query = asked.get("query", "")
+        query = parameters.get("query", "")
         now = time.time_ns()
         if "vector(0)" in query or "/label" in path or path.endswith("/series"):
             return {"status": "success", "data": {"resultType": "vector", "result": []}}
@@ -129,13 +129,13 @@ def _counts(query: str, instant: bool, now: int, services: tuple[str, ...]) -> d
 class _Jaeger(_Loki):
     """Answer a search with traces of three services."""
 
-    def _data(self, path: str, asked: dict[str, str]) -> object:
+    def _data(self, path: str, parameters: dict[str, str]) -> object:
         if path.endswith("/services"):
             return {"data": list(self.services)}
         if not path.endswith("/traces"):
             return {"data": []}
         now = time.time_ns() // 1_000
-        service = asked.get("service", self.services[0])
+        service = parameters.get("service", self.services[0])
         processes = {"p1": {"serviceName": service, "tags": []}}
         span = {
             "operationName": "GET /items/{id}",
@@ -367,6 +367,6 @@ def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

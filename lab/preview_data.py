@@ -210,16 +210,16 @@ class _Samples:
     def gauge(self, record: str, value: float, labels: dict[str, str], wave: float = 0.0) -> None:
         """Add a series that stays at `value`, or moves up from it by a share of at most `wave`."""
         text = _labels(labels)
-        found = self.lines.setdefault(record, [])
+        events = self.lines.setdefault(record, [])
         for at in self.history.moments():
             moved = value * (1 + wave * ((at // MINUTE * 13 + len(text)) % 20) / 20)
-            found.append(f"{record}{{{text}}} {moved:.9g} {at}\n")
+            events.append(f"{record}{{{text}}} {moved:.9g} {at}\n")
 
     def counter(self, record: str, rate: float, labels: dict[str, str]) -> None:
         """Add a counter that grows by `rate` a second."""
         text, start = _labels(labels), self.history.start
-        found = self.lines.setdefault(record, [])
-        found += [f"{record}{{{text}}} {rate * (at - start):.9g} {at}\n" for at in self.history.moments()]
+        events = self.lines.setdefault(record, [])
+        events += [f"{record}{{{text}}} {rate * (at - start):.9g} {at}\n" for at in self.history.moments()]
 
 
 def _stack(history: History) -> dict[str, list[str]]:

@@ -90,17 +90,17 @@ def _series(settings: Settings) -> str:
 
 def _recorded(settings: Settings) -> dict[str, list[str]]:
     """Return every recorded name and the labels that its rule sets."""
-    found: dict[str, set[str]] = {}
+    labels_by_name: dict[str, set[str]] = {}
     for text in rules.render(settings).values():
         for group in yaml.safe_load(text)["groups"]:
             for rule in group["rules"]:
-                found.setdefault(rule["record"], set()).update(rule.get("labels", {}))
-    return {name: sorted(labels) for name, labels in found.items()}
+                labels_by_name.setdefault(rule["record"], set()).update(rule.get("labels", {}))
+    return {name: sorted(labels) for name, labels in labels_by_name.items()}
 
 
 def _described(*modules: ModuleType) -> dict[str, str]:
     """Return the docstring below each constant, by the constant's value; below a function, by its pattern."""
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for module in modules:
         body = ast.parse(inspect.getsource(module)).body
         for node, after in zip(body, [*body[1:], None], strict=True):
@@ -108,13 +108,13 @@ def _described(*modules: ModuleType) -> dict[str, str]:
                 value: Any = getattr(module, node.target.id)
                 text = _docstring(after)
                 if isinstance(value, str) and text:
-                    found[value] = text
+                    descriptions[value] = text
             elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 text = ast.get_docstring(node) or ""
                 made = _pattern_of(getattr(module, node.name))
                 if made and text:
-                    found[made] = _sentence(text.removeprefix("Return the name of "))
-    return found
+                    descriptions[made] = _sentence(text.removeprefix("Return the name of "))
+    return descriptions
 
 
 def _docstring(node: ast.stmt | None) -> str:
@@ -142,9 +142,9 @@ def _sentence(text: str) -> str:
 
 
 def _alerts(settings: Settings) -> str:
-    found: Mapping[str, list[Any]] = _by_kind(settings)
+    by_kind: Mapping[str, list[Any]] = _by_kind(settings)
     rows = []
-    for kind, kinds in found.items():
+    for kind, kinds in by_kind.items():
         first = kinds[0]
         severities = ", ".join(sorted({alert.severity for alert in kinds}))
         condition = first.condition.replace("|", "\\|")
@@ -160,11 +160,11 @@ def _alerts(settings: Settings) -> str:
 
 
 def _by_kind(settings: Settings) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    by_kind: dict[str, list[Any]] = {}
     for group in alerts.groups(settings):
         for alert in group.alerts:
-            found.setdefault(alert.kind, []).append(alert)
-    return found
+            by_kind.setdefault(alert.kind, []).append(alert)
+    return by_kind
 
 
 def _outputs() -> str:
@@ -175,7 +175,7 @@ def _outputs() -> str:
     )
 
 
-def exported(program: Path = ROOT / "__main__.py") -> Iterator[str]:
+def exported(program: Path = ROOT / "components" / "stack.py") -> Iterator[str]:
     """Yield the names that `program` exports, in order."""
     for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pulumi.export":

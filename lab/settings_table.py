@@ -155,8 +155,8 @@ def _arguments(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any type o
     return get_args(_plain(annotation))
 
 
-def _is_model(found: Any) -> bool:  # noqa: ANN401 - any type of the model
-    return isinstance(found, type) and issubclass(found, BaseModel)
+def _is_model(annotation: Any) -> bool:  # noqa: ANN401 - any type of the model
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _cell(text: str) -> str:

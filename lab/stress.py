@@ -60,15 +60,15 @@ class Use:
     limit_memory: float = 0.0
     _first: tuple[float, float] | None = field(default=None, repr=False)
 
-    def look(self, container: Container) -> None:
+    def sample(self, container: Container) -> None:
         """Take one reading from the engine."""
-        said: dict[str, Any] = container.stats(stream=False, one_shot=True)  # type: ignore[assignment]
-        used = said["memory_stats"]
+        stats: dict[str, Any] = container.stats(stream=False, one_shot=True)  # type: ignore[assignment]
+        used = stats["memory_stats"]
         if not used.get("usage"):  # it does not run
             return
         cache = used["stats"].get("total_inactive_file", used["stats"].get("inactive_file", 0))
         self.memory = max(self.memory, (used["usage"] - cache) / _MEBIBYTE)
-        now, busy = time.monotonic(), said["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+        now, busy = time.monotonic(), stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
         if self._first is None:
             host = container.attrs["HostConfig"]
             self.limit_cores, self.limit_memory = host["NanoCpus"] / 1e9, host["Memory"] / _MEBIBYTE
@@ -121,7 +121,7 @@ def measured(stack: Sandbox) -> Iterator[dict[str, Use]]:
         while True:
             last = over.is_set()
             for name, use in uses.items():
-                use.look(stack.container(name))
+                use.sample(stack.container(name))
             if last:
                 return
             over.wait(_EVERY_SECONDS)
@@ -163,12 +163,16 @@ def _load(stack: Sandbox, rate_: int, length: float) -> bool:
         _tell_for(length, stack, sending.sent)
         sent = sending.stop()
     say("counting …")
-    where = Backends.of(stack)
+    backends = Backends.of(stack)
     some = random.sample(sorted(sent.traces), min(_SAMPLE, len(sent.traces)))  # all are counted once, at the end
     waited = _arrive(
-        lambda: where.lines(sent) >= sent.lines and where.total(sent) >= sent.total and where.found(some) == len(some)
+        lambda: (
+            backends.lines(sent) >= sent.lines
+            and backends.total(sent) >= sent.total
+            and backends.found(some) == len(some)
+        )
     )
-    traces = where.traces(sent)
+    traces = backends.traces(sent)
     made = sent.total
     table(
         f"{rate_} requests a second for {length:.0f} s",
@@ -176,8 +180,8 @@ def _load(stack: Sandbox, rate_: int, length: float) -> bool:
         [
             ("requests made, given up", f"{made:,}, {sent.given_up:,}", "", ""),
             (f"traces of {SPANS} spans", f"{len(sent.traces):,}", f"{len(traces):,}", f"{len(sent.traces - traces):,}"),
-            _count("log lines", sent.lines, where.lines(sent)),
-            _count("the counter", sent.total, where.total(sent)),
+            _count("log lines", sent.lines, backends.lines(sent)),
+            _count("the counter", sent.total, backends.total(sent)),
         ],
     )
     say(
@@ -186,7 +190,7 @@ def _load(stack: Sandbox, rate_: int, length: float) -> bool:
     )
     _uses("under load", uses)
     _day(before, disk(stack), made)
-    return sent.traces <= traces and where.lines(sent) >= sent.lines and where.total(sent) >= sent.total
+    return sent.traces <= traces and backends.lines(sent) >= sent.lines and backends.total(sent) >= sent.total
 
 
 def _tell_for(length: float, stack: Sandbox, sent: Sent) -> None:
@@ -308,7 +312,7 @@ def _retention(stack: Sandbox) -> bool:
     }.items():
         stack.edit("observability/configs/loki.py", setting, setting + sooner)
     stack.up()
-    endpoint, where = stack.url("otlpHttp"), Backends.of(stack)
+    endpoint, backends = stack.url("otlpHttp"), Backends.of(stack)
     began = time.time()
     old = str(time.time_ns() - int(26 * 3600 * 1e9))
     batch = [otlp.new_trace() for _ in range(_OLD)]
@@ -316,17 +320,17 @@ def _retention(stack: Sandbox) -> bool:
     otlp.push(endpoint, "spans", load_generator.spans(batch))
     aged = [otlp.record(f"a day old, {n}") | {"timeUnixNano": old} for n in range(_OLD)]
     otlp.push(endpoint, "records", {_AGED: aged, _FRESH: [otlp.record(f"new, {n}") for n in range(_OLD)]})
-    _arrive(lambda: len(where.traces(sent)) == _OLD and where.written(_FRESH) == _OLD)
-    where.flush()  # lines this old are asked of chunks only, which are what is deleted
-    _arrive(lambda: where.written(_AGED) == _OLD)
-    kept = (len(where.traces(sent)), where.written(_AGED), where.written(_FRESH))
+    _arrive(lambda: len(backends.traces(sent)) == _OLD and backends.written(_FRESH) == _OLD)
+    backends.flush()  # lines this old are asked of chunks only, which are what is deleted
+    _arrive(lambda: backends.written(_AGED) == _OLD)
+    kept = (len(backends.traces(sent)), backends.written(_AGED), backends.written(_FRESH))
     time.sleep(_CHECKPOINTS_SECONDS)  # or they came back with the write-ahead log
     _restart(stack)  # their index goes to where the compactor sees it
-    gone_lines = _arrive(where.chunks_deleted)
+    gone_lines = _arrive(backends.chunks_deleted)
     _restart(stack)  # and what it remembers of them goes
-    _arrive(lambda: not where.traces(sent))
+    _arrive(lambda: not backends.traces(sent))
     gone_traces = time.time() - began
-    left = (len(where.traces(sent)), where.written(_AGED), where.written(_FRESH))
+    left = (len(backends.traces(sent)), backends.written(_AGED), backends.written(_FRESH))
     table(
         "what is older than it may be",
         ("what", "there", "left", "gone after"),

@@ -6,7 +6,7 @@ notices.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from observability import topology
 from observability.settings import field_of
@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from observability.settings.stores import FarStore
 
 
-def reads(part: Part) -> Endpoint:
-    """Return where a store answers queries and nothing else: for Grafana, which lets every Viewer through."""
+_SIGNALS: Final = {topology.PROMETHEUS.name: "metrics", topology.LOKI.name: "logs", topology.JAEGER.name: "traces"}
+"""The setting that says where somebody else keeps what a part keeps."""
+
+
+def reads(part: Part, settings: Settings) -> Endpoint:
+    """Return where a store answers queries: the stack's own nothing else, because Grafana lets every Viewer through."""
+    if not settings.runs_stack:
+        signal = _SIGNALS[part.name]
+        store: FarStore = getattr(settings, signal)
+        return _far(store, store.query_url, f"{signal}Password", settings) or Endpoint("", external=True)
     return Endpoint(f"http://{topology.READING_PROXY.address(part.name)}")
 
 
@@ -40,7 +48,8 @@ def metrics_copy(settings: Settings) -> Endpoint | None:
 
 def metrics_long_term(settings: Settings) -> Endpoint | None:
     """Return where Grafana reads that copy, None where nobody does."""
-    return _far(settings.metrics, settings.metrics.query_url, "metricsPassword", settings)
+    url = settings.metrics.query_url if settings.runs_stack else ""
+    return _far(settings.metrics, url, "metricsPassword", settings)
 
 
 def _far(store: FarStore, url: str, secret: str, settings: Settings) -> Endpoint | None:
@@ -81,4 +90,6 @@ def ready_url(part: Part, settings: Settings) -> str:
 
 def grafana(settings: Settings) -> Endpoint:
     """Return where this machine reaches Grafana's API."""
+    if not settings.runs_stack:
+        return Endpoint(settings.grafana_url, external=True, ca_certificate=settings.tls_ca)
     return Endpoint(settings.address("grafana"), ca_certificate=settings.tls_ca)

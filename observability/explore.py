@@ -12,13 +12,13 @@ VALUE: Final = "${__value.raw}"
 
 def address(root: str, datasource: str, query: dict[str, Any], *, start: str, end: str = "now") -> str:
     """Return the address below `root` (with a trailing slash) that asks `datasource` (UID and type are one)."""
-    asked = {"refId": "A", "datasource": {"type": datasource, "uid": datasource}, **query}
-    pane = {"datasource": datasource, "queries": [asked], "range": {"from": start, "to": end}}
+    request = {"refId": "A", "datasource": {"type": datasource, "uid": datasource}, **query}
+    pane = {"datasource": datasource, "queries": [request], "range": {"from": start, "to": end}}
     panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe=",:")
     return f"{root}explore?schemaVersion=1&orgId=1&panes={panes.replace(quote(VALUE), VALUE)}"
 
 
-def asked(url: str) -> list[dict[str, Any]]:
+def queries_of(url: str) -> list[dict[str, Any]]:
     """Return the queries that the page behind an address asks; ValueError when it is none of Explore's."""
     panes = parse_qs(urlsplit(url).query).get("panes")
     if panes is None:

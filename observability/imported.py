@@ -87,8 +87,8 @@ def require_uid(uid: object) -> str:
 
 def folders(root: Path = ROOT) -> tuple[Folder, ...]:
     """Return every imported folder, parents before children."""
-    found = _unique(*(_list(root / place / _FOLDERS, list[Folder]) for place in (_FORMER, FOLDER)))
-    return by_depth(found)
+    result = _unique(*(_list(root / place / _FOLDERS, list[Folder]) for place in (_FORMER, FOLDER)))
+    return by_depth(result)
 
 
 def sources(root: Path = ROOT) -> tuple[Source, ...]:
@@ -211,7 +211,7 @@ def _first(error: Exception) -> str:
 
 def _former_dashboards(root: Path) -> list[Dashboard]:
     """Return the dashboards that versions before 0.3 wrote as modules, and people may have edited since."""
-    found = []
+    result = []
     for path in sorted((root / _FORMER / _DASHBOARDS).glob("*.py")):
         if path.name == "__init__.py":
             continue
@@ -220,8 +220,8 @@ def _former_dashboards(root: Path) -> list[Dashboard]:
             raise ImportedContentError(f"{path.name} is no module")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        found.append(Dashboard(module.UID, module.FOLDER, module.DASHBOARD))
-    return found
+        result.append(Dashboard(module.UID, module.FOLDER, module.DASHBOARD))
+    return result
 
 
 def _text(document: Any) -> str:  # noqa: ANN401 - JSON

@@ -17,7 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["FOLDER", "kinds", "shown", "text", "url"]
 
+_OF_CONTAINERS: Final = (
+    "collector-waiting",
+    "container-memory",
+    "container-restarting",
+    "data-lost",
+    "disk-filling",
+    "disk-full",
+    "disk-nearly-full",
+    "jaeger-dropping",
+    "loki-rejecting",
+    "metrics-not-stored",
+    "metrics-repaired",
+    "metrics-size-limit",
+    "rules-failing",
+    "sender-over-limit",
+    "sender-refused",
+    "target-down",
+)
 NEEDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }

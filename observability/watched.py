@@ -66,7 +66,7 @@ def watched(settings: Settings) -> tuple[WatchedService, ...]:
     """Return every service that gets rules and panels, because it has an SLO: the configured ones first."""
     return tuple(
         service
-        for service in (*applications(settings), *(STACK if settings.watch_stack else ()))
+        for service in (*applications(settings), *(STACK if settings.watch_stack and settings.runs_stack else ()))
         if service.slo_by_name
     )
 

@@ -68,21 +68,21 @@ def _loopback(address: str | None) -> bool:
 
 def container_has_limits_and_health_check(resource: Resource) -> list[str]:
     """No container that serves without memory limit, CPU limit and health check."""
-    if resource.type != CONTAINER or _errand(resource):
+    if resource.type != CONTAINER or _one_shot(resource):
         return []
     missing = [
-        said
-        for said, there in (
+        limit
+        for limit, present in (
             ("memory limit", resource.get("memory", 0) or not resource.known("memory")),
             ("CPU limit", _cores(resource) or not resource.known("cpus")),
             ("health check", _health(resource)),
         )
-        if not there
+        if not present
     ]
     return [f"container '{resource.name}' has no {', no '.join(missing)}"] if missing else []
 
 
-def _errand(resource: Resource) -> bool:
+def _one_shot(resource: Resource) -> bool:
     """Say whether the container does one thing and ends, or is only filled: nothing it runs is kept running."""
     return resource.get("mustRun", True) is False and resource.get("restart", "no") == "no"
 
@@ -114,20 +114,22 @@ def data_is_protected(resource: Resource) -> list[str]:
 
 def secrets_are_kept(resource: Resource) -> list[str]:
     """No secret in plain text: neither in the state, nor in a container's environment or command."""
-    found = []
+    problems = []
     if resource.type == CONTAINER:
         for entry in resource.get("envs", ()):
             name, _, value = str(entry).partition("=")
             if _CREDENTIAL.search(name) and not _BY_FILE.fullmatch(value) and value.lower() not in {"true", "false"}:
-                found.append(f"environment entry {name} holds a credential, which `docker inspect` shows: use a file")
+                problems.append(
+                    f"environment entry {name} holds a credential, which `docker inspect` shows: use a file"
+                )
     for path, value, hidden in texts(resource.inputs):
         if hidden or not value:
             continue
         if _SECRET_INPUT.search(path):
-            found.append(f"input {path} is a secret in plain text: make it a pulumi.Output.secret")
+            problems.append(f"input {path} is a secret in plain text: make it a pulumi.Output.secret")
         elif path.endswith(".content") and _below_secrets(resource, path):
-            found.append(f"input {path} is a secret file in plain text: make it a pulumi.Output.secret")
-    return found
+            problems.append(f"input {path} is a secret file in plain text: make it a pulumi.Output.secret")
+    return problems
 
 
 def _below_secrets(resource: Resource, path: str) -> bool:
@@ -141,14 +143,14 @@ def repeated_in_plain_text(hidden: dict[str, str], plain: dict[str, dict[str, st
 
     `hidden` maps each secret of the stack to where it is kept, `plain` each resource to its other texts by path.
     """
-    told = sorted((secret for secret in hidden if len(secret) >= SHORTEST), key=len, reverse=True)
-    found: dict[str, list[str]] = {}
+    distinctive = sorted((secret for secret in hidden if len(secret) >= SHORTEST), key=len, reverse=True)
+    problems: dict[str, list[str]] = {}
     for urn, inputs in plain.items():
         for path, value in inputs.items():
-            secret = next((secret for secret in told if secret in value), None)
+            secret = next((secret for secret in distinctive if secret in value), None)
             if secret is not None:
-                found.setdefault(urn, []).append(f"input {path} repeats in plain text the secret {hidden[secret]}")
-    return found
+                problems.setdefault(urn, []).append(f"input {path} repeats in plain text the secret {hidden[secret]}")
+    return problems
 
 
 WHERE: Final = re.compile(r"uploads\[\d+\]\.(file|permissions)")

@@ -75,12 +75,12 @@ def settings_of() -> Callable[[str], Settings]:
 @pytest.fixture
 def promtool() -> str:
     """Return the path of promtool 3; older ones refuse the rules, or see other ranges, so these tests skip."""
-    found = shutil.which("promtool")
-    if found is None:
+    result = shutil.which("promtool")
+    if result is None:
         pytest.skip("promtool is not on PATH (`make tools` brings the pinned one)")
-    if major(found) < PROMETHEUS:
+    if major(result) < PROMETHEUS:
         pytest.skip("promtool is older than Prometheus 3 (`make tools` brings the pinned one)")
-    return found
+    return result
 
 
 PROMETHEUS = 3

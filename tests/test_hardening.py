@@ -25,9 +25,9 @@ def test_every_port_is_in_the_table_with_its_number() -> None:
 
 
 def test_every_setting_of_the_table_is_one() -> None:
-    known = {field.alias or name for name, field in Settings.model_fields.items()}
+    expected = {field.alias or name for name, field in Settings.model_fields.items()}
     named = {key for row in rows("Settings") for key in re.findall(r"`(\w+)(?:: [^`]*)?`", row[0])}
-    assert named - {"roleAttributePath", "allowedDomains"} <= known | {"ENCRYPT", "ARCHIVE_KEY"}
+    assert named - {"roleAttributePath", "allowedDomains"} <= expected | {"ENCRYPT", "ARCHIVE_KEY"}
 
 
 def test_the_documents_link_to_what_is_there() -> None:

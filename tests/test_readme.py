@@ -24,13 +24,13 @@ BY_CI = {"make test", "E2E_SLOW=1 make test"}
 
 def run_by_tests() -> set[str]:
     """Return the commands that are written out in a call of one of the RUNNERS, in a test of the stack or above."""
-    found = set()
+    result = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func) in RUNNERS:
                 texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-                found |= set(texts[:1])
-    return found
+                result |= set(texts[:1])
+    return result
 
 
 def test_every_command_of_the_documents_is_run() -> None:
@@ -93,5 +93,5 @@ def test_what_needs_no_engine(copy: Plain) -> None:
     assert {path: path.read_bytes() for path in pages} == pages
     begin(copy.folder)
     edit(copy, "dashboards/logs.py", '"Lines by level"', '"Lines by how bad"')
-    for said in (readme.works(copy, "make diff"), readme.works(copy, "make diff BASE=main")):
-        assert "Lines by how bad" in said
+    for output in (readme.works(copy, "make diff"), readme.works(copy, "make diff BASE=main")):
+        assert "Lines by how bad" in output

@@ -27,21 +27,21 @@ _NEW: Final = ("condition", "for", "severity", "evaluated every (s)")
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in the alerts of two versions."""
     old, new = _alerts(before), _alerts(after)
-    found: list[Change] = []
+    diff: list[Change] = []
     for uid in (*new, *(uid for uid in old if uid not in new)):
         was, now = old.get(uid), new.get(uid)
         if now is None:
             assert was is not None  # noqa: S101 - one of them is
-            found.append(Change(SECTION, code(was["title"]), "removed", was["severity"]))
+            diff.append(Change(SECTION, code(was["title"]), "removed", was["severity"]))
         elif was is None:
-            told = {k: v for k, v in now.items() if k.startswith(_NEW)}
-            found += [
+            shown = {k: v for k, v in now.items() if k.startswith(_NEW)}
+            diff += [
                 Change(SECTION, code(now["title"]), "added"),
-                *differences(SECTION, code(now["title"]), {}, told),
+                *differences(SECTION, code(now["title"]), {}, shown),
             ]
         else:
-            found += differences(SECTION, code(now["title"]), was, now)
-    return found
+            diff += differences(SECTION, code(now["title"]), was, now)
+    return diff
 
 
 def _alerts(resources: list[Registered]) -> dict[str, Facts]:

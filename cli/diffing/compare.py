@@ -26,8 +26,8 @@ class Difference:
     @property
     def changed(self) -> tuple[str, ...]:
         """Return the environments in which something differs, in their order."""
-        found = {name for where in (*self.changes.values(), *self.restarts.values()) for name in where}
-        return tuple(name for name in self.environments if name in found)
+        names = {name for where in (*self.changes.values(), *self.restarts.values()) for name in where}
+        return tuple(name for name in self.environments if name in names)
 
     @property
     def nothing(self) -> bool:
@@ -63,9 +63,9 @@ def _changes(before: Environment, after: Environment) -> list[Change]:
     return [change for part in parts for change in part()]
 
 
-def _where(found: Mapping[str, Iterable[T]]) -> dict[T, tuple[str, ...]]:
+def _where(by_environment: Mapping[str, Iterable[T]]) -> dict[T, tuple[str, ...]]:
     where: dict[T, tuple[str, ...]] = {}
-    for environment, things in found.items():
+    for environment, things in by_environment.items():
         for thing in things:
             where[thing] = (*where.get(thing, ()), environment)
     return where

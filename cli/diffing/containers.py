@@ -37,43 +37,43 @@ def label_values(resource: Registered) -> dict[str, str]:
 
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in images, data volumes, and the containers that serve."""
-    found = _images(before, after)
+    diff = _images(before, after)
     old_data, new_data = ({r.name: r.inputs for r in side if is_data(r)} for side in (before, after))
-    found += [Change(DATA, code(name), "removed, and what is in it") for name in sorted({*old_data} - {*new_data})]
+    diff += [Change(DATA, code(name), "removed, and what is in it") for name in sorted({*old_data} - {*new_data})]
     for name, inputs in new_data.items():
         if name not in old_data:
-            found.append(Change(DATA, code(name), "added, empty"))
+            diff.append(Change(DATA, code(name), "added, empty"))
         elif old_data[name].get("name") != inputs.get("name"):
             was, now = str(old_data[name].get("name")), str(inputs.get("name"))
-            found.append(Change(DATA, code(name), "another volume, empty", was, now))
+            diff.append(Change(DATA, code(name), "another volume, empty", was, now))
     old, new = ({n: _facts(r.inputs) for n, r in serving(side).items()} for side in (before, after))
     for name in new:
         if name in old:
-            found += differences(SECTION, code(name), old[name], new[name])
-    return found
+            diff += differences(SECTION, code(name), old[name], new[name])
+    return diff
 
 
 def _images(before: list[Registered], after: list[Registered]) -> list[Change]:
     old, new = _references(before), _references(after)
-    found: list[Change] = []
+    diff: list[Change] = []
     for name in sorted({*old, *new}):
         was, now = old.get(name), new.get(name)
         if was != now and was is not None and now is not None and "build" in was and "build" in now:
-            found.append(Change(IMAGES, code(name), "built anew", None, None))
-            found += differences(IMAGES, code(name), _base(was), _base(now))
+            diff.append(Change(IMAGES, code(name), "built anew", None, None))
+            diff += differences(IMAGES, code(name), _base(was), _base(now))
         elif was != now:
-            found.append(Change(IMAGES, code(name), "", (was or {}).get("name"), (now or {}).get("name")))
-    return found
+            diff.append(Change(IMAGES, code(name), "", (was or {}).get("name"), (now or {}).get("name")))
+    return diff
 
 
 def _references(resources: list[Registered]) -> dict[str, dict[str, Any]]:
     """Return each image by what runs it; several that are the same image are one."""
-    found: dict[str, dict[str, Any]] = {}
+    images: dict[str, dict[str, Any]] = {}
     for r in resources:
         if r.type.endswith("remoteImage:RemoteImage"):
             name = r.name.removesuffix("-image")
-            found[name] = {k: v for k, v in r.inputs.items() if k in {"name", "build"}}
-    return found
+            images[name] = {k: v for k, v in r.inputs.items() if k in {"name", "build"}}
+    return images
 
 
 def _base(image: dict[str, Any]) -> Facts:
@@ -82,11 +82,11 @@ def _base(image: dict[str, Any]) -> Facts:
 
 def _facts(inputs: dict[str, Any]) -> Facts:
     plain = {k: v for k, v in inputs.items() if k not in _ELSEWHERE and k != "envs"}
-    plain["env"] = dict(given.split("=", 1) for given in inputs.get("envs") or ())
+    plain["env"] = dict(entry.split("=", 1) for entry in inputs.get("envs") or ())
     # In which volume files and data are is told of elsewhere; where they are seen is told here.
     plain["mount"] = {v["containerPath"]: "read-only" if v.get("readOnly") else "writable" for v in inputs["volumes"]}
     plain["label"] = {
-        given["label"]: given["value"] for given in inputs.get("labels") or () if given["label"] != labels.SPEC
+        entry["label"]: entry["value"] for entry in inputs.get("labels") or () if entry["label"] != labels.SPEC
     }
     return flatten(plain)
 
@@ -94,16 +94,16 @@ def _facts(inputs: dict[str, Any]) -> Facts:
 def others(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in every resource that no other part of the comparison tells of."""
     old, new = (_rest(side) for side in (before, after))
-    found: list[Change] = []
+    diff: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old or name not in new:
-            found.append(Change("Other resources", code(name), "added" if name in new else "removed"))
+            diff.append(Change("Other resources", code(name), "added" if name in new else "removed"))
         else:
-            found += differences("Other resources", code(name), old[name], new[name])
-    return found
+            diff += differences("Other resources", code(name), old[name], new[name])
+    return diff
 
 
-_TOLD: Final = (
+_COMPARED_ELSEWHERE: Final = (
     "observability:",  # components have no inputs of their own
     "pulumi-python:dynamic/gates:",  # follow from the containers
     "pulumi-python:dynamic/grafana:Deployment",  # follows from everything
@@ -117,10 +117,10 @@ _TOLD: Final = (
 
 
 def _rest(resources: list[Registered]) -> dict[str, Facts]:
-    found: dict[str, Facts] = {}
+    by_name: dict[str, Facts] = {}
     running = serving(resources)
     for r in resources:
-        if r.type.startswith(_TOLD) or (r.type.endswith("container:Container") and r.name in running):
+        if r.type.startswith(_COMPARED_ELSEWHERE) or (r.type.endswith("container:Container") and r.name in running):
             continue
         hidden = {"__provider"}
         plain: dict[str, Any] = {}
@@ -132,5 +132,5 @@ def _rest(resources: list[Registered]) -> dict[str, Facts]:
             if loader_of(r):  # what is in the files is told of as files
                 plain["mode"] = {u["file"]: u.get("permissions", "") for u in r.inputs["uploads"]}
         plain |= {k: v for k, v in r.inputs.items() if k not in hidden}
-        found[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten(plain)
-    return found
+        by_name[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten(plain)
+    return by_name

@@ -21,15 +21,15 @@ _HIDDEN: Final = frozenset({"__provider", "auth", "url"})
 
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs, one thing after the other."""
-    found: list[Change] = []
+    diff: list[Change] = []
     for section, tokens in KINDS.items():
         old, new = _facts(before, tokens), _facts(after, tokens)
         for name in (*new, *(name for name in old if name not in new)):
             if name not in old or name not in new:
-                found.append(Change(section, code(name), "added" if name in new else "removed"))
+                diff.append(Change(section, code(name), "added" if name in new else "removed"))
             if name in new:
-                found += differences(section, code(name), old.get(name, {}), new[name])
-    return found
+                diff += differences(section, code(name), old.get(name, {}), new[name])
+    return diff
 
 
 def _facts(resources: list[Registered], tokens: tuple[str, ...]) -> dict[str, Facts]:
@@ -38,12 +38,12 @@ def _facts(resources: list[Registered], tokens: tuple[str, ...]) -> dict[str, Fa
 
 def _readable(resource: Registered) -> dict[str, Any]:
     hidden = _HIDDEN if resource.type.endswith("Correlation") else frozenset({"name"})
-    found = {k: v for k, v in resource.inputs.items() if k not in hidden}
-    if "jsonDataEncoded" in found:
-        found["settings"] = json.loads(found.pop("jsonDataEncoded"))
-    if "policies" in found:
-        found["route"] = {_matched(policy): policy for policy in found.pop("policies")}
-    return found
+    inputs = {k: v for k, v in resource.inputs.items() if k not in hidden}
+    if "jsonDataEncoded" in inputs:
+        inputs["settings"] = json.loads(inputs.pop("jsonDataEncoded"))
+    if "policies" in inputs:
+        inputs["route"] = {_matched(policy): policy for policy in inputs.pop("policies")}
+    return inputs
 
 
 def _matched(policy: dict[str, Any]) -> str:

@@ -33,13 +33,13 @@ def texts(resources: list[Registered]) -> dict[str, str]:
 def changes(before: list[Registered], after: list[Registered], *, apart: str) -> list[Change]:
     """Return what differs in the files; those with `apart` in their path are told of elsewhere."""
     old, new = (_documents(resources, apart) for resources in (before, after))
-    found: list[Change] = []
+    diff: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old or name not in new:
-            found.append(Change(SECTION, code(name), "added" if name in new else "removed"))
+            diff.append(Change(SECTION, code(name), "added" if name in new else "removed"))
         else:
-            found += differences(SECTION, code(name), old[name], new[name])
-    return found
+            diff += differences(SECTION, code(name), old[name], new[name])
+    return diff
 
 
 def _documents(resources: list[Registered], apart: str) -> dict[str, Facts]:

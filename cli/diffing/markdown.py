@@ -126,16 +126,16 @@ def _bullet(names: list[str], block: Block, where: str) -> list[str]:
     named = "; ".join(names[:_SUBJECTS]) + (f" and {len(names) - _SUBJECTS} more" if len(names) > _SUBJECTS else "")
     suffix = f" ({where})" if where else ""
     new = any(what == "added" for what, _, _ in block)
-    told = [_told(*fact, new=new) for fact in block]
-    if len(told) == 1 and len(told[0]) == 1:
-        return [f"- {named}: {told[0][0]}{suffix}"]
+    facts = [_fact(*fact, new=new) for fact in block]
+    if len(facts) == 1 and len(facts[0]) == 1:
+        return [f"- {named}: {facts[0][0]}{suffix}"]
     lines = [f"- {named}{suffix}"]
-    for fact in told:
+    for fact in facts:
         lines += [f"  - {fact[0]}", *(f"    {line}" for line in fact[1:])]
     return lines
 
 
-def _told(what: str, before: str | None, after: str | None, *, new: bool) -> list[str]:
+def _fact(what: str, before: str | None, after: str | None, *, new: bool) -> list[str]:
     """Return one fact, of something `new` without what it was: a line, or a line and a fence."""
     if before is None and after is None:
         return [what]

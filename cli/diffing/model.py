@@ -70,8 +70,8 @@ def code(value: str) -> str:
 
 def _names(items: list[Any]) -> Iterable[str]:
     for key in _IDENTITY:
-        given = [item.get(key) if isinstance(item, dict) else None for item in items]
-        names = ["" if name is None else text(name) for name in given]
+        identifiers = [item.get(key) if isinstance(item, dict) else None for item in items]
+        names = ["" if name is None else text(name) for name in identifiers]
         if all(names) and len(set(names)) == len(names):
             return names
     return [str(place) for place in range(1, len(items) + 1)]

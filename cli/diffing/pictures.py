@@ -26,7 +26,7 @@ def take(context: Context, changed: Mapping[str, Models], folder: Path) -> dict[
     folder.mkdir(parents=True, exist_ok=True)
     context.pulumi.select()
     outputs = context.pulumi.outputs()
-    found: dict[str, tuple[str, str]] = {}
+    paths: dict[str, tuple[str, str]] = {}
     with _temporary_folder(context.grafana()) as upload, browser.open_browser() as opened:
         page = browser.sign_in(opened, outputs)
         for uid, models in changed.items():
@@ -34,8 +34,8 @@ def take(context: Context, changed: Mapping[str, Models], folder: Path) -> dict[
             for model, file in zip(models, files, strict=True):
                 uid_of_copy = upload(model)
                 browser.take(page, f"{outputs['grafanaUrl']}/d/{uid_of_copy}?kiosk&from=now-30m&to=now", file)
-            found[uid] = (str(files[0]), str(files[1]))
-    return found
+            paths[uid] = (str(files[0]), str(files[1]))
+    return paths
 
 
 @contextmanager

@@ -29,17 +29,17 @@ def restarts(before: list[Registered], after: list[Registered]) -> list[Restart]
     """Return every container that another one takes the place of, that is new, or that goes."""
     old, new = serving(before), serving(after)
     contents = _contents(before), _contents(after)
-    found = []
+    result = []
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old:
-            found.append(Restart(name, "new", "starts", ""))
+            result.append(Restart(name, "new", "starts", ""))
         elif name not in new:
-            found.append(Restart(name, "no longer there", "stops for good", ""))
+            result.append(Restart(name, "no longer there", "stops for good", ""))
         else:
             why = _why(old[name], new[name], *(content.get(_service(new[name]), {}) for content in contents))
             if why:
-                found.append(Restart(name, ", ".join(why), _away(name, old[name]), _cost(name).meanwhile))
-    return found
+                result.append(Restart(name, ", ".join(why), _away(name, old[name]), _cost(name).meanwhile))
+    return result
 
 
 def _why(old: Registered, new: Registered, files: dict[str, str], new_files: dict[str, str]) -> list[str]:
@@ -47,8 +47,8 @@ def _why(old: Registered, new: Registered, files: dict[str, str], new_files: dic
     if old.inputs["image"] != new.inputs["image"]:
         why.append("image")
     why += [
-        said
-        for kind, said in (("config", "configuration files"), ("secrets", "secret files"))
+        noun
+        for kind, noun in (("config", "configuration files"), ("secrets", "secret files"))
         if files.get(kind) != new_files.get(kind)
     ]
     if _specification(old) != _specification(new) and not ("image" in why and _plain(old) == _plain(new)):
@@ -76,12 +76,12 @@ def _service(container: Registered) -> str:
 
 def _contents(resources: list[Registered]) -> dict[str, dict[str, str]]:
     """Return the digest of what each service's file volumes hold: service → kind → digest."""
-    found: dict[str, dict[str, str]] = {}
+    by_name: dict[str, dict[str, str]] = {}
     for r in resources:
         own = label_values(r)
         if r.type.endswith("volume:Volume") and labels.CONTENT in own:
-            found.setdefault(own.get(labels.SERVICE, ""), {})[r.name.rpartition("-")[2]] = own[labels.CONTENT]
-    return found
+            by_name.setdefault(own.get(labels.SERVICE, ""), {})[r.name.rpartition("-")[2]] = own[labels.CONTENT]
+    return by_name
 
 
 def _cost(name: str) -> topology.Restart:

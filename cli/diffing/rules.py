@@ -28,32 +28,32 @@ def _duration(seconds: float) -> str:
     return f"{seconds / _DAY:g}d" if seconds % _DAY == 0 else f"{seconds:g}s"
 
 
-_PROMISED: Final = {
+_OBJECTIVE_SERIES: Final = {
     series.OBJECTIVE: ("objective", _percent),
     series.WINDOW: ("window", _duration),
     series.THRESHOLD: ("threshold", lambda seconds: f"{seconds * 1000:g} ms"),
 }
-_FOLLOWS: Final = (series.BUDGET,)
+_DERIVED: Final = (series.BUDGET,)
 """Repeats an SLO."""
 
 
 def changes(before: list[Registered], after: list[Registered]) -> list[Change]:
     """Return what differs in SLOs and recording rules of two versions."""
     old, new = _rules(before), _rules(after)
-    return _things(SLOS, *(_slos(rules) for rules in (old, new))) + _things(
+    return _compared(SLOS, *(_slos(rules) for rules in (old, new))) + _compared(
         SECTION, *(_recorded(rules) for rules in (old, new))
     )
 
 
-def _things(section: str, old: dict[str, Facts], new: dict[str, Facts]) -> list[Change]:
-    found: list[Change] = []
+def _compared(section: str, old: dict[str, Facts], new: dict[str, Facts]) -> list[Change]:
+    diff: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):
         was, now = old.get(name), new.get(name)
         if was is None or now is None:
             kind = "removed" if now is None else "added"
-            found.append(Change(section, code(name), kind))
-        found += differences(section, code(name), was or {}, now or {}) if now is not None else []
-    return found
+            diff.append(Change(section, code(name), kind))
+        diff += differences(section, code(name), was or {}, now or {}) if now is not None else []
+    return diff
 
 
 def _rules(resources: list[Registered]) -> list[dict[str, Any]]:
@@ -71,26 +71,26 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _slos(rules: list[dict[str, Any]]) -> dict[str, Facts]:
-    found: dict[str, Facts] = {}
+    slos: dict[str, Facts] = {}
     for rule in rules:
         value = _VECTOR.fullmatch(str(rule["expr"]))
-        if rule.get("record") in _PROMISED and value is not None:
-            word, say = _PROMISED[rule["record"]]
+        if rule.get("record") in _OBJECTIVE_SERIES and value is not None:
+            word, say = _OBJECTIVE_SERIES[rule["record"]]
             labels = rule["labels"]
-            found.setdefault(f"{labels['service']} {labels['slo']}", {})[word] = say(float(value["number"]))
-    return found
+            slos.setdefault(f"{labels['service']} {labels['slo']}", {})[word] = say(float(value["number"]))
+    return slos
 
 
 def _recorded(rules: list[dict[str, Any]]) -> dict[str, Facts]:
-    found: dict[str, Facts] = {}
+    recorded: dict[str, Facts] = {}
     for rule in rules:
         record = rule.get("record") or rule.get("alert", "")
-        if record in _PROMISED or record in _FOLLOWS:
+        if record in _OBJECTIVE_SERIES or record in _DERIVED:
             continue
         labels = ", ".join(f'{k}="{v}"' for k, v in sorted((rule.get("labels") or {}).items()))
         name, number = f"{record}{{{labels}}}", 1
-        while name in found:
+        while name in recorded:
             number += 1
             name = f"{record}{{{labels}}} #{number}"
-        found[name] = {"expr": str(rule["expr"]), "every": str(rule["interval"])}
-    return found
+        recorded[name] = {"expr": str(rule["expr"]), "every": str(rule["interval"])}
+    return recorded

@@ -17,7 +17,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], *, given: froze
 
     A secret is a dictionary with `secure`, as Pulumi writes it; only that it is another one is told.
     """
-    found: list[Change] = []
+    diff: list[Change] = []
     for key in (*after, *(key for key in before if key not in after)):
         if before.get(key) == after.get(key) and (key in before) == (key in after):
             continue
@@ -28,12 +28,12 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], *, given: froze
             kind = "no setting any more"
         was, now = _value(before.get(key)), _value(after.get(key))
         if was == now == {"": _HIDDEN}:
-            found.append(Change(SECTION, code(key), "another secret"))
+            diff.append(Change(SECTION, code(key), "another secret"))
         elif set(was) | set(now) <= {""}:
-            found.append(Change(SECTION, code(key), kind, was.get(""), now.get("")))
+            diff.append(Change(SECTION, code(key), kind, was.get(""), now.get("")))
         else:
-            found += differences(SECTION, code(key), was, now)
-    return found
+            diff += differences(SECTION, code(key), was, now)
+    return diff
 
 
 def _value(value: Any) -> dict[str, str]:  # noqa: ANN401 - YAML

@@ -1,4 +1,4 @@
-"""What `make faults` breaks, a file for each kind of fault; every scenario tells what it did as one `Outcome`."""
+"""Fault injection for `make faults`: one file for each kind of fault; every scenario returns an `Outcome`."""
 
 from __future__ import annotations
 
@@ -13,47 +13,52 @@ import docker.errors
 from lab.sandbox import Sandbox
 
 RATE = 20
-"""Requests a second while something breaks: light, each looked for by its ID afterwards."""
+"""Requests per second during a fault. Each is looked up by its ID afterwards, so the rate is low."""
 AROUND_SECONDS = 15.0
-"""Of traffic before a fault, and after its end."""
+"""Seconds of traffic before a fault and after its end."""
 SETTLE_SECONDS = 30.0
-"""Until a new stack has been scraped, its rules and its alerts evaluated."""
+"""Seconds until a new stack has been scraped and its rules and alerts evaluated."""
 _SHORT = 220
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of the report: what was broken, what was lost, how long until all was well, and what a person saw.
+    """One row of the report.
 
-    `missed` are the promises that were not kept, a sentence each.
+    Attributes:
+        fault: what was injected.
+        lost: which data was lost.
+        recovery: how long until the stack worked again, and how.
+        visible: what a person saw: alerts, log lines, messages.
+        missed: the requirements that were not met, one sentence each.
     """
 
-    broken: str
+    fault: str
     lost: str
-    well: str
-    seen: str
+    recovery: str
+    visible: str
     missed: Sequence[str] = field(default_factory=tuple)
 
 
 Scenario = Callable[[Sandbox, ExitStack], Outcome]
-"""Brings its stack up, breaks it, and says what came of it.
+"""Brings its stack up, injects the fault and returns the outcome.
 
-What is registered at the second argument is undone after the stack was removed.
+Callbacks registered on the second argument run after the stack is removed.
 """
 
 
-def missed(promises: Mapping[str, object]) -> tuple[str, ...]:
-    """Return those of the promises that are not true."""
-    return tuple(promise for promise, kept in promises.items() if not kept)
+def missed(requirements: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the requirements that are not met."""
+    return tuple(requirement for requirement, held in requirements.items() if not held)
 
 
 def after(seconds: float) -> str:
-    """Return a time as the report shows it."""
+    """Format a duration for the report; "never" for infinity."""
     return "never" if seconds == float("inf") else f"{seconds:.0f} s"
 
 
-def said(stack: Sandbox, service: str, pattern: str, since: float = 0.0) -> str:
-    """Return the first line that matches of what a container printed since then (seconds of 1970), shortened."""
+def log_line(stack: Sandbox, service: str, pattern: str, since: float = 0.0) -> str:
+    """Return the first matching line of a container's log since a Unix time, shortened; "" if there is none."""
     try:
         printed = stack.container(service).logs(since=int(since) or None).decode(errors="replace")
     except docker.errors.NotFound:
@@ -65,7 +70,7 @@ def said(stack: Sandbox, service: str, pattern: str, since: float = 0.0) -> str:
 
 
 def restarts(stack: Sandbox) -> dict[str, int]:
-    """Return how often the engine restarted each of the stack's containers."""
+    """Return how many times the engine restarted each container of the stack."""
     prefix = f"observability-{stack.name}-"
     return {
         str(container.name).removeprefix(prefix): int(container.attrs["RestartCount"])
@@ -74,6 +79,6 @@ def restarts(stack: Sandbox) -> dict[str, int]:
 
 
 def settle(stack: Sandbox) -> None:
-    """Bring a stack up, and let it see itself."""
+    """Bring a stack up and wait until it has been scraped and evaluated."""
     stack.up()
     time.sleep(SETTLE_SECONDS)

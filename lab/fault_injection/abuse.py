@@ -1,7 +1,7 @@
-"""Thousands of bad requests to every published port: nobody is let in, nothing dies, and memory stays in its limits.
+"""Thousands of bad requests to every published port: no access, no crash, and memory stays within its limits.
 
-Oversized, malformed, with wrong credentials, up and out of every directory, by methods that nobody knows, as small
-archives that unpack to gigabytes, and so slow that they never end. Bounded: COUNT requests, WORKERS at once, loopback.
+The requests are oversized, malformed or slow, carry wrong credentials, traverse directories, use unknown methods, or
+are small archives that unpack to gigabytes. Bounded: COUNT requests, WORKERS at a time, loopback only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from observability.settings.parts import PORTS as PUBLISHED
 COUNT: Final = 10_000
 WORKERS: Final = 16
 SLOW: Final = 40
-"""Connections to each port that send a letter now and then."""
+"""Connections to each port that send one header per second and never finish."""
 SLOW_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 10.0
 _READ_BYTES: Final = 65_536
@@ -42,10 +42,10 @@ _MEBIBYTE: Final = 1024 * 1024
 _LARGE: Final = 24 * _MEBIBYTE
 _BOMB_MEBIBYTES: Final = 2_000
 _RARE: Final = 50
-"""One in so many is a large one, or an archive."""
+"""One request in this many is oversized or an archive."""
 FORGED: Final = b"\x93\xa1a\xdd\x7f\xff\xff\xff"
-"""A fluentd forward that says it has two billion entries. The collector 0.152 makes room for all of them at once, and
-has no setting against it: whoever reaches `containerLogs`, which is this host alone, can kill it with a few."""
+"""A fluentd forward message that announces two billion entries. Collector 0.152 allocates memory for all of them at
+once and has no setting against it. A few messages kill it; only this host can reach `containerLogs`."""
 FORGERIES: Final = 50
 _JSON: Final = {"Content-Type": "application/json"}
 _BACK_SECONDS: Final = 60.0
@@ -53,7 +53,7 @@ _LOCKED_SECONDS: Final = 400.0
 
 PORTS: Final = tuple(name for name, port in PUBLISHED.items() if name not in DEMO_PORTS and not port.requires)
 SECRETS: Final = (b"root:x:0", b"[security]", b"admin_password", b"SECRET", b"PRIVATE KEY", b"scrape_configs:")
-"""No answer has any of these: a password file, configurations, keys."""
+"""Content that no answer may contain: a password file, configurations, keys."""
 
 INTAKES: Final[dict[str, tuple[str, ...]]] = {
     "grafana": ("/api/ds/query", "/login", "/api/dashboards/db", "/api/live/push/x"),
@@ -65,13 +65,13 @@ INTAKES: Final[dict[str, tuple[str, ...]]] = {
     "collector": ("/",),
     "containerLogs": ("/",),
 }
-"""Where each takes something in."""
+"""Paths of each port that accept data."""
 PROTECTED: Final = (
     "/api/user", "/api/search", "/api/admin/settings", "/api/datasources", "/api/org/users", "/metrics",
     "/api/datasources/proxy/uid/prometheus/api/v1/query?query=up", "/api/v1/provisioning/alert-rules",
     "/api/frontend/settings/", "/api/snapshots", "/api/admin/users", "/api/serviceaccounts/search",
 )  # fmt: skip
-"""What of Grafana needs credentials."""
+"""Paths of Grafana that need credentials."""
 CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "prometheus": (
         "/-/quit",
@@ -80,8 +80,8 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
         "/api/v1/admin/tsdb/snapshot",
     ),
 }
-"""What would change or stop a service, and is off: asked by POST."""
-OUTWARD: Final = (
+"""Paths that would change or stop a service and are disabled. They are requested with POST."""
+TRAVERSALS: Final = (
     "/../../../../etc/passwd", "/..%2f..%2f..%2f..%2fetc%2fpasswd", "/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
     "/public/../../../../../etc/passwd", "/public/plugins/alertlist/../../../../../../../../etc/passwd",
     "/static/..%252f..%252fetc/passwd", "/..\\..\\..\\etc\\passwd", "//etc/passwd", "/graph/../../../run/observability",
@@ -91,7 +91,7 @@ OUTWARD: Final = (
 
 @dataclass(frozen=True)
 class Bad:
-    """One bad request: `kind` says what is wrong with it; `refuse` that an answer of 2xx would be a hole."""
+    """One bad request. `kind` names what is wrong with it; with `refuse`, an answer of 2xx is a vulnerability."""
 
     port: str
     kind: str
@@ -101,10 +101,10 @@ class Bad:
 
 @dataclass
 class Answers:
-    """What came back, by port: how many of each class (`2xx`, …, `none`), and what should not have."""
+    """Answers by port: how many of each class (`2xx`, …, `none`), and answers that are vulnerabilities."""
 
     by_port: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in PORTS})
-    holes: list[str] = field(default_factory=list)
+    vulnerabilities: list[str] = field(default_factory=list)
 
     def take(self, bad: Bad, answer: bytes) -> None:
         """Count one answer."""
@@ -112,7 +112,7 @@ class Answers:
         status = head[9:12].decode(errors="replace") if head.startswith(b"HTTP/1.") else ""
         self.by_port[bad.port][f"{status[0]}xx" if status.isdecimal() else "other" if answer else "none"] += 1
         if (bad.refuse and status.startswith("2")) or any(secret in answer for secret in SECRETS):
-            self.holes.append(f"{bad.port}: {bad.kind}: {bad.payload[:60]!r} was answered {answer[:60]!r}")
+            self.vulnerabilities.append(f"{bad.port}: {bad.kind}: {bad.payload[:60]!r} was answered {answer[:60]!r}")
 
 
 def http(
@@ -123,18 +123,18 @@ def http(
     body: bytes = b"",
     length: int | None = None,
 ) -> bytes:
-    """Return an HTTP/1.1 request as bytes, as wrong as asked for."""
-    given = {"Host": "127.0.0.1", "Connection": "close", **headers}
+    """Return an HTTP/1.1 request as bytes. Nothing is checked or completed."""
+    all_headers = {"Host": "127.0.0.1", "Connection": "close", **headers}
     if body or length is not None:
-        given["Content-Length"] = str(len(body) if length is None else length)
-    lines = "".join(f"{key}: {value}\r\n" for key, value in given.items())
+        all_headers["Content-Length"] = str(len(body) if length is None else length)
+    lines = "".join(f"{key}: {value}\r\n" for key, value in all_headers.items())
     return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode(errors="surrogateescape") + body
 
 
 def bad_requests(port: str, seed: int = 0) -> Iterator[Bad]:
-    """Yield bad requests to a port for ever, the same ones for the same seed."""
+    """Yield an endless series of bad requests to a port, repeatable by its seed."""
     chance = random.Random(f"{port}{seed}")  # noqa: S311 - a repeatable variety, no secret
-    makers = [_malformed, _methods, _outward, _bodies, _binary]
+    makers = [_malformed, _methods, _traversal, _bodies, _binary]
     if port == "grafana":
         makers += [_credentials, _credentials]
     for number in itertools.count():
@@ -155,7 +155,7 @@ def _malformed(port: str, chance: random.Random) -> Iterator[Bad]:
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + noise,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x04\x00\x00\x00\x00\x00",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + noise,  # a handshake of TLS
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + noise,  # a TLS handshake
     )))  # fmt: skip
 
 
@@ -166,8 +166,8 @@ def _methods(port: str, chance: random.Random) -> Iterator[Bad]:
         yield Bad(port, "closed", http(chance.choice(CLOSED[port]), method="POST", length=0), refuse=True)
 
 
-def _outward(port: str, chance: random.Random) -> Iterator[Bad]:
-    yield Bad(port, "outward", http(chance.choice(OUTWARD)))
+def _traversal(port: str, chance: random.Random) -> Iterator[Bad]:
+    yield Bad(port, "traversal", http(chance.choice(TRAVERSALS)))
 
 
 def _bodies(port: str, chance: random.Random) -> Iterator[Bad]:
@@ -189,20 +189,22 @@ def _bodies(port: str, chance: random.Random) -> Iterator[Bad]:
 
 
 def _binary(port: str, chance: random.Random) -> Iterator[Bad]:
-    noise = b"\x0a\xff\xff\xff\xff\x0f" + chance.randbytes(chance.randint(1, 2048))  # a field of 4 GiB, it says
+    noise = b"\x0a\xff\xff\xff\xff\x0f" + chance.randbytes(chance.randint(1, 2048))  # announces a field of 4 GiB
     path = chance.choice(INTAKES[port])
-    given = {
+    binary_headers = {
         "Content_Type": "application/x-protobuf",
         "Content_Encoding": chance.choice(("", "snappy", "gzip", "zstd")),
     }
-    yield Bad(port, "protobuf", http(path, given, method="POST", body=noise), refuse=port in {"otlpHttp", "loki"})
+    yield Bad(
+        port, "protobuf", http(path, binary_headers, method="POST", body=noise), refuse=port in {"otlpHttp", "loki"}
+    )
     yield Bad(port, "message", chance.choice((
-        b"\xdd\xff\xff\xff\xff" + noise,  # MessagePack: an array of 4 billion
-        b"\xdb\xff\xff\xff\xff" + noise,  # a text of 4 GiB
-        b"\xc6\xff\xff\xff\xff" + noise,  # as many bytes
-        b"\x91" * 50_000,  # an array in an array in …
-        b"\x93\xa1a\xdd\x00\x00\xff\xff" + noise,  # a forward of 65,535 entries; FORGED says more
-        b"\x94\xa1a\x01\x81\xa1b\xdf\xff\xff\xff\xff" + noise,  # an entry of four billion fields
+        b"\xdd\xff\xff\xff\xff" + noise,  # MessagePack: announces an array of 4 billion
+        b"\xdb\xff\xff\xff\xff" + noise,  # a string of 4 GiB
+        b"\xc6\xff\xff\xff\xff" + noise,  # binary data of 4 GiB
+        b"\x91" * 50_000,  # deeply nested arrays
+        b"\x93\xa1a\xdd\x00\x00\xff\xff" + noise,  # a forward message of 65,535 entries; FORGED announces more
+        b"\x94\xa1a\x01\x81\xa1b\xdf\xff\xff\xff\xff" + noise,  # an entry of 4 billion fields
     )))  # fmt: skip
 
 
@@ -235,7 +237,7 @@ def _large(port: str, number: int) -> Iterator[Bad]:
 
 @cache
 def _archive() -> bytes:
-    """Return what unpacks to _BOMB_MEBIBYTES."""
+    """Return a gzip archive that unpacks to _BOMB_MEBIBYTES."""
     packing = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
     return b"".join(packing.compress(b" " * _MEBIBYTE) for _ in range(_BOMB_MEBIBYTES)) + packing.flush()
 
@@ -260,7 +262,7 @@ async def _send(port: int, bad: Bad) -> bytes:
 
 
 async def _slowly(port: int) -> None:
-    """Hold a connection open with a request that never ends."""
+    """Keep a connection open with a request that never ends."""
     until_ = time.monotonic() + SLOW_SECONDS
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -274,7 +276,7 @@ async def _slowly(port: int) -> None:
         return
 
 
-async def _storm(stack: Sandbox, count: int) -> Answers:
+async def _send_all(stack: Sandbox, count: int) -> Answers:
     answers = Answers()
     sources = [bad_requests(port) for port in PORTS]
     everything = itertools.islice((bad for row in zip(*sources, strict=True) for bad in row), count)
@@ -290,17 +292,17 @@ async def _storm(stack: Sandbox, count: int) -> Answers:
     return answers
 
 
-def storm(stack: Sandbox, count: int) -> Answers:
-    """Send `count` bad requests, spread over all published ports, beside the slow ones; return what came back."""
-    return asyncio.run(_storm(stack, count))
+def send_all(stack: Sandbox, count: int) -> Answers:
+    """Send `count` bad requests over all published ports, together with the slow ones; return the answers."""
+    return asyncio.run(_send_all(stack, count))
 
 
 def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
-    """Send them all, then lock the administrator out as anybody can, and wait until they are let in again."""
+    """Send all requests, then lock out the administrator with wrong passwords and wait until login works again."""
     settle(stack)
     before, began = restarts(stack), time.monotonic()
     with watched(stack) as alarms, measured(stack) as uses:
-        answers = storm(stack, COUNT)
+        answers = send_all(stack, COUNT)
         took = time.monotonic() - began
         say(f"  {COUNT:,} in {took:.0f} s")
     died = {name: count - before[name] for name, count in restarts(stack).items() if count != before[name]}
@@ -309,43 +311,43 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
     table(
         f"{COUNT:,} bad requests, {SLOW} slow connections to each port",
         ("port", *classes),
-        [(port, *(f"{found[name]:,}" for name in classes)) for port, found in answers.by_port.items()],
+        [(port, *(f"{counts[name]:,}" for name in classes)) for port, counts in answers.by_port.items()],
     )
     table(
         "memory, at most",
         ("container", "MiB", "limit"),
         [(name, f"{use.memory:.0f}", f"{use.limit_memory:.0f}") for name, use in uses.items()],
     )
-    for hole in answers.holes[:20]:
-        say(hole)
+    for vulnerability in answers.vulnerabilities[:20]:
+        say(vulnerability)
     locked = _locked(stack)
     most = max(uses, key=lambda name: uses[name].memory / (uses[name].limit_memory or 1))
     return Outcome(
         f"{COUNT:,} bad requests over {len(PORTS)} ports in {took:.0f} s",
-        f"died: {died or 'nothing'}; let in: {len(answers.holes) or 'nobody'}; most memory: {most}"
+        f"died: {died or 'nothing'}; let through: {len(answers.vulnerabilities) or 'none'}; most memory: {most}"
         f" {uses[most].memory:.0f} of {uses[most].limit_memory:.0f} MiB",
-        f"healthy all along; the administrator, locked out by wrong passwords, is let in after {locked:.0f} s",
-        alarms.told() or "no alert",
+        f"healthy throughout; after wrong passwords the administrator can log in after {locked:.0f} s",
+        alarms.summary() or "no alert",
         missed(
             {
                 "nothing dies": not died,
                 "memory stays below its limit": all(u.memory < u.limit_memory for u in uses.values()),
-                "nobody is let in": not answers.holes,
-                "all are healthy afterwards": serving <= ANSWER_SECONDS,
-                "the administrator is let in again": locked <= _LOCKED_SECONDS,
+                "no request gets access": not answers.vulnerabilities,
+                "every service is healthy afterwards": serving <= ANSWER_SECONDS,
+                "the administrator can log in again": locked <= _LOCKED_SECONDS,
             }
         ),
     )
 
 
 async def _forge(port: int) -> None:
-    """Send FORGED often, with something that is no line after it."""
+    """Send FORGED several times, each followed by bytes that are no entry."""
     bad = Bad("containerLogs", "message", FORGED + b"\xff" * 1_000)
     await asyncio.gather(*(_send(port, bad) for _ in range(FORGERIES)))
 
 
 def forged(stack: Sandbox, _after: ExitStack) -> Outcome:
-    """Send the one message that the collector has no defence against, under light load."""
+    """Send the message that the collector cannot defend against, under light load."""
     settle(stack)
     with watched(stack) as alarms, load_generator.counted(stack, RATE) as counted:
         time.sleep(AROUND_SECONDS)
@@ -355,25 +357,25 @@ def forged(stack: Sandbox, _after: ExitStack) -> Outcome:
         well = until(lambda: stack.serves("collector"), _BACK_SECONDS)
         time.sleep(AROUND_SECONDS)
     return Outcome(
-        f"{FORGERIES} messages to the port for containers' output that say two billion lines follow",
+        f"{FORGERIES} messages to the port for container logs that announce two billion lines",
         f"{counted}",
-        f"the collector {'dies of it, and serves again' if died else 'lives, and serves'} after {after(well)}",
-        alarms.told() or "no alert",
-        missed({"it comes back by itself": well <= _BACK_SECONDS, "what was acknowledged is there": counted.whole}),
+        f"the collector {'dies, and serves again' if died else 'survives, and serves'} after {after(well)}",
+        alarms.summary() or "no alert",
+        missed({"it recovers without help": well <= _BACK_SECONDS, "acknowledged data is stored": counted.whole}),
     )
 
 
 def _locked(stack: Sandbox) -> float:
-    """Try wrong passwords as the administrator; return after how many seconds the right one opens again."""
+    """Try wrong passwords as the administrator; return the seconds until the right one is accepted again."""
     path = http("/api/user", {"Authorization": f"Basic {base64.b64encode(b'admin:wrong').decode()}"})
     port = DEFAULT_PORTS["grafana"] + stack.offset
     for _ in range(10):
         asyncio.run(_send(port, Bad("grafana", "credentials", path)))
 
-    def opens() -> bool:
+    def accepted() -> bool:
         try:
             return bool(stack.grafana().request("GET", "/api/user"))
         except GrafanaError:
             return False
 
-    return until(opens, _LOCKED_SECONDS, every=2)
+    return until(accepted, _LOCKED_SECONDS, every=2)

@@ -1,4 +1,4 @@
-"""Which alerts fire while something is broken, as somebody who looks at Grafana all the time would see it."""
+"""Records which alerts fire during a fault, by polling Grafana."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Alarm:
 
 @dataclass
 class Alarms:
-    """What fired, by title; the dead man's switch left out."""
+    """Alerts that fired, by title, without the watchdog."""
 
     fired: dict[str, Alarm] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     @property
     def pages(self) -> dict[str, Alarm]:
-        """Those that wake somebody."""
+        """Return the alerts of severity page."""
         return {title: alarm for title, alarm in self.fired.items() if alarm.severity == "page"}
 
-    def told(self, since: float = 0.0) -> str:
-        """Return each alert, and after how many seconds it fired; `since` is on the clock of `began`."""
+    def summary(self, since: float = 0.0) -> str:
+        """Describe each alert and when it fired, in seconds after `since` (on the clock of `began`)."""
         return "; ".join(
             f"{alarm.severity} '{title}' after {after(alarm.began - since)}"
-            + ("" if alarm.ended == float("inf") else f", over after {after(alarm.ended - since)}")
+            + ("" if alarm.ended == float("inf") else f", resolved after {after(alarm.ended - since)}")
             for title, alarm in self.fired.items()
         )
 
@@ -50,8 +50,8 @@ class Alarms:
         """Return the seconds since the watch began."""
         return time.monotonic() - self.began
 
-    def look(self, api: GrafanaApi) -> None:
-        """Ask Grafana once; it may be what is broken."""
+    def poll(self, api: GrafanaApi) -> None:
+        """Poll Grafana once. An error is ignored: Grafana may be what the fault affects."""
         try:
             answer = api.request("GET", _RULES)
         except GrafanaError:
@@ -68,12 +68,12 @@ class Alarms:
 
 @contextmanager
 def watched(stack: Sandbox) -> Iterator[Alarms]:
-    """Watch the alerts until the end."""
+    """Record alerts until the block ends."""
     alarms, api, over = Alarms(), stack.grafana(), threading.Event()
 
     def watch() -> None:
         while not over.wait(_EVERY_SECONDS):
-            alarms.look(api)
+            alarms.poll(api)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

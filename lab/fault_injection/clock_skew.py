@@ -1,7 +1,7 @@
-"""Applications whose clocks are wrong: five minutes behind, five minutes ahead, beside one that is right.
+"""Applications with wrong clocks: one five minutes behind, one five minutes ahead, one correct.
 
-The host's clock stays: each application's own times are moved. All three push the same, a request counter with one
-failure in ten, a trace and a line, for longer than the shortest window of the SLOs.
+The host's clock is not changed: the timestamps of each application are shifted. All three push the same data, a request
+counter with one failure in ten, a trace and a log line, for longer than the shortest SLO window.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ OFF_SECONDS: Final = 300.0
 SECONDS: Final = 900.0
 EVERY_SECONDS: Final = 5.0
 CLOCKS: Final = {"behind": -OFF_SECONDS, "right": 0.0, "ahead": OFF_SECONDS}
-SEEN: Final = ("right", "ahead")
+MEASURED: Final = ("right", "ahead")
 _GOOD, _BAD = 9, 1
-"""Requests each time."""
+"""Requests in each push."""
 _SHARE: Final = _GOOD / (_GOOD + _BAD)
 _TOLERANCE: Final = 0.01
 
 Json = dict[str, Any]
 
 
-def moved(item: Json, seconds: float) -> Json:
-    """Return `item`, and all in it, with every time of it moved."""
+def shifted(item: Json, seconds: float) -> Json:
+    """Return a copy of `item` with every timestamp in it shifted."""
 
     def walk(value: Any) -> Any:  # noqa: ANN401 - JSON
         if isinstance(value, dict):
@@ -43,15 +43,15 @@ def moved(item: Json, seconds: float) -> Json:
             }  # fmt: skip
         return [walk(part) for part in value] if isinstance(value, list) else value
 
-    found: Json = walk(item)
-    return found
+    result: Json = walk(item)
+    return result
 
 
 def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
-    """Push for SECONDS, then count, and hold the SLOs of all three against what was sent."""
+    """Push for SECONDS, then count, and compare the SLOs of all three with what was sent."""
     stack.configure(services=[{"name": name, "otlp": True} for name in CLOCKS])
     stack.up()
-    endpoint, where = stack.url("otlpHttp"), Backends.of(stack)
+    endpoint, backends = stack.url("otlpHttp"), Backends.of(stack)
     began, times = time.time(), 0
     traces: dict[str, list[str]] = {name: [] for name in CLOCKS}
     with watched(stack) as alarms:
@@ -65,37 +65,44 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
                     ("records", otlp.record(f"request {times}", trace)),
                     ("metrics", _requests(times, began)),
                 ):
-                    otlp.push(endpoint, what, {name: [moved(item, off)]})
+                    otlp.push(endpoint, what, {name: [shifted(item, off)]})
             time.sleep(max(0.0, began + times * EVERY_SECONDS - time.time()))
         time.sleep(2 * EVERY_SECONDS)
-        ratios = {name: _ratio(where, name) for name in CLOCKS}
+        ratios = {name: _ratio(backends, name) for name in CLOCKS}
     say(f"  {times} pushes each; availability of the last 5 minutes: {ratios}")
     lost = {
         name: {
-            "traces": times - where.found(traces[name]),
-            "lines": times - where.written(name, "1h", at=time.time() + 2 * OFF_SECONDS),
-            "points": times - int(where.value(_points(name), at=time.time() + 2 * OFF_SECONDS)),
+            "traces": times - backends.found(traces[name]),
+            "lines": times - backends.written(name, "1h", at=time.time() + 2 * OFF_SECONDS),
+            "points": times - int(backends.value(_points(name), at=time.time() + 2 * OFF_SECONDS)),
         }
         for name in CLOCKS
     }
-    known = {name: where.value(_known(name)) for name in CLOCKS}
-    gone = {title: alarm for title, alarm in alarms.pages.items() if "gone" in title}
+    recorded_seconds = {name: backends.value(_recorded_seconds(name)) for name in CLOCKS}
+    gone_alerts = {title: alarm for title, alarm in alarms.pages.items() if "gone" in title}
     return Outcome(
         f"applications {OFF_SECONDS:.0f} s behind and ahead, for {SECONDS:.0f} s",
         "; ".join(
             f"{name}: {', '.join(f'{n} of {times} {what}' for what, n in of.items())}" for name, of in lost.items()
         ),
-        ", ".join(f"{name}: availability {ratios[name]:.3f}, known for {after(known[name])}" for name in CLOCKS),
-        alarms.told() or "no alert",
+        ", ".join(
+            f"{name}: availability {ratios[name]:.3f}, recorded for {after(recorded_seconds[name])}" for name in CLOCKS
+        ),
+        alarms.summary() or "no alert",
         missed(
             {
-                "everything pushed is kept": not any(n for of in lost.values() for n in of.values()),
-                **{f"the SLO of the one {name} is right": abs(ratios[name] - _SHARE) < _TOLERANCE for name in SEEN},
-                # A range ends now, and Prometheus looks back 5 minutes: what is older is kept, and seen by no alert.
-                "somebody is told that nothing is seen of the one behind": [t for t in gone if t.startswith("behind")],
-                "who is right is not called gone": not [t for t in gone if t.startswith("right")],
-                "who is ahead is not called gone for longer than that": all(
-                    alarm.ended - alarm.began <= OFF_SECONDS for t, alarm in gone.items() if t.startswith("ahead")
+                "everything pushed is stored": not any(n for of in lost.values() for n in of.values()),
+                **{
+                    f"the SLO with the clock {name} is correct": abs(ratios[name] - _SHARE) < _TOLERANCE
+                    for name in MEASURED
+                },
+                # A range query ends now and looks back 5 minutes: older samples are stored, and no alert sees them.
+                "an alert says that the one behind sends nothing": [t for t in gone_alerts if t.startswith("behind")],
+                "no alert says that the correct one is gone": not [t for t in gone_alerts if t.startswith("right")],
+                "an alert that the one ahead is gone lasts no longer than the offset": all(
+                    alarm.ended - alarm.began <= OFF_SECONDS
+                    for t, alarm in gone_alerts.items()
+                    if t.startswith("ahead")
                 ),
             }
         ),
@@ -103,7 +110,7 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
 
 
 def _requests(times: int, began: float) -> Json:
-    """What OpenTelemetry's instrumentation exports of the requests so far."""
+    """Return the histogram that OpenTelemetry's instrumentation exports for the requests so far."""
     points = [
         {
             "timeUnixNano": str(time.time_ns()),
@@ -124,12 +131,12 @@ def _requests(times: int, began: float) -> Json:
     return {"name": "http.server.request.duration", "unit": "s", "histogram": histogram}
 
 
-def _ratio(where: Backends, name: str) -> float:
-    return where.value(f'slo:availability:ratio_rate5m{{service="{name}"}}')
+def _ratio(backends: Backends, name: str) -> float:
+    return backends.value(f'slo:availability:ratio_rate5m{{service="{name}"}}')
 
 
-def _known(name: str) -> str:
-    """For how many seconds the SLO was recorded: one evaluation a minute."""
+def _recorded_seconds(name: str) -> str:
+    """Return the query for how many seconds the SLO was recorded: one evaluation a minute."""
     return f'60 * count_over_time({series.SLO_REQUESTS}{{service="{name}", slo="{series.SLO_AVAILABILITY}"}}[1h])'
 
 

@@ -1,7 +1,7 @@
-"""A full disk under one service's data, and room on it again.
+"""A service's data disk fills up and is freed again.
 
-The disk is a file system of its own in a sparse file, handed to Docker as the service's data volume before `up` makes
-one (the program takes a data volume as it is). Filling it is one `fallocate`, which takes no room on the real disk.
+The disk is a file system in a sparse file. Docker gets it as the service's data volume before `up` creates one (the
+program uses an existing data volume). One `fallocate` fills it without using space on the real disk.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from cli.console import say
 from cli.waiting import until
 from components.grafana_api import GrafanaError
 from lab import load_generator
-from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, Scenario, after, missed, restarts, said, settle
+from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, Scenario, after, log_line, missed, restarts, settle
 from lab.fault_injection.alarms import watched
 from lab.load_generator import Backends
 from lab.sandbox import Sandbox
 from observability import topology
 
 DISK_BYTES: Final = 4 * 1024**3
-"""More than the stack's alert wants to be free."""
+"""More than the free space below which the stack's alert fires."""
 FULL_SECONDS: Final = 300.0
-"""How long the disk stays full: the time after which somebody has to have been told."""
+"""How long the disk stays full. An alert has to fire within this time."""
 BACK_SECONDS: Final = 300.0
 OWNERS: Final = {part.name: part.user for part in topology.STORES}
-"""Whose data it is, by the service's user."""
+"""The user (uid:gid) that owns each service's data."""
 _FILLING: Final = "filled-by-make-faults"
 _CHUNK: Final = b"\0" * 4096
 _POINTS_AROUND: Final = 3
-"""Points more that may be lost: between two looks."""
+"""Additional points that may be lost between two samples."""
 _FULL: Final = r"(?i)no space left|disk is full|disk full|ENOSPC|SIGBUS|throttl"
 
 
@@ -48,7 +48,7 @@ class SmallDisk:
 
     @classmethod
     def make(cls, folder: Path, owner: str, after_: ExitStack) -> SmallDisk:
-        """Make and mount one whose root belongs to `owner` (uid:gid); it goes when the stack is gone."""
+        """Create and mount one owned by `owner` (uid:gid); it is removed after the stack."""
         image, path = folder / "disk.img", folder / "disk"
         path.mkdir()
         with image.open("wb") as file:
@@ -60,17 +60,17 @@ class SmallDisk:
         return cls(path)
 
     def fill(self) -> None:
-        """Leave no room at all."""
+        """Use all free space."""
         with (self.path / _FILLING).open("ab", buffering=0) as file, contextlib.suppress(OSError):
-            found = os.statvfs(self.path)
-            if free := found.f_bavail * found.f_frsize:
+            statistics = os.statvfs(self.path)
+            if free := statistics.f_bavail * statistics.f_frsize:
                 with contextlib.suppress(OSError):
                     os.posix_fallocate(file.fileno(), file.tell(), free)
             while True:
                 file.write(_CHUNK)
 
     def clear(self) -> None:
-        """Make room again."""
+        """Free the space again."""
         (self.path / _FILLING).unlink()
 
 
@@ -99,50 +99,50 @@ def _fill(stack: Sandbox, service: str, disk: SmallDisk) -> Outcome:
         say(f"  {service}'s disk is full …")
         while alarms.now() - full < FULL_SECONDS:
             time.sleep(AROUND_SECONDS)
-            stored += takes(stack, service, time.time() - AROUND_SECONDS / 2)
-            disk.fill()  # what it deletes itself is no room
-        told = alarms.told(full)
+            stored += stores(stack, service, time.time() - AROUND_SECONDS / 2)
+            disk.fill()  # use the space that the service has freed itself
+        fired = alarms.summary(full)
         disk.clear()
         freed = time.time()
-        say(f"  there is room again; until now: {told or 'no alert'}")
-        well = until(lambda: stack.serves(service) and takes(stack, service, freed), BACK_SECONDS, every=1)
+        say(f"  space is free again; alerts until now: {fired or 'no alert'}")
+        well = until(lambda: stack.serves(service) and stores(stack, service, freed), BACK_SECONDS, every=1)
         time.sleep(AROUND_SECONDS)
     died = restarts(stack)[service] - before
     gap = Backends.of(stack).longest_gap(service, began)
     return Outcome(
         f"{service}'s disk full for {FULL_SECONDS:.0f} s",
         f"{counted}; {gap:.0f} s of its own metrics",
-        f"{after(well)} after there was room, by itself" + (f", {died} restarts" if died else ""),
-        f"{told or 'no alert'}; log: {said(stack, service, _FULL, began) or 'nothing'};"
-        f" stored meanwhile: {'some' if stored else 'nothing'}",
+        f"{after(well)} after space was free, without help" + (f", {died} restarts" if died else ""),
+        f"{fired or 'no alert'}; log: {log_line(stack, service, _FULL, began) or 'nothing'};"
+        f" stored in the meantime: {'some' if stored else 'nothing'}",
         missed(
             {
-                "it comes back by itself": well <= BACK_SECONDS,
+                "it recovers without help": well <= BACK_SECONDS,
                 **_kept(service, counted.lost),
-                "somebody is told while it is full": told,
+                "an alert fires while it is full": fired,
             }
         ),
     )
 
 
 def _kept(service: str, lost: Mapping[str, int]) -> dict[str, bool]:
-    """Return the promise about what was acknowledged.
+    """Return the requirement for acknowledged data.
 
     Prometheus cannot keep the whole of it: it answers 200 to OTLP whether or not it could write, in 3.16.0
-    (`ConsumeMetrics` of its write_otlp_handler.go returns before its `Commit`). So the collector lets go of metrics.
+    (`ConsumeMetrics` of its write_otlp_handler.go returns before its `Commit`). So the collector drops these metrics.
     """
     if service != "prometheus":
-        return {"what was acknowledged is there": not any(lost.values())}
+        return {"acknowledged data is stored": not any(lost.values())}
     pushed = FULL_SECONDS / load_generator.METRICS_SECONDS + _POINTS_AROUND
     others = {what: count for what, count in lost.items() if what != "points"}
     return {
-        "what was acknowledged is there, but metrics pushed while it was full": not any(others.values())
+        "acknowledged data is stored, except metrics pushed while the disk was full": not any(others.values())
         and lost.get("points", 0) <= pushed
     }
 
 
-def takes(stack: Sandbox, service: str, since: float) -> bool:
-    """Tell whether a service has stored something since then."""
+def stores(stack: Sandbox, service: str, since: float) -> bool:
+    """Return whether a service has stored something since a Unix time."""
     if service != "grafana":
         return Backends.of(stack).takes(service, since)
     try:

@@ -1,6 +1,6 @@
-"""The Docker engine itself killed (SIGKILL), and started again as it had been started.
+"""The Docker engine is killed (SIGKILL) and started again with the same command.
 
-Takes every container of the machine along, also those of others: played only when it is named.
+This stops every container on the machine, so the scenario runs only when it is named.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from cli.console import say
 from cli.errors import UserError
 from cli.waiting import until
 from lab import load_generator
-from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, after, missed, said, settle
+from lab.fault_injection import AROUND_SECONDS, RATE, Outcome, after, log_line, missed, settle
 from lab.fault_injection.alarms import watched
 from lab.load_generator import Backends
 from lab.sandbox import Sandbox
 from observability.settings import CONTAINERS, SERVICES
 
 DOWN_SECONDS: Final = 20.0
-"""Until somebody, or something, starts it again."""
+"""Seconds until the engine is started again."""
 _BACK_SECONDS: Final = 180.0
 _PID: Final = Path("/var/run/docker.pid")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine's process, and all that it takes to start it again."""
+    """The engine's process and what is needed to start it again."""
 
     process: psutil.Process
     command: tuple[str, ...]
@@ -43,11 +43,11 @@ class Engine:
     environment: dict[str, str]
     output: str
     supervised: bool
-    """Whether something else starts it again when it dies."""
+    """Whether a supervisor restarts it."""
 
     @classmethod
     def find(cls) -> Engine:
-        """Return the one of this machine; UserError without it."""
+        """Return the engine of this machine; UserError if there is none."""
         try:
             process = psutil.Process(int(_PID.read_text()))
             if process.name() != "dockerd":
@@ -57,12 +57,12 @@ class Engine:
                 tuple(process.cmdline()),
                 process.cwd(),
                 process.environ(),
-                # What it prints goes on where it went.
+                # Output continues in the same file.
                 str(Path(f"/proc/{process.pid}/fd/2").readlink()),
                 "docker.service" in Path(f"/proc/{process.pid}/cgroup").read_text(),
             )
         except (OSError, ValueError, psutil.Error) as error:
-            raise UserError(f"the Docker engine is not one that can be killed from here: {error}") from None
+            raise UserError(f"the Docker engine cannot be killed from here: {error}") from None
 
     def kill(self) -> None:
         """Kill it as the kernel would."""
@@ -70,7 +70,7 @@ class Engine:
         self.process.wait(timeout=30)
 
     def start(self) -> None:
-        """Start it again as it had been started; what supervises it has done so already."""
+        """Start it again with the same command, unless a supervisor does."""
         if self.supervised:
             return
         output = self.output if Path(self.output).is_file() else os.devnull
@@ -82,7 +82,7 @@ class Engine:
 
 
 def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
-    """Kill the engine under light load, look what a person sees, start it again, and count."""
+    """Kill the engine under light load, record what a person sees, start it again, and count what is lost."""
     engine = Engine.find()
     settle(stack)
     began = time.time()
@@ -107,13 +107,13 @@ def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
         f"kill -9 of the Docker engine, started again after {started - killed:.0f} s",
         f"{counted}; {max(gaps.values()):.0f} s of metrics; served without it: {', '.join(answered) or 'nothing'}",
         f"serves {after(serves)}, healthy {after(serves + healthy)} after its start",
-        f"`make up`: {sentence.splitlines()[0] if sentence else 'nothing'}; {alarms.told() or 'no alert'};"
-        f" log: {said(stack, 'collector', 'WAL|recover|queue', began) or 'nothing'}",
+        f"`make up`: {sentence.splitlines()[0] if sentence else 'nothing'}; {alarms.summary() or 'no alert'};"
+        f" log: {log_line(stack, 'collector', 'WAL|recover|queue', began) or 'nothing'}",
         missed(
             {
-                "the containers come back by themselves": max(serves, healthy) <= _BACK_SECONDS,
-                "what was acknowledged is there": counted.whole,
-                "metrics are missing for no longer than it was away": max(gaps.values()) <= down + 2 * AROUND_SECONDS,
+                "the containers recover without help": max(serves, healthy) <= _BACK_SECONDS,
+                "acknowledged data is stored": counted.whole,
+                "metrics are missing only while it was down": max(gaps.values()) <= down + 2 * AROUND_SECONDS,
                 "`make up` says what is wrong": "Docker does not answer" in sentence,
             }
         ),

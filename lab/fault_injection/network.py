@@ -1,7 +1,7 @@
-"""The network between Grafana and a data source, cut for a minute while alerts are evaluated.
+"""The network between Grafana and a data source is interrupted for a minute while alerts are evaluated.
 
-Two cuts: packets between the two vanish (what a broken switch does; only those two notice), and the data source's
-container loses its network (what a slip of the hand does; everybody notices).
+Two kinds: packets between the two are dropped (only those two are affected), or the data source's container is
+disconnected from its network (everything that uses it is affected).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from lab.sandbox import Sandbox
 CUT_SECONDS: Final = 60.0
 _BACK_SECONDS: Final = 180.0
 _LOUD_SECONDS: Final = 120.0
-"""Of looking on after the repair: what is pending may still fire."""
+"""Seconds of observation after the repair: a pending alert may still fire."""
 _OURS: Final = "Grafana cannot query {}"
 
 Cut = Callable[[Sandbox, str], AbstractContextManager[None]]
 
 
 @contextmanager
-def _vanishing(stack: Sandbox, datasource: str) -> Iterator[None]:
+def _packet_loss(stack: Sandbox, datasource: str) -> Iterator[None]:
     """Drop every packet between Grafana and the data source."""
 
     def filter_(command: str) -> None:
@@ -51,8 +51,8 @@ def _vanishing(stack: Sandbox, datasource: str) -> Iterator[None]:
 
 
 @contextmanager
-def _unplugged(stack: Sandbox, datasource: str) -> Iterator[None]:
-    """Take the data source's container off the stack's network, and put it back under the same name."""
+def _disconnected(stack: Sandbox, datasource: str) -> Iterator[None]:
+    """Disconnect the data source's container from the stack's network, then connect it under the same names."""
     container = stack.container(datasource)
     ((name, before),) = container.attrs["NetworkSettings"]["Networks"].items()
     network = stack.docker.networks.get(name)
@@ -65,8 +65,8 @@ def _unplugged(stack: Sandbox, datasource: str) -> Iterator[None]:
 
 
 _CUTS: Final[dict[str, tuple[str, Cut]]] = {
-    "network": ("packets between grafana and {} vanish for {:.0f} s", _vanishing),
-    "unplugged": ("{} off the stack's network for {:.0f} s", _unplugged),
+    "network": ("packets between grafana and {} are dropped for {:.0f} s", _packet_loss),
+    "disconnected": ("{} disconnected from the stack's network for {:.0f} s", _disconnected),
 }
 
 
@@ -80,7 +80,7 @@ def of(kind: str, datasource: str) -> Scenario:
             time.sleep(AROUND_SECONDS)
             began = alarms.now()
             with cut(stack, datasource):
-                say(f"  grafana and {datasource} are apart …")
+                say(f"  grafana cannot reach {datasource} …")
                 time.sleep(CUT_SECONDS)
                 answers = _answers(stack, datasource)
             back = until(lambda: _answers(stack, datasource), _BACK_SECONDS, every=0.5)
@@ -91,14 +91,14 @@ def of(kind: str, datasource: str) -> Scenario:
             title.format(datasource, CUT_SECONDS),
             f"{counted}",
             f"{after(back)} after the repair, for Grafana; {after(published)} from outside",
-            alarms.told(began) or "no alert",
+            alarms.summary(began) or "no alert",
             missed(
                 {
-                    "they were apart": not answers,
-                    "it comes back by itself": back <= _BACK_SECONDS and published <= _BACK_SECONDS,
-                    "what was acknowledged is there": counted.whole,
-                    "nobody is told anything but that": not wrong,
-                    "what fired is over": all(alarm.ended < float("inf") for alarm in alarms.fired.values()),
+                    "the connection was interrupted": not answers,
+                    "it recovers without help": back <= _BACK_SECONDS and published <= _BACK_SECONDS,
+                    "acknowledged data is stored": counted.whole,
+                    "no other alert fires": not wrong,
+                    "every alert has resolved": all(alarm.ended < float("inf") for alarm in alarms.fired.values()),
                 }
             ),
         )

@@ -1,4 +1,4 @@
-"""Each of the stack's containers killed as the kernel would, under light load."""
+"""Each container of the stack is killed (SIGKILL) under light load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.stress import kill
 
 
 def of(service: str) -> Scenario:
-    """Return the scenario of this service."""
+    """Return the scenario for a service."""
 
     def scenario(stack: Sandbox, _after: ExitStack) -> Outcome:
         settle(stack)
@@ -21,8 +21,8 @@ def of(service: str) -> Scenario:
             f"kill -9 of {service}",
             f"{killed.counted}; {killed.gap:.0f} s of its own metrics",
             f"serves after {after(killed.serves)}, healthy after {after(killed.healthy)}",
-            alarms.told() or "no alert",
-            missed({"it comes back by itself": killed.back, "what was acknowledged is there": killed.counted.whole}),
+            alarms.summary() or "no alert",
+            missed({"it recovers without help": killed.back, "acknowledged data is stored": killed.counted.whole}),
         )
 
     return scenario

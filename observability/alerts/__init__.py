@@ -20,8 +20,8 @@ def groups(settings: Settings) -> tuple[AlertGroup, ...]:
         for service in (*watched(settings), *exporters(settings))
         for group in services.of_service(service, settings)
     )
-    found = (_adjusted(group, settings) for group in (*of_services, stack.group(settings), *own.groups(settings)))
-    return tuple(group for group in found if group.alerts)
+    adjusted = (_adjusted(group, settings) for group in (*of_services, stack.group(settings), *own.groups(settings)))
+    return tuple(group for group in adjusted if group.alerts)
 
 
 def _adjusted(group: AlertGroup, settings: Settings) -> AlertGroup:

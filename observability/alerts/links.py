@@ -23,7 +23,7 @@ RANGE_FROM: Final = "now-1h"
 RANGE_TO: Final = "now"
 
 
-def told(alert: Alert, settings: Settings) -> dict[str, str]:
+def alert_annotations(alert: Alert, settings: Settings) -> dict[str, str]:
     """Return everything that the alert tells besides its labels."""
     root = settings.root_url
     if isinstance(alert, OwnAlert):
@@ -68,14 +68,14 @@ def panel(alert: Alert, root: str) -> str:
         query = {"expr": next(iter(alert.queries.values())), "range": True, "instant": False}
         return explore.address(root, alert.datasource, query, start=RANGE_FROM)
     chosen = {f"var-{name}": value for name, value in alert.panel.variables.items()}
-    asked = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
-    return f"{root}d/{alert.panel.uid}?{urlencode(asked)}"
+    query = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{alert.panel.uid}?{urlencode(query)}"
 
 
 def page(service: str, root: str) -> str:
     """Return the address of the service's page: its signals, containers, traces, errors and neighbours."""
-    asked = {"var-service": service, "from": RANGE_FROM, "to": RANGE_TO}
-    return f"{root}d/{uids.SERVICE_DETAIL}?{urlencode(asked)}"
+    query = {"var-service": service, "from": RANGE_FROM, "to": RANGE_TO}
+    return f"{root}d/{uids.SERVICE_DETAIL}?{urlencode(query)}"
 
 
 def logs(service: str, root: str) -> str:

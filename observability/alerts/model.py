@@ -93,8 +93,8 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """What routes it, and whom it concerns."""
-        found = {"severity": self.severity, "service": self.service, "owner": self.owner, "kind": self.kind}
-        return found | ({"slo": self.slo} if self.slo else {})
+        labels = {"severity": self.severity, "service": self.service, "owner": self.owner, "kind": self.kind}
+        return labels | ({"slo": self.slo} if self.slo else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

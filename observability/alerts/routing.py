@@ -63,8 +63,13 @@ def channels(severity: Severity, settings: Settings) -> tuple[Channel, ...]:
 
 def contacts(settings: Settings) -> dict[Severity, tuple[Channel, ...]]:
     """Return the contact points there are, named after their severities, and what each sends by."""
-    found = {severity: channels(severity, settings) for severity in _CHANNELS}
-    return {severity: sent for severity, sent in found.items() if sent}
+    by_severity = {severity: channels(severity, settings) for severity in _CHANNELS}
+    return {severity: sent for severity, sent in by_severity.items() if sent}
+
+
+def contact_name(severity: Severity, settings: Settings) -> str:
+    """Return the name of a contact point: in a Grafana that others use too, one that says whose it is."""
+    return severity if settings.runs_stack else f"{settings.prefix}-{severity}"
 
 
 def routes(settings: Settings) -> tuple[Route, ...]:
@@ -73,10 +78,10 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     Where nobody is configured to hear of something it is muted for good; Grafana shows it all the same. Grafana's own
     default contact point will not do: it mails to a made-up address, and is gone once nothing names it.
     """
-    known = contacts(settings)
+    contact_points = contacts(settings)
 
     def to(severity: Severity | None, contact: Severity, wait: str, interval: str, repeat: str) -> Route:
-        if contact not in known:
+        if contact not in contact_points:
             return Route(severity, NOBODY, wait, interval, repeat, ALWAYS)
         quiet = QUIET_HOURS if contact == "ticket" and intervals(settings.ticket_quiet_hours) else ""
         return Route(severity, contact, wait, interval, repeat, quiet)
@@ -91,12 +96,12 @@ def routes(settings: Settings) -> tuple[Route, ...]:
 
 def intervals(quiet: QuietHours) -> tuple[Interval, ...]:
     """Return when tickets wait; an interval cannot cross midnight, so that one is two."""
-    found = []
+    result = []
     if quiet.start is not None and quiet.end is not None:
         spans = ((quiet.start, quiet.end),)
         if quiet.start > quiet.end:
             spans = ((quiet.start, "24:00"), *((("00:00", quiet.end),) if quiet.end > "00:00" else ()))
-        found += [Interval(start, end, timezone=quiet.timezone) for start, end in spans]
+        result += [Interval(start, end, timezone=quiet.timezone) for start, end in spans]
     if quiet.weekdays:
-        found.append(Interval(weekdays=quiet.weekdays, timezone=quiet.timezone))
-    return tuple(found)
+        result.append(Interval(weekdays=quiet.weekdays, timezone=quiet.timezone))
+    return tuple(result)

@@ -43,8 +43,8 @@ def of_service(service: WatchedService, settings: Settings) -> Iterator[AlertGro
         (f"slo-{service.name}", "page", evaluation_seconds(settings)),
         (f"slo-{service.name}-tickets", "ticket", TICKET_SECONDS),
     ):
-        if found := tuple(alert for alert in _alerts(service, settings) if alert.severity == severity):
-            yield AlertGroup(name, uids.FOLDER_ML_PLATFORM, every, found)
+        if alerts := tuple(alert for alert in _alerts(service, settings) if alert.severity == severity):
+            yield AlertGroup(name, uids.FOLDER_ML_PLATFORM, every, alerts)
 
 
 def evaluation_seconds(settings: Settings) -> int:

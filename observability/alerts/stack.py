@@ -7,6 +7,7 @@ container that dies before Prometheus has scraped it is a target that is down, n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dashboards import stack_queries
@@ -60,7 +61,13 @@ _STARTED: Final = 'process_start_time_seconds{job="prometheus"}'
 
 
 def group(settings: Settings) -> AlertGroup:
-    """Return every alert about the stack."""
+    """Return every alert about the stack; without containers, whether Grafana gets answers at all."""
+    if not settings.runs_stack:
+        seen = (
+            alert for alert in _blind(settings) if alert.kind == "watchdog" or "vector(1)" in alert.queries.values()
+        )
+        found = tuple(replace(alert, panel=PanelRef(uids.HOME, "services")) for alert in seen)
+        return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, found)
     alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_copy(settings), *_containers(settings))
     return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
 
@@ -196,8 +203,8 @@ def _full(settings: Settings) -> Iterator[Alert]:
         if name == "loki":  # whose own lines are refused then, and that is an alert
             continue
         # Grafana prints a query that failed: this one has the words in it.
-        said = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
-        lines = f"sum(count_over_time({said} [{_NO_ROOM_SINCE}]))"
+        selector = f'{{service_name="{name}"}} != "count_over_time" |~ "{_NO_ROOM}"'
+        lines = f"sum(count_over_time({selector} [{_NO_ROOM_SINCE}]))"
         yield Alert(
             kind="disk-full",
             title=f"{name}: no room on its disk",

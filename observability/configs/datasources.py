@@ -35,8 +35,8 @@ def lines_of_trace(trace: str) -> str:
 
     Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first.
     """
-    known = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
-    return f'{{service_name=~".+"}} | label_format trace_id=`{known}` | trace_id=~"0*{trace}"'
+    trace_id = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    return f'{{service_name=~".+"}} | label_format trace_id=`{trace_id}` | trace_id=~"0*{trace}"'
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ class DataSourceSpec:
 
 def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
     """Return Prometheus (the default), Loki and Jaeger, and the copy of the metrics, if it can be read."""
-    return (_prometheus(settings), _loki(), _jaeger(), *_long_term(settings))
+    own = (_prometheus(settings), _loki(settings), _jaeger(settings))
+    if not settings.runs_stack:
+        return tuple(replace(spec, endpoint=endpoints.reads(topology.part(spec.uid), settings)) for spec in own)
+    return (*own, *_long_term(settings))
 
 
 def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
@@ -85,7 +88,7 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_PROMETHEUS,
         topology.PROMETHEUS.title,
-        endpoints.reads(topology.PROMETHEUS).url,
+        endpoints.reads(topology.PROMETHEUS, settings).url,
         {
             "httpMethod": "POST",
             "timeInterval": settings.scrape_interval,
@@ -101,11 +104,11 @@ def _prometheus(settings: Settings) -> DataSourceSpec:
     )
 
 
-def _loki() -> DataSourceSpec:
+def _loki(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_LOKI,
         topology.LOKI.title,
-        endpoints.reads(topology.LOKI).url,
+        endpoints.reads(topology.LOKI, settings).url,
         {
             "maxLines": "1000",
             "manageAlerts": False,  # it has none, and the reading proxy refuses to list them
@@ -131,11 +134,11 @@ def _loki() -> DataSourceSpec:
     )
 
 
-def _jaeger() -> DataSourceSpec:
+def _jaeger(settings: Settings) -> DataSourceSpec:
     return DataSourceSpec(
         DATASOURCE_JAEGER,
         topology.JAEGER.title,
-        endpoints.reads(topology.JAEGER).url,
+        endpoints.reads(topology.JAEGER, settings).url,
         {
             "nodeGraph": {"enabled": True},
             "traceIdTimeParams": {"enabled": True},

@@ -94,10 +94,10 @@ def _health(settings: Settings) -> tuple[str, ...]:
 
 def files(settings: Settings) -> dict[str, str]:
     """Return Grafana's files by their path, none of them secret."""
-    found = {FILE: _ini(settings)}
+    result = {FILE: _ini(settings)}
     if settings.tls_certificate:
-        found[CERTIFICATE_FILE] = settings.tls_certificate
-    return found
+        result[CERTIFICATE_FILE] = settings.tls_certificate
+    return result
 
 
 def _ini(settings: Settings) -> str:

@@ -32,7 +32,7 @@ LEVELS: Final = {
 _BODY: Final = "log.body"
 _TEXT: Final = f"IsString({_BODY})"
 _HERE: Final = "log.attributes"
-_FOUND: Final = 'log.cache["found"]'
+_LEVEL: Final = 'log.cache["found"]'
 _JSON: Final = 'log.cache["json"]'
 
 _ESCAPE: Final = r"\x1b"
@@ -236,38 +236,38 @@ def _cleaned() -> list[str]:
 def _level() -> list[str]:
     """Return the statements that find a line's level: its status code, its field, its text, its stack trace."""
     statements = [
-        f'set({_FOUND}, "") where log.severity_number == SEVERITY_NUMBER_UNSPECIFIED',
-        f'set({_FOUND}, log.severity_text) where {_FOUND} == "" and log.severity_text != ""',
-        f'set(log.cache["access"], ExtractPatterns({_BODY}, {ottl.quoted(_ACCESS)})) where {_TEXT} and {_FOUND} == ""',
-        f'set({_FOUND}, "info") where log.cache["access"]["status"] != nil',
-        f'set({_FOUND}, "warn") where log.cache["access"]["status"] == "4"',
-        f'set({_FOUND}, "error") where log.cache["access"]["status"] == "5"',
+        f'set({_LEVEL}, "") where log.severity_number == SEVERITY_NUMBER_UNSPECIFIED',
+        f'set({_LEVEL}, log.severity_text) where {_LEVEL} == "" and log.severity_text != ""',
+        f'set(log.cache["access"], ExtractPatterns({_BODY}, {ottl.quoted(_ACCESS)})) where {_TEXT} and {_LEVEL} == ""',
+        f'set({_LEVEL}, "info") where log.cache["access"]["status"] != nil',
+        f'set({_LEVEL}, "warn") where log.cache["access"]["status"] == "4"',
+        f'set({_LEVEL}, "error") where log.cache["access"]["status"] == "5"',
     ]
     for key in _JSON_LEVELS:
         value = f'{_JSON}["{key}"]'
-        statements.append(f'set({_FOUND}, {value}) where {_FOUND} == "" and {value} != nil')
+        statements.append(f'set({_LEVEL}, {value}) where {_LEVEL} == "" and {value} != nil')
     nested = f'{_JSON}["log"]["level"]'
-    statements.append(f'set({_FOUND}, {nested}) where {_FOUND} == "" and {nested} != nil')
+    statements.append(f'set({_LEVEL}, {nested}) where {_LEVEL} == "" and {nested} != nil')
     # Numbers: syslog's 0 to 7, or pino's and bunyan's tens.
-    number = f"IsDouble({_FOUND})"
+    number = f"IsDouble({_LEVEL})"
     for least, level in ((0, "fatal"), (3, "error"), (4, "warn"), (5, "info"), (7, "debug"), (8, "trace"),
                          (20, "debug"), (30, "info"), (40, "warn"), (50, "error"), (60, "fatal")):  # fmt: skip
-        statements.append(f'set(log.cache["number"], "{level}") where {number} and {_FOUND} >= {least}')
-    statements.append(f'set({_FOUND}, log.cache["number"]) where {number}')
-    plain = f'{_TEXT} and {_FOUND} == "" and {_JSON} == nil'
-    statements.append(f'set({_FOUND}, "error") where {plain} and {ottl.matches(_BODY, _ERROR_BEGINS)}')
+        statements.append(f'set(log.cache["number"], "{level}") where {number} and {_LEVEL} >= {least}')
+    statements.append(f'set({_LEVEL}, log.cache["number"]) where {number}')
+    plain = f'{_TEXT} and {_LEVEL} == "" and {_JSON} == nil'
+    statements.append(f'set({_LEVEL}, "error") where {plain} and {ottl.matches(_BODY, _ERROR_BEGINS)}')
     for pattern in _IN_TEXT:
         statements += [
             f'set(log.cache["text"], ExtractPatterns({_BODY}, {ottl.quoted(pattern)})) where {plain}',
-            f'set({_FOUND}, log.cache["text"]["level"]) where {plain} and log.cache["text"]["level"] != nil',
+            f'set({_LEVEL}, log.cache["text"]["level"]) where {plain} and log.cache["text"]["level"] != nil',
         ]
-    statements += [f'set({_FOUND}, "{level}") where {_FOUND} == "{letter}"' for letter, level in _KLOG.items()]
-    statements.append(f'set({_FOUND}, "error") where {plain} and {ottl.matches(_BODY, STACK_TRACE)}')
+    statements += [f'set({_LEVEL}, "{level}") where {_LEVEL} == "{letter}"' for letter, level in _KLOG.items()]
+    statements.append(f'set({_LEVEL}, "error") where {plain} and {ottl.matches(_BODY, STACK_TRACE)}')
     for level, (number_of_level, names) in LEVELS.items():
-        known = ottl.matches(_FOUND, f"(?i)^({names})$")
+        matching = ottl.matches(_LEVEL, f"(?i)^({names})$")
         statements += [
-            f"set(log.severity_number, {number_of_level}) where {known}",
-            f'set(log.severity_text, "{level.upper()}") where {known}',
+            f"set(log.severity_number, {number_of_level}) where {matching}",
+            f'set(log.severity_text, "{level.upper()}") where {matching}',
         ]
     return statements
 
@@ -284,25 +284,25 @@ def _trace() -> list[str]:
 
     Decimal IDs, as Datadog's tracers write them, are another trace: one without any of a to f is left alone.
     """
-    found = 'log.cache["trace"]'
-    statements = [f'set({found}, "known") where not ({_NO_TRACE})']
+    trace = 'log.cache["trace"]'
+    statements = [f'set({trace}, "known") where not ({_NO_TRACE})']
     statements += [
-        f'set({found}, {_HERE}["{key}"]) where {found} == nil and IsString({_HERE}["{key}"])' for key in _TRACE_KEYS
+        f'set({trace}, {_HERE}["{key}"]) where {trace} == nil and IsString({_HERE}["{key}"])' for key in _TRACE_KEYS
     ]
-    may = f"{_TEXT} and {found} == nil and {ottl.matches(_BODY, _MAY_HAVE_TRACE)}"
+    may = f"{_TEXT} and {trace} == nil and {ottl.matches(_BODY, _MAY_HAVE_TRACE)}"
     for pattern in _TRACE_IDS:
         statements += [
             f'set(log.cache["match"], ExtractPatterns({_BODY}, {ottl.quoted(pattern)})) where {may}',
-            f'set({found}, log.cache["match"]["id"]) where {found} == nil and log.cache["match"]["id"] != nil',
+            f'set({trace}, log.cache["match"]["id"]) where {trace} == nil and log.cache["match"]["id"] != nil',
         ]
-    valid = ottl.matches(found, f"(?i)^({_HEX32}|{_HEX16})$") + f" and {ottl.matches(found, '(?i)[a-f]')}"
-    text = f"IsString({found})"
+    valid = ottl.matches(trace, f"(?i)^({_HEX32}|{_HEX16})$") + f" and {ottl.matches(trace, '(?i)[a-f]')}"
+    text = f"IsString({trace})"
     return [
         *statements,
-        f'replace_pattern({found}, "-", "") where {text}',
-        f"set({found}, ToLowerCase({found})) where {text}",
-        f'set({found}, Concat(["{"0" * 16}", {found}], "")) where {text} and Len({found}) == 16 and {valid}',
-        f"set(log.trace_id.string, {found}) where {text} and Len({found}) == 32 and {valid}",
+        f'replace_pattern({trace}, "-", "") where {text}',
+        f"set({trace}, ToLowerCase({trace})) where {text}",
+        f'set({trace}, Concat(["{"0" * 16}", {trace}], "")) where {text} and Len({trace}) == 16 and {valid}',
+        f"set(log.trace_id.string, {trace}) where {text} and Len({trace}) == 32 and {valid}",
         f'delete_matching_keys({_HERE}, "^trace[._]id$$") where not ({_NO_TRACE})',
         f'set(log.cache["span"], ExtractPatterns({_BODY}, {ottl.quoted(_SPAN_ID)})) where {_TEXT} and {_NO_SPAN}',
         'set(log.span_id.string, ToLowerCase(log.cache["span"]["id"])) where log.cache["span"]["id"] != nil',

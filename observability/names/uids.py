@@ -28,5 +28,8 @@ INCIDENT: Final = "incident"
 HOME: Final = "home"
 """What opens first."""
 
+OF_CONTAINERS: Final = (INFRASTRUCTURE_HEALTH, STACK_HEALTH)
+"""About the stack's own containers; left out where it has none."""
+
 DEPLOYMENT_TAG: Final = "deployment"
 """Of the annotations by which `up` marks what it changed."""

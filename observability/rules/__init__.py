@@ -15,6 +15,7 @@ def render(settings: Settings) -> dict[str, str]:
     from observability.rules import containers, host, models, service_graph, slo  # noqa: PLC0415 - the leaf modules of this package stay importable alone
 
     rendered: dict[str, str] = {}
-    for part in (slo, containers, host, service_graph, models):
+    of_the_host = (containers, host) if settings.runs_stack else ()
+    for part in (slo, *of_the_host, service_graph, models):
         rendered |= part.render(settings)
     return {**rendered, **own.read(settings).rules}

@@ -135,9 +135,9 @@ class Events:
 
     def present(self) -> str:
         """Return 1 where any of the series is there or a target answers."""
-        found = [f"group({series.highest(NOW)})" for series in self.family]
-        found += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
-        return " or ".join([*found, f"group({_answering(self.job)})"])
+        presence = [f"group({series.highest(NOW)})" for series in self.family]
+        presence += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
+        return " or ".join([*presence, f"group({_answering(self.job)})"])
 
     def _step(self, record: str, hop: str, interval: str, measured: str) -> str:
         """Return the total of `hop` ago, where just then it was recorded, and what came since."""
@@ -157,9 +157,12 @@ class Events:
         now = term.highest(NOW)
         parts = [term.grown(hop), f"{now} < ({term.before(hop)} < Inf)"]
         if milliseconds(hop) >= milliseconds(BASE_WINDOW):
-            known = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
-            known += [f"group by (job, instance) ({_answering(self.job, hop)})", f"group({_answering(self.job, hop)})"]
-            parts.append(f"({now} unless {term.last(hop)}) < Inf and on (job, instance) ({' or '.join(known)})")
+            presence = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
+            presence += [
+                f"group by (job, instance) ({_answering(self.job, hop)})",
+                f"group({_answering(self.job, hop)})",
+            ]
+            parts.append(f"({now} unless {term.last(hop)}) < Inf and on (job, instance) ({' or '.join(presence)})")
         return "(" + " + ".join(f"(sum({part}) or vector(0))" for part in parts) + ")"
 
 
@@ -170,11 +173,11 @@ def events_of(text: str, job: str) -> Events:
     else gives events per second.
     """
     end = "\n" if "#" in text else ""  # after a comment
-    found = parse(text)
-    if isinstance(found, VectorSelector) and ":" not in (found.name or ""):
+    expression = parse(text)
+    if isinstance(expression, VectorSelector) and ":" not in (expression.name or ""):
         return counted((Counter(f"{text}{end}"),), job)
     if "\\" not in text and "`" not in text:
-        terms = tuple(_terms(found, 1))
+        terms = tuple(_terms(expression, 1))
         counters = tuple(term for term in terms if term is not None)
         if len(counters) == len(terms) <= TERMS_AT_MOST:
             return counted(counters, job)
@@ -189,29 +192,33 @@ def counted(counters: tuple[Counter, ...], job: str, family: Sequence[Counter] =
 
 def hops(interval: str) -> tuple[str, ...]:
     """Return how long ago the totals are that an evaluation builds on."""
-    found = {canonical(hop) for hop in (interval, BASE_WINDOW, RECOVERY)}
-    return tuple(sorted(found, key=milliseconds))
+    ranges = {canonical(hop) for hop in (interval, BASE_WINDOW, RECOVERY)}
+    return tuple(sorted(ranges, key=milliseconds))
 
 
-def _terms(found: Expr, sign: int) -> Iterator[Counter | None]:
+def _terms(expression: Expr, sign: int) -> Iterator[Counter | None]:
     """Yield the counters that an expression adds up, and None for what is anything else."""
-    if isinstance(found, ParenExpr):
-        yield from _terms(found.expr, sign)
-    elif isinstance(found, BinaryExpr) and str(found.op) in {"+", "-"} and found.modifier is None:
-        yield from _terms(found.lhs, sign)
-        yield from _terms(found.rhs, -sign if str(found.op) == "-" else sign)
-    elif isinstance(found, AggregateExpr) and str(found.op) == "sum" and found.modifier is None:
-        yield _rated(found.expr, sign)
+    if isinstance(expression, ParenExpr):
+        yield from _terms(expression.expr, sign)
+    elif isinstance(expression, BinaryExpr) and str(expression.op) in {"+", "-"} and expression.modifier is None:
+        yield from _terms(expression.lhs, sign)
+        yield from _terms(expression.rhs, -sign if str(expression.op) == "-" else sign)
+    elif isinstance(expression, AggregateExpr) and str(expression.op) == "sum" and expression.modifier is None:
+        yield _rated(expression.expr, sign)
     else:
         yield None
 
 
-def _rated(found: Expr, sign: int) -> Counter | None:
-    while isinstance(found, ParenExpr):
-        found = found.expr
-    if not isinstance(found, Call) or found.func.name != "rate" or not isinstance(found.args[0], MatrixSelector):
+def _rated(expression: Expr, sign: int) -> Counter | None:
+    while isinstance(expression, ParenExpr):
+        expression = expression.expr
+    if (
+        not isinstance(expression, Call)
+        or expression.func.name != "rate"
+        or not isinstance(expression.args[0], MatrixSelector)
+    ):
         return None
-    selector = found.args[0].vector_selector
+    selector = expression.args[0].vector_selector
     plain = selector.offset is None and selector.at is None and " or " not in str(selector)
     return Counter(str(selector), sign=sign) if plain else None
 

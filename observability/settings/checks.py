@@ -31,12 +31,12 @@ def across(settings: Settings) -> list[str]:
     problems: list[str] = []
     problems += [
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
-        for field, given, accepted, what in (
+        for field, keys, accepted, what in (
             ("ports", settings.ports, tuple(DEFAULT_PORTS), "port"),
             ("addresses", settings.addresses, tuple(DEFAULT_PORTS), "port"),
             ("limits", settings.limits, tuple(DEFAULT_LIMITS), "service"),
         )
-        for key in given
+        for key in keys
         if key not in accepted
     ]
     problems += _alerts(settings)
@@ -57,7 +57,7 @@ def across(settings: Settings) -> list[str]:
     webhook = urlsplit("" if settings.alert_webhook_url is None else settings.alert_webhook_url.get_secret_value())
     if webhook.scheme == "https" and _is_address(webhook.hostname or ""):
         problems.append(f"alertWebhookUrl: {HIDDEN}; accepted: https with a host name, which its certificate can prove")
-    if settings.alert_email and not settings.smtp_host:
+    if settings.alert_email and not settings.smtp_host and settings.runs_stack:
         problems.append("smtpHost: ''; accepted: host:port, because alertEmail is set")
     return problems
 
@@ -84,16 +84,16 @@ def _alerts(settings: Settings) -> list[str]:
 
 def _ports(settings: Settings) -> list[str]:
     problems = []
-    taken: dict[int, str] = {}
+    name_by_port: dict[int, str] = {}
     for name in settings.published:
         port = settings.port(name)
         if port > MAXIMUM_PORT:
             problems.append(
                 f"portOffset: {settings.port_offset}; accepted: one that keeps {name} at or below {MAXIMUM_PORT}"
             )
-        if port in taken:
-            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({taken[port]} has this one)")
-        taken.setdefault(port, name)
+        if port in name_by_port:
+            problems.append(f"ports.{name}: {port}; accepted: a port of its own ({name_by_port[port]} has this one)")
+        name_by_port.setdefault(port, name)
     return problems
 
 
@@ -154,17 +154,21 @@ def _secrets(settings: Settings) -> list[str]:
 
 
 def _tls(settings: Settings) -> list[str]:
+    if not settings.runs_stack:  # the CA is that of the existing Grafana
+        return []
     if not settings.tls_certificate:
-        given = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
-        return [f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in given if v]
+        dependants = ("tlsKey", settings.tls_key), ("tlsCaCertificate", settings.tls_ca)
+        return [
+            f"tlsCertificate: missing; accepted: the certificate, because {key} is set" for key, v in dependants if v
+        ]
     if settings.tls_key is None:
         return ["tlsKey: missing; accepted: the key of tlsCertificate, as a secret"]
     from observability.certificates import problems  # noqa: PLC0415 - only where there is one
 
     key = settings.tls_key.get_secret_value()
     reached = dict.fromkeys((settings.access_host, urlsplit(settings.root_url).hostname or ""))
-    found = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
-    return [f"{setting}: {sentence}" for setting, sentence in found]
+    problems_ = problems(settings.tls_certificate, None if key == STAND_IN else key, tuple(reached))
+    return [f"{setting}: {sentence}" for setting, sentence in problems_]
 
 
 def _oauth(settings: Settings) -> list[str]:
@@ -176,19 +180,78 @@ def _oauth(settings: Settings) -> list[str]:
 
 
 def _far_stores(settings: Settings) -> list[str]:
-    """Return what is wrong with stores elsewhere."""
+    """Return what is wrong with stores elsewhere, and with a Grafana that is there already."""
     problems = []
-    metrics = settings.metrics
-    if metrics.query_url and not metrics.write_url:
-        problems.append(
-            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
-        )
-    for signal, store, password in (("metrics", metrics, settings.metrics_password),):
+    stores = (
+        ("metrics", settings.metrics, settings.metrics_password),
+        ("logs", settings.logs, settings.logs_password),
+        ("traces", settings.traces, settings.traces_password),
+    )
+    for signal, store, password in stores:
         key = f"{signal}Password"
         if store.user and password is None:
             problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
         if password is not None and not store.far:
-            problems.append(f"{signal}.writeUrl: ''; accepted: whom {key} is for, because it is set")
+            problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
+    return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
+
+
+def _own_stack(settings: Settings) -> list[str]:
+    problems = []
+    if settings.metrics.query_url and not settings.metrics.write_url:
+        problems.append(
+            "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
+        )
+    problems += [
+        f"{signal}: an object; accepted: with deploy: content alone, because the stack's own containers keep {signal}"
+        for signal, store in (("logs", settings.logs), ("traces", settings.traces))
+        if store.far
+    ]
+    problems += [
+        f"deploy: 'stack'; accepted: content, because {key} is set and the stack has a Grafana of its own"
+        for key, given in (("grafanaUrl", settings.grafana_url), ("grafanaToken", settings.grafana_token))
+        if given
+    ]
+    return problems
+
+
+def _only_content(settings: Settings) -> list[str]:
+    """Return what content for an existing Grafana lacks, and what only containers could do."""
+    needed = {
+        "grafanaUrl": (settings.grafana_url, "the existing Grafana's address"),
+        "grafanaToken": (settings.grafana_token, "a service account's token, as a secret"),
+        "metrics.queryUrl": (settings.metrics.query_url, "where Grafana reads metrics"),
+        "logs.queryUrl": (settings.logs.query_url, "where Grafana reads logs"),
+        "traces.queryUrl": (settings.traces.query_url, "where Grafana reads traces"),
+    }
+    problems = [
+        f"{key}: missing; accepted: {what}, because deploy is content"
+        for key, (given, what) in needed.items()
+        if not given
+    ]
+    refused = {
+        "demo": settings.demo,
+        "metrics.writeUrl": settings.metrics.write_url,
+        "logs.writeUrl": settings.logs.write_url,
+        "traces.writeUrl": settings.traces.write_url,
+        "remoteWriteReceiver": settings.remote_write_receiver,
+        "tlsCertificate": settings.tls_certificate,
+        "oauth": settings.oauth,
+        "smtpHost": settings.smtp_host,
+        "grafanaAdminPassword": settings.grafana_admin_password,
+        "grafanaSecretKey": settings.grafana_secret_key,
+    }
+    problems += [
+        f"{key}: set; accepted: nothing, because deploy is content: there is no container that it could be for"
+        for key, given in refused.items()
+        if given
+    ]
+    problems += [
+        f"services[{index}].{field}: set; accepted: selector or otlp, because deploy is content, which scrapes nothing"
+        for index, service in enumerate(settings.services)
+        for field, given in (("targets", service.targets), ("dns", service.dns), ("httpSd", service.http_sd))
+        if given
+    ]
     return problems
 
 

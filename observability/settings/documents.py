@@ -161,8 +161,8 @@ def _parse(text: str, name: str) -> Document:
     positions: dict[tuple[str | int, ...], tuple[int, int]] = {}
     if config is not None:
         _positions(config, (), positions)
-    given = document.get("config") or {}
-    return Document(name, {str(k): v for k, v in given.items()}, positions)
+    values = document.get("config") or {}
+    return Document(name, {str(k): v for k, v in values.items()}, positions)
 
 
 def _expect_mapping(node: yaml.Node, name: str, what: str) -> None:
@@ -186,7 +186,7 @@ def _unknown(key: yaml.ScalarNode, name: str) -> None:
 
 
 def _positions(
-    node: yaml.Node, path: tuple[str | int, ...], found: dict[tuple[str | int, ...], tuple[int, int]]
+    node: yaml.Node, path: tuple[str | int, ...], positions: dict[tuple[str | int, ...], tuple[int, int]]
 ) -> None:
     """Note where the value at each path stands; each node once, so that an anchor within itself ends."""
     waiting: list[tuple[yaml.Node, tuple[str | int, ...]]] = [(node, path)]
@@ -199,11 +199,11 @@ def _positions(
         if isinstance(current, yaml.MappingNode):
             for key, value in current.value:
                 own = (*here, str(key.value).removeprefix("observability:") if not here else str(key.value))
-                found[own] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                positions[own] = (key.start_mark.line + 1, key.start_mark.column + 1)
                 waiting.append((value, own))
         elif isinstance(current, yaml.SequenceNode):
             for index, value in enumerate(current.value):
-                found[(*here, index)] = (value.start_mark.line + 1, value.start_mark.column + 1)
+                positions[(*here, index)] = (value.start_mark.line + 1, value.start_mark.column + 1)
                 waiting.append((value, (*here, index)))
 
 

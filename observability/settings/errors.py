@@ -55,26 +55,26 @@ def shown(value: object) -> str:
     return one_line(str(value))
 
 
-def unknown_field(name: str, known: Collection[str], *, kind: str = "field") -> str:
+def unknown_field(name: str, names: Collection[str], *, kind: str = "field") -> str:
     """Return what is wrong with a name that nothing has, with the nearest one and the whole list."""
-    return f"unknown {kind}; {_meant(name, known)}{kind.capitalize()}s are: {', '.join(sorted(known))}"
+    return f"unknown {kind}; {_suggestion(name, names)}{kind.capitalize()}s are: {', '.join(sorted(names))}"
 
 
-def unknown_setting(key: str, known: Collection[str]) -> str:
+def unknown_setting(key: str, names: Collection[str]) -> str:
     """Return what is wrong with a configuration key that is no setting; the whole list only where none is near."""
-    listed = f"settings are: {', '.join(sorted(known))}"
-    return f"unknown setting; {_meant(key, known) or listed}".rstrip()
+    listed = f"settings are: {', '.join(sorted(names))}"
+    return f"unknown setting; {_suggestion(key, names) or listed}".rstrip()
 
 
 def foreign_keys(keys: Iterable[str]) -> list[str]:
     """Return the problems of full keys (`namespace:name`) whose namespace is a misspelt one of this project."""
     problems = []
-    known = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
+    names = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
     for key in sorted(keys):
         namespace, _, name = key.partition(":")
         if namespace in _PROVIDERS | {PROJECT, ""}:
             continue
-        if name in known or get_close_matches(namespace.lower(), [PROJECT], n=1, cutoff=0.7):
+        if name in names or get_close_matches(namespace.lower(), [PROJECT], n=1, cutoff=0.7):
             problems.append(
                 f"{one_line(key)}: unknown namespace '{one_line(namespace)}'; did you mean"
                 f" `{PROJECT}:{one_line(name)}`?"
@@ -82,8 +82,8 @@ def foreign_keys(keys: Iterable[str]) -> list[str]:
     return problems
 
 
-def _meant(name: str, known: Collection[str]) -> str:
-    by_lower = {k.lower(): k for k in known}
+def _suggestion(name: str, names: Collection[str]) -> str:
+    by_lower = {k.lower(): k for k in names}
     plain = name.lower().replace("_", "").replace("-", "")
     close = get_close_matches(plain, by_lower, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`? " if close else ""
@@ -149,33 +149,33 @@ def _accepted_at(path: Sequence[int | str]) -> str:
 
 def is_collection(key: str) -> bool:
     """Return whether a setting is a list or an object."""
-    found = _type_at((key,))
-    return _is_model(found) or get_origin(found) in {tuple, Mapping}
+    annotation = _type_at((key,))
+    return _is_model(annotation) or get_origin(annotation) in {tuple, Mapping}
 
 
 def _type_at(path: Sequence[int | str]) -> Any:  # noqa: ANN401 - any type of the model
     """Return the type that the settings have at `path`."""
-    found: Any = Settings
+    annotation: Any = Settings
     for part in path:
-        if _is_model(found):
-            field = next((f for n, f in found.model_fields.items() if part in {n, f.alias}), None)
-            found = field.annotation if field is not None else None
+        if _is_model(annotation):
+            field = next((f for n, f in annotation.model_fields.items() if part in {n, f.alias}), None)
+            annotation = field.annotation if field is not None else None
         else:
-            found = get_args(found)[0 if isinstance(part, int) else -1] if get_args(found) else None
-        found = _without_wrapping(found)
-    return found
+            annotation = get_args(annotation)[0 if isinstance(part, int) else -1] if get_args(annotation) else None
+        annotation = _without_wrapping(annotation)
+    return annotation
 
 
-def _without_wrapping(found: Any) -> Any:  # noqa: ANN401 - as above
+def _without_wrapping(annotation: Any) -> Any:  # noqa: ANN401 - as above
     """Return the type within `Annotated` and beside None."""
     while True:
-        if hasattr(found, "__metadata__"):
-            found = get_args(found)[0]
-        elif get_origin(found) in {Union, UnionType}:
-            found = next(a for a in get_args(found) if a is not type(None))
+        if hasattr(annotation, "__metadata__"):
+            annotation = get_args(annotation)[0]
+        elif get_origin(annotation) in {Union, UnionType}:
+            annotation = next(a for a in get_args(annotation) if a is not type(None))
         else:
-            return found
+            return annotation
 
 
-def _is_model(found: Any) -> bool:  # noqa: ANN401 - as above
-    return isinstance(found, type) and issubclass(found, BaseModel)
+def _is_model(annotation: Any) -> bool:  # noqa: ANN401 - as above
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

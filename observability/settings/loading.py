@@ -52,11 +52,11 @@ def load(
     """
     problems = foreign_keys(others)
     raw = {key: text for key, text in raw.items() if not _left_out(key, text)}
-    known = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
+    names = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
     values: dict[str, Any] = {"stack": stack}
     for key in sorted(raw):
-        if key not in known:
-            problems.append(f"{one_line(key)}: {unknown_setting(key, known)}")
+        if key not in names:
+            problems.append(f"{one_line(key)}: {unknown_setting(key, names)}")
         else:
             values[key] = parse_raw(key, raw[key])
     problems += [
@@ -73,10 +73,10 @@ def load(
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        found = error.errors()
-        problems += [describe(e, values) for e in found]
+        details = error.errors()
+        problems += [describe(e, values) for e in details]
         # What is wrong by itself is left out, so that what is wrong between settings shows in the same list.
-        wrong = {e["loc"][0] for e in found if e["loc"]}
+        wrong = {e["loc"][0] for e in details if e["loc"]}
         settings = Settings.model_validate({k: v for k, v in values.items() if k not in wrong})
     problems += across(settings)
     if problems:

@@ -19,7 +19,7 @@ from observability.settings.parts import (
     Limits,
 )
 from observability.settings.services import SecretName, WatchedService
-from observability.settings.stores import MetricsStore
+from observability.settings.stores import FarStore, MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -36,6 +36,7 @@ from observability.settings.value_types import (
     PublishedAddress,
     RefusedError,
     SecretUrl,
+    StoreUrl,
     Text,
     TimeZone,
     Weekday,
@@ -49,6 +50,7 @@ from observability.settings.value_types import (
 
 LOOPBACK = "127.0.0.1"
 Theme = Literal["dark", "light", "system"]
+Deploy = Literal["stack", "content"]
 StartTls = Literal["OpportunisticStartTLS", "MandatoryStartTLS", "NoStartTLS"]
 FeatureToggle = Annotated[str, matching("letters and digits, the first a letter", r"[A-Za-z][A-Za-z0-9]*")]
 
@@ -131,6 +133,17 @@ class Settings(Frozen):
     """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
     stack: str = Field(exclude=True)
+    deploy: Annotated[Deploy, one_of(*get_args(Deploy))] = Field(
+        "stack",
+        description="stack: every container and Grafana's content; content: no container, only content for the Grafana"
+        " at grafanaUrl, over metrics.queryUrl, logs.queryUrl and traces.queryUrl",
+    )
+    grafana_url: StoreUrl = Field(
+        "", alias="grafanaUrl", description="The existing Grafana that gets the content, with deploy: content"
+    )
+    grafana_token: SecretStr | None = Field(
+        None, alias="grafanaToken", description="Secret. Token of a service account there, with the role Admin"
+    )
     production: Boolean = Field(default=False, description="Production rules: secrets must be configured and strong")
     protect_data: Boolean = Field(
         default=False, alias="protectData", description="Refuse to delete the data volumes, destroy included"
@@ -203,6 +216,20 @@ class Settings(Frozen):
     )
     metrics_password: SecretStr | None = Field(
         None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
+    )
+    logs: FarStore = Field(
+        FarStore(),
+        description="Where an existing Grafana reads logs: {queryUrl, tenant, user, caCertificate}; see deploy",
+    )
+    logs_password: SecretStr | None = Field(
+        None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
+    )
+    traces: FarStore = Field(
+        FarStore(),
+        description="Where an existing Grafana reads traces, by Jaeger's API: {queryUrl, tenant, user, caCertificate}",
+    )
+    traces_password: SecretStr | None = Field(
+        None, alias="tracesPassword", description="Secret. Password of traces.user, or a bearer token without one"
     )
     redaction: Boolean = Field(
         default=True,
@@ -371,6 +398,8 @@ class Settings(Frozen):
     @property
     def parts(self) -> tuple[topology.Part, ...]:
         """The parts that this stack runs, without the demo's."""
+        if not self.runs_stack:
+            return ()
         return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
 
     @property
@@ -379,13 +408,20 @@ class Settings(Frozen):
         return tuple(part.name for part in self.parts)
 
     @property
+    def runs_stack(self) -> bool:
+        """Whether there are containers; without them there is content in an existing Grafana alone."""
+        return self.deploy == "stack"
+
+    @property
     def metrics_copied(self) -> bool:
         """Whether Prometheus sends a copy of everything to a store elsewhere."""
-        return bool(self.metrics.write_url)
+        return self.runs_stack and bool(self.metrics.write_url)
 
     def published_address(self, name: str) -> str:
         """Return the address of the Docker host on which port `name` is published, "" where it is not."""
         port = PORTS[name]
+        if not self.runs_stack:
+            return ""
         if port.publish == "engine":
             return LOOPBACK
         if (port.requires and not getattr(self, port.requires)) or (name in DEMO_PORTS and not self.demo):
@@ -423,7 +459,8 @@ class Settings(Frozen):
     @property
     def root_url(self) -> str:
         """Grafana's own idea of its address, with a trailing slash."""
-        return self.grafana_root_url or self.address("grafana") + "/"
+        own = self.address("grafana") if self.runs_stack else self.grafana_url
+        return self.grafana_root_url or own + "/"
 
 
 def field_of(key: str) -> str | None:

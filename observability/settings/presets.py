@@ -119,16 +119,16 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def filled(given: Mapping[str, Any], own: str) -> dict[str, Any]:
+def filled(fields: Mapping[str, Any], own: str) -> dict[str, Any]:
     """Return the fields of a service with those of its preset where it leaves them out.
 
     Args:
-        given: fields of the service, as configured.
+        fields: fields of the service, as configured.
         own: PromQL matchers that select its series by its name.
 
     """
-    preset = PRESETS.get(str(given.get("preset", "")).lower(), {})
-    result: dict[str, Any] = dict(given)
+    preset = PRESETS.get(str(fields.get("preset", "")).lower(), {})
+    result: dict[str, Any] = dict(fields)
     for key, usual in preset.items():
         if isinstance(usual, Mapping):
             chosen = result.get(key, {})

@@ -26,6 +26,9 @@ _HTTPS: Final = (
     "oauth.apiUrl",
     "metrics.writeUrl",
     "metrics.queryUrl",
+    "logs.queryUrl",
+    "traces.queryUrl",
+    "grafanaUrl",
 )
 _CREDENTIALS: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@")
 _DISTINCT: Final = 6
@@ -35,15 +38,15 @@ _LEET: Final = str.maketrans("@4310$57!", "aaeiosst" + "i")
 
 def problems(settings: Settings) -> list[str]:
     """Return what must not be, here or in production."""
-    found = [
+    result = [
         f"{key}: (hidden); accepted: text without ${{…}} and $__file{{…}}, which Grafana would replace"
         for key, text in _texts(settings)
         if key.partition(".")[0].partition("[")[0] in _TO_GRAFANA and EXPANDED.search(text)
     ]
     if settings.production:
-        found += _weak(settings)
-        found += _plain(settings)
-    return found
+        result += _weak(settings)
+        result += _plain(settings)
+    return result
 
 
 def is_guessable(secret: str) -> bool:

@@ -47,8 +47,8 @@ def check_regex(pattern: str) -> None:
     try:
         re2.compile(pattern, options)
     except re2.error as error:
-        found = error.args[0] if error.args else ""
-        reason = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+        message = error.args[0] if error.args else ""
+        reason = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
     if "\\C" in pattern.replace("\\\\", ""):  # RE2 in C++ knows it, RE2 in Go does not
         reason = r"invalid escape sequence: \C"
     if "(?" in reason:

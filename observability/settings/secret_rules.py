@@ -14,6 +14,9 @@ OPTIONAL_SECRETS = frozenset(
         "scrapeSecrets",
         "ownSecrets",
         "metricsPassword",
+        "logsPassword",
+        "tracesPassword",
+        "grafanaToken",
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""

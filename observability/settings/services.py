@@ -306,19 +306,21 @@ class WatchedService(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_convention(cls, given: Any) -> Any:  # noqa: ANN401 - what pydantic checks next
-        if not isinstance(given, dict):
-            return given
-        if given.get("preset"):
-            label = "service_name" if PRESETS.get(str(given["preset"]).lower(), {}).get("otlp") else "service"
-            given = filled_from_preset(given, f"{label}={quoted(str(given.get('serviceName') or given.get('name')))}")
+    def _by_convention(cls, fields: Any) -> Any:  # noqa: ANN401 - what pydantic checks next
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("preset"):
+            label = "service_name" if PRESETS.get(str(fields["preset"]).lower(), {}).get("otlp") else "service"
+            fields = filled_from_preset(
+                fields, f"{label}={quoted(str(fields.get('serviceName') or fields.get('name')))}"
+            )
         try:
-            pushes = to_boolean(given.get("otlp", False))
+            pushes = to_boolean(fields.get("otlp", False))
         except ValueError:
-            return given
+            return fields
         if not pushes:
-            return given
-        filled: dict[str, Any] = dict(given)
+            return fields
+        filled: dict[str, Any] = dict(fields)
         for key, usual in {"metrics": OTLP_METRICS, "labels": OTLP_LABELS, "latency": OTLP_LATENCY}.items():
             own: Any = filled.get(key, {})
             if isinstance(own, dict):  # anything else is null, or wrong

@@ -279,8 +279,8 @@ def _path(value: object) -> str:
     text = to_text(value)
     if "?" in text:
         query = text.partition("?")[2]
-        name, _, given = query.partition("&")[0].partition("=")
-        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{name or 'name'}: [{given}]}}")
+        name, _, text = query.partition("&")[0].partition("=")
+        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{name or 'name'}: [{text}]}}")
     if not text.startswith("/") or re.search(r"[\s#]", text):
         raise ValueError
     return text
@@ -318,10 +318,10 @@ def number(lowest: float, highest: float) -> Accepts:
     """Return what accepts a number in a range."""
 
     def convert(value: object) -> float:
-        found = to_number(value)
-        if not lowest <= found <= highest:
+        number = to_number(value)
+        if not lowest <= number <= highest:
             raise ValueError
-        return found
+        return number
 
     return Accepts(f"a number from {lowest:g} to {highest:g}", convert)
 
@@ -359,13 +359,13 @@ def _time_zone(value: object) -> str:
 
 
 def _objective(value: object) -> float:
-    found = to_number(value)
-    if 0 < found < SHARE:
-        meant = round(found * ALL_PERCENT, 9)
+    number = to_number(value)
+    if 0 < number < SHARE:
+        meant = round(number * ALL_PERCENT, 9)
         _refuse(f"a percentage above 0 and below 100: did you mean {meant:g}?")
-    if not 0 < found <= MAXIMUM_OBJECTIVE:
+    if not 0 < number <= MAXIMUM_OBJECTIVE:
         raise ValueError
-    return found
+    return number
 
 
 def check_label(value: object) -> str:

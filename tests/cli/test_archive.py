@@ -59,15 +59,15 @@ def write(
 
 
 def content(path: Path, identities: encryption.Identities | None = None) -> dict[str, bytes]:
-    found = {}
+    result = {}
 
     def visit(member: tarfile.TarInfo, data: object) -> None:
         if data is not None:
-            found[member.name] = data.read()  # type: ignore[attr-defined]
+            result[member.name] = data.read()  # type: ignore[attr-defined]
             assert member.uid == 0
 
     archive.read(path, identities, visit)
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_what_goes_in_comes_out(plain: Path) -> None:
     manifest, texts = archive.verify(plain, None, KEY)
     assert manifest.images == KNOWN["images"]
     assert texts == {archive.STATE: '{"version": 3}'}
-    found = content(plain)
-    assert {name: found[name] for name in FILES} == FILES
+    result = content(plain)
+    assert {name: result[name] for name in FILES} == FILES
     vlog = manifest.members["data/jaeger/values/000001.vlog"]
     assert (vlog.stored, vlog.size, vlog.kept) == (6, 2 << 30, True)
     assert not manifest.members["data/prometheus/wal/00000001"].kept
@@ -483,9 +483,9 @@ def test_a_small_archive_does_not_fill_the_memory(tmp_path: Path, name: str, kin
     done = subprocess.run(
         [sys.executable, "-c", _VERIFY, str(path), key.hex()], capture_output=True, text=True, check=True
     )
-    refused, taken = done.stdout.splitlines()
+    refused, used = done.stdout.splitlines()
     assert refused.endswith("Nothing was touched.")
-    assert int(taken) < 64 * 1024, f"{taken} KiB"
+    assert int(used) < 64 * 1024, f"{used} KiB"
 
 
 def test_an_archive_of_nothing_but_names_is_refused(tmp_path: Path) -> None:

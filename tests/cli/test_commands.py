@@ -68,8 +68,8 @@ def test_without_docker_up_says_one_sentence() -> None:
 
 
 def commands() -> dict[str, Any]:
-    found: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group
-    return found
+    result: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group
+    return result
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -69,10 +69,10 @@ def test_no_network_in_use_is_removed_and_none_stops_a_rollback(
 
 def test_a_network_in_use_that_would_be_made_anew_is_refused_before_anything() -> None:
     networks, settings = Networks(), stack_config.settings("dev", stand_in=True)
-    known, unknown = journal("used").state, journal("idle").state
-    assert known is not None
+    expected, unknown = journal("used").state, journal("idle").state
+    assert expected is not None
     assert unknown is not None
-    data_replacement.require_free_networks(client(networks), settings, known)
+    data_replacement.require_free_networks(client(networks), settings, expected)
     with pytest.raises(UserError, match=r"net-used is not in the state.*shop is connected.*Nothing was touched"):
         data_replacement.require_free_networks(client(networks), settings, unknown)
     networks.labels = {labels.STACK: "dev"}

@@ -27,12 +27,12 @@ def before(program_of: Callable[[str], Program]) -> Program:
 
 def edited(program: Program, name: str, edit: Edit, kind: str = "") -> Program:
     """The program with the inputs of the one resource of this name (and kind) changed."""
-    found = [r for r in program if r.name == name and r.type.endswith(kind)]
-    assert len(found) == 1, [r.type for r in found]
-    new = copy.deepcopy(found[0])
+    result = [r for r in program if r.name == name and r.type.endswith(kind)]
+    assert len(result) == 1, [r.type for r in result]
+    new = copy.deepcopy(result[0])
     edit(new.inputs)
-    assert new.inputs != found[0].inputs
-    return tuple(new if r is found[0] else r for r in program)
+    assert new.inputs != result[0].inputs
+    return tuple(new if r is result[0] else r for r in program)
 
 
 def without(program: Program, name: str, kind: str) -> Program:
@@ -51,8 +51,8 @@ def dashboard(program: Program, uid: str, edit: Edit) -> Program:
 
 
 def panel(model: dict[str, Any], title: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(p for p in model["panels"] if p["title"] == title)
-    return found
+    result: dict[str, Any] = next(p for p in model["panels"] if p["title"] == title)
+    return result
 
 
 def said(before: Program, after: Program, **settings: tuple[Any, Any]) -> str:
@@ -165,14 +165,14 @@ def test_variables_links_and_annotations(before: Program) -> None:
         model["annotations"]["list"][0]["iconColor"] = "red"
         model["refresh"] = "1m"
 
-    told = said(before, dashboard(before, "slo-overview", edit))
+    shown = said(before, dashboard(before, "slo-overview", edit))
     for line in (
         "  - `variable service: multi` `true` → `false`\n",
         "  - `link Dashboards` (empty) → (none)\n",
         "  - `annotation Deployments: iconColor` `#CC79A7` → `red`\n",
         " → `1m`\n",
     ):
-        assert line in told
+        assert line in shown
 
 
 def test_an_alert_shows_condition_for_and_severity(before: Program) -> None:
@@ -184,8 +184,8 @@ def test_an_alert_shows_condition_for_and_severity(before: Program) -> None:
         fires["model"] = fires["model"].replace(">= 1", ">= 2")
         group["intervalSeconds"] = 60
 
-    told = said(before, edited(before, "alerts-slo-grafana", edit))
-    assert told == (
+    shown = said(before, edited(before, "alerts-slo-grafana", edit))
+    assert shown == (
         "### Alerts\n\n"
         "- `grafana availability: error budget burns fast`\n"
         "  - for `0s` → `5m`\n"
@@ -248,18 +248,18 @@ def file(before: Program, part: str, old: str, new: str, service: str = "prometh
 
 
 def test_an_objective_is_told_in_percent_and_prometheus_starts_again(before: Program) -> None:
-    told = said(before, file(before, "slo-grafana", "vector(0.995)", "vector(0.999)"))
-    assert "### SLOs\n\n- `grafana availability`: objective `99.5 %` → `99.9 %`\n" in told
-    assert "| `prometheus` | configuration files | " in told
-    assert "at most 120 s of it to stop | nothing is scraped" in told
-    assert "### Recording rules" not in told
+    shown = said(before, file(before, "slo-grafana", "vector(0.995)", "vector(0.999)"))
+    assert "### SLOs\n\n- `grafana availability`: objective `99.5 %` → `99.9 %`\n" in shown
+    assert "| `prometheus` | configuration files | " in shown
+    assert "at most 120 s of it to stop | nothing is scraped" in shown
+    assert "### Recording rules" not in shown
 
 
 def test_a_rule_shows_its_expression(before: Program) -> None:
-    told = said(before, file(before, "models.yml", "expr: ", "expr: 2 * "))
-    assert "### Recording rules\n\n- `" in told
-    assert " → `2 * max by (service, model, version)" in told
-    assert "Configuration files" not in told
+    shown = said(before, file(before, "models.yml", "expr: ", "expr: 2 * "))
+    assert "### Recording rules\n\n- `" in shown
+    assert " → `2 * max by (service, model, version)" in shown
+    assert "Configuration files" not in shown
 
 
 def test_many_rules_are_folded_under_what_was_decided(before: Program) -> None:
@@ -268,21 +268,21 @@ def test_many_rules_are_folded_under_what_was_decided(before: Program) -> None:
         for window in ("5m", "30m", "1h", "2h"):
             rule = f"record: slo:error_budget:burn_rate{window}\n    expr: "
             after = file(after, group, rule, f"{rule}2 * ")
-    told = said(before, after)
-    assert "### Recording rules\n\n<details><summary>Recording rules: 8 kinds of change</summary>\n\n- `" in told
-    assert told.count("<details>") == told.count("\n\n</details>") == 1
+    shown = said(before, after)
+    assert "### Recording rules\n\n<details><summary>Recording rules: 8 kinds of change</summary>\n\n- `" in shown
+    assert shown.count("<details>") == shown.count("\n\n</details>") == 1
 
 
 def test_a_configuration_file_is_told_of_by_its_keys(before: Program) -> None:
-    told = said(before, file(before, "prometheus.yml", "scrape_interval: 15s", "scrape_interval: 30s"))
+    shown = said(before, file(before, "prometheus.yml", "scrape_interval: 15s", "scrape_interval: 30s"))
     assert (
         "### Configuration files\n\n- `prometheus /etc/observability/prometheus.yml`:"
-        " `global.scrape_interval` `15s` → `30s`\n" in told
+        " `global.scrape_interval` `15s` → `30s`\n" in shown
     )
 
 
 def test_settings_say_default_and_own_values_and_no_secret(before: Program) -> None:
-    told = said(
+    shown = said(
         before,
         before,
         lokiRetention=("31d", "14d"),
@@ -290,7 +290,7 @@ def test_settings_say_default_and_own_values_and_no_secret(before: Program) -> N
         smtpPassword=({"secure": "v1:aaa"}, {"secure": "v1:bbb"}),
         alertSlackUrl=("", {"secure": "v1:ccc"}),
     )
-    assert told == (
+    assert shown == (
         "### Settings\n\n"
         "- `lokiRetention`: `31d` → `14d`\n"
         "- `services`\n"
@@ -309,9 +309,9 @@ def test_an_image_and_what_starts_again_for_it(before: Program) -> None:
         inputs["image"] = "sha256:grafana/loki:3.8.0"
         inputs["labels"][-1]["value"] += "0"
 
-    told = said(before, edited(edited(before, "loki-image", image), "loki", container, ":Container"))
+    shown = said(before, edited(edited(before, "loki-image", image), "loki", container, ":Container"))
     away = f"about {topology.LOKI.restart.seconds:.0f} s, as measured; at most 60 s of it to stop"
-    assert told == (
+    assert shown == (
         "### Restarts\n\n"
         "| container | because of | away for | meanwhile | in |\n"
         "|---|---|---|---|---|\n"
@@ -325,15 +325,15 @@ def test_how_a_container_is_run(before: Program) -> None:
         inputs["memory"] = inputs["memorySwap"] = 2048.0
         inputs["envs"] = [*inputs["envs"], "GOGC=50"]
 
-    told = said(before, edited(before, "loki", edit, ":Container"))
-    assert "| `loki` | how it is run | " in told
-    assert "  - memory `1024` → `2048`\n" in told
-    assert "  - `env.GOGC` (none) → `50`\n" in told
+    shown = said(before, edited(before, "loki", edit, ":Container"))
+    assert "| `loki` | how it is run | " in shown
+    assert "  - memory `1024` → `2048`\n" in shown
+    assert "  - `env.GOGC` (none) → `50`\n" in shown
 
 
 def test_a_data_volume_that_goes_is_said_loudly(before: Program) -> None:
-    told = said(before, without(before, "loki-data", ":Volume"))
-    assert told.startswith("### Data\n\n- `loki-data`: removed, and what is in it\n")
+    shown = said(before, without(before, "loki-data", ":Volume"))
+    assert shown.startswith("### Data\n\n- `loki-data`: removed, and what is in it\n")
     renamed = edited(before, "loki-data", lambda inputs: inputs.update(name="other"))
     assert said(before, renamed) == (
         "### Data\n\n- `loki-data`: another volume, empty `observability-staging-loki-data` → `other`\n"
@@ -387,15 +387,15 @@ def test_the_same_change_in_several_environments_is_told_once(program_of: Callab
         old[stack] = Environment(settings, frozenset(), program)
         after = dashboard(program, "logs", lambda model: model.update(refresh="7m"))
         new[stack] = Environment(settings | ({"demo": True} if stack == "dev" else {}), frozenset({"demo"}), after)
-    told = markdown(compare(old, new), "`main`")
-    assert told.count("→ `7m` (dev, staging, prod)\n") == 1
-    assert "- `demo`: new setting (none) → `true` (dev)\n" in told
+    shown = markdown(compare(old, new), "`main`")
+    assert shown.count("→ `7m` (dev, staging, prod)\n") == 1
+    assert "- `demo`: new setting (none) → `true` (dev)\n" in shown
 
 
 def test_an_environment_is_added(before: Program) -> None:
     some = Environment({}, frozenset(), before)
-    told = markdown(compare({"dev": some}, {"dev": some, "eu": some}), "`main`")
-    assert "### Environments\n\n- `eu`: added (eu)\n" in told
+    shown = markdown(compare({"dev": some}, {"dev": some, "eu": some}), "`main`")
+    assert "### Environments\n\n- `eu`: added (eu)\n" in shown
 
 
 def test_long_values_are_cut_around_what_differs(before: Program) -> None:
@@ -407,8 +407,8 @@ def test_long_values_are_cut_around_what_differs(before: Program) -> None:
 
         return dashboard(before, "slo-overview", edit)
 
-    told = said(with_query("old"), with_query("new"))
-    lines = [line.strip() for line in told.splitlines() if line.strip().startswith(("- …", "+ …"))]
+    shown = said(with_query("old"), with_query("new"))
+    lines = [line.strip() for line in shown.splitlines() if line.strip().startswith(("- …", "+ …"))]
     assert len(lines) == 2
     assert all(len(line) < 200 and line.endswith("…") for line in lines)
     assert "old" in lines[0]
@@ -421,9 +421,9 @@ def test_text_from_a_pull_request_stays_inside_code(before: Program) -> None:
     def edit(model: dict[str, Any]) -> None:
         panel(model, "Burn rate, 1h")["title"] = evil
 
-    told = said(before, dashboard(before, "slo-overview", edit))
-    assert "panel ```` x`` @team <img src=x> # heading | ``` ````\n" in told
-    assert "\n    ````diff\n    -Burn rate, 1h\n    +x`` @team <img src=x>\n    +# heading | ```\n    ````\n" in told
+    shown = said(before, dashboard(before, "slo-overview", edit))
+    assert "panel ```` x`` @team <img src=x> # heading | ``` ````\n" in shown
+    assert "\n    ````diff\n    -Burn rate, 1h\n    +x`` @team <img src=x>\n    +# heading | ```\n    ````\n" in shown
     assert code("a`b") == "``a`b``"
     assert code("`") == "`` ` ``"
 

@@ -83,7 +83,7 @@ def test_another_secret_is_seen_and_not_shown(project: Path, edit: Callable[[str
     done = diff(project, "main", "prod")
     assert "- `grafanaSecretKey`: (empty) → `(secret)`\n" in done.stdout, done.stderr
     assert "| `grafana` | secret files | " in done.stdout
-    assert not [told for told in ("v1:", "aaaa", "stand-in") if told in done.stdout]
+    assert not [shown for shown in ("v1:", "aaaa", "stand-in") if shown in done.stdout]
 
 
 def test_a_base_that_is_not_there_is_one_sentence(project: Path) -> None:

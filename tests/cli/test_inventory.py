@@ -20,9 +20,9 @@ def dev(settings_of: Callable[[str], Settings]) -> Settings:
     return settings_of("dev")
 
 
-def verdicts(given: dict[str, Any], found: dict[str, int], settings: Settings, store: str = "loki") -> list[str]:
+def verdicts(given: dict[str, Any], result: dict[str, int], settings: Settings, store: str = "loki") -> list[str]:
     expected = [{"store": store, "what": "things", **given}]
-    shown = inventory.compare(expected, [Measure(store, "things", found, found)], settings, NOW)
+    shown = inventory.compare(expected, [Measure(store, "things", result, result)], settings, NOW)
     return [" ".join(row[2:]) for row in inventory.rows(shown)]
 
 
@@ -45,9 +45,9 @@ def test_what_arrived_between_the_countings_may_be_there_or_not(dev: Settings) -
     before, after = (Measure("loki", "things", c, c) for c in ({at(1): 4}, {at(1): 6, at(0): 1}))
     given = inventory.merge([before], [after])[0].document()
     assert (given["low"], given["high"]) == ({at(1): 4, at(0): 0}, {at(1): 6, at(0): 1})
-    for found, said in (({at(1): 4}, "yes"), ({at(1): 6, at(0): 1}, "yes"), ({at(1): 3}, "NO"), ({at(1): 7}, "NO")):
-        assert verdicts(given, found, dev)[0].startswith("4 to 7")
-        assert verdicts(given, found, dev)[0].endswith(said)
+    for result, output in (({at(1): 4}, "yes"), ({at(1): 6, at(0): 1}, "yes"), ({at(1): 3}, "NO"), ({at(1): 7}, "NO")):
+        assert verdicts(given, result, dev)[0].startswith("4 to 7")
+        assert verdicts(given, result, dev)[0].endswith(output)
 
 
 def test_what_expired_since_is_not_asked_for(dev: Settings) -> None:
@@ -77,7 +77,7 @@ class Jaeger:
 def test_what_a_trace_gets_after_the_moment_is_not_counted(dev: Settings) -> None:
     early, later = (-60, -50), [(-55, 1), (-70, 40), (2, 3)]
     for spans in ([early], [early, *later]):
-        found = inventory.measure(Jaeger(*spans), dev, int(NOW), ["jaeger"])  # type: ignore[arg-type]
-        assert [(m.what, sum(m.low.values())) for m in found] == [("traces", 1), ("spans", 1)]
-        assert len({*found[0].low, *found[1].low}) == 1
+        result = inventory.measure(Jaeger(*spans), dev, int(NOW), ["jaeger"])  # type: ignore[arg-type]
+        assert [(m.what, sum(m.low.values())) for m in result] == [("traces", 1), ("spans", 1)]
+        assert len({*result[0].low, *result[1].low}) == 1
     assert all(m.low == {} for m in inventory.measure(Jaeger(*later), dev, int(NOW), ["jaeger"]))  # type: ignore[arg-type]

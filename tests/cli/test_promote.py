@@ -43,7 +43,7 @@ class World:
 
     def _pulumi(self, *arguments: str, **_: object) -> str:
         answers: dict[str, Any] = {
-            "ls": [{"name": name} for name, found in self.running.items() if found],
+            "ls": [{"name": name} for name, result in self.running.items() if result],
             "history": [{"environment": {"git.head": f"commit of {arguments[-1]}"}}],
             "export": {"deployment": {"resources": [self._release(arguments[-1])]}},
         }

@@ -33,17 +33,17 @@ def test_hashes_come_from_the_lock_and_the_digests(tmp_path: Path, monkeypatch: 
         f"wheels = [{{ url = 'https://x.example/some_thing-1.2.whl', hash = 'sha256:{'a' * 64}' }}]\n"
     )
     monkeypatch.setattr(versions, "images", lambda: {"a": versions.Image("a/b", "1", f"sha256:{'b' * 64}")})
-    found = {c["name"]: c for c in sbom.document(tmp_path)["components"]}
-    assert found["some-thing"]["externalReferences"] == [
+    result = {c["name"]: c for c in sbom.document(tmp_path)["components"]}
+    assert result["some-thing"]["externalReferences"] == [
         {
             "type": "distribution",
             "url": "some_thing-1.2.whl",
             "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
         }
     ]
-    assert found["a/b"]["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
-    assert "x" not in found
-    assert found["other"]["version"] == "2"
+    assert result["a/b"]["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
+    assert "x" not in result
+    assert result["other"]["version"] == "2"
 
 
 def test_it_is_the_same_each_time_and_goes_where_it_should(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

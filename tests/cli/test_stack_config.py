@@ -44,9 +44,9 @@ def test_no_yaml(write: Callable[[str], None]) -> None:
 
 def test_a_problem_has_its_place(write: Callable[[str], None]) -> None:
     write("config:\n  observability:portOffset: -1\n  observability:services:\n    - name: a\n      targets: a:1\n")
-    said = stop()
-    assert "portOffset: '-1'; accepted: a whole number from 0 to 50000 (Pulumi.dev.yaml, line 2, column 3)" in said
-    assert "services[0].targets: 'a:1'; accepted: a list (Pulumi.dev.yaml, line 5, column 7)" in said
+    output = stop()
+    assert "portOffset: '-1'; accepted: a whole number from 0 to 50000 (Pulumi.dev.yaml, line 2, column 3)" in output
+    assert "services[0].targets: 'a:1'; accepted: a list (Pulumi.dev.yaml, line 5, column 7)" in output
 
 
 @pytest.mark.parametrize("key", ["observabilty:demo", "Observability:demo", "observability-stack:demo", "obs:demo"])
@@ -70,8 +70,8 @@ def test_a_stack_without_its_file_is_mentioned(
 ) -> None:
     write("config: {}\n")
     stack_config.settings("dve")
-    assert "there is no Pulumi.dve.yaml" in (said := capsys.readouterr().err)
-    assert "Did you mean dev?" in said
+    assert "there is no Pulumi.dve.yaml" in (output := capsys.readouterr().err)
+    assert "Did you mean dev?" in output
     stack_config.settings("dev")
     assert not capsys.readouterr().err
 
@@ -104,9 +104,9 @@ def test_scrape_secrets_are_stand_ins(write: Callable[[str], None], tmp_path: Pa
 
 def test_a_scrape_secret_in_plain_text_is_refused(write: Callable[[str], None]) -> None:
     write(f"config:{SERVICES}  observability:scrapeSecrets: {{tokenOfA: hunter2, other: {{secure: AAAA}}}}\n")
-    said = stop()
-    assert "scrapeSecrets: stored in plain text" in said
-    assert "hunter2" not in said
+    output = stop()
+    assert "scrapeSecrets: stored in plain text" in output
+    assert "hunter2" not in output
 
 
 def test_a_plan_with_one_name_twice_is_refused() -> None:

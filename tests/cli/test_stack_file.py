@@ -14,9 +14,9 @@ SALT = "encryptionsalt: v1:abc=:v1:def"
 
 @pytest.fixture
 def file(tmp_path: Path) -> StackFile:
-    found = StackFile("dev", tmp_path / ".state", tmp_path)
-    found.tracked.write_text(TEXT)
-    return found
+    result = StackFile("dev", tmp_path / ".state", tmp_path)
+    result.tracked.write_text(TEXT)
+    return result
 
 
 def rewritten(file: StackFile) -> None:

@@ -28,17 +28,17 @@ def port() -> Iterator[int]:
 
 def context(used: int, **published: int) -> Context:
     """Return a stack that wants the port `used`, and whose services publish these ports already."""
-    found = []
+    result = []
     for service, port in published.items():
         ports = {"1/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}], "2/tcp": None}
         own = {labels.SPEC: "{}", labels.SERVICE: service}
-        found.append(SimpleNamespace(labels=own, attrs={"NetworkSettings": {"Ports": ports}}))
+        result.append(SimpleNamespace(labels=own, attrs={"NetworkSettings": {"Ports": ports}}))
     settings = SimpleNamespace(
         access_host="127.0.0.1",
         published=("grafana", "otlpHttp"),
         port=lambda name: used if name == "otlpHttp" else 1,
     )
-    docker = fakes.engine("dev", containers=SimpleNamespace(list=lambda **_: found))
+    docker = fakes.engine("dev", containers=SimpleNamespace(list=lambda **_: result))
     return fakes.context("dev", settings=cast("Settings", settings), docker=docker)
 
 

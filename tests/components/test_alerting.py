@@ -46,10 +46,10 @@ def of(program: tuple[Registered, ...], token: str) -> dict[str, dict[str, Any]]
 
 
 def test_every_alert_is_a_rule(program: tuple[Registered, ...], settings: Settings) -> None:
-    found = of(program, ":RuleGroup")
-    assert len(found) == len(groups(settings))
+    result = of(program, ":RuleGroup")
+    assert len(result) == len(groups(settings))
     for group in groups(settings):
-        inputs = found[f"alerts-{group.name}"]
+        inputs = result[f"alerts-{group.name}"]
         assert (inputs["name"], inputs["folderUid"]) == (group.name, group.folder)
         assert inputs["intervalSeconds"] % 10 == 0
         assert [rule["uid"] for rule in inputs["rules"]] == [alert.uid for alert in group.alerts]
@@ -61,9 +61,9 @@ def test_every_rule_is_instant_and_says_what_no_answer_means(program: tuple[Regi
             assert rule["noDataState"] in {"OK", "Alerting", "KeepLast"}
             assert rule["execErrState"] in {"OK", "Alerting", "KeepLast"}
             assert rule["condition"] == CONDITION
-            *asked, condition = rule["datas"]
+            *requests, condition = rule["datas"]
             assert condition["datasourceUid"] == EXPRESSIONS
-            for data in asked:
+            for data in requests:
                 model = json.loads(data["model"])
                 assert data["refId"] == model["refId"]
                 assert model.get("instant") is True or model.get("queryType") == "instant"
@@ -120,10 +120,10 @@ def test_where_nobody_is_configured_nothing_is_sent(program: tuple[Registered, .
 
 
 def test_only_what_both_provider_versions_know_is_used(program: tuple[Registered, ...]) -> None:
-    known = {
+    expected = {
         "name", "folderUid", "intervalSeconds", "rules",
         "uid", "for", "condition", "noDataState", "execErrState", "labels", "annotations", "datas",
     }  # fmt: skip
     for group in of(program, ":RuleGroup").values():
-        assert set(group) <= known
-        assert all(set(rule) <= known for rule in group["rules"])
+        assert set(group) <= expected
+        assert all(set(rule) <= expected for rule in group["rules"])

@@ -81,28 +81,28 @@ def test_what_grafana_sealed_opens() -> None:
 
 
 def test_another_key_opens_the_same_data_keys(database: Path) -> None:
-    assert rewrap(database, new=NEW, known=[OLD]) == 4
+    assert rewrap(database, new=NEW, former=[OLD]) == 4
     assert opened(database, NEW) == DATA_KEYS
     assert opened(database, OLD) != DATA_KEYS
     assert managed(database, NEW) == b"managed"
 
 
 def test_what_was_done_is_not_done_again(database: Path) -> None:
-    assert rewrap(database, new=NEW, known=[OLD]) == 4
+    assert rewrap(database, new=NEW, former=[OLD]) == 4
     before = database.read_bytes()
-    assert rewrap(database, new=NEW, known=[OLD]) == 0
+    assert rewrap(database, new=NEW, former=[OLD]) == 0
     assert database.read_bytes() == before
 
 
 def test_it_finds_out_which_of_the_known_keys_it_was(database: Path) -> None:
-    assert rewrap(database, new=NEW, known=[WRONG, OLD]) == 4
+    assert rewrap(database, new=NEW, former=[WRONG, OLD]) == 4
     assert opened(database, NEW) == DATA_KEYS
 
 
 @pytest.mark.parametrize("known", [[], [WRONG]])
 def test_an_unknown_key_changes_nothing(database: Path, known: Sequence[str]) -> None:
     with pytest.raises(UnknownKeyError, match=r"none of . known secret keys opens the 3 data keys"):
-        rewrap(database, new=NEW, known=known)
+        rewrap(database, new=NEW, former=known)
     assert opened(database, OLD) == DATA_KEYS
     assert managed(database, OLD) == b"managed"
 
@@ -111,12 +111,12 @@ def test_one_secret_that_is_no_text_does_not_mislead(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         noise = b"#YTE#" + seal_cfb(bytes(range(128, 160)), DATA_KEYS["a1"])
         connection.execute("INSERT INTO secrets (value) VALUES (?)", (base64.b64encode(noise).decode(),))
-    assert rewrap(database, new=NEW, known=[WRONG, OLD]) == 4
+    assert rewrap(database, new=NEW, former=[WRONG, OLD]) == 4
     assert opened(database, NEW) == DATA_KEYS
 
 
 def test_an_empty_database_needs_nothing(tmp_path: Path) -> None:
-    assert rewrap(tmp_path / "new.db", new=NEW, known=[]) == 0
+    assert rewrap(tmp_path / "new.db", new=NEW, former=[]) == 0
 
 
 def test_what_waits_in_the_write_ahead_log_is_taken_along(database: Path) -> None:
@@ -129,6 +129,6 @@ def test_what_waits_in_the_write_ahead_log_is_taken_along(database: Path) -> Non
     for suffix in ("", "-wal", "-shm"):
         Path(f"{copy}{suffix}").write_bytes(Path(f"{database}{suffix}").read_bytes())
     connection.close()
-    assert rewrap(copy, new=NEW, known=[OLD]) == 5
+    assert rewrap(copy, new=NEW, former=[OLD]) == 5
     assert not copy.with_name("copy.db-wal").exists()
     assert opened(copy, NEW)["late"] == b"k" * 16

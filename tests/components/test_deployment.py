@@ -15,9 +15,9 @@ PROPS: dict[str, Any] = {"url": "http://grafana", "auth": "a:b", "stack": "dev",
 
 @pytest.fixture
 def posted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any]]]:
-    found: list[tuple[str, str, dict[str, Any]]] = []
-    monkeypatch.setattr(GrafanaApi, "request", lambda _, *asked: found.append(asked))
-    return found
+    result: list[tuple[str, str, dict[str, Any]]] = []
+    monkeypatch.setattr(GrafanaApi, "request", lambda _, *asked: result.append(asked))
+    return result
 
 
 def test_what_differs_is_said_in_words() -> None:
@@ -31,8 +31,8 @@ def test_what_differs_is_said_in_words() -> None:
 def test_the_first_run_is_marked_and_the_second_is_none(posted: list[Any]) -> None:
     provider = DeploymentProvider()
     provider.create(PROPS)
-    (asked,) = posted
-    assert asked == (
+    (requests,) = posted
+    assert requests == (
         "POST", "/api/annotations", {"text": "pulumi up: first deployment", "tags": ["deployment", "stack:dev"]},
     )  # fmt: skip
     assert not provider.diff("deployment", PROPS, PROPS).changes

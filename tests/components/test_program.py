@@ -135,8 +135,8 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
             *(f"{p.name}-tools" for p in settings.parts if processes.process(p.name, settings).borrows_tools),
     }  # fmt: skip
-    digests = {name: found["observability.content"] for name, found in labels.items() if not name.endswith("-tools")}
-    assert all(len(found) == 12 for found in digests.values())
+    digests = {name: result["observability.content"] for name, result in labels.items() if not name.endswith("-tools")}
+    assert all(len(result) == 12 for result in digests.values())
 
 
 def test_no_secret_is_in_an_environment_or_a_command(program: Program) -> None:
@@ -189,14 +189,14 @@ def test_dashboards_are_editable_only_where_it_is_said(program: Program, setting
 
 
 def host(**changed: Any) -> Host:  # noqa: ANN401
-    known: dict[str, Any] = {
+    expected: dict[str, Any] = {
         "prefix": "p",
         "stack": "dev",
         "access_host": "127.0.0.1",
         "networks": {},
         "secrets_key": None,
     }
-    return Host(**known | {"protect_data": False, "logs_port": 1} | changed)
+    return Host(**expected | {"protect_data": False, "logs_port": 1} | changed)
 
 
 def test_labels_say_whose_a_thing_is() -> None:

@@ -58,6 +58,6 @@ def test_specs_are_the_same_every_time(part: topology.Part, settings_of: Callabl
 
 
 def test_a_digest_changes_with_path_content_and_key() -> None:
-    found = {digest({"/a": "x"}), digest({"/a": "y"}), digest({"/b": "x"}), digest({"/a": "x"}, "key")}
-    assert len(found) == 4
+    result = {digest({"/a": "x"}), digest({"/a": "y"}), digest({"/b": "x"}), digest({"/a": "x"}, "key")}
+    assert len(result) == 4
     assert digest({"/a": "x", "/b": "y"}) == digest({"/b": "y", "/a": "x"})

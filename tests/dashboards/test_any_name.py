@@ -71,8 +71,8 @@ def test_every_variable_of_a_query_is_escaped(settings_of: Callable[[str], Setti
         expr = str(target.get("expr", ""))
         used = set(re.findall(r"\$\{?(\w+)(?=[^:\w]|$)", _VARIABLE.sub("", expr)))
         assert used <= {*_BUILT_IN, "search", "1", "2"}, (uid, expr)
-        for found in _VARIABLE.finditer(expr):
-            assert (expr[found.start() - 1], expr[found.end()]) == ("`", "`"), (uid, expr)
+        for result in _VARIABLE.finditer(expr):
+            assert (expr[result.start() - 1], expr[result.end()]) == ("`", "`"), (uid, expr)
 
 
 @pytest.mark.parametrize("name", ['a"b', "back\\slash", "it's", 'ends with \\"'])
@@ -80,9 +80,9 @@ def test_a_correlation_asks_for_the_name_that_the_line_or_span_has(name: str) ->
     by_name = {spec.name: spec for spec in CORRELATIONS}
     logs = by_name["logs-to-metrics"]
     (step,) = logs.transformations
-    found = re.search(str(step["expression"]), json.dumps({"service_name": name, "x": "y"}))
-    assert found is not None
-    expr = str(logs.query["expr"]).replace("${service}", found[1])
+    result = re.search(str(step["expression"]), json.dumps({"service_name": name, "x": "y"}))
+    assert result is not None
+    expr = str(logs.query["expr"]).replace("${service}", result[1])
     assert json.dumps(name) in expr
     parsed(expr)
     traces = str(by_name["traces-to-metrics"].query["expr"]).replace("${serviceName}", name)

@@ -731,14 +731,14 @@ def test_a_log_panel_says_in_a_line_what_it_has_no_data_of() -> None:
     db = DashboardBuilder(title="T", uid="t")
     db.add_logs_panel(title="Errors", query='{a="b"} | json', no_value='No "error" was written.')
     (panel,) = json.loads(db.to_json())["panels"]
-    lines, said = panel["targets"]
+    lines, output = panel["targets"]
     assert (lines["expr"], lines["queryType"]) == ('{a="b"} | json', "range")
-    assert said["expr"] == (
+    assert output["expr"] == (
         'label_replace(label_replace(vector(0) unless on () (sum(count_over_time({a="b"} | json | __error__=""'
         ' [$__range])) > 0), "body", "No \\"error\\" was written.", "", ""), "level", "info", "", "")'
     )
-    assert said["queryType"] == "instant"
+    assert output["queryType"] == "instant"
     (step,) = panel["transformations"]
-    assert (step["id"], step["filter"]) == ("labelsToFields", {"id": "byRefId", "options": said["refId"]})
+    assert (step["id"], step["filter"]) == ("labelsToFields", {"id": "byRefId", "options": output["refId"]})
     with pytest.raises(DashboardError, match="text without \\$"):
         DashboardBuilder(title="T", uid="t").add_logs_panel(title="E", query="{a='b'}", no_value="$1").to_json()

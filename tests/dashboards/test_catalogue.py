@@ -33,8 +33,8 @@ def test_folders() -> None:
 
 
 def test_where_each_dashboard_lives() -> None:
-    found = {file.uid: (file.folder, json.loads(file.json)["title"]) for file in dashboards(settings.load("test", {}))}
-    assert found == {
+    result = {file.uid: (file.folder, json.loads(file.json)["title"]) for file in dashboards(settings.load("test", {}))}
+    assert result == {
         "slo-overview": ("ml-platform", "SLO Overview"),
         "application-performance": ("ml-platform", "Application Performance"),
         "service-detail": ("ml-platform", "Service"),

@@ -52,7 +52,7 @@ PANELS: Final = {
     uids.INCIDENT: 8,
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 9,
-    uids.RUNBOOKS: len(runbooks.kinds()) - len(runbooks.NEEDS),
+    uids.RUNBOOKS: len(runbooks.kinds()) - list(runbooks.NEEDS.values()).count("metrics_copied"),
 }
 RANGES: Final = {
     uids.INCIDENT: "now-3h",
@@ -165,8 +165,8 @@ ALL: Final = [pytest.param(name, uid, id=f"{uid}, {name}") for name in CASES for
 
 @pytest.fixture
 def case(name: str, uid: str) -> Case:
-    (found,) = (case for case in built(name) if case.uid == uid)
-    return found
+    (result,) = (case for case in built(name) if case.uid == uid)
+    return result
 
 
 every_dashboard = pytest.mark.parametrize(("name", "uid"), ALL)
@@ -196,8 +196,8 @@ def names(selector: promql.VectorSelector) -> list[str]:
     """Return the metrics that a selector names; a regular expression on the name is a plain list here."""
     if selector.name:
         return [selector.name]
-    found = [str(m.value) for m in selector.matchers.matchers if m.name == "__name__"]
-    return found[0].split("|") if found else []
+    result = [str(m.value) for m in selector.matchers.matchers if m.name == "__name__"]
+    return result[0].split("|") if result else []
 
 
 def recorded(loaded: settings.Settings) -> set[str]:
@@ -233,13 +233,13 @@ def test_every_promql_parses(case: Case) -> None:
 
 @every_dashboard
 def test_only_recorded_series_are_read(case: Case) -> None:
-    known = possible() | (OWN_METRICS | ONLY_AFTER_A_FAULT if case.uid in ABOUT_THE_STACK else set())
+    expected = possible() | (OWN_METRICS | ONLY_AFTER_A_FAULT if case.uid in ABOUT_THE_STACK else set())
     for expr in case.promql():
         for selector, _ in selectors(promql.parse(expr)):
             metrics = names(selector)
             assert metrics, expr
             if selector.at is None:
-                assert set(metrics) <= known, expr
+                assert set(metrics) <= expected, expr
 
 
 @every_dashboard
@@ -297,23 +297,23 @@ def test_the_gates_see_what_they_look_for() -> None:
 
 @every_dashboard
 def test_variables_used_and_declared_are_the_same(case: Case) -> None:
-    asked = [text for _, target in case.targets() for text in strings(target)]
-    asked += [variable.get("definition", "") for variable in case.variables().values()]
-    asked += [f"${panel['repeat']}" for panel in case.rows_and_panels() if panel.get("repeat")]
-    asked += [panel["title"] for panel in case.panels()]
-    asked += [link["url"] for link in case.content["links"]]
-    used = {braced or name for text in asked for braced, name in VARIABLE.findall(text)} - set(BUILT_IN)
+    requests = [text for _, target in case.targets() for text in strings(target)]
+    requests += [variable.get("definition", "") for variable in case.variables().values()]
+    requests += [f"${panel['repeat']}" for panel in case.rows_and_panels() if panel.get("repeat")]
+    requests += [panel["title"] for panel in case.panels()]
+    requests += [link["url"] for link in case.content["links"]]
+    used = {braced or name for text in requests for braced, name in VARIABLE.findall(text)} - set(BUILT_IN)
     assert used == set(case.variables())
 
 
 @every_dashboard
 def test_links_lead_somewhere(case: Case) -> None:
-    known = {other.uid: other for other in built("the stack alone")}
+    expected = {other.uid: other for other in built("the stack alone")}
     top = [link["url"] for link in case.content["links"]]
     for link in [link for text in strings(case.content) for link in LINK.findall(text)]:
         uid = re.split(r"[/?#]", link)[2]
-        assert uid in known, link
-        assert set(re.findall(r"[&?]var-(\w+)=", link)) <= set(known[uid].variables()), link
+        assert uid in expected, link
+        assert set(re.findall(r"[&?]var-(\w+)=", link)) <= set(expected[uid].variables()), link
         assert "?" not in link or "${__url_time_range}" in link or link in top, link
 
 
@@ -380,12 +380,12 @@ def test_top_links_keep_time_and_variables(case: Case) -> None:
 
 @every_dashboard
 def test_data_sources_are_ours(case: Case) -> None:
-    known = {spec.uid for spec in datasources(case.settings)}
-    found = [target["datasource"] for _, target in case.targets()]
+    expected = {spec.uid for spec in datasources(case.settings)}
+    result = [target["datasource"] for _, target in case.targets()]
     # A panel of several says so; its queries each have one.
-    found += [p["datasource"] for p in case.panels() if p.get("targets") and p["datasource"]["uid"] != "-- Mixed --"]
-    found += [variable["datasource"] for variable in case.variables().values() if variable.get("datasource")]
-    assert {source["uid"] for source in found} <= known | {SHARED}
+    result += [p["datasource"] for p in case.panels() if p.get("targets") and p["datasource"]["uid"] != "-- Mixed --"]
+    result += [variable["datasource"] for variable in case.variables().values() if variable.get("datasource")]
+    assert {source["uid"] for source in result} <= expected | {SHARED}
 
 
 @every_dashboard
@@ -466,10 +466,10 @@ def test_the_same_quantity_looks_the_same_on_every_page(case: Case) -> None:
         if panel["type"] == "table":
             for name, properties in overrides(panel).items():
                 if name in scales and "custom.width" in properties:
-                    found = {key: properties.get(key, shown[key]) for key in shown}
+                    result = {key: properties.get(key, shown[key]) for key in shown}
                     wanted = scales[name]
-                    assert found["unit"] == wanted["unit"], (panel["title"], name)
-                    assert "decimals" not in wanted or found["decimals"] == wanted["decimals"], (panel["title"], name)
+                    assert result["unit"] == wanted["unit"], (panel["title"], name)
+                    assert "decimals" not in wanted or result["decimals"] == wanted["decimals"], (panel["title"], name)
         title = re.split(r",| by | in every | a day", panel["title"])[0]
         if panel["type"] == "timeseries" and title in SCALES_OF_GRAPHS:
             wanted = SCALES_OF_GRAPHS[title]
@@ -645,8 +645,8 @@ def test_same_settings_same_text(name: str) -> None:
 
 
 def overview(name: str) -> dict[str, dict[str, Any]]:
-    (found,) = (case for case in built(name) if case.uid == uids.SLO_OVERVIEW)
-    return {panel["title"]: panel for panel in found.panels()}
+    (result,) = (case for case in built(name) if case.uid == uids.SLO_OVERVIEW)
+    return {panel["title"]: panel for panel in result.panels()}
 
 
 def overrides(panel: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -681,11 +681,11 @@ def test_each_service_has_its_own_thresholds() -> None:
 
 def test_failures_are_what_each_service_calls_so() -> None:
     loaded = load(CASES["an odd one too"])
-    found = [
+    result = [
         {m.name: m.value for m in selector.matchers.matchers}
         for selector, _ in selectors(promql.parse(queries.failing(loaded)))
     ]
-    assert found == [
+    assert result == [
         {"service": "billing", "status": "5..|429"},
         {"service": "shop|grafana|prometheus|loki", "status": "5.."},
     ]

@@ -51,8 +51,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=os.environ.get("PREVIEW_SCENARIOS", "one,ten,fifty").split(","))
 def shown(request: pytest.FixtureRequest) -> Iterator[preview.Preview]:
-    with preview.shown(SCENARIOS[request.param]) as found:
-        yield found
+    with preview.shown(SCENARIOS[request.param]) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +84,13 @@ def opened(browser: Browser, shown: preview.Preview, uid: str, size: str, theme:
     docked = "true" if look.get("docked") else "false"
     context.add_init_script(f"localStorage.setItem('grafana.navigation.docked', '{docked}')")
     page = context.new_page()
-    taken: list[tuple[float, float]] = []
+    used: list[tuple[float, float]] = []
     began = time.monotonic()
 
     def answered(request: Any) -> None:  # noqa: ANN401 - Playwright's
         if "/api/ds/query" in request.url:
             timing = request.timing
-            taken.append((time.monotonic() - began, max(timing["responseEnd"], 0) / 1000))
+            used.append((time.monotonic() - began, max(timing["responseEnd"], 0) / 1000))
 
     page.on("requestfinished", answered)
     kiosk = "&kiosk" if look.get("kiosk") else ""
@@ -98,7 +98,7 @@ def opened(browser: Browser, shown: preview.Preview, uid: str, size: str, theme:
     page.wait_for_selector("[data-testid*='Panel header']", timeout=90_000)
     page.wait_for_load_state("networkidle", timeout=90_000)
     page.wait_for_timeout(1_000)
-    return page, max((at for at, _ in taken), default=0.0), max((seconds for _, seconds in taken), default=0.0)
+    return page, max((at for at, _ in used), default=0.0), max((seconds for _, seconds in used), default=0.0)
 
 
 @pytest.mark.parametrize("uid", PAGES)
@@ -107,18 +107,18 @@ def test_everything_on_the_page_can_be_read(  # noqa: PLR0917
     browser: Browser, shown: preview.Preview, table: list[str], uid: str, size: str, theme: str
 ) -> None:
     page, last, slowest = opened(browser, shown, uid, size, theme)
-    found = page.evaluate(MEASURE)
+    result = page.evaluate(MEASURE)
     page.context.close()
-    least = min((graph["share"] for graph in found["graphs"]), default=1.0)
+    least = min((graph["share"] for graph in result["graphs"]), default=1.0)
     table.append(
-        f"| {shown.scenario.services} | {uid} | {size} | {theme} | {found['panels']} | {len(found['cut'])} |"
-        f" {len(found['overlap'])} | {len(found['sideways'])} | {least:.0%} |"
-        f" {found['top']} px | {last:.1f} s | {slowest:.2f} s |"
+        f"| {shown.scenario.services} | {uid} | {size} | {theme} | {result['panels']} | {len(result['cut'])} |"
+        f" {len(result['overlap'])} | {len(result['sideways'])} | {least:.0%} |"
+        f" {result['top']} px | {last:.1f} s | {slowest:.2f} s |"
     )
-    problems = {what: found[what] for what in ("cut", "overlap", "sideways", "failing", "plainNoData") if found[what]}
+    problems = {what: result[what] for what in ("cut", "overlap", "sideways", "failing", "plainNoData") if result[what]}
     if size != "phone":
-        small = [graph for graph in found["graphs"] if graph["share"] < GRAPH_SHARE]
+        small = [graph for graph in result["graphs"] if graph["share"] < GRAPH_SHARE]
         problems |= {"graphs": small} if small else {}
-    if size == "phone" and found["top"] > FIRST_ON_A_PHONE:
-        problems["top"] = found["top"]
+    if size == "phone" and result["top"] > FIRST_ON_A_PHONE:
+        problems["top"] = result["top"]
     assert not problems, json.dumps(problems, indent=1, ensure_ascii=False)

@@ -41,8 +41,8 @@ def environment(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def picture(models: Path) -> list[float]:
-    found: list[float] = json.loads((models / "samples.json").read_text())[0]
-    return found
+    result: list[float] = json.loads((models / "samples.json").read_text())[0]
+    return result
 
 
 @asynccontextmanager
@@ -73,8 +73,8 @@ def test_a_picture_is_read_and_counted_with_its_exemplar_off_and_on(models: Path
             PREDICT, json={"instances": [picture(models)] * 3}, headers={"X-Request-ID": "one"}
         )
         assert (answer.status_code, answer.headers["x-request-id"]) == (200, "one")
-        found = answer.json()
-        assert (found["model"], found["version"], len(found["predictions"])) == ("digits", "1", 3)
+        result = answer.json()
+        assert (result["model"], result["version"], len(result["predictions"])) == ("digits", "1", 3)
         assert (await customer.post(PREDICT, json={"instances": [[1]]})).status_code == 422
         metrics = (await customer.get("/metrics", headers={"Accept": "application/openmetrics-text"})).text
         own = f'endpoint="{PREDICT}",method="POST",service="inference-gateway"'
@@ -123,8 +123,8 @@ def test_a_saturated_model_refuses_what_its_queue_cannot_hold(models: Path, monk
 
     async def scenario(customer: httpx.AsyncClient) -> None:
         await customer.put("/faults", json={"kind": "saturation", "seconds": 60}, headers=AUTHENTICATED)
-        asked = (customer.post(PREDICT, json={"instances": [picture(models)]}) for _ in range(12))
-        codes = [answer.status_code for answer in await asyncio.gather(*asked)]
+        requests = (customer.post(PREDICT, json={"instances": [picture(models)]}) for _ in range(12))
+        codes = [answer.status_code for answer in await asyncio.gather(*requests)]
         assert set(codes) == {200, 503}
         assert codes.count(503) >= 6
 

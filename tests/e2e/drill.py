@@ -85,14 +85,14 @@ class Shop:
 
     def _buy(self, closed: threading.Event) -> None:
         connection = HTTPConnection(self.host, self.port)
-        start, asked = time.monotonic(), 0
-        while not closed.wait(max(0.0, start + asked / RATE - time.monotonic())):
+        start, requests = time.monotonic(), 0
+        while not closed.wait(max(0.0, start + requests / RATE - time.monotonic())):
             connection.request("GET", "/pay")
             answer = connection.getresponse()
             answer.read()
-            if asked % RATE == 0:
+            if requests % RATE == 0:
                 self._tell(answer.status)
-            asked += 1
+            requests += 1
         connection.close()
 
     def _tell(self, status: int) -> None:

@@ -52,9 +52,9 @@ def outage(end: int) -> range:
 def tell(stack: Sandbox, service: str, end: int) -> None:
     """Give Loki the history of the one page that the outage was, as Grafana writes it."""
     labels = {"service": service, "slo": "availability", "severity": "page"}
-    told = {"schemaVersion": 1, "ruleTitle": "Budget is burning fast", "labels": labels}
+    shown = {"schemaVersion": 1, "ruleTitle": "Budget is burning fast", "labels": labels}
     lines = [
-        (at, json.dumps({**told, "previous": previous, "current": current}))
+        (at, json.dumps({**shown, "previous": previous, "current": current}))
         for at, previous, current in (
             (outage(end)[0] + 300, "Normal", "Alerting"),
             (outage(end)[-1] + 300, "Alerting", "Normal"),
@@ -65,8 +65,8 @@ def tell(stack: Sandbox, service: str, end: int) -> None:
     loki.request("POST", "/loki/api/v1/push", {"streams": [stream]})
     # What is older than 3 hours is looked for on disk, where a line that was written in its time is by then.
     loki.request("POST", "/flush")
-    asked = urllib.parse.urlencode({"query": '{from="state-history"}', "start": end - 3 * DAY, "end": end - DAY})
-    wait_for(lambda: loki.request("GET", f"/loki/api/v1/query_range?{asked}")["data"]["result"])
+    requests = urllib.parse.urlencode({"query": '{from="state-history"}', "start": end - 3 * DAY, "end": end - DAY})
+    wait_for(lambda: loki.request("GET", f"/loki/api/v1/query_range?{requests}")["data"]["result"])
 
 
 def fill(stack: Sandbox, settings: Settings, service: str, work: Path, *, end: int, days: int = 30) -> int:
@@ -120,8 +120,8 @@ def _of_slo(name: str, promise: Slo, at: int, broken: range) -> float:
     """Return what the rules would have recorded of an SLO."""
     budget = 1 - promise.objective / 100
     period = seconds(promise.window)
-    told = re.search(r"(\d+[mhd])$", name)
-    window = seconds(told[1]) if told else period
+    shown = re.search(r"(\d+[mhd])$", name)
+    window = seconds(shown[1]) if shown else period
     bad = _bad(at, window, broken)
     counted = RATE * (1 if name.endswith(":rate5m") else window)
     elapsed = at % SINCE

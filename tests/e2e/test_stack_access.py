@@ -144,9 +144,9 @@ def test_by_default_nothing_but_grafana_and_otlp_is_published(real: Sandbox) -> 
         if bound
     }
     assert internal == set()
-    asked = {topology.READING_PROXY.port(name) for name in ON_REQUEST if name in topology.READING_PROXY.ports}
+    requests = {topology.READING_PROXY.port(name) for name in ON_REQUEST if name in topology.READING_PROXY.ports}
     ports = real.container("reading-proxy").attrs["HostConfig"]["PortBindings"]
-    assert {int(port.partition("/")[0]) for port in ports} == asked, "which the sandbox asked for"
+    assert {int(port.partition("/")[0]) for port in ports} == requests, "which the sandbox asked for"
 
 
 @pytest.mark.parametrize("name", ["prometheus", "loki", "jaeger"])

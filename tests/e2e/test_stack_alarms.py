@@ -93,15 +93,15 @@ def until(real: Sandbox, expected: set[str], seconds: float) -> dict[str, dict[s
         wait_for(lambda: expected <= firing(real).keys(), seconds)
     except AssertionError:
         assert expected - firing(real).keys() == set(), "does not fire"
-    found = firing(real)
+    result = firing(real)
     for title in sorted(expected):
-        for alert in found[title].get("alerts") or [{}]:
+        for alert in result[title].get("alerts") or [{}]:
             summary = alert.get("annotations", {}).get("summary", "")
             assert summary, title
             assert "[no value]" not in summary, title
             sys.stdout.write(f"\n{title}: {summary}")
     sys.stdout.write(f"\nall of these within {time.monotonic() - began:.0f} s\n")
-    return found
+    return result
 
 
 def test_what_is_wrong_fires(real: Sandbox) -> None:

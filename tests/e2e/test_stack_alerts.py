@@ -94,14 +94,14 @@ def drill(
         if PICTURES:
             photograph(real, page, Path(PICTURES))
         shop.broken, ended = False, time.time()
-        told, resolved = wait_for(lambda: inbox.hook("resolved", "page", SHOP), 420)
+        shown, resolved = wait_for(lambda: inbox.hook("resolved", "page", SHOP), 420)
         report = {"webhook": page, "webhook when over": resolved, "slack": slack, "pagerduty": inbox.pagers}
         for name, body in report.items():
             print(f"\n== {name}, in full\n{json.dumps(body, indent=2, ensure_ascii=False)}")
         print(f"\n== e-mail, as a person reads it\n{readable(mail)}")
         if PICTURES:
             save(Path(PICTURES), report, mail)
-        yield Drill(real, began, ended, page, paged, mail, slack, inbox.pagers, resolved, told)
+        yield Drill(real, began, ended, page, paged, mail, slack, inbox.pagers, resolved, shown)
 
 
 def instant(real: Sandbox, query: str) -> float:
@@ -118,8 +118,8 @@ def at(text: str) -> float:
 
 def links(text: str) -> dict[str, str]:
     """Return the links of a message by their titles."""
-    found = (line.split(": ", 1) for line in text.splitlines() if ": http" in line)
-    return {title: url.strip() for title, url in found}
+    result = (line.split(": ", 1) for line in text.splitlines() if ": http" in line)
+    return {title: url.strip() for title, url in result}
 
 
 def photograph(real: Sandbox, page: dict[str, Any], folder: Path) -> None:
@@ -154,13 +154,13 @@ def test_the_page_comes_in_time(drill: Drill) -> None:
     due = page.factor * 0.005 * seconds(page.long)
     (alert,) = drill.page["alerts"]
     fired = at(alert["startsAt"]) - drill.began
-    told = drill.paged - drill.began
+    shown = drill.paged - drill.began
     print(
         f"\nbegan {datetime.fromtimestamp(drill.began, UTC):%H:%M:%S}; fired after {fired:.0f} s,"
-        f" told after {told:.0f} s; due after {due:.0f} s and two evaluations of {RULE_INTERVAL} s"
+        f" told after {shown:.0f} s; due after {due:.0f} s and two evaluations of {RULE_INTERVAL} s"
     )
     assert fired <= due + 2 * RULE_INTERVAL
-    assert told <= fired + DELIVERY
+    assert shown <= fired + DELIVERY
 
 
 def test_it_is_over_within_the_short_window(drill: Drill) -> None:
@@ -204,25 +204,25 @@ def test_pagerduty_gets_one_incident_and_its_end(drill: Drill) -> None:
 @pytest.mark.parametrize("title", ["Panel", "Service", "Logs", "Traces", "Runbook"])
 def test_each_link_opens_what_it_promises(drill: Drill, title: str) -> None:
     url = links(drill.page["message"])[title]
-    asked = parse_qs(urlsplit(url).query)
+    requests = parse_qs(urlsplit(url).query)
     out = drill.real.outputs()
     basic = base64.b64encode(f"{out['grafanaAdminUser']}:{out['grafanaAdminPassword']}".encode()).decode()
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Basic {basic}"})) as answer:
         assert answer.status == 200
     api = drill.real.grafana()
-    if "viewPanel" in asked:
+    if "viewPanel" in requests:
         model = api.request("GET", f"/api/dashboards/uid/{urlsplit(url).path.split('/')[2]}")["dashboard"]
-        shown = {f"panel-{p['id']}": p["title"] for p in panels(model)}[asked["viewPanel"][0]]
+        shown = {f"panel-{p['id']}": p["title"] for p in panels(model)}[requests["viewPanel"][0]]
         assert shown == {"Panel": "Burn rate, every window (worst of the chosen services)"}.get(
             title, "Error budget burns fast"
         )
         return
     if title == "Service":
         assert urlsplit(url).path == "/d/service-detail"
-        assert asked["var-service"] == [SHOP]
-        assert int(asked["from"][0]) == pytest.approx((drill.began + 260 - 3600) * 1000, abs=60_000)
+        assert requests["var-service"] == [SHOP]
+        assert int(requests["from"][0]) == pytest.approx((drill.began + 260 - 3600) * 1000, abs=60_000)
         return
-    (pane,) = json.loads(asked["panes"][0]).values()
+    (pane,) = json.loads(requests["panes"][0]).values()
     assert int(pane["range"]["from"]) == pytest.approx((drill.began + 260 - 3600) * 1000, abs=60_000)
     range_ = {"from": pane["range"]["from"], "to": str(int(drill.paged * 1000))}
     answer = api.request("POST", "/api/ds/query", {"queries": pane["queries"], **range_})

@@ -61,9 +61,9 @@ def numbers(stack: Sandbox) -> list[int]:
     """Return the numbers of the writer's lines that Loki has."""
     begin = int(time.time() - 3_600)
     query = quote('{service_name="writer"}')
-    asked = f"query={query}&start={begin}000000000&limit=5000&direction=forward"
-    found = stack.grafana().request("GET", f"/api/datasources/proxy/uid/loki/loki/api/v1/query_range?{asked}")
-    lines = [line for stream in found["data"]["result"] for _, line in stream["values"]]
+    requests = f"query={query}&start={begin}000000000&limit=5000&direction=forward"
+    result = stack.grafana().request("GET", f"/api/datasources/proxy/uid/loki/loki/api/v1/query_range?{requests}")
+    lines = [line for stream in result["data"]["result"] for _, line in stream["values"]]
     return sorted(int(line.removeprefix("number=")) for line in lines)
 
 
@@ -72,9 +72,9 @@ def backup(stack: Sandbox, **environment: str) -> Path:
     done = stack.run("backup", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout, f"backup took {time.monotonic() - began:.1f} s")
-    found = re.search(r"(\S+\.tar): [\d,]+ bytes", done.stdout)
-    assert found is not None, done.stdout
-    return stack.folder / found[1]
+    result = re.search(r"(\S+\.tar): [\d,]+ bytes", done.stdout)
+    assert result is not None, done.stdout
+    return stack.folder / result[1]
 
 
 def paused(stack: Sandbox) -> list[str]:
@@ -127,8 +127,8 @@ def test_nothing_is_lost_and_nothing_refused_by_the_backup_itself(
 ) -> None:
     assert writer.refused == []
     last = wait_for(lambda: writer.accepted[-1])
-    found = wait_for(lambda: there if (there := numbers(filled))[-1:] >= [last] else None)
-    assert found == list(range(1, len(found) + 1))
+    result = wait_for(lambda: there if (there := numbers(filled))[-1:] >= [last] else None)
+    assert result == list(range(1, len(result) + 1))
     assert [p.name for p in taken[0].parent.iterdir()] == [taken[0].name]
     raw = taken[0].read_bytes()
     assert PASSPHRASE.encode() not in raw
@@ -155,10 +155,10 @@ def test_restored_beside_the_first_everything_is_there(
     assert second.run("verify", **elsewhere).returncode == 0
 
     def outputs() -> dict[str, str]:
-        found: dict[str, str] = json.loads(
+        result: dict[str, str] = json.loads(
             second.pulumi("stack", "output", "--json", "--show-secrets", **elsewhere).stdout
         )
-        return found
+        return result
 
     second.outputs = outputs  # type: ignore[method-assign]
     assert set(range(1, before + 1)) <= set(numbers(second))
@@ -234,10 +234,10 @@ def test_an_archive_with_code_in_its_state_is_refused_and_runs_nothing(
         {"urn": f"{stack}::observability::{kind}::evil", "type": kind, "custom": True, "id": "1",
          "inputs": pickled, "outputs": pickled}
     )  # fmt: skip
-    known = {f: getattr(manifest, f) for f in ("stack", "created", "images", "paused_seconds", "at", "counts")}
+    expected = {f: getattr(manifest, f) for f in ("stack", "created", "images", "paused_seconds", "at", "counts")}
     with archive.writing(evil, filled.name, manifest.created, None, key_of(filled).read_bytes()) as writer:
         writer.text(archive.STATE, json.dumps(state))
-        archive.finish(writer, **known)
+        archive.finish(writer, **expected)
     before = filled.ids()
     done = filled.run("restore", str(evil), YES=filled.name)
     assert done.returncode == 1
@@ -304,8 +304,8 @@ def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Pa
     time.sleep(3)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    said = filled.up()
-    assert "rolled back a restore that was interrupted" in said
+    output = filled.up()
+    assert "rolled back a restore that was interrupted" in output
     assert login(filled, "bob", PASSWORD)["login"] == "bob", "what came after the backup is there: nothing was restored"
     assert filled.docker.containers.list(all=True, filters={"name": journal}) == []
     filled.expect_no_changes()

@@ -53,8 +53,8 @@ def send_metric(real: Sandbox, value: int, trace: str = "", service: str = "shop
 def ask(real: Sandbox, source: str, path: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON
     """Ask a data source through Grafana; None when it does not answer."""
     try:
-        asked = urllib.parse.urlencode(parameters)
-        return real.grafana().request("GET", f"/api/datasources/proxy/uid/{source}/{path}?{asked}")
+        requests = urllib.parse.urlencode(parameters)
+        return real.grafana().request("GET", f"/api/datasources/proxy/uid/{source}/{path}?{requests}")
     except Exception:  # noqa: BLE001 - it may be down, or just starting
         return None
 
@@ -67,8 +67,8 @@ def numbers(real: Sandbox, expr: str, label: str = "container") -> dict[str, flo
 
 def lines(real: Sandbox, selector: str) -> list[str]:
     """Return the log lines of the last quarter of an hour."""
-    said = ask(real, "loki", "loki/api/v1/query_range", query=selector, since="15m", limit="5000")
-    return [value[1] for row in (said or {"data": {"result": []}})["data"]["result"] for value in row["values"]]
+    output = ask(real, "loki", "loki/api/v1/query_range", query=selector, since="15m", limit="5000")
+    return [value[1] for row in (output or {"data": {"result": []}})["data"]["result"] for value in row["values"]]
 
 
 def traces(real: Sandbox, *ids: str) -> int:
@@ -87,9 +87,9 @@ def test_one_request_arrives_as_trace_line_and_number_with_its_exemplar(real: Sa
     now = time.time()
 
     def exemplars() -> list[dict[str, Any]]:
-        asked = {"query": "orders_total", "start": str(now - 300), "end": str(now + 60)}
-        found = ask(real, "prometheus", "api/v1/query_exemplars", **asked) or {"data": []}
-        return [e for row in found["data"] for e in row["exemplars"] if e["labels"].get("trace_id") == trace]
+        requests = {"query": "orders_total", "start": str(now - 300), "end": str(now + 60)}
+        result = ask(real, "prometheus", "api/v1/query_exemplars", **requests) or {"data": []}
+        return [e for row in result["data"] for e in row["exemplars"] if e["labels"].get("trace_id") == trace]
 
     assert wait_for(exemplars)
 
@@ -190,11 +190,11 @@ def test_the_filter_lets_nothing_but_reading_through(real: Sandbox) -> None:
     image = real.container("prometheus").attrs["Config"]["Image"]
 
     def asked(network: str, *arguments: str) -> str:
-        said: bytes = real.docker.containers.run(
+        output: bytes = real.docker.containers.run(
             image, entrypoint="/bin/sh", command=["-c", f"wget -q -S -O /dev/null {' '.join(arguments)} 2>&1; true"],
             network_mode=network, remove=True,
         )  # fmt: skip
-        return said.decode()
+        return output.decode()
 
     inside = f"container:{real.container('collector').id}"
     base = "http://engine-filter:2375"
@@ -207,8 +207,8 @@ def test_the_filter_lets_nothing_but_reading_through(real: Sandbox) -> None:
         assert " 200 " not in asked(inside, f"'{base}/v{version}{path}'"), path
         assert " 403 " in asked(inside, f"'{base}/v{version}{path}'"), path
     for path in (f"/containers/{some}/stop", "/containers/create", f"/containers/{some}/exec"):
-        said = asked(inside, "--post-data=x", f"'{base}/v{version}{path}'")
-        assert " 405 " in said or " 403 " in said, said
+        output = asked(inside, "--post-data=x", f"'{base}/v{version}{path}'")
+        assert " 405 " in output or " 403 " in output, output
     assert real.container("loki").status == "running"
     url = f"'{base}/v{version}/containers/json'"
     assert " 403 " in asked(f"observability-{real.name}-backends", url), "only the collector is answered"
@@ -220,13 +220,13 @@ def test_what_was_accepted_while_the_backends_were_down_arrives(real: Sandbox) -
     for service in BACKENDS:
         real.container(service).stop()
     ids = [otlp.new_trace() for _ in range(ACCEPTED)]
-    taken: dict[str, list[str]] = {"traces": [], "logs": []}
+    used: dict[str, list[str]] = {"traces": [], "logs": []}
     taken_metrics = 0
     for number, trace in enumerate(ids):
         if send_trace(real, trace, "patient"):
-            taken["traces"].append(trace)
+            used["traces"].append(trace)
         if send_log(real, f"waiting {trace}", trace, "patient"):
-            taken["logs"].append(trace)
+            used["logs"].append(trace)
         taken_metrics += send_metric(real, 1000 + number, service="patient")
         if number == ACCEPTED // 2:
             real.container("collector").kill("SIGKILL")
@@ -236,12 +236,12 @@ def test_what_was_accepted_while_the_backends_were_down_arrives(real: Sandbox) -
     for service in BACKENDS:
         real.container(service).start()
     wait_healthy(real)
-    assert min(*map(len, taken.values()), taken_metrics) >= ACCEPTED - 2
+    assert min(*map(len, used.values()), taken_metrics) >= ACCEPTED - 2
 
     def arrived() -> bool:
         kept = lines(real, '{service_name="patient"} |= "waiting"')
-        return traces(real, *taken["traces"]) == len(taken["traces"]) and all(
-            f"waiting {trace}" in kept for trace in taken["logs"]
+        return traces(real, *used["traces"]) == len(used["traces"]) and all(
+            f"waiting {trace}" in kept for trace in used["logs"]
         )
 
     wait_for(arrived, 120)
@@ -253,8 +253,8 @@ def test_what_was_accepted_while_the_backends_were_down_arrives(real: Sandbox) -
     wait_for(lambda: samples() >= taken_metrics, 60)  # each is tried again by itself, at most 10 s later
     kept = lines(real, '{service_name="patient"} |= "waiting"')
     sys.stdout.write(
-        f"\naccepted while all three were down, the collector killed once: {len(taken['traces'])} traces,"
-        f" {len(taken['logs'])} lines; all there {time.monotonic() - began:.0f} s after the start; lines there"
+        f"\naccepted while all three were down, the collector killed once: {len(used['traces'])} traces,"
+        f" {len(used['logs'])} lines; all there {time.monotonic() - began:.0f} s after the start; lines there"
         f" {len(kept)}, samples {samples():.0f}\n"
     )
     real.expect_no_changes()

@@ -83,8 +83,8 @@ def report(line: str) -> None:
 
 def prometheus(stack: Sandbox, path: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON
     """Ask Prometheus through Grafana, as a dashboard does."""
-    asked = urllib.parse.urlencode(parameters, doseq=True)
-    return stack.grafana().request("GET", f"/api/datasources/proxy/uid/prometheus/api/v1/{path}?{asked}")
+    requests = urllib.parse.urlencode(parameters, doseq=True)
+    return stack.grafana().request("GET", f"/api/datasources/proxy/uid/prometheus/api/v1/{path}?{requests}")
 
 
 def said(stack: Sandbox, expr: str) -> Any:  # noqa: ANN401 - JSON
@@ -133,13 +133,13 @@ def provoke(stack: Sandbox) -> None:
 
 def exposed(stack: Sandbox) -> dict[str, dict[str, str]]:
     """Return the name and type of every metric that the four services expose now."""
-    found: dict[str, dict[str, str]] = {}
+    result: dict[str, dict[str, str]] = {}
     for job in SCRAPED:
-        told = prometheus(stack, "targets/metadata", match_target=f'{{job="{job}"}}')["data"]
-        kinds = {row["metric"]: row["type"] for row in told}
+        shown = prometheus(stack, "targets/metadata", match_target=f'{{job="{job}"}}')["data"]
+        kinds = {row["metric"]: row["type"] for row in shown}
         names = prometheus(stack, "label/__name__/values", **{"match[]": f'{{job="{job}"}}'})["data"]
-        found[job] = {name: kind_of(name, kinds) for name in names if ":" not in name and name != "ALERTS"}
-    return found
+        result[job] = {name: kind_of(name, kinds) for name in names if ":" not in name and name != "ALERTS"}
+    return result
 
 
 def kind_of(name: str, kinds: dict[str, str]) -> str:
@@ -154,8 +154,8 @@ def test_the_services_expose_what_the_dashboards_read(real: Sandbox, settings: S
     provoke(real)
     text = "".join(d.json for d in dashboards(settings))
     listed = json.loads(OWN_METRICS.read_text(encoding="utf-8"))
-    known = {name for names in listed["metrics"].values() for name in names}
-    read = {name for name in known if re.search(rf"\b{name}\b", text)}
+    expected = {name for names in listed["metrics"].values() for name in names}
+    read = {name for name in expected if re.search(rf"\b{name}\b", text)}
 
     def missing() -> set[str]:
         return read - {name for names in exposed(real).values() for name in names}
@@ -178,16 +178,16 @@ def without_data(real: Sandbox, service: str) -> dict[str, str]:
     """Return what the lines of the service's page say that stand for lines or traces that are missing, by panel."""
     model = real.grafana().request("GET", f"/api/dashboards/uid/{uids.SERVICE_DETAIL}")["dashboard"]
     values = verify.variables(model) | {"service": service}
-    said: dict[str, str] = {}
+    output: dict[str, str] = {}
     for panel in verify.panels(model):
         queries = [verify.interpolate(t, values) for t in panel.get("targets") or () if t["refId"] == MISSING]
         if not queries:
             continue
         answer = real.grafana().request("POST", "/api/ds/query", {"queries": queries, "from": "now-5m", "to": "now"})
         frames = [f for f in answer["results"][MISSING].get("frames", ()) if link_check.rows_of(f)]
-        said[panel["title"]] = json.dumps(frames)
-        assert not frames or panel["fieldConfig"]["defaults"]["noValue"] in said[panel["title"]]
-    return {title: text for title, text in said.items() if text != "[]"}
+        output[panel["title"]] = json.dumps(frames)
+        assert not frames or panel["fieldConfig"]["defaults"]["noValue"] in output[panel["title"]]
+    return {title: text for title, text in output.items() if text != "[]"}
 
 
 def test_what_a_service_does_not_send_is_said(real: Sandbox) -> None:
@@ -203,7 +203,7 @@ def cost(stack: Sandbox, model: dict[str, Any]) -> dict[str, int]:
     """Return the samples that each panel reads when the dashboard is opened, as Prometheus counts them."""
     now = time.time()
     values = verify.variables(model)
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for panel in verify.panels(model):
         window = seconds_of(panel.get("timeFrom") or model["time"]["from"])
         for target in panel.get("targets") or ():
@@ -221,16 +221,16 @@ def cost(stack: Sandbox, model: dict[str, Any]) -> dict[str, int]:
                     stack, "query_range", query=expr, start=end - window, end=end, step=step, stats="all"
                 )
             samples = answer["data"]["stats"]["samples"]["totalQueryableSamples"]
-            found[panel["title"]] = found.get(panel["title"], 0) + samples
-    return found
+            result[panel["title"]] = result.get(panel["title"], 0) + samples
+    return result
 
 
 def test_opening_a_dashboard_costs_a_bounded_number_of_samples(real: Sandbox, settings: Settings) -> None:
     costs = {d.uid: cost(real, json.loads(d.json)) for d in dashboards(settings)}
     for uid, panels in costs.items():
         dearest = max(panels, key=lambda title: panels[title], default="")
-        told = f"; most: {dearest} {panels[dearest]:,}" if dearest else ""
-        report(f"{uid}: {sum(panels.values()):,} samples of at most {MOST_SAMPLES[uid]:,}{told}")
+        shown = f"; most: {dearest} {panels[dearest]:,}" if dearest else ""
+        report(f"{uid}: {sum(panels.values()):,} samples of at most {MOST_SAMPLES[uid]:,}{shown}")
     assert {uid: sum(p.values()) for uid, p in costs.items() if sum(p.values()) > MOST_SAMPLES[uid]} == {}
 
 

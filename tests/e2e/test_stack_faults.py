@@ -32,9 +32,9 @@ def test_of_two_at_once_one_gets_through_and_the_other_reads_one_sentence(real: 
 def test_bad_requests_let_nobody_in_and_kill_nothing(real: Sandbox) -> None:
     wait_healthy(real)
     before = restarts(real)
-    answers = abuse.storm(real, COUNT)
-    sys.stdout.write(f"\n{ {port: dict(found) for port, found in answers.by_port.items()} }\n")
-    assert answers.holes == []
+    answers = abuse.send_all(real, COUNT)
+    sys.stdout.write(f"\n{ {port: dict(result) for port, result in answers.by_port.items()} }\n")
+    assert answers.vulnerabilities == []
     wait_healthy(real)
     assert restarts(real) == before
     assert not [name for name in CONTAINERS if real.container(name).attrs["State"]["OOMKilled"]]
@@ -108,7 +108,7 @@ def test_a_database_that_is_none_is_said_to_be_none_and_made_anew_by_one_command
     began = int(time.time())
     real.container("grafana").start()
     wait_for(lambda: "file is not a database" in real.container("grafana").logs(since=began).decode(), 30)
-    corruption.from_nothing(real)
+    corruption.recreate_grafana(real)
     wait_healthy(real)
     assert real.grafana().request("GET", "/api/dashboards/uid/slo-overview")
     real.expect_no_changes()

@@ -25,23 +25,23 @@ PANEL: Json = {
 def content(real: Sandbox) -> Json:
     """Return everything that Grafana tells of folders, data sources and dashboards, versions and dates too."""
     api = real.grafana()
-    found = api.request("GET", "/api/search?limit=5000")
+    result = api.request("GET", "/api/search?limit=5000")
     return {
         "dashboards": {
             f["uid"]: [api.request("GET", f"/api/dashboards/uid/{f['uid']}")["dashboard"],
                        [v["version"] for v in versions(real, f["uid"])]]
-            for f in found if f["type"] == "dash-db"
+            for f in result if f["type"] == "dash-db"
         },
         "folders": {
-            f["uid"]: api.request("GET", f"/api/folders/{f['uid']}") for f in found if f["type"] == "dash-folder"
+            f["uid"]: api.request("GET", f"/api/folders/{f['uid']}") for f in result if f["type"] == "dash-folder"
         },
         "sources": {s["uid"]: s for s in api.request("GET", "/api/datasources")},
     }  # fmt: skip
 
 
 def versions(real: Sandbox, uid: str) -> list[Json]:
-    found: list[Json] = real.grafana().request("GET", f"/api/dashboards/uid/{uid}/versions?limit=100")["versions"]
-    return found
+    result: list[Json] = real.grafana().request("GET", f"/api/dashboards/uid/{uid}/versions?limit=100")["versions"]
+    return result
 
 
 def executed(real: Sandbox, code: str) -> str:
@@ -96,11 +96,11 @@ def test_what_was_made_by_hand_comes_in_unchanged(real: Sandbox) -> None:
 @pytest.mark.parametrize("uid", ["slo-overview", "hand-b"])
 def test_an_edit_comes_back_as_code(real: Sandbox, uid: str) -> None:
     api = real.grafana()
-    found = api.request("GET", f"/api/dashboards/uid/{uid}")
-    model = found["dashboard"]
+    result = api.request("GET", f"/api/dashboards/uid/{uid}")
+    model = result["dashboard"]
     model["title"] = "Edited by hand"
     model["panels"].append({**PANEL, "id": 99, "title": "Added by hand"})
-    api.request("POST", "/api/dashboards/db", {"dashboard": model, "folderUid": found["meta"]["folderUid"]})
+    api.request("POST", "/api/dashboards/db", {"dashboard": model, "folderUid": result["meta"]["folderUid"]})
     pulled = api.request("GET", f"/api/dashboards/uid/{uid}")["dashboard"]
     before = versions(real, uid)
     done = real.run("pull", uid)
@@ -124,10 +124,10 @@ def test_an_edit_comes_back_as_code(real: Sandbox, uid: str) -> None:
 
 
 def test_a_dashboard_that_is_not_there_cannot_be_pulled(real: Sandbox) -> None:
-    for uid, said in (("nowhere", "has no dashboard 'nowhere'"), ("../x", "UID '../x'; accepted")):
+    for uid, output in (("nowhere", "has no dashboard 'nowhere'"), ("../x", "UID '../x'; accepted")):
         done = real.run("pull", uid)
         assert done.returncode in {1, 2}
-        assert said in done.stderr
+        assert output in done.stderr
 
 
 @pytest.fixture
@@ -157,8 +157,8 @@ def test_what_one_stack_runs_goes_to_the_next(real: Sandbox, next_one: Sandbox) 
     done = real.run(*arguments, YES=next_one.name)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)
-    for said in ("lokiRetention", "31d", "40d", "portOffset", "never", "dashboard hand-a added"):
-        assert said in done.stdout
+    for output in ("lokiRetention", "31d", "40d", "portOffset", "never", "dashboard hand-a added"):
+        assert output in done.stdout
     next_one.expect_no_changes()
     assert next_one.grafana().request("GET", "/api/folders/inner")["parentUid"] == "team"
     assert next_one.grafana().request("GET", "/api/dashboards/uid/hand-a")["dashboard"]["panels"]

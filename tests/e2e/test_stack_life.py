@@ -182,8 +182,8 @@ def test_hand_edits_are_put_back(real: Sandbox) -> None:
     source = api.request("GET", "/api/datasources/uid/prometheus")
     source["jsonData"] |= {"httpMethod": "GET"}
     api.request("PUT", "/api/datasources/uid/prometheus", source)
-    found = api.request("GET", "/api/datasources/correlations")["correlations"]
-    row = next(c for c in found if c["label"] == CORRELATIONS[0].label)
+    result = api.request("GET", "/api/datasources/correlations")["correlations"]
+    row = next(c for c in result if c["label"] == CORRELATIONS[0].label)
     api.request(
         "PATCH", f"/api/datasources/uid/{row['sourceUID']}/correlations/{row['uid']}", {"description": "by hand"}
     )
@@ -220,8 +220,8 @@ def test_down_keeps_the_data(real: Sandbox) -> None:
     for service in CONTAINERS:
         with pytest.raises(docker.errors.NotFound):
             real.container(service)
-    said = real.up()
-    assert "does not run" in said
+    output = real.up()
+    assert "does not run" in output
     assert real.changed(before) == set(CONTAINERS)
     assert wait_for(lambda: first_sample(real)) == oldest
     real.expect_no_changes()

@@ -70,8 +70,8 @@ def send(real: Sandbox) -> str:
     query = urllib.parse.quote(f'{{service_name=~"inference-.*"}} |= `{trace}`')
 
     def spans() -> int:
-        found = (api.find(f"{jaeger}/api/traces/{trace}") or {}).get("data") or [{"spans": []}]
-        return len(found[0]["spans"])
+        result = (api.find(f"{jaeger}/api/traces/{trace}") or {}).get("data") or [{"spans": []}]
+        return len(result[0]["spans"])
 
     wait_for(lambda: spans() >= SPANS)
     wait_for(lambda: api.request("GET", f"{loki}/loki/api/v1/query_range?query={query}")["data"]["result"])
@@ -177,15 +177,15 @@ def test_a_new_model_version_is_marked_on_every_dashboard(real: Sandbox) -> None
     for uid in {d.uid for d in dashboards(load("e2e", {"demo": "true"}))} - {uids.RUNBOOKS}:  # which has no graph
         shown = api.request("GET", f"/api/dashboards/uid/{uid}")["dashboard"]["annotations"]["list"]
         assert {"Deployments", "Model versions"} <= {a["name"] for a in shown}, uid
-    found = urllib.parse.quote(queries.new_versions())
-    path = f"/api/datasources/proxy/uid/{uids.DATASOURCE_PROMETHEUS}/api/v1/query?query={found}"
+    result = urllib.parse.quote(queries.new_versions())
+    path = f"/api/datasources/proxy/uid/{uids.DATASOURCE_PROMETHEUS}/api/v1/query?query={result}"
     wait_for(lambda: [r["metric"]["version"] for r in api.request("GET", path)["data"]["result"]] == ["2"])
 
 
 def test_what_up_changed_is_marked_once(real: Sandbox) -> None:
     def marks() -> list[str]:
-        found = real.grafana().request("GET", f"/api/annotations?tags={uids.DEPLOYMENT_TAG}&limit=100")
-        return [mark["text"] for mark in found]
+        result = real.grafana().request("GET", f"/api/annotations?tags={uids.DEPLOYMENT_TAG}&limit=100")
+        return [mark["text"] for mark in result]
 
     assert marks() == ["pulumi up: first deployment"]
     real.edit("dashboards/logs.py", "No error matches in this time range.", "No error matches in these hours.")

@@ -67,8 +67,8 @@ def interrupt(process: subprocess.Popen[bytes]) -> int:
 
 
 def test_up_says_where_to_look(real: Sandbox) -> None:
-    said = readme.works(real, "make up")
-    assert "/d/slo-overview" in said
+    output = readme.works(real, "make up")
+    assert "/d/slo-overview" in output
     password = readme.works(real, "make password").strip()
     assert GrafanaApi(real.url("grafana"), f"admin:{password}").request("GET", "/api/user")["login"] == "admin"
 
@@ -150,10 +150,10 @@ def test_what_runs_goes_one_environment_on(real: Sandbox, second: Sandbox) -> No
     second.expect_no_changes()
 
 
-def archive(said: str) -> str:
-    found = re.search(r"(\S+\.tar): [\d,]+ bytes", said)
-    assert found is not None, said
-    return found[1]
+def archive(output: str) -> str:
+    result = re.search(r"(\S+\.tar): [\d,]+ bytes", output)
+    assert result is not None, output
+    return result[1]
 
 
 def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_backups_are_taken_and_restored(real: Sandbox, second: Sandbox, tmp_path
     assert "restored" in readme.works(
         real, "make restore FROM=/mnt/nas/observability-….tar DECRYPT=key.txt", env=own, **opened
     )
-    said = readme.works(real, "make restore FROM=… STACK=second", env=other, FROM=plain, STACK=second.name)
-    assert "restored" in said
+    output = readme.works(real, "make restore FROM=… STACK=second", env=other, FROM=plain, STACK=second.name)
+    assert "restored" in output
     second.sweep()
 
 
@@ -227,8 +227,8 @@ def test_settings_are_set_as_shown(real: Sandbox) -> None:
     readme.works(real, "pulumi config set --secret --path scrapeSecrets.nodePassword", stdin="of-the-exporter")
     readme.works(real, "pulumi config set docker:host ssh://me@there")
     after = file.read_text()
-    for said in ("BEGIN CERTIFICATE", "ssh://me@there"):
-        assert said in after
+    for output in ("BEGIN CERTIFICATE", "ssh://me@there"):
+        assert output in after
     for secret in ("PRIVATE KEY", "of-the-provider"):
         assert secret not in after
     file.write_text(before)

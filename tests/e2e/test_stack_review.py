@@ -138,18 +138,18 @@ def test_what_restarts_is_what_was_said_and_for_about_so_long(real: Sandbox) -> 
     before = real.ids()
     real.configure(lokiRetention="14d")  # a file of one service
     try:
-        told = real.run("diff", "HEAD", real.name).stdout
-        assert set(re.findall(r"^\| `([a-z-]+)` \|", told, re.MULTILINE)) == {"loki"}
+        shown = real.run("diff", "HEAD", real.name).stdout
+        assert set(re.findall(r"^\| `([a-z-]+)` \|", shown, re.MULTILINE)) == {"loki"}
         real.up()
         assert real.changed(before) == {"loki"}
 
         before = real.ids()
         real.configure(healthInterval="7s")  # how every one is run
-        told = real.run("diff", "HEAD", real.name).stdout
+        shown = real.run("diff", "HEAD", real.name).stdout
         away = Away(real)
         with away:
             real.up()
-        assert real.changed(before) == set(re.findall(r"^\| `([a-z-]+)` \|", told, re.MULTILINE))
+        assert real.changed(before) == set(re.findall(r"^\| `([a-z-]+)` \|", shown, re.MULTILINE))
         print({service: round(seconds, 1) for service, seconds in away.seconds.items()})
         for service, seconds in away.seconds.items():
             measured = topology.part(service).restart.seconds
@@ -182,14 +182,14 @@ class Away:
     def _watch(self, service: str, url: str) -> None:
         last = time.monotonic()
         while not self._over.is_set():
-            asked = time.monotonic()
+            requests = time.monotonic()
             try:
                 urllib.request.urlopen(url, timeout=2).close()
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)
                 continue
-            self.seconds[service] = max(self.seconds.get(service, 0), asked - last)
-            last = asked
+            self.seconds[service] = max(self.seconds.get(service, 0), requests - last)
+            last = requests
             time.sleep(0.05)
 
 

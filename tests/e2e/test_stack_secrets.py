@@ -58,8 +58,8 @@ socketserver.ThreadingTCPServer(("", 25), Mail).serve_forever()
 
 def state(real: Sandbox, type_: str) -> Json:
     shown = json.loads(real.pulumi("stack", "export", "--show-secrets").stdout)
-    found: Json = next(r for r in shown["deployment"]["resources"] if r["type"].endswith(type_))
-    return found
+    result: Json = next(r for r in shown["deployment"]["resources"] if r["type"].endswith(type_))
+    return result
 
 
 def plain(value: Any) -> str:  # noqa: ANN401
@@ -103,9 +103,9 @@ def keep_evaluating(real: Sandbox, since: float) -> None:
     """Every alert is evaluated after `since`, and none fails."""
 
     def all_of_them() -> bool:
-        found = evaluations(real).values()
-        return bool(found) and all(
-            health == "ok" and time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)) < at for health, at in found
+        result = evaluations(real).values()
+        return bool(result) and all(
+            health == "ok" and time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)) < at for health, at in result
         )
 
     wait_for(all_of_them, 150)
@@ -127,7 +127,7 @@ def wrapped_by(real: Sandbox, key: str) -> bool:
     """Tell whether the data keys are wrapped by `key`: then there is nothing to wrap anew."""
     with tempfile.TemporaryDirectory() as folder:
         return (
-            rewrap(database(real, Path(folder)), new=key, known=[SECRET_KEYS[0], UNRESOLVED_SECRET_KEY, *SECRET_KEYS])
+            rewrap(database(real, Path(folder)), new=key, former=[SECRET_KEYS[0], UNRESOLVED_SECRET_KEY, *SECRET_KEYS])
             == 0
         )
 
@@ -202,8 +202,8 @@ def test_the_program_shows_a_token_of_its_own(real: Sandbox) -> None:
 def test_a_token_that_was_deleted_is_made_anew(real: Sandbox) -> None:
     api, old = real.grafana(), token(real)
     (account,) = api.request("GET", "/api/serviceaccounts/search?query=pulumi")["serviceAccounts"]
-    (found,) = api.request("GET", f"/api/serviceaccounts/{account['id']}/tokens")
-    api.request("DELETE", f"/api/serviceaccounts/{account['id']}/tokens/{found['id']}")
+    (result,) = api.request("GET", f"/api/serviceaccounts/{account['id']}/tokens")
+    api.request("DELETE", f"/api/serviceaccounts/{account['id']}/tokens/{result['id']}")
     assert not let_in(real, old)
     real.up()
     assert let_in(real, token(real))
@@ -320,7 +320,7 @@ def test_another_mail_password_is_used(real: Sandbox) -> None:
             ["python", "-c", MAIL],
             name=f"observability-{real.name}-mail",
             environment={"PASSWORD": password},
-            network=f"observability-{real.name}",
+            network=f"observability-{real.name}-edge",
             detach=True,
         )
 

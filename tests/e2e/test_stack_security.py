@@ -50,14 +50,14 @@ def secrets_of(stack: Sandbox) -> Iterator[str]:
 def lines(stack: Sandbox, expr: str) -> list[str]:
     """Return the lines that Loki has of the last quarter of an hour."""
     query = {"refId": "A", "datasource": {"uid": uids.DATASOURCE_LOKI}, "expr": expr, "queryType": "range"}
-    asked = {"queries": [query | {"maxLines": 5_000}], "from": "now-15m", "to": "now"}
-    (answer,) = stack.grafana().request("POST", "/api/ds/query", asked)["results"].values()
-    found: list[str] = []
+    requests = {"queries": [query | {"maxLines": 5_000}], "from": "now-15m", "to": "now"}
+    (answer,) = stack.grafana().request("POST", "/api/ds/query", requests)["results"].values()
+    result: list[str] = []
     for frame in answer.get("frames", ()):
         names = [field["name"] for field in frame["schema"]["fields"]]
         if "Line" in names:
-            found += map(str, frame["data"]["values"][names.index("Line")])
-    return found
+            result += map(str, frame["data"]["values"][names.index("Line")])
+    return result
 
 
 def test_wrong_passwords_lock_out_an_address_and_neither_the_administrator_nor_a_command(real: Sandbox) -> None:
@@ -109,10 +109,10 @@ def test_no_name_of_a_service_breaks_a_page(real: Sandbox, name: str) -> None:
             targets = [t for t in panel.get("targets", ()) if t.get("expr")]
             if not targets:
                 continue
-            asked = {"queries": verify.interpolate(targets, values), "from": "now-15m", "to": "now"}
-            for query in asked["queries"]:
+            requests = {"queries": verify.interpolate(targets, values), "from": "now-15m", "to": "now"}
+            for query in requests["queries"]:
                 query |= {"intervalMs": 15_000, "maxDataPoints": 100, "expr": built_in(query["expr"])}
-            answer = api.request("POST", "/api/ds/query", asked)
+            answer = api.request("POST", "/api/ds/query", requests)
             assert not [r["error"] for r in answer["results"].values() if "error" in r], (uid, panel["title"])
 
 

@@ -77,13 +77,13 @@ def test_nobody_is_let_in_who_cannot_tell_the_certificate(secured: Sandbox) -> N
 
 
 def test_the_settings_are_in_grafana(secured: Sandbox) -> None:
-    found = secured.grafana().request("GET", "/api/admin/settings")
-    assert found["server"]["protocol"] == "https"
-    assert found["server"]["root_url"] == secured.outputs()["grafanaUrl"] + "/"
-    security = found["security"]
+    result = secured.grafana().request("GET", "/api/admin/settings")
+    assert result["server"]["protocol"] == "https"
+    assert result["server"]["root_url"] == secured.outputs()["grafanaUrl"] + "/"
+    security = result["security"]
     assert (security["cookie_secure"], security["cookie_samesite"]) == ("true", "lax")
     assert security["strict_transport_security"] == "true"
-    oauth = found["auth.generic_oauth"]
+    oauth = result["auth.generic_oauth"]
     assert {k: oauth[k] for k in ("enabled", "name", "client_id", "auth_url", "token_url", "api_url")} == {
         "enabled": "true", "name": "Example", "client_id": "grafana", "auth_url": OAUTH["authUrl"],
         "token_url": OAUTH["tokenUrl"], "api_url": OAUTH["apiUrl"],
@@ -100,11 +100,11 @@ def test_the_sign_on_button_leads_to_the_provider(secured: Sandbox) -> None:
     assert answer.headers["Strict-Transport-Security"]
     where = urlsplit(answer.headers["Location"])
     assert f"{where.scheme}://{where.netloc}{where.path}" == OAUTH["authUrl"]
-    asked = parse_qs(where.query)
-    assert asked["client_id"] == ["grafana"]
-    assert asked["redirect_uri"] == [secured.outputs()["grafanaUrl"] + "/login/generic_oauth"]
-    assert asked["scope"] == ["openid profile email"]
-    assert asked["code_challenge_method"] == ["S256"]
+    requests = parse_qs(where.query)
+    assert requests["client_id"] == ["grafana"]
+    assert requests["redirect_uri"] == [secured.outputs()["grafanaUrl"] + "/login/generic_oauth"]
+    assert requests["scope"] == ["openid profile email"]
+    assert requests["code_challenge_method"] == ["S256"]
     for cookie in answer.headers.get_all("Set-Cookie") or ():
         assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")), cookie.partition("=")[0]
 

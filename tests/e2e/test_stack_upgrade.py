@@ -58,9 +58,9 @@ def upgrade(real: Sandbox, service: str, tag: str) -> tuple[int, str]:
 def test_what_cannot_be_touches_nothing(real: Sandbox) -> None:
     before, pinned = real.ids(), (real.folder / "versions.toml").read_bytes()
     for service, tag in (("tempo", "1"), ("loki", image("loki").tag), ("loki", "no-such-tag")):
-        code, said = upgrade(real, service, tag)
+        code, output = upgrade(real, service, tag)
         assert code == 1
-        assert "Nothing was changed." in said
+        assert "Nothing was changed." in output
     assert (real.ids(), (real.folder / "versions.toml").read_bytes()) == (before, pinned)
     assert not list(real.folder.glob("backups/*"))
 
@@ -70,13 +70,13 @@ def test_what_cannot_be_touches_nothing(real: Sandbox) -> None:
 def test_a_version_that_works_is_taken(real: Sandbox, other: Callable[[str, str], str], service: str) -> None:
     wait_healthy(real)
     tag, before = other(service, "LABEL e2e=yes"), real.ids()
-    code, said = upgrade(real, service, tag)
-    assert code == 0, said
+    code, output = upgrade(real, service, tag)
+    assert code == 0, output
     assert real.changed(before) == {service}
     assert real.container(service).labels["e2e"] == "yes"
-    assert said.count(" yes ") >= 13
-    assert " NO " not in said
-    assert f"{service} runs as {tag}" in said
+    assert output.count(" yes ") >= 13
+    assert " NO " not in output
+    assert f"{service} runs as {tag}" in output
     assert running(real, service) == tag
     real.expect_no_changes()
 
@@ -88,10 +88,10 @@ def test_a_version_that_does_not_work_is_taken_back_with_the_data(
 ) -> None:
     wait_healthy(real)
     pinned, before, old = (real.folder / "versions.toml").read_bytes(), real.ids(), running(real, service)
-    code, said = upgrade(real, service, other(service, BROKEN[service]))
+    code, output = upgrade(real, service, other(service, BROKEN[service]))
     assert code == 1
-    assert f"{service} runs as {old} again" in said, said
-    assert " NO " not in said.rpartition("Back to")[2], said
+    assert f"{service} runs as {old} again" in output, output
+    assert " NO " not in output.rpartition("Back to")[2], output
     assert (real.folder / "versions.toml").read_bytes() == pinned
     assert real.changed(before) == {service}
     real.expect_no_changes()

@@ -74,8 +74,8 @@ def test_a_correlation_that_is_already_there_is_brought_in(real: Sandbox) -> Non
     """Pulumi's own import cannot: the engine reads a dynamic resource without telling which provider it has."""
 
     def rows() -> list[str]:
-        found = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
-        return sorted(f"{r['sourceUID']}/{r['uid']}" for r in found)
+        result = real.grafana().request("GET", "/api/datasources/correlations")["correlations"]
+        return sorted(f"{r['sourceUID']}/{r['uid']}" for r in result)
 
     before = rows()
     state = json.loads(real.pulumi("stack", "export").stdout)["deployment"]["resources"]
@@ -126,6 +126,6 @@ def test_plain_pulumi_is_enough(make_real: Callable[..., Sandbox]) -> None:
     out = stack.outputs()
     assert set(out) == {
         "grafanaUrl", "prometheusUrl", "lokiUrl", "jaegerUrl", "otlpEndpoint", "grafanaAdminUser",
-        "grafanaAdminPassword",
+        "grafanaAdminPassword", "grafanaToken",
     }  # fmt: skip
     assert stack.pulumi("destroy", "--yes", "--skip-preview").returncode == 0

@@ -52,7 +52,7 @@ def test_a_flipped_byte_is_flipped_back(tmp_path: Path) -> None:
 
 def test_a_wrong_clock_moves_every_time_and_nothing_else() -> None:
     span = otlp.span("t", "s", name="n") | {"events": [{"timeUnixNano": "5000000000", "name": "7"}]}
-    moved = clock_skew.moved(span, -2)
+    moved = clock_skew.shifted(span, -2)
     assert int(moved["startTimeUnixNano"]) == int(span["startTimeUnixNano"]) - 2_000_000_000
     assert int(moved["endTimeUnixNano"]) == int(span["endTimeUnixNano"]) - 2_000_000_000
     assert moved["events"] == [{"timeUnixNano": "3000000000", "name": "7"}]
@@ -66,7 +66,7 @@ def test_every_port_gets_every_kind(port: str) -> None:
     kinds = {
         "malformed",
         "method",
-        "outward",
+        "traversal",
         "json",
         "shape",
         "too short",
@@ -81,28 +81,28 @@ def test_every_port_gets_every_kind(port: str) -> None:
     assert [bad.payload for bad in some[:50]] == [b.payload for b in itertools.islice(abuse.bad_requests(port), 50)]
 
 
-def test_every_published_port_is_stormed() -> None:
+def test_every_published_port_gets_bad_requests() -> None:
     assert set(abuse.PORTS) == set(DEFAULT_PORTS) - {"demo", "demoPager", "remoteWrite"}
     assert set(abuse.INTAKES) == set(abuse.PORTS)
 
 
 def test_what_lets_somebody_in_is_a_hole() -> None:
-    def holes(answer: bytes, *, refuse: bool) -> int:
+    def vulnerabilities(answer: bytes, *, refuse: bool) -> int:
         answers = abuse.Answers()
         answers.take(abuse.Bad("grafana", "credentials", b"GET /", refuse=refuse), answer)
-        return len(answers.holes)
+        return len(answers.vulnerabilities)
 
-    assert holes(b"HTTP/1.1 200 OK\r\n\r\n{}", refuse=True) == 1
-    assert holes(b"HTTP/1.1 200 OK\r\n\r\n{}", refuse=False) == 0
-    assert holes(b"HTTP/1.1 401 Unauthorized\r\n\r\n", refuse=True) == 0
-    assert holes(b"HTTP/1.1 200 OK\r\n\r\nroot:x:0:0:root:/root:/bin/sh", refuse=False) == 1
-    assert holes(b"", refuse=True) == 0
+    assert vulnerabilities(b"HTTP/1.1 200 OK\r\n\r\n{}", refuse=True) == 1
+    assert vulnerabilities(b"HTTP/1.1 200 OK\r\n\r\n{}", refuse=False) == 0
+    assert vulnerabilities(b"HTTP/1.1 401 Unauthorized\r\n\r\n", refuse=True) == 0
+    assert vulnerabilities(b"HTTP/1.1 200 OK\r\n\r\nroot:x:0:0:root:/root:/bin/sh", refuse=False) == 1
+    assert vulnerabilities(b"", refuse=True) == 0
 
 
 def test_answers_are_counted_by_class() -> None:
     answers = abuse.Answers()
-    for said in (b"HTTP/1.1 404 Not Found", b"HTTP/1.0 500 x", b"\x00\x00\x06\x04", b""):
-        answers.take(abuse.Bad("loki", "x", b"x"), said)
+    for output in (b"HTTP/1.1 404 Not Found", b"HTTP/1.0 500 x", b"\x00\x00\x06\x04", b""):
+        answers.take(abuse.Bad("loki", "x", b"x"), output)
     assert dict(answers.by_port["loki"]) == {"4xx": 1, "5xx": 1, "other": 1, "none": 1}
 
 
@@ -115,18 +115,18 @@ def test_an_alarm_that_ends_and_comes_back_is_the_same_alarm(monkeypatch: pytest
     states = iter(("pending", "firing", "inactive", "firing", "inactive"))
     monkeypatch.setattr(GrafanaApi, "request", lambda *_: rule(next(states)))
     alarms, api = Alarms(), GrafanaApi("http://nowhere", "a:b")
-    alarms.look(api)
+    alarms.poll(api)
     assert not alarms.fired
-    alarms.look(api)
+    alarms.poll(api)
     began = alarms.fired["A"].began
     assert list(alarms.pages) == ["A"]
-    assert alarms.told() == "page 'A' after 0 s"
-    alarms.look(api)
+    assert alarms.summary() == "page 'A' after 0 s"
+    alarms.poll(api)
     assert alarms.fired["A"].ended < float("inf")
-    alarms.look(api)
+    alarms.poll(api)
     assert (alarms.fired["A"].began, alarms.fired["A"].ended) == (began, float("inf"))
-    alarms.look(api)
-    assert alarms.told() == "page 'A' after 0 s, over after 0 s"
+    alarms.poll(api)
+    assert alarms.summary() == "page 'A' after 0 s, resolved after 0 s"
 
 
 def test_what_was_lost_is_told_by_signal() -> None:

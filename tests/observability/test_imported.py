@@ -175,11 +175,11 @@ def test_what_a_clone_of_before_has_is_read_and_gives_way(tmp_path: Path) -> Non
     (former.parent / "datasources.json").write_text('[{"uid": "far", "name": "Far", "type": "prometheus"}]')
     assert imported.folders(tmp_path) == (imported.Folder("team", "Team"),)
     assert imported.sources(tmp_path) == (imported.Source("far", "Far", "prometheus"),)
-    (found,) = imported.dashboards(tmp_path)
-    assert found == imported.Dashboard("team-a", "team", {"uid": "team-a", "panels": [{"id": 1}]})
+    (result,) = imported.dashboards(tmp_path)
+    assert result == imported.Dashboard("team-a", "team", {"uid": "team-a", "panels": [{"id": 1}]})
     written(tmp_path, imported.Dashboard("team-a", "", {"uid": "team-a", "title": "new"}))
-    (found,) = imported.dashboards(tmp_path)
-    assert found.model["title"] == "new"
+    (result,) = imported.dashboards(tmp_path)
+    assert result.model["title"] == "new"
 
 
 class Answers:
@@ -240,9 +240,9 @@ def test_an_imported_dashboard_takes_the_place_of_a_built_one(
 ) -> None:
     import_(monkeypatch, imported.Dashboard("home", "", MODEL | {"uid": "home"}))
     for stack, editable in (("dev", True), ("prod", False)):
-        (found,) = (f for f in dashboards(settings_of(stack)) if f.uid == "home")
-        assert json.loads(found.json) == MODEL | {"uid": "home", "editable": editable}
-        assert not found.imported
+        (result,) = (f for f in dashboards(settings_of(stack)) if f.uid == "home")
+        assert json.loads(result.json) == MODEL | {"uid": "home", "editable": editable}
+        assert not result.imported
 
 
 _RUN = f"""
@@ -258,8 +258,8 @@ def test_the_program_takes_one_that_lies_in_no_folder() -> None:
     given = json.dumps({"stack": "dev", "raw": values, "secret": sorted(secret)})
     done = subprocess.run([sys.executable, "-c", _RUN], input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (found,) = (r for r in json.loads(done.stdout) if r["name"] == "by-hand")
-    assert "folder" not in found["inputs"]
+    (result,) = (r for r in json.loads(done.stdout) if r["name"] == "by-hand")
+    assert "folder" not in result["inputs"]
 
 
 def test_a_folder_that_nobody_knows_is_refused(

@@ -17,7 +17,7 @@ from components.contact_points import ContactPointProvider
 from components.grafana_api import GrafanaApi
 from dashboards.catalogue import built, dashboards
 from observability import alerts, own, own_checks, processes
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.alerts.model import OwnAlert
 from observability.configs import collector
 from observability.own import collector_files, prometheus_files, secret_references
@@ -220,7 +220,7 @@ def test_recording_rules_go_to_prometheus_and_alerts_to_grafana(write: Write) ->
     assert (first.severity, first.pending, first.keep_firing, first.owner) == ("page", "90s", "2m", "shop")
     assert second.severity == "ticket"
     assert first.labels["own_severity"] == "critical"
-    answer = told(first, settings)
+    answer = alert_annotations(first, settings)
     assert answer["runbook_url"] == "https://example.org/slow"
     assert answer["summary"] == '{{ $labels.service }} sells {{ (index $values "query").Value | humanize }} a second'
     assert "orders:rate5m" in answer["panel_url"]

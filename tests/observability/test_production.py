@@ -48,9 +48,9 @@ GUESSABLE = (
 @pytest.mark.parametrize("secret", GUESSABLE)
 def test_a_secret_that_can_be_guessed_is_refused(secret: str) -> None:
     for key in ("grafanaAdminPassword", "grafanaSecretKey", "smtpPassword"):
-        found = refused({key: secret, "smtpHost": "mail:25"})
-        assert f"{key}: (hidden); accepted:" in found
-        assert secret not in found
+        result = refused({key: secret, "smtpHost": "mail:25"})
+        assert f"{key}: (hidden); accepted:" in result
+        assert secret not in result
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,18 @@ def test_single_sign_on_goes_over_https(key: str) -> None:
 @pytest.mark.parametrize("key", ["alertWebhookUrl", "alertSlackUrl", "alertPagerdutyUrl"])
 def test_notifications_go_over_https(key: str) -> None:
     url = "http://hooks.example.org/of-the-team"
-    found = refused({key: url})
-    assert f"{key}: (hidden); accepted: in production, an address with https" in found
-    assert "of-the-team" not in found
+    result = refused({key: url})
+    assert f"{key}: (hidden); accepted: in production, an address with https" in result
+    assert "of-the-team" not in result
     accepted({key: url}, production=False)
 
 
 def test_the_webhooks_address_is_a_secret() -> None:
     url = "https://hooks.example.org/of-the-team"
     plain = SECRET - {"alertWebhookUrl"}
-    found = refused({"alertWebhookUrl": url}, plain)
-    assert "alertWebhookUrl: stored in plain text" in found
-    assert url not in found
+    result = refused({"alertWebhookUrl": url}, plain)
+    assert "alertWebhookUrl: stored in plain text" in result
+    assert url not in result
     before = accepted({"alertWebhookUrl": url}, plain, production=False)
     assert before.webhook is not None
     assert before.webhook.get_secret_value() == url
@@ -106,9 +106,9 @@ def test_the_webhooks_address_is_a_secret() -> None:
 def test_no_password_is_in_an_address_that_is_no_secret(key: str) -> None:
     url = "https://me:hunter2hunter2@id.example.org/x"
     raw = {key: url if key != "oauth" else json.dumps(OAUTH | {"tokenUrl": url})}
-    found = refused(raw)
-    assert "accepted: an address without user name and password" in found
-    assert "hunter2" not in found
+    result = refused(raw)
+    assert "accepted: an address without user name and password" in result
+    assert "hunter2" not in result
 
 
 EXPANSIONS = ("$__file{/etc/passwd}", "x$__env{HOME}", "${GF_SECURITY_ADMIN_PASSWORD}", "$__vault{kv:x:y}")

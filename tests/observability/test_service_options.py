@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from observability import alerts, rules
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.configs import prometheus
 from observability.names import series
 from observability.rules import slo
@@ -68,7 +68,7 @@ def test_the_name_in_the_telemetry_is_used_alike(name: str, *, otlp: bool) -> No
     rendered = rules.render(given)["slo-checkout.yml"]
     assert f'{label}="{name}"' in "".join(yaml.safe_load(rendered)["groups"][0]["rules"][0]["expr"])
     alert = next(a for group in alerts.groups(given) for a in group.alerts if a.service == "checkout")
-    links = told(alert, given)
+    links = alert_annotations(alert, given)
     assert json.dumps(name)[1:-1] in unquoted(links["logs_url"])
     assert json.dumps(name)[1:-1] in unquoted(links["traces_url"])
     assert "var-service=checkout" in links["service_url"]

@@ -133,29 +133,29 @@ def test_defaults_are_the_promised_ones() -> None:
     ],
 )
 def test_a_bad_value_is_named_with_what_is_accepted(key: str, value: str, accepted: str) -> None:
-    found = problems({key: value})[0]
-    assert found.startswith(key), found
-    assert accepted in found
+    result = problems({key: value})[0]
+    assert result.startswith(key), result
+    assert accepted in result
 
 
 def test_every_problem_is_listed_at_once() -> None:
-    found = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
-    assert len(found) == 4
-    found = problems({"grafanaTheme": "pink", "smtpUser": "me"})  # the second needs two settings to see
-    assert [f.split(":")[0] for f in found] == ["grafanaTheme", "smtpPassword"]
+    result = problems({"portOffset": "x", "grafanaTheme": "pink", "nonsense": "1", "grafanaRootUrl": "x"})
+    assert len(result) == 4
+    result = problems({"grafanaTheme": "pink", "smtpUser": "me"})  # the second needs two settings to see
+    assert [f.split(":")[0] for f in result] == ["grafanaTheme", "smtpPassword"]
 
 
 def test_an_unknown_key_names_its_nearest() -> None:
-    (found,) = problems({"watchStak": "true"})
-    assert "watchStack" in found
+    (result,) = problems({"watchStak": "true"})
+    assert "watchStack" in result
 
 
 def test_a_port_used_twice_is_refused_whatever_moves_it() -> None:
-    (found,) = problems({"ports": '{"otlpHttp": 3000}'})
-    assert "grafana has this one" in found
-    (found,) = problems({"portOffset": "50000", "addresses": '{"jaeger": "127.0.0.1"}'})
-    assert found.startswith("portOffset: 50000")
-    assert "jaeger" in found
+    (result,) = problems({"ports": '{"otlpHttp": 3000}'})
+    assert "grafana has this one" in result
+    (result,) = problems({"portOffset": "50000", "addresses": '{"jaeger": "127.0.0.1"}'})
+    assert result.startswith("portOffset: 50000")
+    assert "jaeger" in result
 
 
 def test_ports_that_others_reach_need_a_reason() -> None:
@@ -173,8 +173,8 @@ def test_ports_that_others_reach_need_a_reason() -> None:
 
 
 def test_production_needs_strong_secrets() -> None:
-    found = problems({"production": "true"}, stack="prod")
-    assert [f.split(":")[0] for f in found] == ["grafanaAdminPassword", "grafanaSecretKey"]
+    result = problems({"production": "true"}, stack="prod")
+    assert [f.split(":")[0] for f in result] == ["grafanaAdminPassword", "grafanaSecretKey"]
     weak = {"production": "true", "grafanaAdminPassword": "hunter2", "grafanaSecretKey": STRONG}
     (found_weak,) = problems(weak, frozenset(weak), stack="prod")
     assert "at least 16 characters" in found_weak
@@ -198,9 +198,9 @@ def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
     value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
     value = json.dumps({"a": value}) if key == "scrapeSecrets" else value
     others = NEEDED.get(key, {})
-    found = problems({key: value, **others, "portOffset": "x"})
-    assert any("plain text" in f for f in found)
-    assert value not in "".join(found)
+    result = problems({key: value, **others, "portOffset": "x"})
+    assert any("plain text" in f for f in result)
+    assert value not in "".join(result)
     assert all(value not in f for f in problems({key: "x\n" + value[1:], **others}, frozenset({key})))
     settings = load("dev", {key: value, **others}, frozenset({key}))
     assert value not in repr(settings)
@@ -208,8 +208,8 @@ def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
 
 
 def test_common_passwords_are_refused_everywhere() -> None:
-    (found,) = problems({"grafanaAdminPassword": "password"}, frozenset({"grafanaAdminPassword"}))
-    assert "(hidden)" in found
+    (result,) = problems({"grafanaAdminPassword": "password"}, frozenset({"grafanaAdminPassword"}))
+    assert "(hidden)" in result
 
 
 def test_smtp_needs_its_password_and_its_host() -> None:
@@ -232,10 +232,10 @@ def test_a_certificate_is_tried_before_it_is_used() -> None:
     }
     for wanted, given in cases.items():
         assert problems(given, secret)[0].startswith(wanted), wanted
-    (found,) = problems(TLS | {"accessHost": "grafana.internal"}, secret)
-    assert "made out to *.example.org, 127.0.0.1; accepted: one that is made out to grafana.internal too" in found
-    (found,) = problems(TLS | {"grafanaRootUrl": "https://a.b.example.org/"}, secret)
-    assert "a.b.example.org" in found
+    (result,) = problems(TLS | {"accessHost": "grafana.internal"}, secret)
+    assert "made out to *.example.org, 127.0.0.1; accepted: one that is made out to grafana.internal too" in result
+    (result,) = problems(TLS | {"grafanaRootUrl": "https://a.b.example.org/"}, secret)
+    assert "a.b.example.org" in result
     old = dict(zip(("tlsCertificate", "tlsKey"), self_signed("127.0.0.1", days=0), strict=True))
     assert "accepted: one that is valid now" in problems(old, secret)[0]
 
@@ -267,12 +267,12 @@ def test_a_service_is_a_few_lines() -> None:
 
 
 def test_a_problem_of_an_slo_names_its_place() -> None:
-    (found,) = problems({"services": custom(good="sum(")})
-    assert found.startswith("services[0].slos[0].good: 'sum('; accepted: PromQL")
+    (result,) = problems({"services": custom(good="sum(")})
+    assert result.startswith("services[0].slos[0].good: 'sum('; accepted: PromQL")
     twice = json.loads(custom())
     twice[0]["slos"] *= 2
-    (found,) = problems({"services": json.dumps(twice)})
-    assert found.startswith("services[0].slos[1].name: 'b'; accepted:")
+    (result,) = problems({"services": json.dumps(twice)})
+    assert result.startswith("services[0].slos[1].name: 'b'; accepted:")
 
 
 def test_every_slo_has_its_name_and_its_owner() -> None:
@@ -337,14 +337,14 @@ def test_environments_hold_only_what_differs(stack: str) -> None:
 
 
 def test_environments_share_a_host() -> None:
-    taken: dict[int, str] = {}
+    used: dict[int, str] = {}
     for stack in ("dev", "staging", "prod"):
         document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
         raw = {k.partition(":")[2]: v if isinstance(v, str) else json.dumps(v) for k, v in document.items()}
         raw |= {"grafanaAdminPassword": STRONG, "grafanaSecretKey": STRONG}
         settings = load(stack, raw, frozenset(secret_keys()))
         for name in ("grafana", "prometheus", "loki", "jaeger", "otlpGrpc", "otlpHttp"):
-            assert taken.setdefault(settings.port(name), stack) == stack
+            assert used.setdefault(settings.port(name), stack) == stack
 
 
 def test_a_service_that_pushes_is_one_line() -> None:
@@ -385,9 +385,9 @@ def test_grafana_alone_follows_the_bind_address() -> None:
 def test_a_port_without_login_is_published_on_request_and_on_loopback_alone(name: str) -> None:
     settings = load("dev", {"addresses": json.dumps({name: "127.0.0.1"})})
     assert settings.published_address(name) == "127.0.0.1"
-    found = problems({"addresses": json.dumps({name: "192.0.2.1"}), "publishReason": "the office"})
+    result = problems({"addresses": json.dumps({name: "192.0.2.1"}), "publishReason": "the office"})
     why = "accepted: an address of loopback, like 127.0.0.1, because it asks for no login"
-    assert found == (f"addresses.{name}: '192.0.2.1'; {why}",)
+    assert result == (f"addresses.{name}: '192.0.2.1'; {why}",)
 
 
 def test_a_port_can_be_closed() -> None:

@@ -65,8 +65,8 @@ def test_text_is_utf_8() -> None:
     ],
 )  # fmt: skip
 def test_values_are_read_as_pulumi_reads_them(written: str, value: object) -> None:
-    found = parse(f"config:\n  key: {written}\n", "x").config["key"]
-    assert (type(found), found) == (type(value), value)
+    result = parse(f"config:\n  key: {written}\n", "x").config["key"]
+    assert (type(result), result) == (type(value), value)
 
 
 @pytest.mark.parametrize("text", ["", "config:\n", "# nothing\n", "~\n", "encryptionsalt: v1:x\n"])

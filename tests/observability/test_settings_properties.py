@@ -31,10 +31,10 @@ KEYS = [f.alias or n for n, f in Settings.model_fields.items() if n != "stack"]
 def names(model: type[Any] = Settings) -> list[str]:
     """Return the names of all fields, of the nested models too."""
     schema = json.dumps(model.model_json_schema(by_alias=True))
-    found: list[str] = []
+    result: list[str] = []
     for part in [json.loads(schema), *json.loads(schema).get("$defs", {}).values()]:
-        found += part.get("properties", {})
-    return sorted(set(found))
+        result += part.get("properties", {})
+    return sorted(set(result))
 
 
 def problems(raw: dict[str, str]) -> tuple[str, ...]:
@@ -139,9 +139,9 @@ FRAGMENTS = st.sampled_from(
 @UNHURRIED
 @given(st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join))
 def test_any_text_gives_a_document_or_one_line(text: str) -> None:
-    said = mistake(text)
-    assert len(said.splitlines()) <= 1
-    assert not said or said.startswith("Pulumi.dev.yaml:")
+    output = mistake(text)
+    assert len(output.splitlines()) <= 1
+    assert not output or output.startswith("Pulumi.dev.yaml:")
 
 
 LABEL = st.sampled_from(["app", "env", "le", "status", "code", "path", "_x", "__y"])
@@ -239,13 +239,13 @@ def moved(folder: Path, text: str) -> str:
 def accepted(kind: Any, values: list[str]) -> list[str]:  # noqa: ANN401 - a type of the settings
     """Return those of the values that the type accepts."""
     adapter: TypeAdapter[str] = TypeAdapter(kind)
-    found = []
+    result = []
     for value in values:
         try:
-            found.append(adapter.validate_python(value))
+            result.append(adapter.validate_python(value))
         except ValidationError:
             continue
-    return found
+    return result
 
 
 @bounds(UNHURRIED, max_examples=25)

@@ -45,10 +45,10 @@ OBJECTIVES = ["250", "-5", "nan", "inf", True, False, "99,5", "99.5%", 100, 0, 9
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_no_percentage(objective: object) -> None:
-    said = problems(service(availability={"objective": objective}))
-    assert said.startswith("services[0].availability.objective: ")
-    assert "a percentage above 0 and below 100" in said
-    assert said.replace("availability", "latency") == problems(service(latency={"objective": objective}))
+    output = problems(service(availability={"objective": objective}))
+    assert output.startswith("services[0].availability.objective: ")
+    assert "a percentage above 0 and below 100" in output
+    assert output.replace("availability", "latency") == problems(service(latency={"objective": objective}))
     assert "a percentage" in problems(slo(objective=objective))
 
 
@@ -59,8 +59,8 @@ def test_a_share_is_asked_about(objective: object, meant: str) -> None:
 
 @pytest.mark.parametrize("objective", [99, "99", "99.0", "9.9e1", " 99 "])
 def test_quoted_numbers_are_numbers(objective: object) -> None:
-    (found,) = load("dev", slo(objective=objective)).services[0].slos
-    assert found.objective == 99.0
+    (result,) = load("dev", slo(objective=objective)).services[0].slos
+    assert result.objective == 99.0
 
 
 @pytest.mark.parametrize("value", ["yes", "on", 1, "1", 0, None, "", [], "truee"])
@@ -73,10 +73,10 @@ def test_booleans_are_true_or_false(value: object) -> None:
 @pytest.mark.parametrize("value", [True, "true", "True", "TRUE"])
 def test_true_is_converted_before_the_conventions_apply(value: object) -> None:
     given = {"services": json.dumps([{"name": "a", "otlp": value}])}
-    (found,) = load("dev", given).services
-    assert found.otlp
-    assert found.metrics.requests == "http_server_request_duration_seconds_count"
-    assert found.matchers == 'service_name="a"'
+    (result,) = load("dev", given).services
+    assert result.otlp
+    assert result.metrics.requests == "http_server_request_duration_seconds_count"
+    assert result.matchers == 'service_name="a"'
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_weeks_and_years() -> None:
     ],
 )  # fmt: skip
 def test_a_value_that_can_never_work(key: str, value: str) -> None:
-    said = problems({key: value})
-    assert said.startswith(key), said
-    assert "accepted: " in said or "unknown field" in said
+    output = problems({key: value})
+    assert output.startswith(key), output
+    assert "accepted: " in output or "unknown field" in output
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_a_value_that_works(key: str, value: str) -> None:
     ],
 )  # fmt: skip
 def test_a_service_that_can_never_work(fields: dict[str, object], accepted: str) -> None:
-    said = problems(service(**fields))
-    assert said.startswith("services[0]")
-    assert accepted in said
+    output = problems(service(**fields))
+    assert output.startswith("services[0]")
+    assert accepted in output
 
 
 @pytest.mark.parametrize(
@@ -298,9 +298,9 @@ def test_a_service_that_can_never_work(fields: dict[str, object], accepted: str)
 )  # fmt: skip
 def test_events_that_prometheus_would_refuse(promql: object, accepted: str) -> None:
     for field in ("good", "total"):
-        said = problems(slo(**{field: promql}))
-        assert said.startswith(f"services[0].slos[0].{field}: ")
-        assert accepted in said
+        output = problems(slo(**{field: promql}))
+        assert output.startswith(f"services[0].slos[0].{field}: ")
+        assert accepted in output
 
 
 def test_an_slo_counts_good_or_bad_events() -> None:
@@ -357,10 +357,10 @@ def test_a_service_without_anything_to_measure_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_messages_name_what_is_accepted(raw: dict[str, str], said: str) -> None:
-    found = problems(raw)
-    assert said in found
+    result = problems(raw)
+    assert said in result
     for foreign in ("^[", "True", "None", "('", "')", "pydantic"):
-        assert foreign not in found
+        assert foreign not in result
 
 
 SECRET = "hunter2-correct-horse"
@@ -400,16 +400,16 @@ def test_whole_numbers_are_text_where_text_is_meant() -> None:
 
 def bare(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
     """Return the fields whose type has a bool, int, float or str without a rule of its own."""
-    found: list[str] = []
+    result: list[str] = []
     if model in seen:
-        return found
+        return result
     seen.add(model)
 
     def walk(annotation: Any, where: str, ruled: bool) -> None:  # noqa: ANN401, FBT001
         if annotation in {bool, int, float, str} and not ruled:
-            found.append(where)
+            result.append(where)
         elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            found.extend(bare(annotation, seen))
+            result.extend(bare(annotation, seen))
         metadata = getattr(annotation, "__metadata__", ())
         for argument in get_args(annotation)[: 1 if metadata else None]:
             if argument is not Ellipsis:
@@ -417,7 +417,7 @@ def bare(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
 
     for name, field in model.model_fields.items():
         walk(field.annotation, f"{model.__name__}.{name}", any(isinstance(m, Accepts) for m in field.metadata))
-    return found
+    return result
 
 
 def test_no_field_is_without_a_rule() -> None:

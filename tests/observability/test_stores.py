@@ -44,7 +44,7 @@ def test_wrong_combinations_are_refused_with_the_reason(metrics: dict[str, str],
 
 
 def test_a_password_for_nobody_is_refused() -> None:
-    assert "metrics.writeUrl: ''; accepted: whom metricsPassword is for" in problems(
+    assert "metrics.queryUrl: ''; accepted: whom metricsPassword is for" in problems(
         "metricsPassword", metricsPassword="hidden-password"
     )
 

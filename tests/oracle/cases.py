@@ -38,13 +38,13 @@ class Case:
 
 def replicas(count: int, *deploys: int, rename: bool = True, **more: Any) -> list[Replica]:  # noqa: ANN401
     """Return replicas that a deploy replaces one after another, a minute apart, by processes of new names or not."""
-    found = []
+    result = []
     for number in range(count):
         edges = [0, *(at + 60 * number for at in deploys), 10**9]
         for life, (begins, ends) in enumerate(pairwise(edges)):
             name = f"pod-{number}-{life}" if rename else f"pod-{number}"
-            found.append(Replica(name, begins, ends, phase=5 * (number % 3), **(more if life == 0 else {})))
-    return found
+            result.append(Replica(name, begins, ends, phase=5 * (number % 3), **(more if life == 0 else {})))
+    return result
 
 
 def between(begin: float, end: float) -> Callable[[int], bool]:
@@ -83,7 +83,7 @@ TIMED_PEERS = (f"{TIMED}_count", f"{TIMED}_count")
 
 def two_writers(world: World) -> dict[str, str]:
     """Another process writes the same series in between, with its own history."""
-    found = {}
+    result = {}
     for name, values in world.series().items():
         parts = values.split(" ")
         if not name.startswith("up"):
@@ -92,8 +92,8 @@ def two_writers(world: World) -> dict[str, str]:
                 if not part.startswith("_"):
                     number += 1
                     parts[index] = f"{float(part) / 2:g}" if number % 2 else part
-        found[name] = " ".join(parts)
-    return found
+        result[name] = " ".join(parts)
+    return result
 
 
 def in_flight(world: World) -> dict[str, str]:

@@ -29,14 +29,14 @@ def main() -> None:
             continue
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            world, found = shown(promtool, Path(folder), case)
-        text = problem(case, world, found)
+            world, result = shown(promtool, Path(folder), case)
+        text = problem(case, world, result)
         wrong += bool(text)
-        off = _off(found.ratio, world.ratio)
+        off = _off(result.ratio, world.ratio)
         columns = (
-            f"{case.name[:62]:62} {world.ratio:9.5%} {_share(found.ratio):>9} {_percent(off):>8}",
-            f"{_percent(_off(found.sloth, world.ratio)):>9} {_percent(_off(found.pyrra, world.ratio)):>9}",
-            f"{found.coverage or 0:8.5f} {f'WRONG: {text}' if text else case.truth}",
+            f"{case.name[:62]:62} {world.ratio:9.5%} {_share(result.ratio):>9} {_percent(off):>8}",
+            f"{_percent(_off(result.sloth, world.ratio)):>9} {_percent(_off(result.pyrra, world.ratio)):>9}",
+            f"{result.coverage or 0:8.5f} {f'WRONG: {text}' if text else case.truth}",
             f"({time.monotonic() - began:.1f} s)",
         )
         rows.append((abs(off) if off is not None else 0, " ".join(columns)))
@@ -47,10 +47,10 @@ def main() -> None:
     say(f"{len(rows)} cases, {wrong} wrong")
 
 
-def _off(found: float | None, truth: float) -> float | None:
-    if found is None:
+def _off(result: float | None, truth: float) -> float | None:
+    if result is None:
         return None
-    return found / truth - 1 if truth else found
+    return result / truth - 1 if truth else result
 
 
 def _share(value: float | None) -> str:

@@ -30,31 +30,31 @@ def shown(promtool: str, folder: Path, case: Case) -> tuple[World, Shown]:
     )
 
 
-def problem(case: Case, world: World, found: Shown) -> str:
+def problem(case: Case, world: World, result: Shown) -> str:
     """Return what is wrong with what an SLO shows; empty where nothing is."""
     if case.truth == "nothing":
         full = (world.seconds - 60) / (30 * 86_400)
-        return "" if found.ratio is None or (found.coverage or 0) < full / 2 else "shows a number it cannot know"
-    if found.ratio is None or found.left is None:
+        return "" if result.ratio is None or (result.coverage or 0) < full / 2 else "shows a number it cannot know"
+    if result.ratio is None or result.left is None:
         return "shows nothing"
-    budget = 1 - (1 - found.left) and (1 - found.left) / found.ratio if found.ratio else None
+    budget = 1 - (1 - result.left) and (1 - result.left) / result.ratio if result.ratio else None
     left = 1 - world.ratio * budget if budget else 1.0
-    close = abs(found.ratio - world.ratio) <= CLOSE * world.ratio or abs(found.left - left) <= CLOSE
-    less = (found.coverage or 0) * 30 * 86_400 < 0.98 * (world.seconds - 60) - 300
+    close = abs(result.ratio - world.ratio) <= CLOSE * world.ratio or abs(result.left - left) <= CLOSE
+    less = (result.coverage or 0) * 30 * 86_400 < 0.98 * (world.seconds - 60) - 300
     return (
         ""
         if (close and case.truth != "less coverage") or (less and case.truth != "right")
         else (
-            f"error ratio {found.ratio:.6f}, truth {world.ratio:.6f}; requests {found.requests} of {world.requests}, "
-            f"errors {found.errors} of {world.errors}; coverage {found.coverage}"
+            f"error ratio {result.ratio:.6f}, truth {world.ratio:.6f}; requests {result.requests} of {world.requests}, "
+            f"errors {result.errors} of {world.errors}; coverage {result.coverage}"
         )
     )
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.fast or NIGHTLY], ids=lambda case: case.name)
 def test_an_slo_shows_what_happened(promtool: str, tmp_path: Path, case: Case) -> None:
-    world, found = shown(promtool, tmp_path, case)
-    assert problem(case, world, found) == ""
+    world, result = shown(promtool, tmp_path, case)
+    assert problem(case, world, result) == ""
 
 
 def test_there_are_enough_cases() -> None:

@@ -142,10 +142,10 @@ class World:
             for second, value in values.items():
                 count[rest][second] = count[rest].get(second, 0) + value
                 fast[rest][second] = fast[rest].get(second, 0) + value * (("status", "200") in labels)
-        found = {written(f"{metric}_count", labels): notation(v, self.seconds) for labels, v in count.items()}
+        result = {written(f"{metric}_count", labels): notation(v, self.seconds) for labels, v in count.items()}
         for labels, values in fast.items():
-            found[written(f"{metric}_bucket", (*labels, ("le", bound)))] = notation(values, self.seconds)
-        return found | self._ups()
+            result[written(f"{metric}_bucket", (*labels, ("le", bound)))] = notation(values, self.seconds)
+        return result | self._ups()
 
     def _ups(self) -> dict[str, str]:
         if not self.up:

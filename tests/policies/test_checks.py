@@ -24,7 +24,7 @@ GOOD: dict[str, Any] = {
     "labels": LABELS,
     "envs": ["GF_SECURITY_ADMIN_PASSWORD=$__file{/run/observability/admin-password}", "TOKEN_FILE=/run/token"],
 }
-ERRAND = {"mustRun": False, "restart": "no", "image": "sha256:" + "0" * 64}
+ONE_SHOT = {"mustRun": False, "restart": "no", "image": "sha256:" + "0" * 64}
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
@@ -98,14 +98,14 @@ def test_limits_and_health_checks(inputs: dict[str, Any], said: str) -> None:
 
 
 def test_what_keeps_limits_and_health_checks() -> None:
-    for resource in (container(), container(memory=UNKNOWN_TEXT), Resource(checks.CONTAINER, "errand", ERRAND)):
+    for resource in (container(), container(memory=UNKNOWN_TEXT), Resource(checks.CONTAINER, "errand", ONE_SHOT)):
         assert checks.container_has_limits_and_health_check(resource) == []
 
 
 def test_dashboards_have_folders() -> None:
     for folder, problems in (("executive", 0), (UNKNOWN_TEXT, 0), (None, 1), ("", 1)):
-        found = checks.dashboard_has_a_folder(Resource(checks.DASHBOARD, "home", {"folder": folder}))
-        assert len(found) == problems, folder
+        result = checks.dashboard_has_a_folder(Resource(checks.DASHBOARD, "home", {"folder": folder}))
+        assert len(result) == problems, folder
 
 
 def test_data_is_protected_where_it_is_asked_for() -> None:
@@ -167,9 +167,9 @@ def test_texts_know_what_is_hidden() -> None:
 
 def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: Settings) -> None:
     """But for secrets, whose marks a mocked run takes off; the real engine is asked in tests/e2e."""
-    asked = policies.config(settings)["data-is-protected"]
+    configuration = policies.config(settings)["data-is-protected"]
     for registered in program:
-        resource = Resource(registered.type, registered.name, registered.inputs, settings.protect_data, asked)
+        resource = Resource(registered.type, registered.name, registered.inputs, settings.protect_data, configuration)
         for check in (
             checks.ports_are_local_or_explained,
             checks.container_has_limits_and_health_check,
@@ -182,9 +182,9 @@ def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: S
 
 
 def test_production_asks_for_protection(settings: Settings) -> None:
-    asked = policies.config(settings)
-    assert asked == {
+    configuration = policies.config(settings)
+    assert configuration == {
         "data-is-protected": {"protected": settings.stack == "prod"},
         "images-have-digests": {"required": settings.stack == "prod"},
     }
-    assert json.dumps(asked)
+    assert json.dumps(configuration)

@@ -47,8 +47,8 @@ def wait_for(check: Callable[[], Any], seconds: float = STORE_SECONDS) -> Any:  
 
 def get(url: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON
     """Return the JSON at `url`."""
-    asked = f"{url}?{urllib.parse.urlencode(parameters)}" if parameters else url
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    requests = f"{url}?{urllib.parse.urlencode(parameters)}" if parameters else url
+    with urllib.request.urlopen(requests, timeout=10) as answer:
         return json.loads(answer.read() or "null")
 
 
@@ -166,8 +166,8 @@ class Stores:
     def lines(self, selector: str) -> list[tuple[dict[str, str], str]]:
         """Return the labels and the text of the lines of the last hour, as Grafana gets them."""
         url = f"http://127.0.0.1:{self.ports['loki']}/loki/api/v1/query_range"
-        found = get(url, query=selector, since="1h", limit="5000")
-        return [(row["stream"], value[1]) for row in found["data"]["result"] for value in row["values"]]
+        result = get(url, query=selector, since="1h", limit="5000")
+        return [(row["stream"], value[1]) for row in result["data"]["result"] for value in row["values"]]
 
     def own_metrics(self) -> dict[str, float]:
         """Return what the collector counts of itself."""

@@ -101,7 +101,7 @@ def has_lines(stores: Stores, service: str, count: int) -> bool:
 @pytest.mark.parametrize("kind", BAD)
 def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind: str) -> None:
     """Beside it in requests of their own, and with it in one request, as another collector would send them."""
-    make, found, reason = BAD[kind]
+    make, result, reason = BAD[kind]
     tag = kind.replace(" ", "-")
     names = [f"healthy-{tag}-{n}" for n in range(HEALTHY)]
     bad, shared = f"bad-{tag}", f"shared-{tag}"
@@ -117,8 +117,8 @@ def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind:
     sys.stdout.write(f"\n{kind}: {stored(stores, names):.0f} of {sent} healthy points stored\n")
     if reason != "-":
         wait_for(lambda: stored(stores, [shared]) == PUSHES)
-    if found:
-        selector = found if "{" in found else f"{found}{{}}"
+    if result:
+        selector = result if "{" in result else f"{result}{{}}"
         wait_for(lambda: stores.number(f"count({selector})") >= 1)
     if reason and reason != "-":
         name = f'collector_refused_items_total{{service_name="{bad}", signal="points", reason="{reason}"}}'
@@ -203,8 +203,8 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
     bad = total(1, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}])
 
     def failed() -> float:
-        found = stores.own_metrics()
-        return sum(v for k, v in found.items() if k.startswith("otelcol_exporter_send_failed_metric_points"))
+        result = stores.own_metrics()
+        return sum(v for k, v in result.items() if k.startswith("otelcol_exporter_send_failed_metric_points"))
 
     before = failed()
     push(stores, {"failing": [bad]})

@@ -34,12 +34,12 @@ def test_a_web_page_may_push_where_its_origin_is_configured(
     collector: Stores, origin: str, allowed: str | None
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", collector.ports["http"], timeout=5)
-    asked = {
+    requests = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    connection.request("OPTIONS", "/v1/traces", headers=asked)
+    connection.request("OPTIONS", "/v1/traces", headers=requests)
     assert connection.getresponse().getheader("Access-Control-Allow-Origin") == allowed
     connection.close()
 

@@ -129,23 +129,23 @@ def printed(line_stores: Stores, lines: dict[str, str], **record: str) -> dict[s
         line_stores.print_line(line, container_name=f"/{names[kind]}", **record)
     selector = f'{{container_name=~"box-{tag}-.*"}}'
     wait_for(lambda: len(line_stores.lines(selector)) >= len(lines))
-    found = {labels["container_name"]: (labels, text) for labels, text in line_stores.lines(selector)}
-    return {kind: found[name] for kind, name in names.items()}
+    result = {labels["container_name"]: (labels, text) for labels, text in line_stores.lines(selector)}
+    return {kind: result[name] for kind, name in names.items()}
 
 
 def test_every_spelling_of_a_trace_id_is_one_label(line_stores: Stores) -> None:
-    found = printed(line_stores, {kind: line for kind, (line, _) in SPELLINGS.items()})
+    result = printed(line_stores, {kind: line for kind, (line, _) in SPELLINGS.items()})
     wrong = {
-        kind: (found[kind][0].get("trace_id"), line)
+        kind: (result[kind][0].get("trace_id"), line)
         for kind, (line, trace) in SPELLINGS.items()
-        if found[kind][0].get("trace_id") != trace
+        if result[kind][0].get("trace_id") != trace
     }
     assert wrong == {}
 
 
 def test_what_is_no_trace_id_leads_nowhere(line_stores: Stores) -> None:
-    found = printed(line_stores, NONE)
-    assert {kind: labels["trace_id"] for kind, (labels, _) in found.items() if labels.get("trace_id")} == {}
+    result = printed(line_stores, NONE)
+    assert {kind: labels["trace_id"] for kind, (labels, _) in result.items() if labels.get("trace_id")} == {}
 
 
 def test_one_button_and_no_second_one(line_stores: Stores) -> None:
@@ -155,7 +155,7 @@ def test_one_button_and_no_second_one(line_stores: Stores) -> None:
         pytest.skip("not on PATH: node")
     (fields,) = (d.json_data["derivedFields"] for d in datasources(line_stores.settings) if d.uid == "loki")
     traces = [field for field in fields if field["datasourceUid"] == "jaeger"]
-    found = printed(line_stores, {**{kind: line for kind, (line, _) in SPELLINGS.items()}, **NONE})
+    result = printed(line_stores, {**{kind: line for kind, (line, _) in SPELLINGS.items()}, **NONE})
     script = """
     const [fields, rows] = JSON.parse(require("fs").readFileSync(0));
     const value = (field, labels, line) => {
@@ -169,9 +169,9 @@ def test_one_button_and_no_second_one(line_stores: Stores) -> None:
     console.log(JSON.stringify(rows.map(([labels, line]) =>
       fields.map((field) => value(field, labels, line)).filter((found) => found))));
     """
-    given = json.dumps([traces, [list(row) for row in found.values()]])
+    given = json.dumps([traces, [list(row) for row in result.values()]])
     done = subprocess.run([node, "-e", script], input=given, capture_output=True, text=True, check=True)
-    buttons = dict(zip(found, json.loads(done.stdout), strict=True))
+    buttons = dict(zip(result, json.loads(done.stdout), strict=True))
     assert buttons == {**{kind: [trace] for kind, (_, trace) in SPELLINGS.items()}, **{kind: [] for kind in NONE}}
 
 
@@ -185,11 +185,11 @@ def test_from_the_trace_back_to_its_lines(line_stores: Stores) -> None:
 
 
 def test_every_line_has_the_level_that_it_says(line_stores: Stores) -> None:
-    found = printed(line_stores, {kind: line for kind, (line, _) in LEVELS.items()})
+    result = printed(line_stores, {kind: line for kind, (line, _) in LEVELS.items()})
     wrong = {
-        kind: (found[kind][0].get("detected_level", ""), level)
+        kind: (result[kind][0].get("detected_level", ""), level)
         for kind, (_, level) in LEVELS.items()
-        if found[kind][0].get("detected_level", "") != level
+        if result[kind][0].get("detected_level", "") != level
     }
     assert wrong == {}
 
@@ -204,8 +204,8 @@ def test_a_record_keeps_the_level_that_it_was_sent_with(line_stores: Stores) -> 
 
 def test_secrets_are_masked_and_nothing_else(line_stores: Stores) -> None:
     given = {**{line: line for line in SECRETS}, **{line: line for line in PLAIN}}
-    found = printed(line_stores, given)
-    assert {line: found[line][1] for line in given} == {**SECRETS, **{line: line for line in PLAIN}}
+    result = printed(line_stores, given)
+    assert {line: result[line][1] for line in given} == {**SECRETS, **{line: line for line in PLAIN}}
 
 
 def test_secrets_in_attributes_are_masked(line_stores: Stores) -> None:
@@ -231,8 +231,8 @@ def test_what_a_terminal_would_act_on_is_gone(line_stores: Stores) -> None:
         "reversed": "invoice\u202efdp.exe",
         "control": "a\x00b\x08c\td",
     }
-    found = printed(line_stores, lines)
-    assert {kind: text for kind, (_, text) in found.items()} == {
+    result = printed(line_stores, lines)
+    assert {kind: text for kind, (_, text) in result.items()} == {
         "colours": "red and plain", "reversed": "invoicefdp.exe", "control": "abc\td",
     }  # fmt: skip
 
@@ -256,11 +256,11 @@ def test_a_line_belongs_to_the_container_that_printed_it(line_stores: Stores) ->
     for kind, record in claims.items():
         line_stores.print_line(f"{tag} {kind}", **record)
     wait_for(lambda: len(line_stores.lines(f'{{service_name=~".+"}} |= "{tag}"')) == len(claims))
-    found = {
+    result = {
         text.partition(" ")[2]: (labels["service_name"], labels["stack"])
         for labels, text in line_stores.lines(f'{{service_name=~".+"}} |= "{tag}"')
     }
-    assert found == {
+    assert result == {
         "own": ("grafana", "dev"),
         "claims to be": ("docker/grafana", "dev"),
         "is called like": ("docker/grafana", "dev"),

@@ -46,6 +46,9 @@ limits:
   ruler_max_rules_per_rule_group: 0
   ruler_max_rule_groups_per_tenant: 0
 usage_stats: {{enabled: false}}
+activity_tracker: {{filepath: {folder}/activity.log}}
+frontend: {{address: 127.0.0.1}}
+query_scheduler: {{ring: {ring}}}
 """
 _JOINED = "instance_addr: 127.0.0.1, kvstore: {store: inmemory}"
 

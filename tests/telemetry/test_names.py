@@ -44,8 +44,8 @@ def push(stores: Stores, service: str, metric: str, endpoint: str = "/x") -> Non
 def test_a_name_is_stored_as_what_is_shown(stores: Stores, name: str) -> None:
     metric = f"named_{abs(hash(name))}"
     push(stores, name, metric, "/a\u202eb")
-    found = wait_for(lambda: stores.query(f"sum by (service_name, endpoint) ({metric})"))
-    assert set(found) == {("/ab", NAMES[name])}
+    result = wait_for(lambda: stores.query(f"sum by (service_name, endpoint) ({metric})"))
+    assert set(result) == {("/ab", NAMES[name])}
 
 
 def test_a_name_that_is_one_of_the_stacks_own_once_it_is_shown_is_refused(stores: Stores) -> None:

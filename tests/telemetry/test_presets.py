@@ -105,11 +105,11 @@ def istio(n: int) -> str:
 
 
 def caddy(n: int) -> str:
-    found = []
+    result = []
     for handler in ("subroute", "file_server"):
         labels = f'handler="{handler}",method="GET",server="srv0",code='
-        found.append(both("caddy_http_request_duration_seconds", f'{labels}"200"', f'{labels}"500"', (DEFAULTS, 5), n))
-    return found[0] + "\n" + found[1].partition("\n")[2]
+        result.append(both("caddy_http_request_duration_seconds", f'{labels}"200"', f'{labels}"500"', (DEFAULTS, 5), n))
+    return result[0] + "\n" + result[1].partition("\n")[2]
 
 
 def spring(n: int) -> str:

@@ -99,13 +99,13 @@ def test_forks_have_no_secrets_and_nothing_of_theirs_runs_with_rights() -> None:
 
 
 def test_main_goes_from_environment_to_environment() -> None:
-    found = read(FOLDER / "main.yml")["jobs"]
-    assert [(name, job.get("needs")) for name, job in found.items()] == [
+    result = read(FOLDER / "main.yml")["jobs"]
+    assert [(name, job.get("needs")) for name, job in result.items()] == [
         ("test", None), ("dev", "test"), ("staging", "dev"), ("prod", "staging"),
     ]  # fmt: skip
     for stack in stacks():
-        assert found[stack]["environment"] == stack
-        runs = [step["run"] for step in found[stack]["steps"] if "run" in step]
+        assert result[stack]["environment"] == stack
+        runs = [step["run"] for step in result[stack]["steps"] if "run" in step]
         assert runs == [f"make {command} STACK={stack}" for command in ("preview", "up", "verify")]
     assert read(FOLDER / "drift.yml")["jobs"]["drift"]["strategy"]["matrix"]["stack"] == ["dev", "staging", "prod"]
 

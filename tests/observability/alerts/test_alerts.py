@@ -17,7 +17,7 @@ from dashboards import style
 from dashboards.catalogue import FOLDERS, dashboards
 from observability import runbooks
 from observability.alerts import groups
-from observability.alerts.links import told
+from observability.alerts.links import alert_annotations
 from observability.alerts.model import UNCHANGED, Alert
 from observability.alerts.services import evaluation_seconds
 from observability.configs.datasources import datasources
@@ -48,15 +48,15 @@ RAW = re.compile(
 
 
 def one(alerts: list[Alert], kind: str, service: str, slo: str = "") -> Alert:
-    (found,) = (a for a in alerts if (a.kind, a.service, a.slo) == (kind, service, slo))
-    return found
+    (result,) = (a for a in alerts if (a.kind, a.service, a.slo) == (kind, service, slo))
+    return result
 
 
 def test_every_alert_says_everything(alerts: list[Alert], settings: Settings) -> None:
     for alert in alerts:
         assert {"severity", "service", "owner"} <= set(alert.labels), alert.title
         assert all(alert.labels.values()), alert.title
-        texts = told(alert, settings)
+        texts = alert_annotations(alert, settings)
         assert set(texts) == ANNOTATIONS
         assert all(texts.values()), alert.title
         assert not re.search(r"\{words|\{self", texts["summary"]), alert.title
@@ -64,30 +64,30 @@ def test_every_alert_says_everything(alerts: list[Alert], settings: Settings) ->
 
 def test_every_summary_tells_values_that_are_asked(alerts: list[Alert]) -> None:
     for alert in alerts:
-        told_of = set(re.findall(r'index \$values "(\w+)"', alert.summary))
-        assert told_of <= set(alert.queries), alert.title
+        referenced = set(re.findall(r'index \$values "(\w+)"', alert.summary))
+        assert referenced <= set(alert.queries), alert.title
         assert alert.summary.count("{{") == alert.summary.count("}}"), alert.title
         assert set(re.findall(r"\$(\w+)", alert.condition)) <= set(alert.queries), alert.title
 
 
 def test_every_panel_exists(alerts: list[Alert], settings: Settings) -> None:
-    known = {d.uid: json.loads(d.json) for d in dashboards(settings)}
+    expected = {d.uid: json.loads(d.json) for d in dashboards(settings)}
     for alert in alerts:
-        link = urlsplit(told(alert, settings)["panel_url"])
-        asked = parse_qs(link.query)
-        model = known[link.path.split("/")[2]]
+        link = urlsplit(alert_annotations(alert, settings)["panel_url"])
+        requests = parse_qs(link.query)
+        model = expected[link.path.split("/")[2]]
         assert alert.panel is not None
         assert model["uid"] == alert.panel.uid
         shown = {f"panel-{p['id']}": p for p in panels(model) if p["type"] != "row"}
-        assert asked["viewPanel"][0] in shown, alert.title
-        chosen = {key.removeprefix("var-") for key in asked if key.startswith("var-")}
+        assert requests["viewPanel"][0] in shown, alert.title
+        chosen = {key.removeprefix("var-") for key in requests if key.startswith("var-")}
         assert chosen <= set(variables(model)), alert.title
-        assert (asked["from"], asked["to"]) == (["now-1h"], ["now"])
+        assert (requests["from"], requests["to"]) == (["now-1h"], ["now"])
 
 
 def test_logs_and_traces_are_of_the_service(alerts: list[Alert], settings: Settings) -> None:
     for alert in alerts:
-        texts = told(alert, settings)
+        texts = alert_annotations(alert, settings)
         for name, datasource in (("logs_url", "loki"), ("traces_url", "jaeger")):
             assert texts[name].startswith(f"{settings.root_url}explore?schemaVersion=1&")
             (pane,) = json.loads(parse_qs(urlsplit(texts[name]).query)["panes"][0]).values()
@@ -114,20 +114,20 @@ def test_every_runbook_is_there_and_of_use(alerts: list[Alert], settings: Settin
     by_id = {f"panel-{p['id']}": p for p in panels(shown)}
     for alert in alerts:
         if not alert.runbook:
-            asked = parse_qs(urlsplit(told(alert, settings)["runbook_url"]).query)
-            assert f"docs/runbooks/{alert.kind}.md" in by_id[asked["viewPanel"][0]]["description"]
+            requests = parse_qs(urlsplit(alert_annotations(alert, settings)["runbook_url"]).query)
+            assert f"docs/runbooks/{alert.kind}.md" in by_id[requests["viewPanel"][0]]["description"]
 
 
 def test_runbooks_can_be_published_elsewhere(alerts: list[Alert]) -> None:
     elsewhere = settings_of(runbookBaseUrl="https://git.example.org/stack/docs/runbooks")
-    texts = told(one(alerts, "watchdog", "grafana"), elsewhere)
+    texts = alert_annotations(one(alerts, "watchdog", "grafana"), elsewhere)
     assert texts["runbook_url"] == "https://git.example.org/stack/docs/runbooks/watchdog.md"
 
 
 def test_an_slo_may_have_its_own_owner_and_runbook(alerts: list[Alert], settings: Settings) -> None:
     alert = one(alerts, "slo-burning-fast", "billing", "availability")
     assert alert.owner == "billing team"
-    assert told(alert, settings)["runbook_url"] == "https://wiki.example.org/billing"
+    assert alert_annotations(alert, settings)["runbook_url"] == "https://wiki.example.org/billing"
     assert one(alerts, "slo-burning-fast", "shop", "latency").owner == "shop team"
     assert one(alerts, "slo-burning-fast", "pushed", "availability").owner == "platform"
     assert one(alerts, "slo-burning-fast", "billing", "invoices")
@@ -138,15 +138,15 @@ def test_alerting_can_be_turned_off(alerts: list[Alert]) -> None:
 
 
 def test_every_condition_parses_and_reads_what_exists(alerts: list[Alert], settings: Settings) -> None:
-    known = recorded(settings)
+    expected = recorded(settings)
     for alert in alerts:
         if alert.datasource != uids.DATASOURCE_PROMETHEUS:
             continue
         for selector, _ in selectors(promql_ast.parse(promql(alert))):
-            found = {m.value for m in selector.matchers.matchers if m.name == "__name__"}
-            for metric in [selector.name] if selector.name else found:
+            result = {m.value for m in selector.matchers.matchers if m.name == "__name__"}
+            for metric in [selector.name] if selector.name else result:
                 parts = metric.split("|")
-                assert set(parts) <= known or RAW.fullmatch(metric), (alert.title, metric)
+                assert set(parts) <= expected or RAW.fullmatch(metric), (alert.title, metric)
 
 
 def test_limits_are_those_of_the_dashboards(alerts: list[Alert]) -> None:
@@ -193,8 +193,8 @@ def test_no_answer_changes_nothing_unless_it_is_the_point(alerts: list[Alert]) -
 
 
 def test_titles_and_uids_are_their_own(settings: Settings) -> None:
-    found = [(g.folder, a.title) for g in groups(settings) for a in g.alerts]
-    assert len(set(found)) == len(found)
+    result = [(g.folder, a.title) for g in groups(settings) for a in g.alerts]
+    assert len(set(result)) == len(result)
     ids = [a.uid for g in groups(settings) for a in g.alerts]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", uid) for uid in ids)

@@ -69,14 +69,14 @@ def test_quiet_hours_hold_tickets_only() -> None:
     ],
 )
 def test_a_night_is_two_intervals(start: str, end: str, expected: list[tuple[str, str]]) -> None:
-    found = routing.intervals(QuietHours(start=start, end=end, timezone="Europe/Berlin"))
-    assert [(i.start, i.end) for i in found] == expected
-    assert {i.timezone for i in found} == {"Europe/Berlin"}
+    result = routing.intervals(QuietHours(start=start, end=end, timezone="Europe/Berlin"))
+    assert [(i.start, i.end) for i in result] == expected
+    assert {i.timezone for i in result} == {"Europe/Berlin"}
 
 
 def test_whole_days_are_quiet_too() -> None:
-    (found,) = routing.intervals(QuietHours(weekdays=("saturday", "sunday")))
-    assert (found.weekdays, found.start) == (("saturday", "sunday"), "")
+    (result,) = routing.intervals(QuietHours(weekdays=("saturday", "sunday")))
+    assert (result.weekdays, result.start) == (("saturday", "sunday"), "")
 
 
 def test_messages_define_what_is_called() -> None:

@@ -34,8 +34,8 @@ def shop(scrape: str = "15s", rule: str = "1m") -> Settings:
 
 
 def alert_of(settings: Settings, kind: str) -> Alert:
-    (found,) = (a for group in groups(settings) for a in group.alerts if (a.kind, a.service) == (kind, "shop"))
-    return found
+    (result,) = (a for group in groups(settings) for a in group.alerts if (a.kind, a.service) == (kind, "shop"))
+    return result
 
 
 def traffic(settings: Settings, *parts: tuple[float, float]) -> dict[str, str]:

@@ -141,7 +141,7 @@ def test_data_sources_are_as_promised(settings: Settings) -> None:
         "POST", "60s", True, "High",
     )  # fmt: skip
     for destination in prom["exemplarTraceIdDestinations"]:
-        (query,) = explore.asked(destination["url"].replace(explore.VALUE, "abc"))
+        (query,) = explore.queries_of(destination["url"].replace(explore.VALUE, "abc"))
         assert (query["datasource"]["uid"], query["query"], "queryType" in query) == ("jaeger", "abc", False)
     assert by_uid["loki"]["maxLines"] == "1000"
     assert by_uid["jaeger"]["nodeGraph"] == {"enabled": True}
@@ -183,9 +183,9 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def test_promtool_accepts_prometheus_configuration(settings: Settings, promtool: str, tmp_path: Path) -> None:
-    told = subprocess.run([promtool, "--version"], capture_output=True, text=True, check=True)
-    version = re.search(r"version (\d+)\.(\d+)", told.stdout + told.stderr)
-    assert version is not None, told.stdout
+    shown = subprocess.run([promtool, "--version"], capture_output=True, text=True, check=True)
+    version = re.search(r"version (\d+)\.(\d+)", shown.stdout + shown.stderr)
+    assert version is not None, shown.stdout
     if (int(version[1]), int(version[2])) < (3, 11):
         pytest.skip(
             f"promtool {version[1]}.{version[2]} cannot read storage.tsdb.retention; 3.11 is the first that can"

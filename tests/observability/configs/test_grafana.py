@@ -137,9 +137,9 @@ def test_the_certificate_is_a_file_and_its_key_is_not_among_them() -> None:
 
 def test_prometheus_scrapes_grafana_as_it_is_served() -> None:
     def job(raw: dict[str, str]) -> str:
-        found = re.search(r"job_name: grafana\n.*?(?=- job_name)", prometheus.render(configured(raw)), re.DOTALL)
-        assert found
-        return found[0]
+        result = re.search(r"job_name: grafana\n.*?(?=- job_name)", prometheus.render(configured(raw)), re.DOTALL)
+        assert result
+        return result[0]
 
     assert "https" not in job({})
     own = job(CASES["TLS"][0])

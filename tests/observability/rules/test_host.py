@@ -71,11 +71,11 @@ def test_a_disk_that_does_not_fill_is_never_full(promtool: Promtool, group: Rule
 
 
 def test_alerts_read_the_same_series_as_the_dashboards(settings: Settings) -> None:
-    asked = {
+    requests = {
         alert.kind: " ".join(alert.queries.values())
         for alert in stack.group(settings).alerts
         if alert.kind in {"disk-nearly-full", "disk-filling"}
     }
-    assert all(host.DISK_FREE in text for text in asked.values())
-    assert "badger" not in str(asked)
-    assert host.disk_free_in(3 * 86_400) in asked["disk-filling"]
+    assert all(host.DISK_FREE in text for text in requests.values())
+    assert "badger" not in str(requests)
+    assert host.disk_free_in(3 * 86_400) in requests["disk-filling"]

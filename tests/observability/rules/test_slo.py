@@ -42,8 +42,8 @@ def every_rule(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def one(group: slo.RuleGroup, record: str, kind: str | None = None) -> slo.RecordingRule:
-    (found,) = [r for r in group.rules if r.record == record and r.labels.get("slo") == kind]
-    return found
+    (result,) = [r for r in group.rules if r.record == record and r.labels.get("slo") == kind]
+    return result
 
 
 def test_one_file_and_one_group_a_service(settings: Settings) -> None:
