@@ -321,11 +321,11 @@ def rows_of(frame: Json) -> int:
 
 def _column(frames: Frames, name: str = "", *, type_: str = "") -> list[Any]:
     """Return the values of the fields of that name, or type, of every frame."""
-    values: list[Any] = []
+    found: list[Any] = []
     for frame in frames:
         fields = frame["schema"]["fields"]
         values = (frame.get("data") or {}).get("values") or [[] for _ in fields]
         for field, column in zip(fields, values, strict=False):
             if name in (field["name"], "") and type_ in (field.get("type"), ""):
-                values += column
-    return values
+                found += column
+    return found

@@ -319,10 +319,12 @@ class DashboardBuilder:
         self,
         title: str = "",
         query: QueryInput = (),
+        *,
+        stat_unit: str = "",
         **options: Unpack[PanelOptions],
     ) -> Self:
         """Add a graph of calls, 12 by 12; `JaegerQuery.dependencies()`, or a string that is a trace id."""
-        return self.add(panels.node_graph(PanelSpec(title=title, query=query, **options)))
+        return self.add(panels.node_graph(PanelSpec(title=title, query=query, **options), stat_unit=stat_unit))
 
     # Variables, links, annotations
 

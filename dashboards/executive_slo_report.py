@@ -52,7 +52,8 @@ def build(settings: Settings) -> DashboardBuilder:
     _summary(db)
     _objectives(db, settings)
     _failures(db, settings)
-    _incidents(db)
+    _incidents(db, settings)
+    _excluded(db, settings)
     return db
 
 
@@ -197,7 +198,9 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
 def _failures(db: DashboardBuilder, settings: Settings) -> None:
     count = queries.slos(settings)
     height = style.table_height(count)
-    columns = {column: queries.enough(report_queries.good(WEEK, ago), WEEK, ago) for column, ago in WEEKS.items()}
+    columns = {
+        column: queries.enough(report_queries.good(settings, WEEK, ago), WEEK, ago) for column, ago in WEEKS.items()
+    }
     last, before = tuple(WEEKS)[:2]
     columns["SLO"] = queries.everywhere(
         f'label_join({queries.of_slo(series.OBJECTIVE)}, "objective", " ", "service", "slo")'
@@ -262,14 +265,14 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
     )
 
 
-def _incidents(db: DashboardBuilder) -> None:
+def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     block = report_queries.BLOCK
     columns: dict[str, str | Query] = {
         "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
         "Budget used": Query(
-            f'label_join({report_queries.block_spent()}, "objective", " ", "service", "slo")', interval=block
+            f'label_join({report_queries.block_spent(settings)}, "objective", " ", "service", "slo")', interval=block
         ),
-        "Bad requests": Query(f"round({report_queries.block_failed()})", interval=block),
+        "Bad requests": Query(f"round({report_queries.block_failed(settings)})", interval=block),
         "Worst 5 min": Query(report_queries.block_worst(), interval=block),
         "Lasted": Query(report_queries.block_duration(), interval=block),
     }
@@ -330,3 +333,21 @@ def _incidents(db: DashboardBuilder) -> None:
             height=style.table_height(INCIDENTS) + 2,
             key=key,
         )
+
+
+def _excluded(db: DashboardBuilder, settings: Settings) -> None:
+    """List what counts for no objective, newest first, where there is any."""
+    if not settings.exclusions:
+        return
+    rows = [
+        f"| {exclusion} | {exclusion.reason} | {', '.join(exclusion.services) or 'all'} |"
+        f" {', '.join(exclusion.slos) or 'all'} |"
+        for exclusion in sorted(settings.exclusions, key=lambda x: (x.recurs, x.start), reverse=True)
+    ]
+    db.add_text_panel(
+        title="What does not count?",
+        content="\n".join(("| when | why | services | objectives |", "|---|---|---|---|", *rows)),
+        width=24,
+        height=4 + min(len(rows), 10),
+        key="excluded",
+    )

@@ -203,6 +203,8 @@ def mappings(value: Mappings, steps: Thresholds | None = None) -> list[sdk.dashb
             if low is not None and high is not None and low > high:
                 refuse("mappings", key, "a range that rises")
             built.append(_range(low, high, result))
+        elif len(key) > 1 and key.startswith("/") and key.endswith("/"):
+            built.append(sdk.dashboard.RegexMap(sdk.dashboard.DashboardRegexMapOptions(key, result)))
         elif key in _SPECIAL:
             options = sdk.dashboard.DashboardSpecialValueMapOptions(_SPECIAL[key], result)
             built.append(sdk.dashboard.SpecialValueMap(options))

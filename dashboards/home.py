@@ -102,7 +102,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER + 8),
+            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER),
             Override(
                 name=BURN_RATE,
                 **style.BURN_RATE,
@@ -224,8 +224,8 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         ),
         overrides=[
             service,
-            Override(name="Requests", width=style.NUMBER + 12),
-            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER),
+            Override(name="Requests", width=style.NUMBER + 26),
+            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 4),
             Override(name="P99", **style.LATENCY, width=style.NUMBER + 14),
         ],
         no_value=style.NO_RULES_YET,
@@ -242,7 +242,6 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         return
     add_share_of_limit(
         db,
-        settings,
         title="Memory of the stack, of its limits",
         used=containers.MEMORY,
         limit=containers.MEMORY_LIMIT,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-HEIGHT: Final = 7
+HEIGHT: Final = 8
 WIDTH: Final = 24
 _SAME_AXIS: Final = Override(name=".*", by="regexp", custom={"custom.axisWidth": 72})
 """Graphs whose time axes begin at the same place, one below the other."""
@@ -25,7 +25,6 @@ def build(settings: Settings) -> DashboardBuilder:
         uids.INCIDENT,
         settings,
         description="What happened when: alerts, deployments, model versions, budget, errors and logs.",
-        time_from="now-3h",
     )
     style.add_service_picker(db, settings)
     _axis(db, settings)
@@ -38,7 +37,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
     bars = {"draw_style": "bars", "stacking": "normal", "fill_opacity": 80, "min_val": 0}
     for key, title, query, scale, options, shows, when_bad, missing in (
         (
-            "alerts", "Alerts started", Query(queries.alerts_started(), legend="{{labels_service}}: {{ruleTitle}}",
+            "alerts", "Alerts started", Query(queries.alerts_started(), legend="{{ruleTitle}}",
                                               datasource_uid=uids.DATASOURCE_LOKI),
             style.COUNT, bars,
             "When alerts of the chosen services started; lines across all graphs are deployments and model versions.",

@@ -186,8 +186,8 @@ class ValueText:
 
 
 MappingKey = str | tuple[float | None, float | None]
-"""An exact value as text ("1"), a range (from, to) with None for open, or "null", "nan", "null+nan",
-"empty", "true", "false"."""
+"""An exact value as text ("1"), a regular expression in slashes whose groups the shown text may insert,
+a range (from, to) with None for open, or "null", "nan", "null+nan", "empty", "true", "false"."""
 
 Mappings = Mapping[MappingKey, str | ValueText]
 

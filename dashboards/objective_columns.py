@@ -1,4 +1,4 @@
-"""The columns that every table of objectives has: state, SLI, budget left, burn rate."""
+"""The columns that every table of objectives has: state, budget left, burn rate; with a name they fit a phone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 
 
 def overrides() -> tuple[Override, ...]:
-    """Return the look of the four columns."""
+    """Return the look of the three columns."""
     return (
         Override(
             name="State",
@@ -23,19 +23,18 @@ def overrides() -> tuple[Override, ...]:
             width=style.STATE,
             custom=style.LEFT,
         ),
-        Override(name="SLI", width=style.NUMBER + 14),
         Override(
             name="Budget left",
             **style.BUDGET_SHARE,
             cell="color-text",
             thresholds=style.BUDGET,
-            width=style.NUMBER - 10,
+            width=style.NUMBER - 8,
         ),
         Override(
             name=BURN_RATE,
             **style.BURN_RATE,
             cell="color-text",
             thresholds=style.burn_thresholds(),
-            width=style.NUMBER - 14,
+            width=style.NUMBER,
         ),
     )

@@ -339,10 +339,15 @@ def traces(spec: PanelSpec) -> SdkPanelBuilder:
 
 
 @panel_type(PanelDefaults(width=12, height=12, query=_TRACE, needs_unit=False, color="none"))
-def node_graph(spec: PanelSpec) -> SdkPanelBuilder:
-    """Who calls whom."""
+def node_graph(spec: PanelSpec, *, stat_unit: str = "") -> SdkPanelBuilder:
+    """Who calls whom; `stat_unit` is that of the number in each node and on each edge."""
     _no_search(spec)
-    return sdk.nodegraph.Panel()
+    panel = sdk.nodegraph.Panel()
+    if stat_unit:
+        unit = fields.unit(stat_unit)
+        panel.nodes(sdk.nodegraph.NodeOptions().main_stat_unit(unit))
+        panel.edges(sdk.nodegraph.EdgeOptions().main_stat_unit(unit))
+    return panel
 
 
 def _no_search(spec: PanelSpec) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards import palette
 from observability.names import series
-from observability.rules import containers, models, service_graph
+from observability.rules import containers, exclusions, models, service_graph
 from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
 from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
 from observability.settings import CONTAINERS as STACK
@@ -328,6 +328,16 @@ def new_versions() -> str:
     """Return the model versions that began to serve within the last two minutes: annotations for every dashboard."""
     by = "on (service, model, version)"
     return f"{models.VERSION} unless {by} {models.VERSION} offset 2m and {by} {models.VERSION}"
+
+
+def excluded(settings: Settings) -> str:
+    """Return 1 while an exclusion lasts, with its reason and services: annotations for every dashboard."""
+    return " or ".join(
+        f'label_replace(label_replace({found}, "reason", "{exclusion.reason}", "", ""), "excluded",'
+        f' "{", ".join((*exclusion.services, *exclusion.slos)) or "all services"}", "", "")'
+        for exclusion in settings.exclusions
+        if (found := f"({exclusions.now_excluded([exclusion])}) * 0 + 1")
+    )
 
 
 def exemplars(settings: Settings) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
 from observability.names import series
+from observability.rules import exclusions
 from observability.rules.windows import BASE_WINDOW
+from observability.settings import seconds
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
 
 BLOCK: Final = "6h"
 """What the report counts as one incident: all that went wrong within one such part of a day."""
@@ -14,9 +19,16 @@ WORTH_TELLING: Final = 0.01
 """Share of a budget that an incident has to spend to be told."""
 
 
-def good(window: str, ago: str = "") -> str:
+def good(settings: Settings, window: str, ago: str = "") -> str:
     """Return the share of good requests in `window`, which ended `ago`, by service and SLO."""
-    return f"1 - {_sum(series.SLO_ERRORS_SLOT, window, ago)} / ({_sum(series.SLO_REQUESTS_SLOT, window, ago)} > 0)"
+    bad, every = (
+        _counting(settings, _sum(slot, window, ago), total, window, seconds(ago) if ago else 0)
+        for slot, total in (
+            (series.SLO_ERRORS_SLOT, series.SLO_ERRORS_TOTAL),
+            (series.SLO_REQUESTS_SLOT, series.SLO_REQUESTS_TOTAL),
+        )
+    )
+    return f"1 - {bad} / ({every} > 0)"
 
 
 def answered(window: str, ago: str = "") -> str:
@@ -64,15 +76,16 @@ def promises(low: float | None, high: float | None) -> str:
 # Incidents. Each point tells of the block that begins at it, so that the newest one reaches up to now.
 
 
-def block_spent() -> str:
+def block_spent(settings: Settings) -> str:
     """Return the share of the budget that a block spent, where it is worth telling."""
     allowed = f"({_at_end(series.BUDGET)} * {_at_end(series.REQUESTS_PERIOD)} > 0)"
-    return f"{block_failed()} / {allowed} > {WORTH_TELLING:g}"
+    return f"{block_failed(settings)} / {allowed} > {WORTH_TELLING:g}"
 
 
-def block_failed() -> str:
+def block_failed(settings: Settings) -> str:
     """Return how many requests of a block were bad."""
-    return f"sum by (service, slo) (sum_over_time({series.SLO_ERRORS_SLOT}[{BLOCK}] offset -{BLOCK}))"
+    bad = f"sum by (service, slo) (sum_over_time({series.SLO_ERRORS_SLOT}[{BLOCK}] offset -{BLOCK}))"
+    return _counting(settings, bad, series.SLO_ERRORS_TOTAL, BLOCK, -seconds(BLOCK))
 
 
 def block_worst() -> str:
@@ -91,6 +104,12 @@ def block_alerts() -> str:
     lines = f'{{from="state-history"}} | json | labels_slo!="" | labels_severity=~"page|ticket" | {began}'
     named = 'label_format service=labels_service, slo=labels_slo, objective="{{.labels_service}} {{.labels_slo}}"'
     return f"sum by (service, slo, objective) (count_over_time({lines} | {named} [{BLOCK}] offset -{BLOCK}))"
+
+
+def _counting(settings: Settings, summed: str, total: str, window: str, late: float) -> str:
+    """Return what is left of `summed` without what is excluded of its window."""
+    excluded = exclusions.subtracted(settings, total, window, round(late))
+    return f"clamp_min({summed} - ({excluded} or 0 * {summed}), 0)" if excluded else summed
 
 
 def _block() -> str:

@@ -36,7 +36,7 @@ def build(settings: Settings) -> DashboardBuilder:
     )
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
     carried = _add_telemetry_name(db, settings)
-    _objectives(db, settings)
+    _objectives(db)
     _signals(db, settings)
     _evidence(db, carried)
     _containers(db, settings)
@@ -55,19 +55,18 @@ def _add_telemetry_name(db: DashboardBuilder, settings: Settings) -> str:
     return TELEMETRY_VARIABLE
 
 
-def _objectives(db: DashboardBuilder, settings: Settings) -> None:
+def _objectives(db: DashboardBuilder) -> None:
     columns = {
         "State": queries.state(),
-        "SLI": queries.of_slo(series.GOOD_PERIOD),
         "Budget left": queries.of_slo(series.BUDGET_REMAINING),
         BURN_RATE: queries.of_slo(series.burn_rate(queries.BURN_NOW)),
     }
     db.add_table_panel(
         title="Objectives",
         query=tables.columns(columns)[0],
-        **style.sli(settings),
+        **style.BUDGET_SHARE,
         transformations=tables.joined(
-            columns, ("service", "slo"), show=("slo", "State", "SLI", "Budget left", BURN_RATE), order="State"
+            columns, ("service", "slo"), show=("slo", "State", "Budget left", BURN_RATE), order="State"
         ),
         overrides=[
             Override(name="SLO", links=[style.to_slo("$service")]),
@@ -75,7 +74,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The state of each objective, its SLI and error budget in its own window, and its burn rate.",
+            "The state of each objective, the error budget left of its window, and its burn rate.",
             "click the objective to see since when, then look below for what changed at that moment.",
         ),
         width=style.HALF,
@@ -180,12 +179,15 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
                 order=["traceID", "traceName", "duration", "startTime"],
             ),
         ],
-        unit="µs",
+        unit="none",
         sort_by="Duration",
         descending=True,
         overrides=[
-            Override(name="Trace ID", width=style.NAME),
-            Override(name="Duration", width=style.NUMBER + 28),
+            # The link carries the whole ID; eight digits tell one trace from the next.
+            Override(
+                name="Trace ID", unit="string", mappings={"/^(.{8}).*$/": "$1"}, width=style.NAME, custom=style.LEFT
+            ),
+            Override(name="Duration", unit="µs", width=style.NUMBER + 14),
             Override(name="Start time", unit="time: HH:mm:ss", width=style.NUMBER + 12),
         ],
         no_value=NO_TRACE,
@@ -249,8 +251,12 @@ def _neighbours(db: DashboardBuilder) -> None:
             Query(queries.callers_and_called(), instant=True, format="table", ref_id="nodes"),
             Query(queries.calls(), instant=True, format="table", ref_id="edges"),
         ],
+        stat_unit=style.REQUEST_RATE["unit"],
+        # The legend has the name of the column, and no setting for another.
+        transformations=[
+            transform.organize(rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")})
+        ],
         overrides=[
-            Override(name="/^Value/", by="regexp", **style.REQUEST_RATE, display_name="Requests per second"),
             Override(
                 name="title",
                 links=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
 
 from dashboards import objective_columns, palette, queries, style, tables
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
@@ -63,7 +63,6 @@ def _columns() -> Mapping[str, str]:
         "Target": queries.of_slo(series.OBJECTIVE),
         "Window": queries.days(series.WINDOW),
         "With data": queries.of_slo(series.COVERAGE),
-        "Exhausted in": queries.time_to_exhaustion(),
     }
 
 
@@ -85,7 +84,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         **shares,
         paged=style.paged(count),
         transformations=tables.joined(
-            columns, SLO_LABELS, show=("objective", "State", "SLI", "Budget left", BURN_RATE, "service"), order="State"
+            columns, SLO_LABELS, show=("objective", "State", "Budget left", BURN_RATE, "service"), order="State"
         ),
         overrides=[
             objective,
@@ -94,8 +93,8 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Every objective of the chosen services: the share of good requests in its own window (SLI), the error "
-            "budget left of that window, and how many times too fast the last hour spent it.",
+            "Every objective of the chosen services: its state, the error budget left of its window, and how many "
+            "times too fast the last hour spent it.",
             "click the first name to open the service.",
         ),
         width=13,
@@ -103,36 +102,29 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         key="objectives",
     )
     db.add_table_panel(
-        title="Targets and windows",
+        title="Targets and SLIs",
         query=PanelQuery("objectives"),
         **shares,
         paged=style.paged(count),
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Target", "Window", "With data", "Exhausted in", "service"),
+            show=("objective", "Target", "SLI", "Window", "With data", "service"),
             order="State",
         ),
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.NUMBER + 8),
-            Override(name="Window", **style.DAYS, width=style.NUMBER + 4),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 16),
-            Override(
-                name="Exhausted in",
-                unit="s",
-                decimals=0,
-                mappings={"0": ValueText("spent", palette.BAD), (queries.NEVER, None): "never"},
-                width=style.NUMBER + 22,
-            ),
+            Override(name="Target", width=style.NUMBER),
+            Override(name="SLI", width=style.NUMBER + 8),
+            Override(name="Window", **style.DAYS, width=style.NUMBER - 4),
+            Override(name="With data", **style.SHARE, width=style.NUMBER - 18),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The target and window of each objective, how much of the window has data, and when the budget will be "
-            "spent at the rate of the last hour.",
-            "trust a verdict less, the less of the window has data, and act first on what is exhausted soonest; check "
-            "the alerts.",
+            "The target of each objective, the share of good requests in its window (SLI), and how much of the window "
+            "has data.",
+            "look at the Service page for what was missed, and check the scraping where little of the window has data.",
         ),
         width=11,
         height=style.table_height(count),
@@ -185,13 +177,16 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
     )
     consumed = {f"Last {window}": queries.of_slo(series.budget_consumed(window)) for window in CONSUMED_WINDOWS}
     first = f"Last {CONSUMED_WINDOWS[0]}"
+    consumed["Exhausted in"] = queries.time_to_exhaustion()
     consumed[first] = f'label_join({consumed[first]}, "objective", " ", "service", "slo")'
     db.add_table_panel(
         title="Error budget spent",
         query=tables.columns(consumed)[0],
         **style.BUDGET_SHARE,
         paged=style.paged(count),
-        transformations=tables.joined(consumed, SLO_LABELS, show=("objective", *consumed, "service"), order=first),
+        transformations=tables.joined(
+            consumed, SLO_LABELS, show=("objective", *consumed, "service"), needs=(first,), order=first
+        ),
         overrides=[
             Override(name="Objective", links=[style.to_application("${__data.fields.Service}")], custom=style.SEARCH),
             Override(name="Service", custom=style.HIDDEN),
@@ -199,17 +194,25 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
                 Override(
                     name=f"Last {window}",
                     cell="color-text",
-                    width=style.NUMBER - 4,
+                    width=style.NUMBER - 12,
                     thresholds=_consumed_thresholds(window),
                 )
                 for window in CONSUMED_WINDOWS
             ),
+            Override(
+                name="Exhausted in",
+                unit="s",
+                decimals=0,
+                mappings={"0": ValueText("spent", palette.BAD), (queries.NEVER, None): "never"},
+                width=style.NUMBER + 12,
+            ),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The share of the whole window's error budget that the last hour, 6 hours and 3 days spent.",
-            "act now when the first number is high; when only the last is, it is over or slow, so look for when it "
-            "was.",
+            "The share of the whole window's error budget that the last hour, 6 hours and 3 days spent, and when the "
+            "rest will be spent at the rate of the last hour.",
+            "act first on what is exhausted soonest; when only the last 3 days spent much, it is over or slow, so look "
+            "for when it was.",
         ),
         width=style.THIRD,
         height=height,
@@ -228,7 +231,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         if service.availability is not None:
             objectives.setdefault(style.ratio(service.availability.objective), []).append(service.name)
     db.add_timeseries_panel(
-        title="Burn rate in every window, worst service",
+        title="Highest burn rate, by window",
         query=[Query(queries.highest(series.burn_rate(window)), legend=window) for window in BURN_WINDOWS],
         **style.BURN_RATE,
         min_val=0,
@@ -276,7 +279,7 @@ def _latency(db: DashboardBuilder, settings: Settings) -> None:
             thresholds.setdefault(seconds(service.latency.threshold), []).append(service.name)
     percentiles = {"P50": series.DURATION_P50, "P95": series.DURATION_P95, "P99": series.DURATION_P99}
     db.add_timeseries_panel(
-        title="Latency P50, P95, P99, slowest service",
+        title="Highest latency P50, P95, P99",
         query=[
             *(Query(queries.highest(metric), legend=name, ref_id=name) for name, metric in percentiles.items()),
             *style.exemplars(settings),
@@ -333,7 +336,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
         ),
         overrides=[
             Override(name="Service", links=[style.to_application("${__value.text}")]),
-            Override(name="Failed requests", width=style.NUMBER + 16),
+            Override(name="Failed requests", width=style.NUMBER + 8),
             Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER),
         ],
         no_value=queries.NOTHING_FAILED,
@@ -374,8 +377,8 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
         title_size=DIAL_TITLE,
         thresholds=style.availability_thresholds(usual),
         overrides=[
-            Override(name=name, min_val=_floor(objective), thresholds=style.availability_thresholds(objective))
-            for name, objective in availability
+            _of_services(names, min_val=_floor(objective), thresholds=style.availability_thresholds(objective))
+            for objective, names in _by_target(availability).items()
         ],
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
@@ -400,12 +403,8 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
         title_size=DIAL_TITLE,
         thresholds=style.latency_thresholds(slowest),
         overrides=[
-            Override(
-                name=name,
-                max_val=2 * seconds(threshold),
-                thresholds=style.latency_thresholds(seconds(threshold)),
-            )
-            for name, threshold in latency
+            _of_services(names, max_val=2 * seconds(threshold), thresholds=style.latency_thresholds(seconds(threshold)))
+            for threshold, names in _by_target(latency).items()
         ],
         data_links=[style.to_application()],
         no_value="No request was timed in the last days. Check that the service has a histogram.",
@@ -418,6 +417,29 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
         height=8,
         key="latency-week",
     )
+
+
+Target = TypeVar("Target", float, str)
+
+
+def _by_target(targets: list[tuple[str, Target]]) -> dict[Target, list[str]]:
+    """Return the services that have each target: one override for all of them."""
+    found: dict[Target, list[str]] = {}
+    for name, target in targets:
+        found.setdefault(target, []).append(name)
+    return found
+
+
+def _of_services(names: list[str], **look: Unpack[_Dial]) -> Override:
+    return Override(name=style.named(names), by="regexp", **look)
+
+
+class _Dial(TypedDict, total=False):
+    """What dials of services with different targets differ in."""
+
+    min_val: float
+    max_val: float
+    thresholds: Thresholds
 
 
 def _floor(objective: float) -> float:

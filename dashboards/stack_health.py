@@ -36,7 +36,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
     _state(db)
     _space(db, settings)
-    _work(db, settings)
+    _work(db)
     _rules(db, settings)
     return db
 
@@ -132,12 +132,12 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                     **style.SHARE,
                     cell="color-text",
                     thresholds=style.USAGE,
-                    width=style.NUMBER,
+                    width=style.NUMBER - 2,
                 )
                 for name in ("Memory", "CPU")
             ),
-            Override(name="On disk", **style.BYTES, width=style.NUMBER + 8),
-            Override(name="Restarts", width=style.NUMBER),
+            Override(name="On disk", **style.BYTES, width=style.NUMBER - 8),
+            Override(name="Restarts", width=style.NUMBER - 2),
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
@@ -156,17 +156,17 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         **style.SHARE,
         transformations=tables.joined(columns, ("part",), show=("part", "Used", "Full in", "Size", "Kept for")),
         overrides=[
-            Override(name="Used", cell="color-text", thresholds=style.USAGE, width=style.NUMBER),
+            Override(name="Used", cell="color-text", thresholds=style.USAGE, width=style.NUMBER - 16),
             Override(
                 name="Full in",
                 **style.DAYS,
                 cell="color-text",
                 thresholds=Thresholds.low_is_bad(*SOON),
                 mappings={(10_000, None): ValueText("years", palette.GOOD)},
-                width=style.NUMBER + 8,
+                width=style.NUMBER - 4,
             ),
-            Override(name="Size", **style.BYTES, width=style.NUMBER + 8),
-            Override(name="Kept for", **style.DAYS, width=style.NUMBER),
+            Override(name="Size", **style.BYTES, width=style.NUMBER + 4),
+            Override(name="Kept for", **style.DAYS, width=style.NUMBER - 6),
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
@@ -184,7 +184,6 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
     ):
         add_share_of_limit(
             db,
-            settings,
             title=title,
             used=used,
             limit=limit,
@@ -198,7 +197,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _work(db: DashboardBuilder, settings: Settings) -> None:
+def _work(db: DashboardBuilder) -> None:
     db.add_row("What comes in, and what is read?", panel_id=104)
     for key, title, query, name, unit, what in (
         ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix: samples/s", "Samples"),
@@ -211,7 +210,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             unit=unit,
             decimals=0,
             min_val=0,
-            overrides=style.colored(settings),
+            overrides=style.colored_stack(),
             no_value=style.NOT_RUNNING,
             description=style.describe(
                 f"{what} per second that {name} accepts from its senders.",
@@ -227,7 +226,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.reads().items()],
         **style.REQUEST_RATE,
         min_val=0,
-        overrides=style.colored(settings),
+        overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
         description=style.describe(
             "Reads per second by dashboards, alerts and people, by what they read.",
@@ -242,7 +241,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.read_time().items()],
         **style.LATENCY,
         min_val=0,
-        overrides=style.colored(settings),
+        overrides=style.colored_stack(),
         no_value=NO_READS,
         description=style.describe(
             "95 of 100 reads were answered within this time; a gap is where nobody read.",
@@ -257,7 +256,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(stack_queries.waiting(), legend="for {{backend}}"),
         **style.BYTES,
         min_val=0,
-        overrides=[Override(name=f"for {name}", color=color) for name, color in style.colors(settings).items()],
+        overrides=[Override(name=f"for {name}", color=color) for name, color in style.OF_STACK.items()],
         no_value=style.NOT_RUNNING,
         description=style.describe(
             f"Accepted data on the collector's disk that its backend has not taken yet, {QUEUE_BYTES // 2**20} MiB at "
@@ -276,7 +275,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         ],
         **style.BYTES,
         min_val=0,
-        overrides=style.colored(settings),
+        overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
         description=style.describe(
             "Bytes of metrics (blocks, head and write-ahead log) and of traces.",

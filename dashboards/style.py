@@ -17,7 +17,7 @@ from observability.settings import SERVICES, milliseconds
 from observability.watched import STACK, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dashboards.model import Mappings
     from observability.settings import Settings
@@ -52,7 +52,7 @@ _LINE: Final = 36
 
 NAME: Final = 96
 """Pixels of a narrow column of names, which take a second line where they are longer."""
-STATE: Final = 78
+STATE: Final = 88
 """Pixels of a column of states."""
 NUMBER: Final = 68
 """Pixels of a column of numbers."""
@@ -177,6 +177,15 @@ def dashboard(
         text="{{service}}: {{model}} {{version}} serves",
         tags=("service",),
     )
+    if settings.exclusions:
+        db.add_annotation(
+            "Exclusions",
+            queries.excluded(settings),
+            color=palette.NEUTRAL,
+            title="Counts for no objective: {{excluded}}",
+            text="{{reason}}",
+            tags=("excluded",),
+        )
     return db
 
 
@@ -251,7 +260,8 @@ def without_legend(query: str) -> Override:
 
 # Colours that belong to a name
 
-_OF_STACK: Final = {part.name: palette.NAMED[part.color] for part in topology.PARTS if part.color}
+OF_STACK: Final = {part.name: palette.NAMED[part.color] for part in topology.PARTS if part.color}
+"""The colour of each of the stack's own services."""
 _OF_OTHERS: Final = (
     palette.SKY_BLUE,
     palette.GREEN,
@@ -277,7 +287,7 @@ def colors(settings: Settings) -> dict[str, str]:
 
     The stack's own keep theirs whatever else is watched; those of the configured services follow their order.
     """
-    return _OF_STACK | {name: _OF_OTHERS[i % len(_OF_OTHERS)] for i, name in enumerate(_others(settings))}
+    return OF_STACK | {name: _OF_OTHERS[i % len(_OF_OTHERS)] for i, name in enumerate(_others(settings))}
 
 
 def colored(settings: Settings) -> list[Override]:
@@ -285,17 +295,30 @@ def colored(settings: Settings) -> list[Override]:
 
     The stack's own services are thin lines: they share colours with configured ones.
     """
-    dashes = {name: _DASHES[i // len(_OF_OTHERS) % len(_DASHES)] for i, name in enumerate(_others(settings))}
-    return [
-        _look(name, color, dashes.get(name, ()), thin=name in _OF_STACK) for name, color in colors(settings).items()
-    ]
+    # One override a look, not one a service: a graph's model stays small with hundreds of services.
+    looks: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for i, name in enumerate(_others(settings)):
+        look = _OF_OTHERS[i % len(_OF_OTHERS)], _DASHES[i // len(_OF_OTHERS) % len(_DASHES)]
+        looks.setdefault(look, []).append(name)
+    return colored_stack() + [_look(names, color, dash, thin=False) for (color, dash), names in looks.items()]
 
 
-def _look(name: str, color: str, dash: tuple[int, ...], *, thin: bool) -> Override:
+def colored_stack() -> list[Override]:
+    """Return the overrides of the stack's own services, for graphs that draw no others."""
+    return [_look([name], color, (), thin=True) for name, color in OF_STACK.items()]
+
+
+def _look(names: list[str], color: str, dash: tuple[int, ...], *, thin: bool) -> Override:
     custom: dict[str, object] = {"custom.lineStyle": {"fill": "dash", "dash": list(dash)}} if dash else {}
     if thin:
         custom["custom.lineWidth"] = 1
-    return Override(name=f"/^{re.escape(name)}( .*)?$/", by="regexp", color=color, custom=custom)
+    return Override(name=named(names, more="( .*)?"), by="regexp", color=color, custom=custom)
+
+
+def named(names: Sequence[str], *, more: str = "") -> str:
+    """Return the matcher, a regular expression, of series with one of these names; `more` may follow the name."""
+    either = "|".join(re.escape(name) for name in names)
+    return f"/^({either}){more}$/" if len(names) > 1 else f"/^{either}{more}$/"
 
 
 # Thresholds, from the constants that the rules and alerts have

@@ -46,6 +46,23 @@ def faults(
 
 
 @app.command()
+def pages(
+    context: typer.Context,
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Made-up histories: young, month, outage, one, ten, fifty, hundred.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every size and theme; else laptop, phone; dark.")] = False,
+    pictures: Annotated[Path | None, typer.Option(help="A folder for a picture of each.")] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Measure and time every dashboard over made-up data, in a real Grafana and browser; needs no Docker."""
+    from lab import pages as command
+
+    return command.run(of(context, stack), scenarios or ["ten"], pictures, everything=everything)
+
+
+@app.command()
 def settings(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     """Write the reference of settings from the schema."""
     from lab import settings_table as command

@@ -3,8 +3,20 @@
   const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
   const visible = (box) => box.width > 1 && box.height > 1;
   const scrolls = (element) => element.closest(".rdg, [data-testid='logRows'], [class*='alert-rules'], .markdown-html, [class*='LogList']");
-  const found = { cut: [], overlap: [], sideways: [], failing: [], plainNoData: [], graphs: [] };
+  const textLines = (element) => {
+    const range = document.createRange(), tops = [];
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      range.selectNodeContents(walker.currentNode);
+      tops.push(...[...range.getClientRects()].filter(visible).map((r) => Math.round(r.bottom / 6)));
+    }
+    return new Set(tops).size;
+  };
+  const found = { cut: [], overlap: [], sideways: [], failing: [], plainNoData: [], wrapped: [], graphs: [] };
   const panels = [...document.querySelectorAll("section[data-testid*='Panel header'], [data-testid*='data-testid Panel header']")];
+  const holding = (selector) => new Set(panels.filter((panel) => panel.querySelector(selector)));
+  const logs = holding("[class*='log-line'], [data-testid='logRows'], [class*='LogLine'], [class*='logLine']");
+  const alerts = holding("a[href*='/alerting/']");
   for (const panel of panels) {
     const title = short(panel.getAttribute("data-testid").replace(/.*Panel header /, ""));
     const box = panel.getBoundingClientRect();
@@ -19,6 +31,9 @@
       range.selectNodeContents(node);
       const rects = [...range.getClientRects()].filter(visible);
       if (!rects.length) continue;
+      // Grafana's own: an alert's name ends in an ellipsis beside "View alert rule" on a phone, and lines of the logs
+      // panel wrap within words with a space over their edge.
+      if (parent.closest("[class*='alertName'], [data-testid='logRows'], [class*='log-line'], [class*='logs-panel'], li a[href*='/alerting/']") || logs.has(panel) || alerts.has(panel)) continue;
       const text = { text: short(node.data), rects, element: parent };
       texts.push(text);
       // Cut off by a box that hides what is outside of it.
@@ -50,10 +65,18 @@
         if (x > 3 && y > 4) found.overlap.push(`${title}: "${a.text}" and "${b.text}"`);
       }
     }
+    // A state or a number in two lines: only names may take a second one.
+    for (const cell of panel.querySelectorAll(".rdg [role='gridcell']")) {
+      if (cell.querySelector("a") || cell.textContent.length > 16 || !cell.textContent.trim()) continue;
+      const lines = textLines(cell);
+      if (lines > 1 && /\d|burn|early|data/i.test(cell.textContent)) {
+        found.wrapped.push(`${title}: "${short(cell.textContent)}" takes ${lines} lines`);
+      }
+    }
     for (const grid of panel.querySelectorAll(".rdg, [role='grid']")) {
       if (grid.scrollWidth > grid.clientWidth + 2) found.sideways.push(`${title}: ${grid.scrollWidth} of ${grid.clientWidth} px`);
     }
-    if (panel.querySelector("[data-testid*='Panel status error'], [aria-label='Panel status']")) found.failing.push(title);
+    if (panel.querySelector("[data-testid*='Panel status error'], [aria-label='Panel status'], [data-testid*='Alert error']")) found.failing.push(title);
     if (texts.length <= 2 && texts.some((t) => t.text === "No data")) found.plainNoData.push(title);
     const graph = panel.querySelector(".uplot");
     if (graph) {
@@ -62,6 +85,7 @@
     }
   }
   found.panels = panels.length;
+  found.bottom = Math.ceil(Math.max(0, ...panels.map((p) => p.getBoundingClientRect().bottom)) + scrollY);
   found.top = panels.length ? Math.round(Math.min(...panels.map((p) => p.getBoundingClientRect().top)) + scrollY) : 0;
   found.first = panels.slice(0, 3).map((p) => short(p.getAttribute("data-testid").replace(/.*Panel header /, "")));
   return found;

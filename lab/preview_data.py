@@ -18,6 +18,7 @@ import yaml
 from observability import rules
 from observability.names import series
 from observability.rules import containers, host, service_graph
+from observability.rules.windows import BURN_ALERTS, BurnAlert
 from observability.settings import CONTAINERS, SERVICES, Settings, Slo, load, seconds
 from observability.watched import watched
 
@@ -74,6 +75,7 @@ SCENARIOS: Final = {
         Scenario("one", services=1),
         Scenario("ten", services=10, outage=True),
         Scenario("fifty", services=50, outage=True),
+        Scenario("hundred", services=100),
     )
 }
 
@@ -153,14 +155,17 @@ class History:
 
     def _of_slo(self, record: str, service: str, slo: Slo, at: int) -> float:
         """Return what the rules would have recorded of an SLO, every number from the same counts."""
-        health, period = self._health(service), seconds(slo.window)
+        health, period = self._health(service), seconds(slo.length)
         budget = 1 - slo.objective / 100
         slot = HALF_HOUR if at < self.now - DAY else SLOT
         age = max(at - self.start, MINUTE)
         named = re.search(r"(\d+[mhd])$", record)
         window = min(seconds(named[1]) if named else period, age)
         bad, bad_of_period = health.share(at, window), health.share(at, min(period, age))
+        tickets, pages = ([a for a in BURN_ALERTS if a.severity == severity] for severity in ("ticket", "page"))
         exact = {
+            series.PAGE_RATIO: self._burning(health, at, pages, budget),
+            series.TICKET_RATIO: self._burning(health, at, tickets, budget),
             series.OBJECTIVE: 1 - budget,
             series.BUDGET: budget,
             series.WINDOW: period,
@@ -184,6 +189,15 @@ class History:
         }
         other = next((value for level, value in levels.items() if record.startswith(level)), 1 - bad)
         return exact.get(record, 0.0 if ":l" in record and "5m" in record and "ratio" not in record else other)
+
+    def _burning(self, health: _Health, at: int, pairs: list[BurnAlert], budget: float) -> float:
+        """Return how far above its limit the worst pair of windows is, as the rules record it; from 1 on it alerts."""
+        age = max(at - self.start, MINUTE)
+
+        def rate(window: str) -> float:
+            return health.share(at, min(seconds(window), age)) / budget
+
+        return max(min(rate(pair.long), rate(pair.short)) / pair.factor for pair in pairs)
 
     def _of_service(self, record: str, service: str, labels: dict[str, str], at: int) -> float:
         """Return what the rules would have recorded of a service, endpoint by endpoint."""

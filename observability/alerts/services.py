@@ -13,6 +13,7 @@ from dashboards import queries
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
+from observability.rules.exclusions import now_excluded
 from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, ENOUGH_COVERAGE, BurnAlert, burn_alerts, canonical
 from observability.settings import AvailabilitySlo, LatencySlo, seconds
 from observability.watched import STACK
@@ -59,20 +60,22 @@ def evaluation_seconds(settings: Settings) -> int:
 def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
     for name, slo in service.slo_by_name.items():
         if slo.alerting:
-            promise = _Promise(service, name, slo, slo.owner or settings.owner)
+            excluded = any(x.applies(service.name, name) for x in settings.exclusions)
+            promise = _Promise(service, name, slo, slo.owner or settings.owner, excluded=excluded)
             yield from (promise.burning(severity) for severity in _KINDS if promise.tiers(severity))
             yield promise.nearly_gone()
             yield promise.unmeasured()
     # The stack's own services are targets of the stack's own alert.
     if service not in STACK and service.absence_alerts:
-        yield from _absence(service, service.owner or settings.owner)
+        yield from _absence(service, service.owner or settings.owner, _quiet(service, settings))
 
 
 class _Promise:
     """The alerts of one SLO."""
 
-    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str) -> None:
+    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str, *, excluded: bool = False) -> None:
         self.service, self.name, self.slo, self.owner = service.name, name, slo, owner
+        self.excluded = excluded
         self.labels = {"service": service.name, "slo": name}
 
     def burning(self, severity: Literal["page", "ticket"]) -> Alert:
@@ -136,6 +139,8 @@ class _Promise:
         elif not isinstance(self.slo, LatencySlo):
             blind = f"(sum({requests}) > 0) * (({counted}) == bool 0)"
             why = "nothing matches what it counts"
+        if self.slo.time_slice is not None or self.excluded:  # what is counted is not what there is
+            blind = f"sum({requests}) unless on () {queries.select(series.SLO_MEASURED, _equals(self.labels))}"
         return self._alert(
             kind="slo-unmeasured",
             title=f"{self.service} {self.name}: requests are not measured",
@@ -188,7 +193,13 @@ class _Promise:
         )
 
 
-def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
+def _quiet(service: WatchedService, settings: Settings) -> str:
+    """Return 1 while everything of a service is excluded, as in maintenance, else 0; empty where nothing ever is."""
+    excluded = now_excluded([x for x in settings.exclusions if not x.slos and x.applies(service.name)])
+    return f"(0 * ({excluded}) + 1 or vector(0))" if excluded else ""
+
+
+def _absence(service: WatchedService, owner: str, quiet: str) -> Iterator[Alert]:
     """Yield what says that a service's numbers are not there, which its error ratios cannot.
 
     Scraped, it is gone when no target answers; pushed, when neither request counters nor its resource (`target_info`)
@@ -210,7 +221,7 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
         severity="page",
         service=name,
         owner=owner,
-        queries={"there": f"sum({targets}) or vector(0)" if scraped else pushing},
+        queries={"there": _or_quiet(f"sum({targets}) or vector(0)" if scraped else pushing, quiet)},
         condition="$there < 1",
         summary=(
             f"Prometheus reaches none of {name}'s targets."
@@ -223,19 +234,31 @@ def _absence(service: WatchedService, owner: str) -> Iterator[Alert]:
     if not scraped:
         return
     if service.counts_requests:
-        yield _uncounted(service, owner, panel, counted, targets)
+        yield _uncounted(service, owner, panel, _or_quiet(counted, quiet), targets)
     yield Alert(
         kind="target-down",
         title=f"{name}: a target is down",
         severity="ticket",
         service=name,
         owner=owner,
-        queries={"down": f"count({targets} == 0) or vector(0)", "there": f"sum({targets}) or vector(0)"},
+        queries={
+            "down": _unless_quiet(f"count({targets} == 0) or vector(0)", quiet),
+            "there": f"sum({targets}) or vector(0)",
+        },
         condition="$down >= 1 && $there >= 1",
         summary=(f"{helpers.count('down')} of {name}'s targets do not answer; {helpers.count('there')} still do."),
         panel=panel,
         pending="5m",
     )
+
+
+def _or_quiet(there: str, quiet: str) -> str:
+    """Return what counts as there: at least 1 while the service is excluded."""
+    return f"({there}) + {quiet}" if quiet else there
+
+
+def _unless_quiet(count: str, quiet: str) -> str:
+    return f"({count}) * (1 - {quiet})" if quiet else count
 
 
 def _uncounted(service: WatchedService, owner: str, panel: PanelRef, counted: str, targets: str) -> Alert:

@@ -44,6 +44,9 @@ SLO_REQUESTS_TOTAL: Final = "slo:requests:total"
 SLO_ERRORS_TOTAL: Final = "slo:errors:total"
 SLO_GOOD_TOTAL: Final = "slo:good:total"
 """Running totals; see rules/counting.py. Only differences of their values mean anything."""
+SLO_RAW_REQUESTS_TOTAL: Final = "slo:events:total"
+SLO_RAW_ERRORS_TOTAL: Final = "slo:bad_events:total"
+"""The same of an SLO that counts time slices or leaves out hours of the week, before that is done."""
 SLO_REQUESTS_SLOT: Final = "slo:requests:increase5m"
 SLO_ERRORS_SLOT: Final = "slo:errors:increase5m"
 """How many there were since the last of these, recorded once in 5 minutes and absent in between."""
@@ -56,6 +59,12 @@ SLO_ERRORS_LATE: Final = "slo:errors:late5m"
 REQUESTS_PERIOD: Final = "slo:requests:increase_period"
 ERRORS_PERIOD: Final = "slo:errors:increase_period"
 """How many requests and errors the SLO's own window holds."""
+SLO_PERIOD: Final = "slo:period:number"
+"""Of a calendar window: the number of the month or quarter in which the last subtotal was recorded."""
+SLO_SLOTS_PERIOD: Final = "slo:slots:period5m"
+SLO_REQUESTS_IN_PERIOD: Final = "slo:requests:period5m"
+SLO_ERRORS_IN_PERIOD: Final = "slo:errors:period5m"
+"""Of a calendar window: the sum of its subtotals so far, recorded with each of them."""
 COVERAGE: Final = "slo:coverage:ratio"
 """Share of the SLO's window that has data."""
 
@@ -81,12 +90,12 @@ SPAN_DURATION_BUCKET: Final = "traces_span_metrics_duration_milliseconds_bucket"
 
 def error_ratio(window: str) -> str:
     """Return the name of the share of bad requests in `window`."""
-    return f"slo:error:ratio_rate{window}"
+    return f"slo:error:ratio_rate{_suffix(window)}"
 
 
 def good_ratio(slo: str, window: str) -> str:
     """Return the name of the share of good requests in `window`, for one kind of SLO."""
-    return f"slo:{slo}:ratio_rate{window}"
+    return f"slo:{slo}:ratio_rate{_suffix(window)}"
 
 
 def burn_rate(window: str) -> str:
@@ -97,3 +106,7 @@ def burn_rate(window: str) -> str:
 def budget_consumed(window: str) -> str:
     """Return the name of the share of the whole window's budget that was spent in the last `window`."""
     return f"slo:error_budget:consumed_ratio{window}"
+
+
+def _suffix(window: str) -> str:
+    return window if window[:1].isdigit() else f"_{window}"

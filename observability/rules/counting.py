@@ -105,7 +105,31 @@ class Rate:
         return f"({self.expr}) >= 0 < Inf"
 
 
-Term = Counter | Rate
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of a gauge from 0 to 1: all of them, or what they lack of 1. None of a series that leaves 0 to 1.
+
+    Args:
+        gauge: a selector, or another expression, which has a sample at each evaluation.
+        step: time between two evaluations, for such an expression; empty for a selector.
+        lacking: whether what is counted is what the samples lack of 1.
+        sign: 1; a gauge is no part of a sum.
+
+    """
+
+    gauge: str
+    step: str = ""
+    lacking: bool = False
+    sign: int = 1
+
+    def within(self, window: str) -> str:
+        """Return how many there are in a window, by series."""
+        samples = f"({self.gauge})[{window}:{self.step}]" if self.step else f"{self.gauge}[{window}]"
+        count, good = f"count_over_time({samples})", f"sum_over_time({samples})"
+        return f"({count} - {good}) >= 0" if self.lacking else f"{count} and ({count} - {good}) >= 0"
+
+
+Term = Counter | Rate | Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +143,7 @@ class Events:
     @property
     def exact(self) -> bool:
         """Whether all of it is counted from counters."""
-        return all(isinstance(term, Counter) for term in self.terms)
+        return all(isinstance(term, (Counter, Samples)) for term in self.terms)
 
     def running_total(self, record: str, interval: str, measured: str) -> str:
         """Return the next value of the running total that is recorded as `record`."""
@@ -134,7 +158,9 @@ class Events:
         return largest(begun, f"({base} or {first})")
 
     def present(self) -> str:
-        """Return 1 where any of the series is there or a target answers."""
+        """Return 1 where any of the series is there or a target answers; of a gauge, where it has a valid sample."""
+        if gauges := [term for term in self.terms if isinstance(term, Samples)]:
+            return " or ".join(f"group({gauge.within(NOW)})" for gauge in gauges)
         presence = [f"group({series.highest(NOW)})" for series in self.family]
         presence += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
         return " or ".join([*presence, f"group({_answering(self.job)})"])
@@ -151,6 +177,8 @@ class Events:
         return "(" + " ".join(f"{sign} {part}" for sign, part in parts).removeprefix("+ ") + ")"
 
     def _of(self, term: Term, hop: str) -> str:
+        if isinstance(term, Samples):
+            return f"(sum({term.within(hop)}) or vector(0))"
         if isinstance(term, Rate):
             length = Decimal(milliseconds(hop)) / 1000
             return f"({float(length):g} * sum({term.numbers}) or vector(0))"
@@ -182,6 +210,14 @@ def events_of(text: str, job: str) -> Events:
         if len(counters) == len(terms) <= TERMS_AT_MOST:
             return counted(counters, job)
     return Events((Rate(f"{text}{end}"),), (), job)
+
+
+def samples_of(gauge: str, job: str, interval: str) -> tuple[Events, Events]:
+    """Return what counts the samples of a gauge, and what they lack of 1."""
+    end = "\n" if "#" in gauge else ""  # after a comment
+    step = "" if isinstance(parse(gauge), VectorSelector) else interval
+    every = Samples(f"{gauge}{end}", step)
+    return Events((every,), (), job), Events((replace(every, lacking=True),), (), job)
 
 
 def counted(counters: tuple[Counter, ...], job: str, family: Sequence[Counter] = ()) -> Events:

@@ -26,8 +26,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from observability.names import series
-from observability.rules import units
-from observability.rules.counting import CARRY, NOW, Counter, Events, counted, events_of, largest
+from observability.rules import exclusions, units
+from observability.rules.counting import (
+    CARRY,
+    NOW,
+    RECOVERY,
+    Counter,
+    Events,
+    counted,
+    events_of,
+    largest,
+    samples_of,
+)
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
@@ -38,14 +48,14 @@ from observability.rules.windows import (
     burn_alerts,
     canonical,
 )
-from observability.settings import CustomSlo, LatencySlo, milliseconds, quoted, rename_order, seconds
+from observability.settings import CALENDAR, CustomSlo, LatencySlo, milliseconds, quoted, rename_order, seconds
 from observability.text import dump
 from observability.watched import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from observability.settings import MetricNames, Settings, Slo, WatchedService
+    from observability.settings import Exclusion, MetricNames, Settings, Slo, TimeSlice, WatchedService
 
 _BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
@@ -58,6 +68,8 @@ TOLERATED: Final = 0.01
 """The outcome of so many requests may be unknown before an SLO counts as not measured."""
 HELD: Final = 3
 """A burn alert that fires holds until its short window burns at less than this part of its factor."""
+CALENDAR_CARRY: Final = "14d"
+"""The sum of a month or quarter is continued after an absence up to here."""
 QUANTILES: Final = ((series.DURATION_P50, 0.5), (series.DURATION_P95, 0.95), (series.DURATION_P99, 0.99))
 
 
@@ -90,8 +102,8 @@ class RuleGroup:
 
 def render(settings: Settings) -> dict[str, str]:
     """Return the rule files: their name and their YAML."""
-    interval = settings.rule_interval
-    return {f"slo-{service.name}.yml": to_yaml(group(service, interval)) for service in watched(settings)}
+    interval, excluded = settings.rule_interval, settings.exclusions
+    return {f"slo-{service.name}.yml": to_yaml(group(service, interval, excluded)) for service in watched(settings)}
 
 
 def to_yaml(*groups: RuleGroup) -> str:
@@ -99,10 +111,12 @@ def to_yaml(*groups: RuleGroup) -> str:
     return dump({"groups": [g.to_dict() for g in groups]})
 
 
-def group(service: WatchedService, interval: str) -> RuleGroup:
+def group(service: WatchedService, interval: str, excluded: Iterable[Exclusion] = ()) -> RuleGroup:
     """Return every rule of one service."""
-    slos = service.slo_by_name.items()
-    rules = [*_base(service), *(rule for name, slo in slos for rule in _SloRules(service, name, slo, interval).rules())]
+    rules = [*_base(service)]
+    for name, slo in service.slo_by_name.items():
+        own = tuple(x for x in excluded if x.applies(service.name, name))
+        rules += _SloRules(service, name, slo, interval, own).rules()
     return RuleGroup(f"slo-{service.name}", interval, tuple(rules))
 
 
@@ -148,6 +162,8 @@ class _Made(NamedTuple):
     mark: str
     late: str
     period: str
+    in_period: str
+    raw: str
 
 
 _REQUESTS: Final = _Made(
@@ -157,6 +173,8 @@ _REQUESTS: Final = _Made(
     series.SLO_REQUESTS_MARK,
     series.SLO_REQUESTS_LATE,
     series.REQUESTS_PERIOD,
+    series.SLO_REQUESTS_IN_PERIOD,
+    series.SLO_RAW_REQUESTS_TOTAL,
 )
 _ERRORS: Final = _Made(
     series.SLO_ERRORS_TOTAL,
@@ -165,6 +183,8 @@ _ERRORS: Final = _Made(
     series.SLO_ERRORS_MARK,
     series.SLO_ERRORS_LATE,
     series.ERRORS_PERIOD,
+    series.SLO_ERRORS_IN_PERIOD,
+    series.SLO_RAW_ERRORS_TOTAL,
 )
 
 
@@ -176,6 +196,7 @@ class _SloRules:
     name: str
     slo: Slo
     interval: str
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -217,29 +238,92 @@ class _SloRules:
     def _promise(self) -> Iterator[RecordingRule]:
         yield self._rule(series.OBJECTIVE, f"vector({_number(1 - self.budget)})")
         yield self._rule(series.BUDGET, f"vector({_number(self.budget)})")
-        yield self._rule(series.WINDOW, f"vector({_number(Decimal(milliseconds(self.window)) / 1000)})")
+        length = _number(Decimal(milliseconds(self.slo.length)) / 1000)
+        window = exclusions.seconds_now(self.window) if self.slo.calendar else f"vector({length})"
+        yield self._rule(series.WINDOW, window)
         if isinstance(self.slo, LatencySlo):
             yield self._rule(series.THRESHOLD, f"vector({_threshold(self.slo)})")
 
     def _count(self) -> Iterator[RecordingRule]:
         measured = self._read(series.SLO_MEASURED)
-        requests, errors, good, unknown = _events(self.service, self.slo)
+        requests, errors, good, unknown = _events(self.service, self.slo, self.interval)
         yield self._rule(
             series.SLO_MEASURED, f"({requests.present()}){f' unless on () ({unknown})' if unknown else ''}"
         )
+        standing = exclusions.standing_still(self.exclusions, self.interval)
+        again = bool(standing) or self.slo.time_slice is not None
+        all_total, error_total = (made.raw if again else made.total for made in (_REQUESTS, _ERRORS))
 
         def total(record: str, events: Events) -> RecordingRule:
             return self._rule(record, events.running_total(self._read(record), self.interval, measured))
 
-        yield total(_REQUESTS.total, requests)
+        yield total(all_total, requests)
         if good is not None:
             yield total(series.SLO_GOOD_TOTAL, good)
-            missed = f"{self._read(_REQUESTS.total)} - {self._read(series.SLO_GOOD_TOTAL)}"
-            yield self._rule(_ERRORS.total, f"round({missed}, {ROUNDED})")
+            missed = f"{self._read(all_total)} - {self._read(series.SLO_GOOD_TOTAL)}"
+            yield self._rule(error_total, f"round({missed}, {ROUNDED})")
         if errors is not None:
-            yield total(_ERRORS.total, errors)
+            yield total(error_total, errors)
+        if again:
+            yield from self._counted_again(standing)
         for made in (_REQUESTS, _ERRORS):
             yield from self._recorded(made)
+        if self.slo.calendar:
+            yield from self._summed_by_calendar()
+
+    def _counted_again(self, standing: str) -> Iterator[RecordingRule]:
+        """Count time slices instead of events, and nothing in excluded hours of the week."""
+        if self.slo.time_slice is None:
+            grown = {m: f"{self._read(m.raw)} - {self._before(m.raw, RECOVERY)}" for m in (_REQUESTS, _ERRORS)}
+        else:
+            grown = self._slices(self.slo.time_slice)
+        for made, expr in grown.items():
+            last = f"last_over_time({self._read(made.total)}[{CARRY}]) or 0 * {self._read(series.SLO_MEASURED)}"
+            more = f"({expr}) unless on () ({standing})" if standing else expr
+            yield self._rule(made.total, f"({last}) + ({more} or 0 * {self._read(made.raw)})")
+
+    def _slices(self, slices: TimeSlice) -> dict[_Made, str]:
+        """Return 1 for the slice that ends at this evaluation, and 1 where it is bad, else 0.
+
+        A slice is known when its SLO was measured, and evaluated, at its beginning and at its end.
+        """
+        length, every = milliseconds(slices.length), milliseconds(self.interval)
+        span, ago = canonical(f"{every // 2}ms"), canonical(f"{length - every // 4}ms")
+        requests, errors = (
+            f"({self._read(made.raw)} - last_over_time({self._read(made.raw)}[{span}] offset {ago}))"
+            for made in (_REQUESTS, _ERRORS)
+        )
+        ends = f" and on () (vector(time() % {length // 1000}) < {every / 1000:g})" if length != every else ""
+        known = f"{self._read(series.SLO_MEASURED)}{ends}"
+        allowed = _number(1 - Decimal(str(slices.at_least)) / 100)
+        bad = f"{errors} > bool {allowed} * {requests} + {ROUNDED}"
+        return {_REQUESTS: f"0 * {requests} + 1 and {known}", _ERRORS: f"({bad}) and {known}"}
+
+    def _before(self, record: str, reach: str) -> str:
+        """Return the last value before this evaluation."""
+        return f"last_over_time({self._read(record)}[{reach}] offset {self.interval})"
+
+    def _summed_by_calendar(self) -> Iterator[RecordingRule]:
+        """Sum the slots of this month or quarter, with each of them. That in which a new one begins is of the last."""
+        number, slot = exclusions.number_now(self.window), self._read(_REQUESTS.slot)
+        last = f"last_over_time({self._read(series.SLO_PERIOD)}[{CALENDAR_CARRY}])"
+        for record, more in (
+            (_REQUESTS.in_period, slot),
+            (_ERRORS.in_period, self._read(_ERRORS.slot)),
+            (series.SLO_SLOTS_PERIOD, f"(0 * {slot} + 1)"),
+        ):
+            before = f"last_over_time({self._read(record)}[{CALENDAR_CARRY}])"
+            same = f"{more} + {before} and on () ({last} == on () ({number}))"
+            yield self._rule(record, f"{same} or 0 * {more} and on () {last} or {more}")
+        yield self._rule(series.SLO_PERIOD, f"0 * {slot} + on () group_left () ({number})")
+        for made in (_REQUESTS, _ERRORS):
+            yield self._rule(made.period, self._within(made, self.window))
+
+    def _in_period(self, record: str) -> str:
+        """Return what a sum of this month or quarter has reached."""
+        last = f"last_over_time({self._read(series.SLO_PERIOD)}[{CALENDAR_CARRY}])"
+        now = f"on () ({last} == on () ({exclusions.number_now(self.window)}))"
+        return f"last_over_time({self._read(record)}[{CALENDAR_CARRY}]) and {now}"
 
     def _recorded(self, made: _Made) -> Iterator[RecordingRule]:
         total, mark, measured = (self._read(name) for name in (made.total, made.mark, series.SLO_MEASURED))
@@ -253,7 +337,8 @@ class _SloRules:
         yield self._rule(made.slot, f"{since} and on () ({due})")
         yield self._rule(made.mark, f"{total} and on () ({due})")
         yield self._rule(made.late, f"{since} or 0 * {self._read(series.BUDGET)}")
-        yield self._rule(made.period, self._within(made, self.window))
+        if not self.slo.calendar:
+            yield self._rule(made.period, self._within(made, self.window))
 
     def _within(self, made: _Made, window: str) -> str:
         """Return how many events a window holds: never below 0, which two counters that are not in step can give.
@@ -261,12 +346,27 @@ class _SloRules:
         Below a day, the growth of the running total; when that began within the window, since it began. From a day on,
         the slots that ended in it, with what came since the last of them, without what the first had from before.
         """
-        if milliseconds(window) < milliseconds(LONG_WINDOW):
-            total = self._read(made.total)
-            return f"clamp_min({total} - ({total} offset {window} or first_over_time({total}[{window}])), 0)"
-        late, slots = self._read(made.late), f"sum_over_time({self._read(made.slot)}[{window}])"
-        edges = f"{late} - ({late} offset {window} or 0 * {late})"
-        return f"clamp_min(({slots} or 0 * {self._read(made.total)}) + {edges}, 0)"
+        total, late = self._read(made.total), self._read(made.late)
+        if window in CALENDAR:
+            found = f"({self._in_period(made.in_period)} or 0 * {total}) + {late}"
+        elif milliseconds(window) < milliseconds(LONG_WINDOW):
+            found = f"{total} - ({total} offset {window} or first_over_time({total}[{window}]))"
+        else:
+            slots = f"sum_over_time({self._read(made.slot)}[{window}])"
+            found = f"({slots} or 0 * {total}) + {late} - ({late} offset {window} or 0 * {late})"
+        return f"clamp_min({found}{self._excluded(total, window)}, 0)"
+
+    def _excluded(self, total: str, window: str) -> str:
+        """Return what has to be subtracted from a window for what is excluded of it."""
+        if window not in CALENDAR:
+            found = [span.within(total, window) for span in exclusions.spans(self.exclusions)]
+        else:
+            number = exclusions.number_now(window)
+            found = [
+                f"{span.since(total)} and on () ({number} == {exclusions.number_of(span, window)})"
+                for span in exclusions.spans(self.exclusions, window)
+            ]
+        return "".join(f" - ({expr} or 0 * {total})" for expr in found)
 
     def _ratios(self) -> Iterator[RecordingRule]:
         windows = {*self._burn_windows, self.window}
@@ -274,9 +374,9 @@ class _SloRules:
         if self.kind == series.SLO_AVAILABILITY:
             windows.add(AVAILABILITY_WINDOW)
             shares.add(AVAILABILITY_WINDOW)
-        for window in sorted(windows, key=milliseconds):
+        for window in sorted(windows, key=_length):
             yield self._rule(series.error_ratio(window), self._error_ratio(window))
-        for window in sorted(shares, key=milliseconds):
+        for window in sorted(shares, key=_length):
             good = f"1 - {self._read(series.error_ratio(window))}"
             yield self._rule(series.good_ratio(self.kind, window), good)
         yield self._rule(series.GOOD_PERIOD, f"1 - {self._read(series.error_ratio(self.window))}")
@@ -309,7 +409,9 @@ class _SloRules:
             for total in (self._read(_ERRORS.total), self._read(_REQUESTS.total))
         )
         every = _number(Decimal(milliseconds(self.interval)) / 1000)
-        return self._rule(series.FAILING_SECONDS, f"{every} * ({errors} > bool {_number(self.budget)} * {requests})")
+        failing = f"{every} * ({errors} > bool {_number(self.budget)} * {requests})"
+        excluded = exclusions.now_excluded(self.exclusions)
+        return self._rule(series.FAILING_SECONDS, f"{failing} unless on () ({excluded})" if excluded else failing)
 
     @property
     def _burn_windows(self) -> list[str]:
@@ -347,14 +449,22 @@ class _SloRules:
     def _coverage(self) -> RecordingRule:
         """A slot counts when anything was recorded in it."""
         slot = _evaluations(self.interval) * milliseconds(self.interval)
+        if self.slo.calendar:
+            slots = f"({exclusions.seconds_now(self.window)} / {_number(Decimal(slot) / 1000)})"
+            share = f"{self._in_period(series.SLO_SLOTS_PERIOD)}"
+            return self._rule(
+                series.COVERAGE, f"clamp_max(({share}) / on () group_left () {slots}, 1) or on () vector(0)"
+            )
         slots = _number(Decimal(milliseconds(self.window)) / slot)
         present = f"count_over_time({self._read(series.SLO_REQUESTS_SLOT)}[{self.window}])"
         return self._rule(series.COVERAGE, f"clamp_max({present} / {slots}, 1) or on () vector(0)")
 
 
-def _events(service: WatchedService, slo: Slo) -> tuple[Events, Events | None, Events | None, str]:
+def _events(service: WatchedService, slo: Slo, interval: str) -> tuple[Events, Events | None, Events | None, str]:
     """Return what counts requests, errors or else good ones, and what is there when the outcome cannot be known."""
     if isinstance(slo, CustomSlo):
+        if slo.gauge is not None or slo.total is None:
+            return *samples_of(slo.gauge or "", service.name, interval), None, ""
         requests = events_of(slo.total, service.name)
         part = events_of(slo.good or slo.bad or "", service.name)
         part = replace(part, family=(*part.family, *requests.family))
@@ -402,6 +512,10 @@ def _native_latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, N
     classic = Counter(_own(service, f"{service.metrics.duration}_count"))
     unknown = f"group({classic.highest(NOW)}) unless on () {count.highest(NOW)}"
     return counted((count,), service.name), None, counted((fast,), service.name, (count,)), unknown
+
+
+def _length(window: str) -> int:
+    return milliseconds(CALENDAR.get(window, window))
 
 
 def _evaluations(interval: str) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from observability.settings import Slo, milliseconds
+from observability.settings import CALENDAR, Slo, milliseconds
 
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 
 
 def canonical(window: str) -> str:
-    """Return `window` in its largest whole unit: `720h` and `30d` are one name."""
+    """Return `window` in its largest whole unit: `720h` and `30d` are one name; a calendar's as it is."""
+    if window in CALENDAR:
+        return window
     size = milliseconds(window)
     return next((f"{size // unit}{name}" for name, unit in _UNITS if size % unit == 0), f"{size}ms")
 
@@ -63,7 +65,7 @@ def burn_alerts(slo: Slo) -> tuple[BurnAlert, ...]:
     """
     if slo.burn_alerts is not None:
         return tuple(BurnAlert(t.severity, t.factor, canonical(t.long), canonical(t.short)) for t in slo.burn_alerts)
-    window = min(milliseconds(slo.window), milliseconds(_LONGEST))
+    window = min(milliseconds(slo.length), milliseconds(_LONGEST))
     most = max(_REACHABLE * 100 / (100 - float(slo.objective)), 1.0)
     tiers = _LONG if window >= milliseconds(_LONG_FROM) else _SHORT
     return tuple(

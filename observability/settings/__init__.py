@@ -11,6 +11,7 @@ consists of), `model` (every setting), `checks` (between settings), `errors` (wo
 from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.errors import SettingsError
+from observability.settings.exclusions import Exclusion
 from observability.settings.loading import load
 from observability.settings.model import OAuth, QuietHours, Settings, field_of, secret_keys
 from observability.settings.parts import (
@@ -27,10 +28,20 @@ from observability.settings.parts import (
 from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
-from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, BurnTier, CustomSlo, LatencySlo, Slo
+from observability.settings.slos import (
+    CALENDAR,
+    RESERVED_SLOS,
+    AvailabilitySlo,
+    BurnTier,
+    CustomSlo,
+    LatencySlo,
+    Slo,
+    TimeSlice,
+)
 from observability.settings.value_types import loopback, milliseconds, seconds
 
 __all__ = [
+    "CALENDAR",
     "CONTAINERS",
     "DEFAULT_LIMITS",
     "DEFAULT_PORTS",
@@ -47,6 +58,7 @@ __all__ = [
     "AvailabilitySlo",
     "BurnTier",
     "CustomSlo",
+    "Exclusion",
     "LabelNames",
     "LatencySlo",
     "Limits",
@@ -57,6 +69,7 @@ __all__ = [
     "SettingsError",
     "Slo",
     "Thresholds",
+    "TimeSlice",
     "WatchedService",
     "field_of",
     "load",

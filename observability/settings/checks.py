@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -21,8 +22,17 @@ from observability.settings.services import WatchedService
 from observability.settings.slos import RESERVED_SLOS, SHORTEST_WINDOW
 from observability.settings.value_types import MAXIMUM_PORT, loopback, milliseconds, seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from observability.settings.slos import Slo
+
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
+WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
+"""Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
+MOST_EXCLUSIONS = 50
+"""Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 
 
@@ -45,6 +55,7 @@ def across(settings: Settings) -> list[str]:
     problems += _secrets(settings)
     problems += _services(settings)
     problems += _windows(settings)
+    problems += _exclusions(settings)
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
@@ -337,22 +348,61 @@ def _slos(where: str, service: WatchedService) -> list[str]:
     return problems
 
 
+def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
+    """Yield every configured SLO and its place in the configuration."""
+    for index, service in enumerate(settings.services):
+        named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
+        named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
+        yield from ((f"services[{index}].{where}", slo) for where, slo in named if slo is not None)
+
+
 def _windows(settings: Settings) -> list[str]:
-    kept = milliseconds(settings.prometheus_retention)
-    return [
-        f"services[{index}].{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
-        f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
-        for index, service in enumerate(settings.services)
-        for where, slo in (
-            ("availability", service.availability),
-            ("latency", service.latency),
-            *((f"slos[{number}]", custom) for number, custom in enumerate(service.slos)),
+    kept, every = milliseconds(settings.prometheus_retention), milliseconds(settings.rule_interval)
+    problems = []
+    for where, slo in _each_slo(settings):
+        length = milliseconds(slo.length)
+        if slo.calendar and length > kept:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: with prometheusRetention of at least {slo.length}; it is"
+                f" {settings.prometheus_retention}"
+            )
+        elif not milliseconds(SHORTEST_WINDOW) <= length <= kept or length % _HOUR_MS:
+            problems.append(
+                f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
+                f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
+            )
+        if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
+            problems.append(
+                f"{where}.timeSlice.length: '{slo.time_slice.length}'; accepted: a multiple of ruleInterval, which is"
+                f" {settings.rule_interval}"
+            )
+    return problems
+
+
+def _exclusions(settings: Settings) -> list[str]:
+    """Return what exclusions name that is not there, and how many are too many."""
+    own = [*(DEMO if settings.demo else ()), *(WATCHED_BY_ITSELF if settings.watch_stack else ())]
+    names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
+    problems = []
+    for index, exclusion in enumerate(settings.exclusions):
+        where = f"exclusions[{index}]"
+        problems += [
+            f"{where}.services: '{name}'; accepted: names of services: {', '.join(sorted(names))}"
+            for name in exclusion.services
+            if name not in names
+        ]
+        slos = sorted({slo for name in exclusion.services or names for slo in names.get(name, ())})
+        problems += [
+            f"{where}.slos: '{slo}'; accepted: SLOs of these services: {', '.join(slos)}"
+            for slo in exclusion.slos
+            if slo not in slos
+        ]
+    if len(settings.exclusions) > MOST_EXCLUSIONS:
+        problems.append(
+            f"exclusions: {len(settings.exclusions)} of them; accepted: at most {MOST_EXCLUSIONS}; those that ended"
+            f" longer ago than an SLO's window change nothing"
         )
-        if slo is not None
-        and (
-            not milliseconds(SHORTEST_WINDOW) <= milliseconds(slo.window) <= kept or milliseconds(slo.window) % _HOUR_MS
-        )
-    ]
+    return problems
 
 
 def _intervals(settings: Settings) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from observability import topology
 from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
+from observability.settings.exclusions import Exclusion
 from observability.settings.parts import (
     DEFAULT_LIMITS,
     DEFAULT_PORTS,
@@ -384,6 +385,9 @@ class Settings(Frozen):
         default=False,
         alias="ownDashboardsStrict",
         description="Refuse dashboards in ownFolder that lack titles, descriptions or units, instead of a warning",
+    )
+    exclusions: tuple[Exclusion, ...] = Field(
+        (), description="Times that count for no SLO: {start, end, reason, weekdays, services, slos}"
     )
 
     @property

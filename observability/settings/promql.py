@@ -21,7 +21,7 @@ LONGEST: Final = 4_000
 DEEPEST: Final = 100
 """Nested brackets in one expression: the parser's stack is finite."""
 _RESERVED_MATCHERS: Final = frozenset({"le", "quantile", "__name__"})
-_COUNTER_ENDS: Final = ("_total", "_count", "_sum", "_bucket")
+COUNTER_ENDS: Final = ("_total", "_count", "_sum", "_bucket")
 _GAUGE_ENDS: Final = (
     "_in_progress", "_in_flight", "_inflight", "_inflight_requests", "_active_requests", "_active", "_current",
     "_bytes", "_ratio", "_percent", "_info", "_seconds", "_milliseconds", "_timestamp", "_connections", "_depth",
@@ -36,7 +36,7 @@ def quoted(text: str) -> str:
 
 def looks_like_a_gauge(metric: str) -> bool:
     """Return whether a metric's name is one that gauges have by convention."""
-    return not metric.endswith(_COUNTER_ENDS) and (metric in _GAUGES or metric.endswith(_GAUGE_ENDS))
+    return not metric.endswith(COUNTER_ENDS) and (metric in _GAUGES or metric.endswith(_GAUGE_ENDS))
 
 
 def check_regex(pattern: str) -> None:
@@ -154,6 +154,34 @@ def _events(value: object) -> str:
     return text
 
 
+def _gauge(value: object) -> str:
+    text = _multiline(value).strip()
+    try:
+        expression = parse(text)
+        vector = _is_vector(expression)
+    except RefusedError:
+        raise
+    except ValueError as error:
+        raise RefusedError(f"{_A_GAUGE} ({_first_line(error)})") from None
+    if not vector:
+        raise RefusedError(f"{_A_GAUGE}: an instant vector")
+    if isinstance(expression, promql_parser.VectorSelector):
+        name = expression.name or ""
+        if expression.offset is not None or expression.at is not None:
+            raise RefusedError("a gauge without offset and @")
+        if name.endswith(COUNTER_ENDS):
+            raise RefusedError(f"{_A_GAUGE}; {name} is named like a counter: use good and total")
+    elif isinstance(expression, promql_parser.BinaryExpr) and str(expression.op) in _COMPARISONS:
+        modifier = expression.modifier
+        if modifier is None or not modifier.return_bool:
+            op = str(expression.op)
+            raise RefusedError(
+                f"a comparison with bool, which gives 1 or 0, like x {op} bool 300; without it there is no sample where"
+                " it does not hold"
+            )
+    return text
+
+
 def _check_counter(selector: Any) -> None:  # noqa: ANN401 - the parser's type
     """Raise RefusedError unless a rate can be taken of a selector that stands alone."""
     name = selector.name or next((m.value for m in selector.matchers.matchers if m.name == "__name__"), "")
@@ -164,9 +192,9 @@ def _check_counter(selector: Any) -> None:  # noqa: ANN401 - the parser's type
         )
     if ":" in name:  # a recorded series, which is taken as it is
         return
-    if not name.endswith(_COUNTER_ENDS):
+    if not name.endswith(COUNTER_ENDS):
         raise RefusedError(
-            f"a counter, whose name ends in {', '.join(_COUNTER_ENDS)}, because its rate is taken here. A gauge counts"
+            f"a counter, whose name ends in {', '.join(COUNTER_ENDS)}, because its rate is taken here. A gauge counts"
             f" no events; of a counter with another name write the rate: rate({name or 'orders'}[5m])"
         )
 
@@ -197,6 +225,10 @@ def _first_line(error: ValueError) -> str:
 _MATCHERS: Final = 'PromQL label matchers, like service="checkout"'
 _EVENTS: Final = "PromQL for events per second, like sum(rate(orders_total[5m]))"
 
+_A_GAUGE: Final = "PromQL of a gauge that is 1 when good and 0 when not, like probe_success"
+_COMPARISONS: Final = frozenset({"==", "!=", "<", ">", "<=", ">="})
+
 Regex = Annotated[str, Accepts("a regular expression of RE2, as Prometheus reads it, like 5..", _regex)]
 Selector = Annotated[str, Accepts(_MATCHERS, _selector)]
 Events = Annotated[str, Accepts(_EVENTS, _events)]
+Gauge = Annotated[str, Accepts(_A_GAUGE, _gauge)]

@@ -7,8 +7,9 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from observability.settings.promql import Events
+from observability.settings.promql import Events, Gauge
 from observability.settings.value_types import (
+    Accepts,
     Boolean,
     Frozen,
     Name,
@@ -19,6 +20,7 @@ from observability.settings.value_types import (
     milliseconds,
     number,
     one_of,
+    to_text,
     whole,
 )
 
@@ -26,11 +28,14 @@ SHORTEST_WINDOW: Final = "3d"
 """The longest of the windows that the burn-rate alerts look back over; a test keeps the two equal."""
 Window = Annotated[str, duration("1m", "1y")]
 """Rules can be made for any window; whether alerts can, checks.py says."""
+CALENDAR: Final = {"month": "31d", "quarter": "92d"}
+"""Windows that begin on the first of a month, in UTC, and how long they are at most."""
 Threshold = Annotated[str, duration("1ms", "1h")]
 HistogramKind = Literal["classic", "native"]
 
 
 Severity = Literal["page", "ticket"]
+SliceLength = Literal["1m", "5m"]
 
 
 class BurnTier(Frozen):
@@ -49,11 +54,42 @@ class BurnTier(Frozen):
         return self
 
 
+def _window(value: object) -> str:
+    text = to_text(value)
+    if text.lower() in CALENDAR:
+        return text.lower()
+    if not milliseconds("1m") <= milliseconds(text) <= milliseconds("1y"):
+        raise ValueError
+    return text
+
+
+SloWindow = Annotated[
+    str, Accepts("a duration from 1m to 1y, like 30d, or month or quarter, which begin on the 1st (UTC)", _window)
+]
+
+
+class TimeSlice(Frozen):
+    """Count slices of time instead of events: a slice is good when at least `atLeast` percent of its events are.
+
+    A slice without events is good; one of which nothing is known counts neither way.
+    """
+
+    at_least: Annotated[float, number(0.001, 100)] = Field(
+        alias="atLeast", description="Percentage of a slice's events that have to be good for the slice to be good"
+    )
+    length: Annotated[SliceLength, one_of(*get_args(SliceLength))] = Field("1m", description="Length of a slice")
+
+
 class Slo(Frozen):
     """`objective` percent of events are good over `window`."""
 
     objective: Objective = Field(description="Percentage of events that have to be good")
-    window: Window = Field("30d", description="Time over which the objective holds")
+    window: SloWindow = Field(
+        "30d", description="Time over which the objective holds: rolling like 30d, or the calendar's month or quarter"
+    )
+    time_slice: TimeSlice | None = Field(
+        None, alias="timeSlice", description="Count good minutes instead of good events: {atLeast: 95, length: 1m}"
+    )
     alerting: Boolean = Field(default=True, description="false keeps the numbers and leaves the alerts out")
     owner: OptionalOwner = Field("", description="Who answers for it; empty means the service's owner")
     runbook: OptionalExactUrl = Field("", description="Address of its runbook; empty means this repository's")
@@ -64,6 +100,16 @@ class Slo(Frozen):
         5, alias="pageAfterErrors", description="Least number of bad events in a page's long window"
     )
 
+    @property
+    def length(self) -> str:
+        """How long the window is, a month or quarter at most."""
+        return CALENDAR.get(self.window, self.window)
+
+    @property
+    def calendar(self) -> bool:
+        """Whether the window begins on the first of a month instead of rolling."""
+        return self.window in CALENDAR
+
     @model_validator(mode="after")
     def _tiers_can_fire(self) -> Slo:
         fastest = 100 / (100 - self.objective)
@@ -71,7 +117,7 @@ class Slo(Frozen):
             if tier.factor > fastest:
                 msg = f"burnAlerts.factor: at most {fastest:g}, at which nothing is good at this objective"
                 raise ValueError(msg)
-            if milliseconds(tier.long) > milliseconds(self.window):
+            if milliseconds(tier.long) > milliseconds(self.length):
                 msg = f"burnAlerts.long: at most the window, {self.window}"
                 raise ValueError(msg)
         return self
@@ -91,7 +137,9 @@ class LatencySlo(Slo):
     """
 
     objective: Objective = Field(99.0, description="Percentage of requests that have to be answered in time")
-    window: Window = Field("7d", description="Time over which the objective holds")
+    window: SloWindow = Field(
+        "7d", description="Time over which the objective holds: rolling like 7d, or the calendar's month or quarter"
+    )
     threshold: Threshold = Field("300ms", description="Slower than this is an error; a bucket of a classic histogram")
     histogram: Annotated[HistogramKind, one_of(*get_args(HistogramKind))] = Field(
         "classic", description="Kind of the histogram: classic or native"
@@ -103,25 +151,38 @@ _GAUGE: Final = re.compile(r"\s*(up|\w+_up|\w+_success)\s*(\{|#|$)")
 
 
 class CustomSlo(Slo):
-    """Good: what `good` counts of `total`, or what `bad` does not.
+    """Good: what `good` counts of `total`, or what `bad` does not, or the samples of `gauge`.
 
-    Each is a counter's selector, or any other PromQL that gives events per second, such as a recorded series (known by
-    the colon in its name). The 5-minute rates of counters, and sums and differences of these, are counted event by
-    event.
+    Each of the first three is a counter's selector, or any other PromQL that gives events per second, such as a
+    recorded series (known by the colon in its name). The 5-minute rates of counters, and sums and differences of these,
+    are counted event by event. `gauge` is what is 1 (good), 0 or in between: each sample of a selector is an event, of
+    any other expression each evaluation of the rules.
     """
 
     name: Name = Field(description="Value of the label slo; unique within the service")
     good: Events | None = Field(None, description="PromQL: a counter of good events, or good events per second")
     bad: Events | None = Field(None, description="PromQL of bad events, instead of good")
-    total: Events = Field(description="PromQL: a counter of all events, or all events per second")
+    total: Events | None = Field(None, description="PromQL: a counter of all events, or all events per second")
+    gauge: Gauge | None = Field(
+        None, description="PromQL of a gauge from 0 to 1 like probe_success, or x < bool 300, instead of good and total"
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> CustomSlo:
+        counters = [text for text in (self.good, self.bad, self.total) if text is not None]
+        if self.gauge is not None:
+            if counters:
+                msg = "gauge alone, or total with good or bad: a gauge's samples are its events"
+                raise ValueError(msg)
+            return self
+        if self.total is None:
+            msg = "total with good or bad, or gauge: what is counted"
+            raise ValueError(msg)
         if (self.good is None) == (self.bad is None):
             msg = "either good or bad: the one is what the other leaves of total"
             raise ValueError(msg)
-        if any(_GAUGE.match(text) for text in (self.good, self.bad, self.total) if text):
-            msg = "good, bad, total: counters; of a gauge like probe_success sum(avg_over_time(probe_success[5m])) / 60"
+        if any(_GAUGE.match(text) for text in counters):
+            msg = "good, bad, total: counters; of a gauge like probe_success write gauge: probe_success"
             raise ValueError(msg)
         return self
 

@@ -128,6 +128,32 @@ def native(world: World) -> dict[str, str]:
     return {f'{TIMED}{{service="shop"}}': f"{{{{schema:0}}}} {values}", 'up{job="shop"}': f"1x{world.seconds // 5}"}
 
 
+def probed(world: World) -> dict[str, str]:
+    """Two targets are probed every 15 seconds; one fails for 20 minutes, and is not scraped for 10 more."""
+    steps = world.seconds // 15
+    world.requests, world.errors = 2 * steps - 40, 80
+    fails = f"1 {' '.join('_ _ 1' for _ in range(199))} {' '.join('_ _ 0' for _ in range(80))} _x120"
+    rest = " ".join("_ _ 1" for _ in range(steps - 320))
+    return {
+        'probe_success{instance="a"}': f"1 {' '.join('_ _ 1' for _ in range(steps))}",
+        'probe_success{instance="b"}': f"{fails} {rest}",
+    }
+
+
+def minutes(world: World) -> dict[str, str]:
+    """30 of the minutes are worse than 5 %, and many are as bad as 4 %: 100 requests in each."""
+    world.requests = world.seconds // 60
+    world.errors = 30
+    bad = [0]
+    for minute in range(world.requests):
+        bad.append(bad[-1] + (6 if 60 <= minute < 90 else 4))
+    gap = " _x11 "
+    return {
+        'http_requests_total{service="shop", status="500"}': gap.join(str(n) for n in bad),
+        'http_requests_total{service="shop", status="200"}': gap.join(str(100 * i - n) for i, n in enumerate(bad)),
+    }
+
+
 def renamed(second: int) -> dict[str, str]:
     return {"status": "code"} if second >= 1.5 * HOUR else {}
 
@@ -319,6 +345,25 @@ CASES = (
         service=latency(histogram="native"),
         slo="latency",
         inputs=native,
+        peers=None,
+    ),
+    Case(
+        "a gauge of two targets, one of which fails",
+        World,
+        service={
+            "availability": None,
+            "latency": None,
+            "slos": [{"name": "own", "objective": 99.5, "gauge": "probe_success"}],
+        },
+        slo="own",
+        inputs=probed,
+        peers=None,
+    ),
+    Case(
+        "good minutes",
+        World,
+        service={"latency": None, "availability": {"timeSlice": {"atLeast": 95}}},
+        inputs=minutes,
         peers=None,
     ),
     Case(

@@ -43,10 +43,12 @@ class Promtool:
         group: slo.RuleGroup,
         series: Mapping[str, str],
         expected: Iterable[tuple[str, str, float | None]],
+        start: int = 0,
     ) -> None:
         """Fail unless each (time, query, value) holds exactly, with `series` sampled every minute. None: nothing.
 
         Sums only, so that no labels have to be spelled out. Of `group` only what the queries need is evaluated.
+        Time begins at `start`, in seconds since 1970.
         """
         checks = list(expected)
         document = {
@@ -55,6 +57,7 @@ class Promtool:
             "tests": [
                 {
                     "interval": "1m",
+                    **({"start_timestamp": start} if start else {}),
                     "input_series": [{"series": name, "values": values} for name, values in series.items()],
                     "promql_expr_test": [_expectation(*one) for one in checks],
                 }
