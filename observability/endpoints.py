@@ -66,9 +66,15 @@ def _far(store: FarStore, url: str, secret: str, settings: Settings) -> Endpoint
     )
 
 
-def pushes(*, grpc: bool = False) -> Endpoint:
-    """Return where applications in the stack's network send OTLP, over HTTP or gRPC."""
-    return Endpoint(f"http://{topology.COLLECTOR.address('otlp-grpc' if grpc else 'otlp-http')}")
+def pushes() -> Endpoint:
+    """Return where applications in the stack's network send OTLP, over HTTP."""
+    return Endpoint(f"http://{topology.COLLECTOR.address('otlp-http')}")
+
+
+def pushes_own() -> Endpoint:
+    """Return where the stack's own parts send OTLP, over gRPC; applications do not reach it."""
+    part = topology.COLLECTOR
+    return Endpoint(f"http://{topology.LISTEN_NAMES[part.name]}:{part.port('otlp-own')}")
 
 
 def socket_proxy() -> Endpoint:

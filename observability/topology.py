@@ -262,7 +262,9 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
-        # For senders outside of the Docker host, with TLS; then these are published in place of the two above.
+        # For Grafana's own spans: nobody but the stack's own parts reaches it.
+        "otlp-own": Port(4316),
+        # For senders outside of the Docker host, with TLS; then these are published in place of the first two.
         "otlp-grpc-outside": Port(14317),
         "otlp-http-outside": Port(14318),
         "health": Port(13133, "collector", 13133),
@@ -309,8 +311,8 @@ READING_PROXY: Final = Part(
     tmp_mib=64,
     restart=Restart("no panel and no alert of Grafana has data, no webhook is sent to"),
 )
-LISTEN_NAME: Final = "prometheus-in-backends"
-"""The name of Prometheus' one address that is not loopback."""
+LISTEN_NAMES: Final = {part.name: f"{part.name}-in-backends" for part in (PROMETHEUS, COLLECTOR)}
+"""By part: the name of its address in the network of the backends, on which it listens for the stack's own parts."""
 PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY, READING_PROXY)
 """Every container that a stack may run, the demo's left out."""
 
@@ -382,12 +384,12 @@ def aliases(name: str, network: str) -> tuple[str, ...]:
     """Return the names by which others in `network` find a part.
 
     Applications find the collector and the demo, by name. Prometheus is in their network too, to scrape them, but has
-    no name there and does not listen there; the address on which it listens has a name that no container of another
-    project in a shared network has by chance.
+    no name there and does not listen there; an address on which a part listens for the stack's own parts alone has a
+    name that no container of another project in a shared network has by chance.
     """
-    if network == "applications" and name == PROMETHEUS.name:
-        return ()
-    return (name, LISTEN_NAME) if name == PROMETHEUS.name else (name,)
+    if network == "applications":
+        return () if name == PROMETHEUS.name else (name,)
+    return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
 
 
 def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -23,7 +23,7 @@ from pulumi_policy import (
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from policies import checks
-from policies.resource import Hidden, Resource, texts
+from policies.resource import Hidden, Resource, opened, texts
 
 NAME = "observability"
 _seen: dict[str, Mapping[str, Any]] = {}
@@ -92,6 +92,20 @@ def _repeated(_args: StackValidationArgs, report: ReportViolation) -> None:
             report(problem, urn)
 
 
+def _unlimited(_args: StackValidationArgs, report: ReportViolation) -> None:
+    containers: dict[str, Resource] = {}
+    limited: set[str] = set()
+    for urn, inputs in _seen.items():
+        token, name = urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2]
+        if token == checks.CONTAINER:
+            containers[urn] = Resource(token, name, inputs)
+        elif token == checks.READINESS:
+            limited.add(str(opened(inputs.get("container_name"))))
+    for urn, problems in checks.processes_are_limited(containers, limited).items():
+        for problem in problems:
+            report(problem, urn)
+
+
 POLICIES: list[Policy] = [
     _secrets(),  # first: it remembers what the others look at
     _policy("images-are-pinned", checks.image_is_pinned),
@@ -102,11 +116,16 @@ POLICIES: list[Policy] = [
     ),
     _policy("ports-are-local-or-explained", checks.ports_are_local_or_explained),
     _policy("containers-have-limits-and-health-checks", checks.container_has_limits_and_health_check),
+    _policy("containers-are-confined", checks.container_is_confined),
+    _policy("networks-are-separate", checks.networks_are_separate),
     _policy("dashboards-have-folders", checks.dashboard_has_a_folder),
     _policy(
         "data-is-protected",
         checks.data_is_protected,
         PolicyConfigSchema(properties={"protected": {"type": "boolean", "default": False}}),
+    ),
+    StackValidationPolicy(
+        "processes-are-limited", "No container that serves without a limit of its processes.", _unlimited
     ),
     StackValidationPolicy("secrets-are-not-repeated", "No secret of one resource in plain text in another.", _repeated),
 ]

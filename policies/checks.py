@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import Final
 
-from observability.names.labels import CONTENT, PUBLISHED_BECAUSE
+from observability import topology
+from observability.names.labels import CONTENT, PUBLISHED_BECAUSE, SERVICE
 from observability.names.paths import SECRETS
-from policies.resource import Resource, texts
+from policies.resource import Resource, texts, unknown
 
 CONTAINER: Final = "docker:index/container:Container"
 IMAGE: Final = "docker:index/remoteImage:RemoteImage"
+NETWORK: Final = "docker:index/network:Network"
+READINESS: Final = "pulumi-python:dynamic/gates:Readiness"
 VOLUME: Final = "docker:index/volume:Volume"
 DASHBOARD: Final = "grafana:oss/dashboard:Dashboard"
+
+SOCKET_PROXY: Final = topology.SOCKET_PROXY.name
+IN_BOTH: Final = frozenset(part.name for part in topology.PARTS if {"applications", "backends"} <= set(part.networks))
+"""The collector, which takes what applications send, and Prometheus, which scrapes them and does not listen there."""
+BACKENDS, EDGE = (suffix for network, _, suffix in topology.NETWORKS if network != "applications")
+_NO_NEW: Final = ("no-new-privileges", "no-new-privileges:true")
 
 _DIGEST: Final = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
 _TAG: Final = re.compile(r":(?P<tag>[\w][\w.-]*)$")
@@ -67,15 +77,16 @@ def _loopback(address: str | None) -> bool:
 
 
 def container_has_limits_and_health_check(resource: Resource) -> list[str]:
-    """No container that serves without memory limit, CPU limit and health check."""
-    if resource.type != CONTAINER or _one_shot(resource):
+    """No container without memory limit; none that serves without CPU limit and health check."""
+    if resource.type != CONTAINER:
         return []
+    serves = not _one_shot(resource)
     missing = [
         limit
         for limit, present in (
             ("memory limit", resource.get("memory", 0) or not resource.known("memory")),
-            ("CPU limit", _cores(resource) or not resource.known("cpus")),
-            ("health check", _health(resource)),
+            ("CPU limit", not serves or _cores(resource) or not resource.known("cpus")),
+            ("health check", not serves or _health(resource)),
         )
         if not present
     ]
@@ -94,6 +105,71 @@ def _cores(resource: Resource) -> bool:
 def _health(resource: Resource) -> bool:
     tests = resource.get("healthcheck", {}).get("tests") or []
     return bool(tests) and tests[0] != "NONE"
+
+
+def container_is_confined(resource: Resource) -> list[str]:
+    """No privileged container, none with the host's namespaces, devices or paths, or capabilities that it keeps."""
+    if resource.type != CONTAINER:
+        return []
+    capabilities = resource.get("capabilities", {})
+    kept = {c.removeprefix("CAP_") for c in capabilities.get("adds") or ()} - (
+        {"CHOWN"} if _one_shot(resource) else set()
+    )
+    paths = {m["hostPath"] for m in resource.get("volumes", ()) if m.get("hostPath")}
+    paths |= {m["source"] for m in resource.get("mounts", ()) if m.get("type") == "bind"}
+    found = [
+        said
+        for said, wrong in (
+            ("is privileged", resource.get("privileged", False)),
+            ("has devices of the host", resource.get("devices", ())),
+            ("can get more privileges: securityOpts needs no-new-privileges:true", not _keeps_privileges(resource)),
+            ("does not drop all capabilities", "ALL" not in (capabilities.get("drops") or ())),
+            (f"keeps capabilities: {', '.join(sorted(kept))}", kept),
+            *(
+                (f"has the host's {key.removesuffix('Mode')}", resource.get(key, "") == "host")
+                for key in ("networkMode", "pidMode", "ipcMode", "usernsMode")
+            ),
+            (
+                f"sees {', '.join(sorted(paths))} of the host, which the socket proxy alone may",
+                paths and resource.labels.get(SERVICE) != SOCKET_PROXY,
+            ),
+        )
+        if wrong
+    ]
+    return [f"container '{resource.name}' {said}" for said in found]
+
+
+def _keeps_privileges(resource: Resource) -> bool:
+    return any(str(opt).replace("=", ":") in _NO_NEW for opt in resource.get("securityOpts", ()))
+
+
+def networks_are_separate(resource: Resource) -> list[str]:
+    """No container in the network of the stack's own parts and in one of applications, but those that have to be."""
+    if resource.type == NETWORK:
+        name = str(resource.get("name", ""))
+        if name.endswith(BACKENDS) and not resource.get("internal", False):
+            return [f"network '{name}' leads outside: it needs internal: true"]
+        return []
+    if resource.type != CONTAINER:
+        return []
+    names = [str(n.get("name", "")) for n in resource.get("networksAdvanced", ())]
+    applications = [n for n in names if n and not unknown(n) and not n.endswith((BACKENDS, EDGE))]
+    if not applications or not any(n.endswith(BACKENDS) for n in names) or resource.labels.get(SERVICE) in IN_BOTH:
+        return []
+    return [f"container '{resource.name}' is in the backends' network and in {applications[0]}: only one of both"]
+
+
+def processes_are_limited(containers: Mapping[str, Resource], limited: Collection[str]) -> dict[str, list[str]]:
+    """Return, by resource, the containers that serve and whose processes nothing limits.
+
+    The provider has no such argument: the check that waits for a container (`components.checks.Readiness`) sets the
+    limit. `limited` are the containers that have one.
+    """
+    return {
+        urn: [f"container '{one.name}' has no process limit: it needs a Readiness check, which sets one"]
+        for urn, one in containers.items()
+        if not _one_shot(one) and one.get("name") not in limited
+    }
 
 
 def dashboard_has_a_folder(resource: Resource) -> list[str]:

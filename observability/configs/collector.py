@@ -96,6 +96,12 @@ def render(settings: Settings) -> str:
                 **_intake(
                     "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
                 ),
+                # Only here may spans be called like a part of the stack: Grafana's.
+                "traces/own": _pipeline(
+                    ["otlp/own"],
+                    ["transform/long", *_masking("trace", mask)],
+                    ["otlp_grpc/jaeger", "service_graph"],
+                ),
                 **_intake(
                     "metrics",
                     ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
@@ -231,6 +237,7 @@ def _masking(signal: str, mask: bool) -> list[str]:  # noqa: FBT001 - a setting
 def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
         "otlp": otelcol.receiver(settings.cors_origins),
+        "otlp/own": {"protocols": {"grpc": {"endpoint": endpoints.pushes_own().address}}},
         "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
         output.RECEIVER: output.receiver(DATA),
         "host_metrics": {

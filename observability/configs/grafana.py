@@ -182,7 +182,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "METRICS_ENABLED": "true",
         "METRICS_BASIC_AUTH_USERNAME": METRICS_USER,
         "METRICS_BASIC_AUTH_PASSWORD": _file(METRICS_PASSWORD_FILE),
-        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": endpoints.pushes(grpc=True).address,
+        "TRACING_OPENTELEMETRY_OTLP_ADDRESS": endpoints.pushes_own().address,
         "ANALYTICS_REPORTING_ENABLED": "false",
         "ANALYTICS_CHECK_FOR_UPDATES": "false",
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",

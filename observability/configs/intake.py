@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from observability import topology
 from observability.configs import ottl
 from observability.settings import CONTAINERS
 
@@ -44,6 +43,11 @@ _OWN_METRICS: Final = (
     "|traces.service.graph|ALERTS|GRAFANA.ALERTS"
 )
 _UNSHOWN: Final = rf"{ottl.ANSI}|{ottl.INVISIBLE}"
+_INSIDE: Final = rf"{_UNSHOWN}|\\u00[01][0-9a-f]"
+"""The same in a map or a list that is written as JSON."""
+LOG_TEXT_BYTES, LOG_ATTRIBUTES, LOG_TEXT_OF_MANY_BYTES = 4_096, 96, 400
+"""What is kept of one attribute of a record, how many, and of each of many that are long together: Loki refuses a
+record with more than 128, or with 64 KiB."""
 _SEPARATOR: Final = "[^A-Za-z0-9:]"
 _UNIT_NOTE: Final = r"\{[^}]*\}"
 _METRIC: Final = 'Concat([metric.name, metric.unit], "_")'
@@ -72,8 +76,12 @@ def metrics() -> dict[str, Any]:
     return _transform(
         "metric",
         _resource(),
+        # A resource's are labels of its `target_info`.
+        ottl.group("resource", _not_own_labels("resource.attributes")),
+        ottl.group("scope", *_scope()),
         ottl.group(
             "metric",
+            *_text("metric.description"),
             f'set({reason}, "too many series in one metric") where Len(metric.data_points) > {SERIES_OF_METRIC}',
             f'set({reason}, "neither delta nor cumulative")'
             f" where ({summed}) and metric.aggregation_temporality == AGGREGATION_TEMPORALITY_UNSPECIFIED",
@@ -86,8 +94,8 @@ def metrics() -> dict[str, Any]:
             "datapoint",
             f"delete_matching_keys(datapoint.attributes, {ottl.quoted(_MARKS)})",
             _renamed("datapoint.attributes"),
-            _shown("datapoint.attributes"),
-            f'replace_all_patterns(datapoint.attributes, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")',
+            *_shown("datapoint.attributes"),
+            _not_own_labels("datapoint.attributes"),
             f"truncate_all(datapoint.attributes, {LABEL_BYTES})",
             f"limit(datapoint.attributes, {LABELS}, [])",
             f'set({point}, "too old") where datapoint.time < Now() - Duration("{OLDEST}")',
@@ -106,11 +114,17 @@ def logs() -> dict[str, Any]:
         "log",
         _resource(),
         ottl.group("resource", 'delete_key(resource.attributes, "stack")'),
-        ottl.group("scope", _renamed("scope.attributes")),
+        ottl.group("scope", _renamed("scope.attributes"), *_scope()),
         ottl.group(
             "log",
             f"delete_matching_keys(log.attributes, {ottl.quoted(_MARKS)})",
             _renamed("log.attributes"),
+            *_shown("log.attributes"),
+            *_text("log.severity_text"),
+            f"truncate_all(log.attributes, {LOG_TEXT_BYTES})",
+            f"limit(log.attributes, {LOG_ATTRIBUTES}, [])",
+            f"truncate_all(log.attributes, {LOG_TEXT_OF_MANY_BYTES})"
+            f" where Len(String(log.attributes)) > {LOG_ATTRIBUTES * LOG_TEXT_OF_MANY_BYTES}",
             f'set({mark}, "name of one of the stack\'s own services") where {_own_service()}',
             f'set({mark}, "too old") where log.time_unix_nano > 0 and log.time < Now() - Duration("{OLDEST_LINE}")',
             f'set({mark}, "in the future") where log.time > Now() + Duration("{NEWEST}")',
@@ -119,20 +133,24 @@ def logs() -> dict[str, Any]:
 
 
 def traces() -> dict[str, Any]:
-    """Return the transform processor's settings for spans. Grafana is the one of the stack that sends some."""
-    own = tuple(name for name in OWN_SERVICES if name != topology.GRAFANA.name)
+    """Return the transform processor's settings for spans."""
     mark = f'span.attributes["{ottl.REFUSED}"]'
     return _transform(
         "trace",
         _resource(),
+        ottl.group("scope", *_scope()),
         ottl.group(
             "span",
             f"delete_matching_keys(span.attributes, {ottl.quoted(_MARKS)})",
-            f'set({mark}, "name of one of the stack\'s own services") where {_own_service(own)}',
-            ottl.replace("span.name", _UNSHOWN, "", where=ottl.matches("span.name", _UNSHOWN)),
+            f'set({mark}, "name of one of the stack\'s own services") where {_own_service()}',
+            *_text("span.name"),
+            *_text("span.status.message"),
+            *_text("span.trace_state"),
+            *_shown("span.attributes"),
             f'set({mark}, "no trace ID") where span.trace_id == TraceID(0x{"0" * 32})',
             f'set({mark}, "no span ID") where span.span_id == SpanID(0x{"0" * 16})',
         ),
+        ottl.group("spanevent", *_text("spanevent.name"), *_shown("spanevent.attributes")),
     )
 
 
@@ -201,7 +219,7 @@ def _resource() -> dict[str, Any]:
         f"delete_matching_keys(resource.attributes, {ottl.quoted(_MARKS)})",
         _renamed("resource.attributes"),
         f"set({name}, String({name})) where {name} != nil and not IsString({name})",
-        _shown("resource.attributes"),
+        *_shown("resource.attributes"),
         # Dashboards put names into backquotes, where nothing but a backquote ends a text.
         ottl.replace(name, "`", "'", where=f"{name} != nil"),
         f'set({name}, "{UNNAMED}") where {name} == nil or {name} == ""',
@@ -216,13 +234,36 @@ def _renamed(attributes: str) -> str:
     return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Murmur3Hash, "attribute_%s")'
 
 
-def _shown(attributes: str) -> str:
-    """Return the statement that removes from values what would be shown as something else."""
-    return f'replace_all_patterns({attributes}, "value", {ottl.quoted(_UNSHOWN)}, "")'
+def _not_own_labels(attributes: str) -> str:
+    """Return the statement that renames the attributes which would be labels of who is meant."""
+    return f'replace_all_patterns({attributes}, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")'
 
 
-def _own_service(own: tuple[str, ...] = OWN_SERVICES) -> str:
-    return ottl.matches('resource.attributes["service.name"]', f"^({'|'.join(own)})$")
+def _shown(attributes: str) -> list[str]:
+    """Return the statements that remove from keys and values what would be shown as something else.
+
+    Only texts are replaced, so a map or a list becomes texts first, if there is something in it.
+    """
+    unshown = ottl.quoted(_UNSHOWN)
+    where = ottl.matches(f"String({attributes})", _INSIDE)
+    return [
+        f"flatten({attributes}) where {where}",
+        f'replace_all_patterns({attributes}, "value", {unshown}, "") where {where}',
+        f'replace_all_patterns({attributes}, "key", {unshown}, "") where {where}',
+    ]
+
+
+def _text(text: str) -> list[str]:
+    """Return the statement that does the same with one text."""
+    return [ottl.replace(text, _UNSHOWN, "", where=ottl.matches(text, _UNSHOWN))]
+
+
+def _scope() -> list[str]:
+    return [*_text("scope.name"), *_text("scope.version"), *_shown("scope.attributes")]
+
+
+def _own_service() -> str:
+    return ottl.matches('resource.attributes["service.name"]', f"^({'|'.join(OWN_SERVICES)})$")
 
 
 def cut(text: str, most: int) -> list[str]:

@@ -59,7 +59,7 @@ def command(settings: Settings) -> tuple[str, ...]:
         "--web.console.templates=",
         # Applications are in one of its networks, where it only scrapes: it answers to the stack's own parts alone.
         f"--web.listen-address={topology.PROMETHEUS.local('http')}",
-        f"--web.listen-address={topology.LISTEN_NAME}:{topology.PROMETHEUS.port('http')}",
+        f"--web.listen-address={topology.LISTEN_NAMES[topology.PROMETHEUS.name]}:{topology.PROMETHEUS.port('http')}",
         # No web page of another origin gets an answer.
         "--web.cors.origin=^$",
     ]

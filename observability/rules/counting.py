@@ -61,12 +61,15 @@ class Counter:
         selector: a vector selector; what it finds are cumulative numbers of events.
         value: for native histograms, what makes such a number of the selector (`{}`).
         sign: -1 where its events are taken away.
+        whole: what tells a restart, where `value` may fall without one: the share of a histogram whose buckets became
+            wider is estimated anew.
 
     """
 
     selector: str
     value: str = ""
     sign: int = 1
+    whole: str = ""
 
     def highest(self, window: str, ago: str = "") -> str:
         """Return the highest value of each series in a window that ended `ago`."""
@@ -86,6 +89,12 @@ class Counter:
         if self.value:
             return self.highest(FORGOTTEN, ago)
         return f"last_over_time({self.selector}[{FORGOTTEN}] offset {ago})"
+
+    def restarted(self, ago: str) -> str:
+        """Return the value of each series whose process began again within `ago`."""
+        whole = replace(self, value=self.whole, whole="") if self.whole else self
+        fell = f"{whole.highest(NOW)} < ({whole.before(ago)} < Inf)"
+        return f"{self.highest(NOW)} and {fell}" if self.whole else fell
 
     def grown(self, window: str) -> str:
         """Return the growth of each series that has any past."""
@@ -183,7 +192,7 @@ class Events:
             length = Decimal(milliseconds(hop)) / 1000
             return f"({float(length):g} * sum({term.numbers}) or vector(0))"
         now = term.highest(NOW)
-        parts = [term.grown(hop), f"{now} < ({term.before(hop)} < Inf)"]
+        parts = [term.grown(hop), term.restarted(hop)]
         if milliseconds(hop) >= milliseconds(BASE_WINDOW):
             presence = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
             presence += [

@@ -66,6 +66,7 @@ ROUNDED: Final = "1e-06"
 """Good events are subtracted from all to this, so that sums of the same in another order leave exactly 0."""
 TOLERATED: Final = 0.01
 """The outcome of so many requests may be unknown before an SLO counts as not measured."""
+HISTOGRAM_COUNT: Final = "histogram_count({})"
 HELD: Final = 3
 """A burn alert that fires holds until its short window burns at less than this part of its factor."""
 CALENDAR_CARRY: Final = "14d"
@@ -134,14 +135,23 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
     def read(record: str) -> str:
         return _select(record, _equals(**labels))
 
-    requests = _sum_by(rate(metrics.requests), endpoint=names.endpoint, method=names.method, status=names.status)
-    yield rule(series.REQUESTS, requests)
+    def summed(classic: str, function: str, **contract: str | None) -> str:
+        found = _sum_by(rate(classic), **contract)
+        if not service.may_push_native:
+            return found
+        return f"{found} or {_sum_by(f'{function}({rate(metrics.duration)})', **contract)}"
+
+    status = {"endpoint": names.endpoint, "method": names.method, "status": names.status}
+    yield rule(series.REQUESTS, summed(metrics.requests, "histogram_count", **status))
     if metrics.in_progress is not None:
         yield rule(series.IN_PROGRESS, f"sum({_own(service, metrics.in_progress)})")
-    yield rule(series.DURATION_BUCKET, units.by_bound(rate(f"{metrics.duration}_bucket"), metrics))
-    durations = _sum_by(rate(f"{metrics.duration}_sum"), endpoint=names.endpoint)
+    buckets = units.by_bound(rate(f"{metrics.duration}_bucket"), metrics)
+    # A native histogram has no unit that could be changed: in milliseconds it has no percentiles here.
+    native = service.may_push_native and metrics.unit == "seconds"
+    yield rule(series.DURATION_BUCKET, f"{buckets} or sum({rate(metrics.duration)})" if native else buckets)
+    durations = summed(f"{metrics.duration}_sum", "histogram_sum", endpoint=names.endpoint)
     yield rule(series.DURATION_SUM, units.total(durations, metrics))
-    yield rule(series.DURATION_COUNT, _sum_by(rate(f"{metrics.duration}_count"), endpoint=names.endpoint))
+    yield rule(series.DURATION_COUNT, summed(f"{metrics.duration}_count", "histogram_count", endpoint=names.endpoint))
     mean = f"sum({read(series.DURATION_SUM)}) / (sum({read(series.DURATION_COUNT)}) > 0)"
     yield rule(series.DURATION_MEAN, mean)
     # A quantile of no requests is NaN; NaN >= 0 is not, so it is dropped.
@@ -485,7 +495,19 @@ def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
         )
     )
     unknown = f"sum({mute.grown(BASE_WINDOW)}) > {TOLERATED} * sum({every.grown(BASE_WINDOW)})"
-    return counted((every,), service.name), counted((failed,), service.name, (every,)), None, unknown
+    if not service.may_push_native:
+        return counted((every,), service.name), counted((failed,), service.name, (every,)), None, unknown
+    native, native_failed, native_mute = (
+        Counter(_own(service, service.metrics.duration, *matchers), HISTOGRAM_COUNT)
+        for matchers in (
+            (),
+            (f"{service.labels.status}=~{quoted(service.errors)}",),
+            (f'{service.labels.status}=""',),
+        )
+    )
+    unknown += f" or sum({native_mute.grown(BASE_WINDOW)}) > {TOLERATED} * sum({native.grown(BASE_WINDOW)})"
+    family = (every, native)
+    return counted(family, service.name), counted((failed, native_failed), service.name, family), None, unknown
 
 
 def _latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Events, str]:
@@ -499,19 +521,28 @@ def _latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Ev
         f"{without} > {TOLERATED} * sum({count.grown(BASE_WINDOW)})"
         f" or group({count.highest(NOW)}) unless on () {bucket.highest(BASE_WINDOW)}"
     )
-    return counted((count,), service.name), None, counted((bucket,), service.name, (count,)), unknown
+    if not service.may_push_native:
+        return counted((count,), service.name), None, counted((bucket,), service.name, (count,)), unknown
+    native, fast = _native(service, slo)
+    family = (count, native)
+    return counted(family, service.name), None, counted((bucket, fast), service.name, family), unknown
 
 
 def _native_latency(service: WatchedService, slo: LatencySlo) -> tuple[Events, None, Events, str]:
     """Count the same of a native histogram. A service that has a classic one only cannot be measured by it."""
-    own = _own(service, service.metrics.duration)
-    count = Counter(own, "histogram_count({})")
-    # The share of no requests is NaN.
-    share = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {{0}})"
-    fast = Counter(own, f"{share} * histogram_count({{0}}) >= 0 or 0 * histogram_count({{0}})")
+    count, fast = _native(service, slo)
     classic = Counter(_own(service, f"{service.metrics.duration}_count"))
     unknown = f"group({classic.highest(NOW)}) unless on () {count.highest(NOW)}"
     return counted((count,), service.name), None, counted((fast,), service.name, (count,)), unknown
+
+
+def _native(service: WatchedService, slo: LatencySlo) -> tuple[Counter, Counter]:
+    """Return what counts the requests of a native histogram, and those within the threshold."""
+    own = _own(service, service.metrics.duration)
+    # The share of no requests is NaN.
+    share, count = f"histogram_fraction(-Inf, {units.bound(slo, service.metrics)}, {{0}})", "histogram_count({0})"
+    fast = Counter(own, f"{share} * {count} >= 0 or 0 * {count}", whole=HISTOGRAM_COUNT)
+    return Counter(own, HISTOGRAM_COUNT), fast
 
 
 def _length(window: str) -> int:

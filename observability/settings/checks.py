@@ -186,7 +186,9 @@ def _oauth(settings: Settings) -> list[str]:
     if settings.oauth and settings.oauth_client_secret is None and not settings.oauth.use_pkce:
         return ["oauthClientSecret: missing; accepted: the client's secret, because oauth.usePkce is off"]
     if settings.oauth_client_secret is not None and not settings.oauth:
-        return ["oauth: {}; accepted: {clientId, authUrl, tokenUrl}, because oauthClientSecret is set"]
+        return [
+            "oauth: missing; accepted: an object with clientId, authUrl and tokenUrl, because oauthClientSecret is set"
+        ]
     return []
 
 

@@ -103,6 +103,17 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "labels": {"endpoint": "path", "method": "method", "status": "status"},
         "latency": {"threshold": "250ms"},
     },
+    # prometheus-fastapi-instrumentator, for FastAPI and Starlette: its statuses are 2xx to 5xx, and it counts scrapes.
+    "fastapi": {
+        "selector": '{own}, handler!="/metrics"',
+        "metrics": {
+            "requests": "http_requests_total",
+            "duration": "http_request_duration_seconds",
+            "inProgress": None,
+        },
+        "labels": {"endpoint": "handler", "method": "method", "status": "status"},
+        "latency": {"threshold": "500ms"},
+    },
     "otel": {"otlp": True},
     # The conventions before 1.21: milliseconds, and other names of the attributes.
     "otel-old": {

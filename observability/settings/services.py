@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -20,7 +21,6 @@ from observability.settings.value_types import (
     Frozen,
     Host,
     Metric,
-    Name,
     OptionalOwner,
     Path,
     RefusedError,
@@ -40,6 +40,8 @@ RESERVED_TARGET_LABELS: Final = ("service", "job", "instance", "le", "quantile",
 """Set by the stack, by Prometheus or by a histogram: another value would hide whose series it is."""
 RESERVED_SOURCES: Final = ("le", "quantile", "service", "slo", "stack")
 """No labels of one request: they tell buckets and services apart."""
+_NAME: Final = r"[a-z][a-z0-9-]{0,38}"
+_NAME_TEXT: Final = "1 to 39 lower-case letters, digits and -, the first a letter, like checkout-api"
 _SUFFIXES: Final = ("_bucket", "_count", "_sum", "_total")
 _MILLISECONDS: Final = ("_milliseconds", "_millis", "_ms")
 
@@ -77,6 +79,17 @@ def _source(value: object) -> str:
     if label in RESERVED_SOURCES:
         raise RefusedError(f"a label that tells requests apart, like status: none of {', '.join(RESERVED_SOURCES)}")
     return label
+
+
+def _service_name(value: object) -> str:
+    """Return the name; RefusedError, with the setting that takes any name, for one that only telemetry may have."""
+    text = to_text(value)
+    if re.fullmatch(_NAME, text):
+        return text
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if re.fullmatch(_NAME, plain):
+        raise RefusedError(f"{_NAME_TEXT}: name: {plain} with serviceName: '{text}', if its telemetry says so")
+    raise ValueError
 
 
 def _parameter(value: object) -> tuple[str, ...]:
@@ -204,7 +217,9 @@ class WatchedService(Frozen):
     conventions. Without any SLO (`availability: null`, `latency: null`) it is an exporter: scraped, and nothing more.
     """
 
-    name: Name = Field(description="Name in this stack: of its scrape job, its rules, its alerts and its panels")
+    name: Annotated[str, Accepts(_NAME_TEXT, _service_name)] = Field(
+        description="Name in this stack: of its scrape job, its rules, its alerts and its panels"
+    )
     service_name: Annotated[str, text_of_length(0, 200)] = Field(
         "",
         alias="serviceName",
@@ -287,6 +302,14 @@ class WatchedService(Frozen):
     def counts_requests(self) -> bool:
         """Whether an SLO reads its counter or histogram of requests."""
         return self.availability is not None or self.latency is not None
+
+    @property
+    def may_push_native(self) -> bool:
+        """Whether its requests are counted by a histogram that may come as an exponential one.
+
+        Prometheus stores that as a native histogram, without series called `_count` and `_bucket`.
+        """
+        return self.otlp and self.metrics.requests == f"{self.metrics.duration}_count"
 
     @property
     def matchers(self) -> str:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ ALL_PERCENT = 100
 MAXIMUM_OBJECTIVE = 99.9999
 """Of a million requests one may fail: less is below what the recorded ratios can tell from rounding."""
 SHARE: Final = 1.0
-"""Up to here a percentage was surely meant as a share of one."""
+"""The least percentage: what is below was surely meant as a share of one."""
 MAXIMUM_TEXT: Final = 1_000
 """Characters of one text; certificates and PromQL have limits of their own."""
 
@@ -323,7 +324,12 @@ def number(lowest: float, highest: float) -> Accepts:
             raise ValueError
         return number
 
-    return Accepts(f"a number from {lowest:g} to {highest:g}", convert)
+    return Accepts(f"a number from {_plain(lowest)} to {_plain(highest)}", convert)
+
+
+def _plain(value: float) -> str:
+    """Return a number without an exponent."""
+    return format(Decimal(repr(value)).normalize(), "f")
 
 
 def text_of_length(shortest: int, longest: int) -> Accepts:
@@ -360,10 +366,10 @@ def _time_zone(value: object) -> str:
 
 def _objective(value: object) -> float:
     number = to_number(value)
-    if 0 < number < SHARE:
-        meant = round(number * ALL_PERCENT, 9)
+    meant = round(number * ALL_PERCENT, 9)
+    if number < SHARE <= meant <= MAXIMUM_OBJECTIVE:
         _refuse(f"a percentage above 0 and below 100: did you mean {meant:g}?")
-    if not 0 < number <= MAXIMUM_OBJECTIVE:
+    if not SHARE <= number <= MAXIMUM_OBJECTIVE:
         raise ValueError
     return number
 
@@ -433,7 +439,7 @@ Weekday = Annotated[
     Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], one_of(*_WEEKDAYS)
 ]
 Objective = Annotated[
-    float, Accepts(f"a percentage above 0 and below 100, at most {MAXIMUM_OBJECTIVE}, like 99.5", _objective)
+    float, Accepts(f"a percentage above 0 and below 100, from 1 to {MAXIMUM_OBJECTIVE}, like 99.5", _objective)
 ]
 Name = Annotated[
     str,

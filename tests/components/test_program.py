@@ -79,6 +79,8 @@ def test_applications_see_the_collector_alone(program: Program, stack: str, sett
     listens = [c for c in services(program)["prometheus"]["command"] if c.startswith("--web.listen-address=")]
     assert [flag.partition("=")[2] for flag in listens] == ["127.0.0.1:9090", "prometheus-in-backends:9090"]
     assert "prometheus-in-backends" in seen["prometheus"][backends]
+    assert seen["collector"][applications] == ["collector"], "the door for Grafana's own spans is not there"
+    assert "collector-in-backends" in seen["collector"][backends]
     assert not {name for name in DEMO if backends in seen.get(name, {})}
     internal = {i["name"]: i.get("internal", False) for i in of(program, ":Network").values()}
     assert internal == {applications: False, backends: True, f"observability-{stack}-edge": False}

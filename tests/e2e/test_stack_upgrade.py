@@ -59,7 +59,7 @@ def test_what_cannot_be_touches_nothing(real: Sandbox) -> None:
     before, pinned = real.ids(), (real.folder / "versions.toml").read_bytes()
     for service, tag in (("tempo", "1"), ("loki", image("loki").tag), ("loki", "no-such-tag")):
         code, output = upgrade(real, service, tag)
-        assert code == 1
+        assert code != 0
         assert "Nothing was changed." in output
     assert (real.ids(), (real.folder / "versions.toml").read_bytes()) == (before, pinned)
     assert not list(real.folder.glob("backups/*"))

@@ -247,7 +247,7 @@ def test_single_sign_on_is_whole_or_not_there() -> None:
     assert "unknown field" in problems({"oauth": '{"clientSecret": "x"}'})[0]
     assert problems({"oauth": OAUTH[:-1] + ', "usePkce": false}'})[0].startswith("oauthClientSecret: missing")
     secret = frozenset({"oauthClientSecret"})
-    assert problems({"oauthClientSecret": STRONG}, secret)[0].startswith("oauth: {}")
+    assert problems({"oauthClientSecret": STRONG}, secret)[0].startswith("oauth: missing")
 
 
 def test_settings_are_frozen() -> None:

@@ -22,9 +22,11 @@ GOOD: dict[str, Any] = {
     "healthcheck": {"tests": ["CMD", "/x"]},
     "ports": [{"external": 3000.0, "internal": 3000.0, "ip": "127.0.0.1"}],
     "labels": LABELS,
+    "capabilities": {"drops": ["ALL"]},
+    "securityOpts": ["no-new-privileges:true"],
     "envs": ["GF_SECURITY_ADMIN_PASSWORD=$__file{/run/observability/admin-password}", "TOKEN_FILE=/run/token"],
 }
-ONE_SHOT = {"mustRun": False, "restart": "no", "image": "sha256:" + "0" * 64}
+ONE_SHOT = {"mustRun": False, "restart": "no", "image": "sha256:" + "0" * 64, "memory": 64}
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
@@ -91,6 +93,7 @@ def test_ports() -> None:
         ({"healthcheck": None}, "no health check"),
         ({"healthcheck": {"tests": ["NONE"]}}, "no health check"),
         ({"healthcheck": None, "mustRun": False, "restart": "unless-stopped"}, "no health check"),
+        ({**ONE_SHOT, "memory": None}, "no memory limit"),
     ],
 )
 def test_limits_and_health_checks(inputs: dict[str, Any], said: str) -> None:
@@ -100,6 +103,69 @@ def test_limits_and_health_checks(inputs: dict[str, Any], said: str) -> None:
 def test_what_keeps_limits_and_health_checks() -> None:
     for resource in (container(), container(memory=UNKNOWN_TEXT), Resource(checks.CONTAINER, "errand", ONE_SHOT)):
         assert checks.container_has_limits_and_health_check(resource) == []
+
+
+SOCKET = {"hostPath": "/var/run/docker.sock", "containerPath": "/var/run/docker.sock"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"privileged": True}, "is privileged"),
+        ({"devices": [{"hostPath": "/dev/kmsg"}]}, "has devices of the host"),
+        ({"securityOpts": None}, "can get more privileges"),
+        ({"securityOpts": ["seccomp=unconfined"]}, "can get more privileges"),
+        ({"capabilities": None}, "does not drop all capabilities"),
+        ({"capabilities": {"drops": ["ALL"], "adds": ["CAP_SYS_ADMIN"]}}, "keeps capabilities: SYS_ADMIN"),
+        ({"capabilities": {"drops": ["ALL"], "adds": ["CAP_CHOWN"]}}, "keeps capabilities: CHOWN"),
+        ({"networkMode": "host"}, "has the host's network"),
+        ({"pidMode": "host"}, "has the host's pid"),
+        ({"ipcMode": "host"}, "has the host's ipc"),
+        ({"usernsMode": "host"}, "has the host's userns"),
+        ({"volumes": [SOCKET]}, "sees /var/run/docker.sock of the host"),
+        ({"volumes": [{"hostPath": "/", "containerPath": "/host"}]}, "sees / of the host"),
+        ({"mounts": [{"type": "bind", "source": "/var/run", "target": "/x"}]}, "sees /var/run of the host"),
+    ],
+)
+def test_containers_that_are_not_confined(inputs: dict[str, Any], said: str) -> None:
+    (problem,) = checks.container_is_confined(container(**inputs))
+    assert problem.startswith(f"container 'loki' {said}")
+
+
+def test_containers_that_are_confined() -> None:
+    chown = {"drops": ["ALL"], "adds": ["CAP_CHOWN"]}
+    proxy = [{"label": "observability.service", "value": "engine-filter"}]
+    for resource in (
+        container(),
+        container(**ONE_SHOT, capabilities=chown),
+        container(labels=proxy, volumes=[SOCKET]),
+        container(volumes=[{"volumeName": "x", "containerPath": "/x"}]),
+        container(networkMode="none"),
+    ):
+        assert checks.container_is_confined(resource) == []
+
+
+@pytest.mark.parametrize(("service", "problems"), [("loki", 1), ("grafana", 1), ("collector", 0), ("prometheus", 0)])
+def test_networks_are_separate(service: str, problems: int) -> None:
+    names = [{"name": "observability-dev"}, {"name": "observability-dev-backends"}]
+    label = [{"label": "observability.service", "value": service}]
+    assert len(checks.networks_are_separate(container(labels=label, networksAdvanced=names))) == problems
+    for alone in ([names[0]], [names[1]], [names[1], {"name": "observability-dev-edge"}], [{"name": UNKNOWN_TEXT}]):
+        assert checks.networks_are_separate(container(labels=label, networksAdvanced=alone)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "internal", "problems"), [("x-backends", False, 1), ("x-backends", True, 0), ("x", False, 0)]
+)
+def test_the_backends_network_leads_nowhere(name: str, internal: bool, problems: int) -> None:  # noqa: FBT001
+    network = Resource(checks.NETWORK, "n", {"name": name, "internal": internal})
+    assert len(checks.networks_are_separate(network)) == problems
+
+
+def test_processes_are_limited() -> None:
+    both = {"urn:a": container(name="a"), "urn:b": container(name="b"), "urn:c": container(name="c", **ONE_SHOT)}
+    assert checks.processes_are_limited(both, {"a", "b"}) == {}
+    assert list(checks.processes_are_limited(both, {"a"})) == ["urn:b"]
 
 
 def test_dashboards_have_folders() -> None:
@@ -173,12 +239,21 @@ def test_the_program_keeps_them_all(program: tuple[Registered, ...], settings: S
         for check in (
             checks.ports_are_local_or_explained,
             checks.container_has_limits_and_health_check,
+            checks.container_is_confined,
+            checks.networks_are_separate,
             checks.dashboard_has_a_folder,
             checks.data_is_protected,
         ):
             assert check(resource) == []
         if registered.type == checks.IMAGE:
             assert checks.image_is_pinned(resource) == []
+
+
+def test_the_program_limits_all_processes(program: tuple[Registered, ...]) -> None:
+    containers = {r.name: Resource(r.type, r.name, r.inputs) for r in program if r.type == checks.CONTAINER}
+    limited = {r.inputs["container_name"] for r in program if r.type == checks.READINESS}
+    assert checks.processes_are_limited(containers, limited) == {}
+    assert checks.processes_are_limited(containers, limited - {next(iter(limited))})
 
 
 def test_production_asks_for_protection(settings: Settings) -> None:

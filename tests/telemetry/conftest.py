@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pytest
 
-from observability import topology
+from observability import endpoints, topology
 from observability.configs import collector, loki, prometheus
 from observability.settings import Settings, load
 from tests.conftest import PROMETHEUS, major
@@ -67,7 +67,7 @@ class Stores:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
         self.ports = {name: free_port() for name in ("prometheus", "loki", "loki_grpc", "grpc", "http", "fluent",
-                                                     "health", "metrics")}  # fmt: skip
+                                                     "health", "metrics", "own", "jaeger")}  # fmt: skip
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -119,9 +119,10 @@ class Stores:
                 {
                     "http://prometheus:9090": f"http://127.0.0.1:{ports['prometheus']}",
                     "http://loki:3100": f"http://127.0.0.1:{ports['loki']}",
-                    "jaeger:4317": "127.0.0.1:9",
+                    "jaeger:4317": f"127.0.0.1:{ports['jaeger']}",
                     "0.0.0.0:4317": f"127.0.0.1:{ports['grpc']}",
                     "0.0.0.0:4318": f"127.0.0.1:{ports['http']}",
+                    endpoints.pushes_own().address: f"127.0.0.1:{ports['own']}",
                     "0.0.0.0:24224": f"127.0.0.1:{ports['fluent']}",
                     "0.0.0.0:13133": f"127.0.0.1:{ports['health']}",
                     "host: 0.0.0.0": "host: 127.0.0.1",

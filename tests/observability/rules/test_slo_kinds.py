@@ -182,3 +182,77 @@ def test_a_classic_histogram_alone_is_no_perfect_score(promtool: Promtool, nativ
     promtool.evaluate(native, values, missing)
     idle = [("1h", of(series.GOOD_PERIOD, "latency"), 1), ("55m", of(series.COVERAGE, "latency"), 12 / 2016)]
     promtool.evaluate(native, {UP: "1x100"}, idle)
+
+
+EXPONENTIAL = "http_server_request_duration_seconds"
+
+
+@pytest.fixture
+def exponential(promtool: Promtool) -> slo.RuleGroup:
+    if promtool.run("--version").stdout.startswith("promtool, version 2."):
+        pytest.skip("promtool 2 has no native histograms in its tests")
+    return slo.group(
+        WatchedService.model_validate({"name": "checkout", "otlp": True, "latency": {"threshold": "1s"}}), "1m"
+    )
+
+
+def pushed(status: str) -> str:
+    return f'{EXPONENTIAL}{{service_name="checkout", http_response_status_code="{status}"}}'
+
+
+def test_exponential_histograms_are_measured_without_a_setting(promtool: Promtool, exponential: slo.RuleGroup) -> None:
+    """90 requests a minute succeed, 10 fail, 20 of the good ones take 1 to 2 s."""
+    good = "{{schema:0 count:90 sum:90 buckets:[70 20]}}"
+    values = {
+        pushed("200"): f"{{{{schema:0}}}}+{good}x120",
+        pushed("500"): f"{{{{schema:0}}}}+{FAST.format(10)}x120",
+    }
+    promtool.evaluate(
+        exponential,
+        values,
+        [
+            ("2h", *near(of(series.GOOD_PERIOD, "availability"), 0.9)),
+            ("2h", *near(of(series.GOOD_PERIOD, "latency"), 0.8)),
+            ("2h", *near(of(series.REQUESTS_PERIOD, "availability"), 100 * 119, 0.02)),
+            ("2h", *near(f'sum({series.REQUESTS}{{service="checkout", status="500"}})', 10 / 60)),
+            ("2h", *near(f'{series.DURATION_MEAN}{{service="checkout"}}', 1)),
+            ("2h", f'{series.DURATION_P95}{{service="checkout"}} > bool 1', 1),
+            ("2h", f'{series.DURATION_P99_7D}{{service="checkout"}} <= bool 2', 1),
+        ],
+    )
+
+
+def test_explicit_histograms_of_the_same_service_count_beside_them(
+    promtool: Promtool, exponential: slo.RuleGroup
+) -> None:
+    """Two instances, one of each kind."""
+    classic = 'service_name="checkout", http_response_status_code="200"'
+    values = {
+        pushed("500"): f"{{{{schema:0}}}}+{SLOW.format(10)}x120",
+        f"{EXPONENTIAL}_count{{{classic}}}": "0+30x120",
+        f'{EXPONENTIAL}_bucket{{{classic}, le="1"}}': "0+30x120",
+    }
+    promtool.evaluate(
+        exponential,
+        values,
+        [
+            ("2h", *near(of(series.GOOD_PERIOD, "availability"), 0.75)),
+            ("2h", *near(of(series.GOOD_PERIOD, "latency"), 0.75)),
+        ],
+    )
+
+
+def test_wider_buckets_of_the_same_requests_are_no_restart(promtool: Promtool, exponential: slo.RuleGroup) -> None:
+    """After an hour its scale falls: fewer are estimated to be within the threshold, and none of them is new."""
+    fine = [f"{{{{schema:1 count:{40 * n} sum:{n} buckets:[{10 * n} {30 * n}]}}}}" for n in range(61)]
+    wide = [f"{{{{schema:0 count:{40 * n} sum:{n} buckets:[{10 * n} {30 * n}]}}}}" for n in range(61, 121)]
+    exponential = slo.group(
+        WatchedService.model_validate({"name": "checkout", "otlp": True, "latency": {"threshold": "1200ms"}}), "1m"
+    )
+    values = {pushed("200"): " ".join(fine + wide)}
+    promtool.evaluate(
+        exponential,
+        values,
+        [("2h", f'{of(series.REQUESTS_PERIOD, "latency")} < bool 4801', 1),
+         ("2h", f'{of(series.GOOD_PERIOD, "latency")} < bool 0.7', 1)],
+    )  # fmt: skip
