@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ import: ## Manage the folders, data sources and dashboards that people made in G
 
 plan: ## Show what the program would create; needs no engine, Docker or network
 	@$(OBS) plan $(ON)
+
+own: ## List and check the content in your own folder
+	@$(OBS) own $(ON)
 
 render: ## Write dashboards, rules and configuration files to OUT
 	@$(OBS) render $(ON) "$(OUT)"

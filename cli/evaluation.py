@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from cli.bootstrap import ROOT
 from cli.errors import UserError
+from observability import own
 
 ENTRIES: Final = ("cli/mocked.py", "ops/mocked.py")
 """What runs the program over mocks: its name now, and in versions before 0.1.0."""
@@ -66,7 +67,8 @@ def evaluate(stack: str, raw: Mapping[str, str], secret: frozenset[str], folder:
         ProgramError: the program failed.
     """
     request = json.dumps({"stack": stack, "raw": dict(raw), "secret": sorted(secret)}, sort_keys=True)
-    with _remembered(f"{_fingerprint(folder)}\n{request}") as cached:
+    outside = own.signature(own.folder(raw["ownFolder"])) if raw.get("ownFolder") else ()
+    with _remembered(f"{_fingerprint(folder)}\n{outside}\n{request}") as cached:
         text = cached.read()
         if not text:
             text = _run(request, folder)

@@ -11,7 +11,7 @@ from cli import stack_config
 from cli.context import Context
 from cli.errors import UsageError
 from dashboards.catalogue import dashboards
-from observability import alerts, processes, rules, topology
+from observability import alerts, own, processes, rules, topology
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import DataSourceSpec, datasources
@@ -20,6 +20,12 @@ from observability.settings import Settings
 
 MANIFEST: Final = ".rendered.json"
 """Names the files that the last rendering wrote, so that the next one can delete those that are gone."""
+
+
+_OWN_SHOWN: Final = (
+    "sources", "correlations", "grafana_groups", "contact_points", "mute_timings", "templates", "routes"
+)  # fmt: skip
+"""What the team's own content brings to Grafana beside dashboards and alerts, with references to secrets only."""
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -49,6 +55,9 @@ def _grafana(settings: Settings) -> dict[str, str]:
     rendered["grafana/alerts.json"] = (
         json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"
     )
+    if content := own.read(settings):
+        plain = {key: value for key, value in vars(content).items() if key in _OWN_SHOWN and value}
+        rendered["grafana/own.json"] = json.dumps(plain, indent=2, sort_keys=True, default=vars) + "\n"
     rendered |= {
         f"grafana/dashboards/{d.folder}/{d.uid}.json": json.dumps(json.loads(d.json), indent=2, ensure_ascii=False)
         + "\n"

@@ -15,11 +15,13 @@ import yaml
 
 from cli.bootstrap import ROOT
 from cli.errors import InvalidSettingsError
+from observability import own, own_checks
 from observability.settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
 from observability.settings.documents import Document, DocumentError, parse, read_text
 
 SECRET_OBJECT = "scrapeSecrets"  # noqa: S105 - the name of a setting
-"""The one secret setting that is an object: each of its secrets has a name."""
+OWN_SECRETS = "ownSecrets"
+"""The secret settings that are objects: each of their secrets has a name."""
 
 
 def stacks(root: Path = ROOT) -> list[str]:
@@ -88,10 +90,14 @@ def settings(stack: str, *, stand_in: bool = False) -> Settings:
     document = _document(stack, ROOT)
     _say_once(missing_file(stack, ROOT))
     try:
-        return load(stack, values, secret, document.config)
+        found = load(stack, values, secret, document.config)
+        own_checks.check(found)
+    except own.OwnContentError as error:
+        raise InvalidSettingsError(str(error)) from None
     except SettingsError as error:
         problems = [problem + document.position(_path(problem)) for problem in error.problems]
         raise InvalidSettingsError(str(SettingsError(stack, problems))) from None
+    return found
 
 
 def missing_file(stack: str, root: Path = ROOT) -> str:
@@ -140,7 +146,9 @@ def _encrypted(value: object) -> bool:
 def _with_stand_ins(key: str, value: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
     """Return `value` with a stand-in for everything that is encrypted."""
     if isinstance(value, dict) and set(value) == {"secure"}:
-        # An object that is encrypted as a whole: nobody sees the names in it but those that services give.
+        # An object that is encrypted as a whole: nobody sees the names in it but those that services and files give.
+        if key == OWN_SECRETS:
+            return dict.fromkeys(own.referenced(own.folder(str(values.get("ownFolder") or ""))), STAND_IN)
         return dict.fromkeys(_secret_names(values.get("services")), STAND_IN) if key == SECRET_OBJECT else STAND_IN
     if isinstance(value, dict):
         return {k: _with_stand_ins("", v, values) for k, v in value.items()}

@@ -19,6 +19,7 @@ from cli.errors import UserError
 from components.access import AccessProvider
 from components.administrator import AdministratorProvider
 from components.checks import PreflightProvider, ReadinessProvider
+from components.contact_points import ContactPointProvider
 from components.correlations import CorrelationProvider
 from components.deployment import DeploymentProvider
 from components.secret_key import SecretKeyProvider
@@ -32,6 +33,7 @@ PROVIDERS: Final[dict[str, type[ResourceProvider]]] = {
     f"{_DYNAMIC}gates:Readiness": ReadinessProvider,
     f"{_DYNAMIC}grafana:Access": AccessProvider,
     f"{_DYNAMIC}grafana:Administrator": AdministratorProvider,
+    f"{_DYNAMIC}grafana:ContactPoint": ContactPointProvider,
     f"{_DYNAMIC}grafana:Correlation": CorrelationProvider,
     f"{_DYNAMIC}grafana:Deployment": DeploymentProvider,
     f"{_DYNAMIC}grafana:SecretKey": SecretKeyProvider,

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cli import link_check, store_check
+from cli import link_check, own_content, store_check
 from cli.context import Context
 from cli.engine import health
 from components.grafana_api import GrafanaApi, GrafanaError, program
 from dashboards import targets
 from dashboards.catalogue import dashboards
-from observability import alerts
+from observability import alerts, own
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
 from observability.names import labels
@@ -64,6 +64,8 @@ def _check_containers(context: Context) -> list[Check]:
 def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) -> list[Check]:
     """Check data sources, correlations, panels, alerts and links through Grafana."""
     checks = [check_datasource(api, spec.uid) for spec in datasources(settings)]
+    checks += [check_datasource(api, source.uid) for source in own.read(settings).sources]
+    checks += [Check(*found) for found in own_content.checks(api, settings)]
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid, settings)
@@ -156,8 +158,14 @@ def check_dashboard(api: GrafanaApi, uid: str, settings: Settings) -> list[Check
     return [
         check_panel(api, f"panel of {uid}", panel, values)
         for panel in panels(model)
-        if panel["type"] not in _NO_QUERY and panel.get("targets") and panel["datasource"]["uid"] != targets.PANEL.uid
+        if panel["type"] not in _NO_QUERY and panel.get("targets") and _source(panel) != targets.PANEL.uid
     ]
+
+
+def _source(panel: Json) -> str:
+    """Return the UID of a panel's data source, "" where only its queries have one."""
+    source = panel.get("datasource")
+    return str(source.get("uid", "")) if isinstance(source, dict) else str(source or "")
 
 
 def panels(model: Json) -> Iterator[Json]:
@@ -198,8 +206,8 @@ def interpolate(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 -
 def check_panel(api: GrafanaApi, part: str, panel: Json, values: Mapping[str, str]) -> Check:
     """Run a panel's queries; it works when none answers with an error."""
     queries = [
-        interpolate(t, values)
-        | {"datasource": t.get("datasource") or panel.get("datasource"), "maxDataPoints": 200, "intervalMs": 15000}
+        interpolate(t | {"datasource": t.get("datasource") or panel.get("datasource")}, values)
+        | {"maxDataPoints": 200, "intervalMs": 15000}
         for t in panel["targets"]
     ]
     name = str(panel.get("title"))

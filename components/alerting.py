@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumiverse_grafana import alerting
 
+from components.own_content import policies
 from observability import endpoints
 from observability.alerts import groups, messages, routing
 from observability.alerts.links import alert_annotations
+from observability.alerts.model import OwnAlert
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -42,20 +44,24 @@ Options = Callable[..., pulumi.ResourceOptions]
 class Alerting(pulumi.ComponentResource):
     """Everything that watches and tells."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         settings: Settings,
         *,
         folders: Mapping[str, pulumi.Input[str]],
         options: Options,
         depends_on: list[pulumi.Resource],
+        named: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`."""
+        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`.
+
+        `named` are contact points and mute timings of the team's own, which its policies may name.
+        """
         super().__init__("observability:index:Alerting", "alerting", None, opts)
         contacts = self._contacts(settings, options)
         if settings.runs_stack:
-            self._policy(settings, contacts, options)
+            self._policy(settings, [*contacts.values(), *named], options)
         for group in groups(settings):
             awaited = (
                 options(self, *depends_on) if settings.runs_stack else options(self, *depends_on, *contacts.values())
@@ -83,10 +89,9 @@ class Alerting(pulumi.ComponentResource):
             for severity, channels in routing.contacts(settings).items()
         }
 
-    def _policy(self, settings: Settings, contacts: Mapping[Severity, alerting.ContactPoint], options: Options) -> None:
+    def _policy(self, settings: Settings, named: list[pulumi.Resource], options: Options) -> None:
         """Make the one policy that a Grafana has: only where the whole Grafana is ours."""
         routes = routing.routes(settings)
-        named: list[pulumi.Resource] = list(contacts.values())
         if any(route.contact == routing.NOBODY for route in routes):
             nowhere = [alerting.ContactPointWebhookArgs(url=settings.root_url)]
             named.append(
@@ -107,7 +112,7 @@ class Alerting(pulumi.ComponentResource):
             group_wait=routes[-1].wait,
             group_interval=routes[-1].interval,
             repeat_interval=routes[-1].repeat,
-            policies=[_policy(route) for route in routes],
+            policies=[*policies(settings), *(_policy(route) for route in routes)],
             # The policy names them: it goes first and comes last.
             opts=options(self, *named, *timings),
         )
@@ -116,8 +121,10 @@ class Alerting(pulumi.ComponentResource):
 def _rule_group(
     group: AlertGroup, settings: Settings, folder: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> alerting.RuleGroup:
+    # Those of the team's own may be called as ours are, or as others in another folder.
+    own = any(isinstance(alert, OwnAlert) for alert in group.alerts)
     return alerting.RuleGroup(
-        f"alerts-{group.name}",
+        f"own-alerts-{group.folder}-{group.name}" if own else f"alerts-{group.name}",
         name=group.name,
         folder_uid=folder,
         interval_seconds=group.interval_seconds,
@@ -132,6 +139,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         uid=alert.uid,
         name=alert.title,
         for_=alert.pending,
+        keep_firing_for=(alert.keep_firing or None) if isinstance(alert, OwnAlert) else None,
         condition=CONDITION,
         no_data_state=alert.missing.no_data,
         exec_err_state=alert.missing.exec_error,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumiverse_grafana import Provider, oss
 
+from components import own_content
 from components.alerting import Alerting
 from components.correlations import Correlation, CorrelationArgs
-from dashboards.catalogue import FOLDERS, dashboards
+from dashboards.catalogue import FOLDERS, dashboards, own_folders
 from observability import imported
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import datasources
@@ -63,6 +64,10 @@ class Content(pulumi.ComponentResource):
                 parent_folder_uid=folders[folder.parent].uid if folder.parent else None,
                 opts=opts_for(provider),
             )
+        folders |= {
+            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider))
+            for uid, title in own_folders(settings).items()
+        }
         sources: dict[str, oss.DataSource] = {}
         for spec in datasources(settings):
             # The default one alone, first: Grafana makes an organisation's first data source its default, and two
@@ -80,6 +85,8 @@ class Content(pulumi.ComponentResource):
             )
         for source in imported.sources():
             sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
+        sources |= own_content.sources(settings, opts_for(provider, *list(sources.values())[:1]))
+        own_content.correlations(settings, sources, grafana=grafana, auth=auth, options=opts_for(None))
         for correlation in CORRELATIONS:
             Correlation(
                 CorrelationArgs(
@@ -112,9 +119,15 @@ class Content(pulumi.ComponentResource):
                 theme=settings.grafana_theme,
                 opts=opts_for(provider, *shown),
             )
+        notified = own_content.notifications(
+            settings, grafana=grafana, auth=auth, options=opts_for(provider), through_api=opts_for(None)
+        )
+        titles = {uid: folder.uid for uid, folder in folders.items()}
+        own_content.rule_groups(settings, titles, opts_for(provider, *sources.values(), *notified))
         Alerting(
             settings,
-            folders={uid: folder.uid for uid, folder in folders.items()},
+            folders=titles,
+            named=notified,
             options=lambda parent, *depends_on: opts_for(provider, *depends_on, parent=parent),
             depends_on=list(sources.values()),
             opts=pulumi.ResourceOptions(parent=self),

@@ -130,6 +130,7 @@ class CorrelationArgs:
     Attributes:
         source: UID of a data source, as an output, so that the order of things is kept.
         target: likewise.
+        type: query, or external for an address.
     """
 
     spec: CorrelationSpec
@@ -137,6 +138,7 @@ class CorrelationArgs:
     auth: pulumi.Input[str]
     source: pulumi.Input[str]
     target: pulumi.Input[str]
+    type: str = "query"
 
 
 class Correlation(Resource, module="grafana", name="Correlation"):
@@ -153,7 +155,7 @@ class Correlation(Resource, module="grafana", name="Correlation"):
             "target": args.target,
             "label": spec.label,
             "description": spec.description,
-            "type": "query",
+            "type": args.type,
             "config": {
                 "field": spec.field,
                 "target": dict(spec.query),

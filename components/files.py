@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_docker as docker
@@ -21,10 +21,6 @@ from observability.names.labels import CONTENT
 
 FILE_MODE = "0444"
 """Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
-
-
-STAND_IN = "stand-in"
-"""Content of a file that only has to exist."""
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
@@ -44,7 +40,7 @@ class FileVolumeArgs:
         memory_mib: memory limit of the checker.
         key: keys the digest of secret contents; None for contents that anybody may read.
         checker: command that accepts or refuses the files; empty for none.
-        stand_ins: paths outside the volume that have to exist for the checker.
+        stand_ins: paths outside the volume that have to exist for the checker, and what is there.
     """
 
     prefix: str
@@ -56,7 +52,7 @@ class FileVolumeArgs:
     memory_mib: int
     key: pulumi.Input[str] | None = None
     checker: Sequence[str] = ()
-    stand_ins: Sequence[str] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 class FileVolume(pulumi.ComponentResource):
@@ -91,7 +87,7 @@ class FileVolume(pulumi.ComponentResource):
             memory_mib=args.memory_mib,
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text, permissions=FILE_MODE)
-                for path, text in sorted({**dict.fromkeys(args.stand_ins, STAND_IN), **args.files}.items())
+                for path, text in sorted({**args.stand_ins, **args.files}.items())
             ],
         )
         self.checked = run_once(f"{args.prefix}-{name}-loader", job, child)

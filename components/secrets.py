@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_random as random
+import yaml
 
 from observability.configs import webhook_relay
-from observability.configs.process import ScrapeSecret
+from observability.configs.process import OwnText, ScrapeSecret
+from observability.own import secret_references
+from observability.text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +42,42 @@ class Secrets:
     metrics_store_password: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
+    own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Secrets of the team's own content, by the names that its files refer to."""
 
-    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret]) -> dict[str, pulumi.Output[str]]:
+    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret | OwnText]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; one whose secret does not exist is left out."""
-        texts = {
-            path: self.scrape[name.name] if isinstance(name, ScrapeSecret) else getattr(self, name)
-            for path, name in secrets.items()
-        }
+        texts = {path: self._text(name) for path, name in secrets.items()}
         return {path: text for path, text in texts.items() if text is not None}
+
+    def _text(self, secret: SecretName | ScrapeSecret | OwnText) -> pulumi.Output[str] | None:
+        if isinstance(secret, ScrapeSecret):
+            return self.scrape[secret.name]
+        if isinstance(secret, OwnText):
+            return filled_text(secret, self.own)
+        found: pulumi.Output[str] | None = getattr(self, secret)
+        return found
+
+
+def filled_text(text: OwnText, secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """Return a text of the team's own with the secrets that it refers to, as a secret."""
+
+    def fill(known: Mapping[str, str]) -> str:
+        if text.yaml:
+            return dump(secret_references.replace(yaml.safe_load(text.template), known.__getitem__))
+        return str(secret_references.replace(text.template, known.__getitem__))
+
+    needed = {name: secrets[name] for name in sorted(secret_references.names(text.template))}
+    return pulumi.Output.secret(pulumi.Output.all(**needed).apply(fill))
+
+
+def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  # noqa: ANN401 - JSON both ways
+    """Return a value with the secrets that it refers to, as a secret; as it is where it refers to none."""
+    needed = {name: secrets[name] for name in sorted(secret_references.names(value))}
+    if not needed:
+        return value
+    filled = pulumi.Output.all(**needed).apply(lambda known: secret_references.replace(value, known.__getitem__))
+    return pulumi.Output.secret(filled)
 
 
 def secrets(settings: Settings) -> Secrets:
@@ -64,7 +95,13 @@ def secrets(settings: Settings) -> Secrets:
         webhook=_text(webhook_relay.secret(settings)),
         metrics_store_password=_configured(settings.metrics_password),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
+        own=own_secrets(settings),
     )
+
+
+def own_secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
+    """Return the secrets of the team's own content, by name."""
+    return {name: _secret(value) for name, value in settings.own_secrets.items()}
 
 
 def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:

@@ -196,7 +196,7 @@ class ServiceArgs:
         secret_files: absolute paths below SECRETS to secret text.
         built: an image that no registry has.
         before: for a service with data.
-        checker_stand_ins: paths of secret files that have to exist for the checker.
+        checker_stand_ins: path and stand-in of each secret file that has to exist for the checker.
     """
 
     spec: ServiceSpec
@@ -204,7 +204,7 @@ class ServiceArgs:
     secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
-    checker_stand_ins: tuple[str, ...] = ()
+    checker_stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def container_name(self) -> str:
@@ -361,7 +361,7 @@ class Service(pulumi.ComponentResource):
             memory_mib=self.spec.limits.memory,
             key=key,
             checker=checker,
-            stand_ins=self._args.checker_stand_ins if checker else (),
+            stand_ins=self._args.checker_stand_ins if checker else {},
         )
         return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
 

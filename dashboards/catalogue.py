@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards import (
@@ -20,7 +22,7 @@ from dashboards import (
 )
 from dashboards.builder import check_unique
 from dashboards.errors import DashboardError
-from observability import imported
+from observability import imported, own
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ def folders() -> dict[str, str]:
     return FOLDERS | {folder.uid: folder.title for folder in imported.folders()}
 
 
+def own_folders(settings: Settings) -> dict[str, str]:
+    """Return the title of every folder that only the team's own content needs, by its UID."""
+    return {f.uid: f.title for f in own.read(settings).folders if f.uid not in folders()}
+
+
 def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
     """Return all dashboards; an imported one takes the place of the one that is built with its UID.
 
@@ -75,7 +82,7 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
             )
     replaced = {file.uid for file in ours} & set(imported_by_uid)
     return (
-        *(file for file in ours if file.uid not in imported_by_uid),
+        *(file for file in (*ours, *_own(settings)) if file.uid not in imported_by_uid),
         *(
             # What takes the place of a built one can be edited where that could.
             DashboardFile(uid, dashboard.folder, _compact(dashboard.model | {"editable": settings.dashboards_editable}))
@@ -84,6 +91,26 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
             for uid, dashboard in imported_by_uid.items()
         ),
     )
+
+
+def _own(settings: Settings) -> tuple[DashboardFile, ...]:
+    """Return the team's own dashboards: Grafana's exports, and those that a file of Python builds."""
+    content = own.read(settings)
+    built_by_files = []
+    for file in content.python_dashboards:
+        spec = importlib.util.spec_from_file_location(f"own_{file.path.stem}", file.path)
+        module = importlib.util.module_from_spec(spec) if spec else None
+        if spec is None or spec.loader is None or module is None:
+            raise own.OwnContentError((f"{file.name}: no module of Python",))
+        try:
+            spec.loader.exec_module(module)
+            built_by_files.append((file.folder, module.build(settings)))
+        except Exception as error:
+            calls = reversed(extract_tb(error.__traceback__))
+            line = next((call.lineno for call in calls if call.filename == str(file.path)), 1)
+            raise own.OwnContentError((f"{file.name}:{line}: {type(error).__name__}: {error}",)) from error
+    exported = (DashboardFile(file.uid, file.folder, file.json) for file in content.dashboards)
+    return (*exported, *files(tuple(built_by_files)))
 
 
 def _compact(model: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import signal
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
+from observability import own_checks
+from observability.own import OwnContentError
 from observability.settings import PROJECT, Settings, SettingsError, load
 
 
@@ -18,9 +20,12 @@ def read() -> Settings:
     raw = {k.removeprefix(prefix): v for k, v in CONFIG.get().items() if k.startswith(prefix)}
     secret = frozenset(k for k in raw if is_config_secret(prefix + k))
     try:
-        return load(pulumi.get_stack(), raw, secret, CONFIG.get())
-    except SettingsError as error:
+        settings = load(pulumi.get_stack(), raw, secret, CONFIG.get())
+        for warning in own_checks.check(settings).warnings:
+            pulumi.info(warning)
+    except (SettingsError, OwnContentError) as error:
         raise pulumi.RunError(str(error)) from None
+    return settings
 
 
 def docker_host() -> str:

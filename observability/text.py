@@ -18,6 +18,13 @@ def to_yaml(module: str, document: Mapping[str, Any]) -> str:
     return _HEADER.format(module=module) + dump(document)
 
 
+def duration(value: object) -> str:
+    """Return a duration as Grafana's alert rules take it: 0s for none, a whole number of seconds for a number."""
+    if value in (None, "", 0):
+        return "0s"
+    return f"{value}s" if isinstance(value, int) else str(value)
+
+
 def dump(document: Mapping[str, Any]) -> str:
     """Return `document` as YAML, keys in the order given, nothing folded."""
     text: str = yaml.dump(dict(document), Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=_WIDTH)

@@ -21,6 +21,14 @@ def plan(context: typer.Context, stack: Stack = DEFAULT_STACK, as_json: AsJson =
 
 
 @app.command()
+def own(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+    """List and check your own content: scrape jobs, rules, dashboards and more in a folder of yours."""
+    from cli import own_content as command
+
+    return command.run(of(context, stack))
+
+
+@app.command()
 def render(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("build/render"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from observability import explore, runbooks
+from observability.alerts.model import OwnAlert
 from observability.names import uids
 from observability.watched import telemetry_name
 
@@ -25,12 +26,13 @@ RANGE_TO: Final = "now"
 def alert_annotations(alert: Alert, settings: Settings) -> dict[str, str]:
     """Return everything that the alert tells besides its labels."""
     root = settings.root_url
+    if isinstance(alert, OwnAlert):
+        return _told_by_own(alert, settings)
     return {
         "summary": alert.summary,
         "runbook_url": alert.runbook or runbooks.url(alert.kind, settings),
         # Grafana's own link to the panel, and its marks on the panel's graph.
-        "__dashboardUid__": alert.panel.uid,
-        "__panelId__": str(alert.panel.panel_id),
+        **_marks(alert),
         "panel_url": panel(alert, root),
         "service_url": page(alert.service, root),
         "logs_url": logs(telemetry_name(alert.service, settings), root),
@@ -38,8 +40,33 @@ def alert_annotations(alert: Alert, settings: Settings) -> dict[str, str]:
     }
 
 
+def _marks(alert: Alert) -> dict[str, str]:
+    if alert.panel is None:
+        return {}
+    return {"__dashboardUid__": alert.panel.uid, "__panelId__": str(alert.panel.panel_id)}
+
+
+def _told_by_own(alert: OwnAlert, settings: Settings) -> dict[str, str]:
+    """Return what an alert of the team's own tells: its annotations, and our links where it has none of its own."""
+    root = settings.root_url
+    links = {"panel_url": panel(alert, root)}
+    if alert.service:
+        name = telemetry_name(alert.service, settings)
+        links |= {
+            "service_url": page(alert.service, root),
+            "logs_url": logs(name, root),
+            "traces_url": traces(name, root),
+        }
+    if "runbook" in alert.annotations:
+        links["runbook_url"] = alert.annotations["runbook"]
+    return {"summary": alert.summary} | links | dict(alert.annotations)
+
+
 def panel(alert: Alert, root: str) -> str:
-    """Return the address of the alert's panel alone, in its dashboard."""
+    """Return the address of the alert's panel alone, in its dashboard; of its query where it has no panel."""
+    if alert.panel is None:
+        query = {"expr": next(iter(alert.queries.values())), "range": True, "instant": False}
+        return explore.address(root, alert.datasource, query, start=RANGE_FROM)
     chosen = {f"var-{name}": value for name, value in alert.panel.variables.items()}
     query = {"viewPanel": f"panel-{alert.panel.panel_id}", **chosen, "from": RANGE_FROM, "to": RANGE_TO}
     return f"{root}d/{alert.panel.uid}?{urlencode(query)}"

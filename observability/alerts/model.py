@@ -61,7 +61,7 @@ class Alert:
         queries: PromQL (LogQL where `datasource` is Loki) by name; the answers are `$values.<name>` in `summary`.
         condition: it fires where this expression over the queries is true: `$long >= 14.4 && $short >= 14.4`.
         summary: one sentence with the numbers; Go template.
-        panel: what to look at first.
+        panel: what to look at first; None for the first query itself.
         missing: what no answer means.
         pending: how long the condition holds before it fires.
         runbook: address of another runbook than this repository's.
@@ -78,7 +78,7 @@ class Alert:
     queries: Mapping[str, str]
     condition: str
     summary: str
-    panel: PanelRef
+    panel: PanelRef | None
     missing: Missing = UNCHANGED
     pending: str = "0s"
     runbook: str = ""
@@ -95,6 +95,34 @@ class Alert:
         """What routes it, and whom it concerns."""
         labels = {"severity": self.severity, "service": self.service, "owner": self.owner, "kind": self.kind}
         return labels | ({"slo": self.slo} if self.slo else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAlert(Alert):
+    """An alert of the team's own rule files.
+
+    Args:
+        own_uid: its UID.
+        own_labels: its labels, which tell service and owner if they are there.
+        annotations: what it tells; our links are added.
+        keep_firing: how long it goes on after its condition is over.
+
+    """
+
+    own_uid: str
+    own_labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    keep_firing: str = ""
+
+    @property
+    def uid(self) -> str:
+        """The same for the same group and name."""
+        return self.own_uid
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its own labels, and what routes it."""
+        return {**self.own_labels, "severity": self.severity, "owner": self.owner, "kind": self.kind}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,16 @@ Nothing is batched before the queues: what a sender was told is accepted is on d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from observability import endpoints, topology
+from observability import endpoints, own, topology
 from observability.configs import intake, lines, otelcol, otlp_outside, output
-from observability.configs.process import Process, restarting_without_shell
+from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
-from observability.names.paths import CONFIG
+from observability.names.paths import CONFIG, SECRETS
+from observability.own import collector_files as own_collector
+from observability.own import secret_references
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
@@ -74,7 +77,7 @@ def process(settings: Settings) -> Process:
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
         files={FILE: render(settings), **otlp_outside.files(settings)},
-        secrets=otlp_outside.secrets(settings),
+        secrets={**otlp_outside.secrets(settings), **_own_secrets(settings)},
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
@@ -195,7 +198,23 @@ def render(settings: Settings) -> str:
             output.FILE: output.exporter(DATA),
         },
     }
-    return to_yaml("collector", otlp_outside.added(settings, document))
+    complete = otlp_outside.added(settings, document)
+    partials = own.read(settings).collector
+    return to_yaml("collector", own_collector.merged(complete, _with_secret_files(partials)) if partials else complete)
+
+
+def _with_secret_files(partials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the team's own configuration, in which the collector itself reads each secret from its file."""
+    return dict(secret_references.replace(partials, lambda name: f"${{file:{_secret_file(name)}}}"))
+
+
+def _secret_file(name: str) -> str:
+    return f"{SECRETS}/own-{name}"
+
+
+def _own_secrets(settings: Settings) -> dict[str, OwnText]:
+    names = secret_references.names(own.read(settings).collector)
+    return {_secret_file(name): OwnText(f"${{secret:{name}}}") for name in sorted(names)}
 
 
 def _pipeline(receivers: list[str], processors: list[str], exporters: list[str]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ Secrets are never values here: Grafana's server reads them itself from files (`$
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from observability import endpoints, topology
-from observability.configs.process import Process, restarting
+from observability import endpoints, own, topology
+from observability.configs.process import OwnText, Process, restarting
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRET_KEY, SECRETS, UNRESOLVED_SECRET_KEY
+from observability.own import secret_references
 
 if TYPE_CHECKING:
     from observability.settings import Settings
@@ -73,6 +76,7 @@ def process(settings: Settings) -> Process:
             SMTP_PASSWORD_FILE: "smtp_password",
             KEY_FILE: "tls_key",
             OAUTH_SECRET_FILE: "oauth_client_secret",
+            **_own_secrets(settings),
         },
         health=_health(settings),
         health_interval=settings.health_interval,
@@ -90,19 +94,47 @@ def _health(settings: Settings) -> tuple[str, ...]:
 
 def files(settings: Settings) -> dict[str, str]:
     """Return Grafana's files by their path, none of them secret."""
-    result = {FILE: _ini()}
+    result = {FILE: _ini(settings)}
     if settings.tls_certificate:
         result[CERTIFICATE_FILE] = settings.tls_certificate
     return result
 
 
-def _ini() -> str:
-    """Return grafana.ini: the one setting that must not be in the environment.
+def _ini(settings: Settings) -> str:
+    """Return grafana.ini: the one setting that must not be in the environment, and the team's own.
 
     Grafana 12 reads `secret_key` from the environment anew, and raw, each time it encrypts: with `$__file{…}` there,
     the public name of the file would be the key. In this file it is resolved once, when Grafana starts.
     """
-    return f"[security]\nsecret_key = {UNRESOLVED_SECRET_KEY}\n"
+    sections = {section: dict(values) for section, values in own.read(settings).grafana.items()}
+    security = sections.pop("security", {}) | {"secret_key": UNRESOLVED_SECRET_KEY}
+    return "\n".join(_section(name, values) for name, values in {"security": security, **sections}.items())
+
+
+def _section(name: str, values: Mapping[str, str]) -> str:
+    texts = secret_references.replace(dict(values), lambda secret: _file(_own_secret_file(secret)))
+    return f"[{name}]\n" + "".join(f"{key} = {text}\n" for key, text in texts.items())
+
+
+def _own_secret_file(name: str) -> str:
+    return f"{SECRETS}/own-{name}"
+
+
+def _own_secrets(settings: Settings) -> dict[str, OwnText]:
+    names = secret_references.names(own.read(settings).grafana)
+    return {_own_secret_file(name): OwnText(f"${{secret:{name}}}") for name in sorted(names)}
+
+
+def _given_in_ini(settings: Settings) -> set[str]:
+    """Return the environment variables, without GF_, that give way to the team's own grafana.ini."""
+    given = {
+        re.sub(r"[^A-Z0-9]", "_", f"{section}_{key}".upper())
+        for section, values in own.read(settings).grafana.items()
+        for key in values
+    }
+    # Nothing is installed while this is on.
+    installs = any(key.startswith("PLUGINS_PREINSTALL") for key in given)
+    return given | ({"PLUGINS_PREINSTALL_DISABLED"} if installs else set())
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -178,7 +210,8 @@ def environment(settings: Settings) -> dict[str, str]:
         }
         if settings.smtp_password is not None:
             values["SMTP_PASSWORD"] = _file(SMTP_PASSWORD_FILE)
-    return {f"GF_{key}": value for key, value in values.items() if value}
+    given = _given_in_ini(settings)
+    return {f"GF_{key}": value for key, value in values.items() if value and key not in given}
 
 
 def _oauth(settings: Settings) -> dict[str, str]:

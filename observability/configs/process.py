@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from observability.names.paths import TOOLS
+from observability.own import secret_references
 
 WGET: Final = ("timeout", "3", "wget", "-q", "-O", "/dev/null")
 """Fails unless the URL that follows answers within 3 s."""
@@ -67,6 +68,21 @@ class ScrapeSecret:
 
 
 @dataclass(frozen=True)
+class OwnText:
+    """A text of the team's own content: `${secret:name}` in it is filled in when it is deployed.
+
+    `yaml` tells that it is YAML: secrets then become values of it, whatever characters they have.
+    """
+
+    template: str
+    yaml: bool = False
+
+
+STAND_IN: Final = "stand-in"
+"""Content of a secret file that only has to exist for a checker."""
+
+
+@dataclass(frozen=True)
 class HostSocket:
     """A socket of the Docker host at `host`, mounted at `inside`, readable by the group that owns it."""
 
@@ -95,7 +111,7 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     checker: tuple[str, ...] = ()
-    secrets: Mapping[str, SecretName | ScrapeSecret] = field(default_factory=dict)
+    secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
     socket: HostSocket | None = None
 
     @property
@@ -104,6 +120,10 @@ class Process:
         return self.health[0].startswith(f"{TOOLS}/")
 
     @property
-    def checker_stand_ins(self) -> tuple[str, ...]:
-        """The paths that have to exist for the checker, which sees no secret."""
-        return tuple(path for path, secret in self.secrets.items() if isinstance(secret, ScrapeSecret))
+    def checker_stand_ins(self) -> dict[str, str]:
+        """What the checker, which sees no secret, finds at the paths that have to exist for it."""
+        return {
+            path: STAND_IN if isinstance(secret, ScrapeSecret) else secret_references.stand_in(secret.template)
+            for path, secret in self.secrets.items()
+            if isinstance(secret, ScrapeSecret | OwnText)
+        }

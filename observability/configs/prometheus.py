@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability import endpoints, topology
-from observability.configs.process import WGET, Process, ScrapeSecret, SecretName, restarting
+from observability import endpoints, own, topology
+from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
-from observability.text import to_yaml
+from observability.text import dump, to_yaml
 from observability.watched import applications
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DATA = topology.PROMETHEUS.data
 FILE = f"{CONFIG}/prometheus.yml"
 RULES = f"{CONFIG}/rules"
+OWN_JOBS_FILE = f"{SECRETS}/own-scrape.yml"
 CA_FILE = f"{CONFIG}/grafana-ca.crt"
 LATE = "6h"
 METRICS_USER = "prometheus"
@@ -103,10 +104,18 @@ def _secret_file(name: str) -> str:
     return f"{SECRETS}/scrape-{name}"
 
 
-def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
-    """Return the file of every secret that a service's targets ask for."""
+def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret | OwnText]:
+    """Return the file of every secret that a service's targets ask for, and the team's own jobs that hold secrets."""
     names = (name for service in applications(settings) for _, name in service.secret_names)
-    return {_secret_file(name): ScrapeSecret(name) for name in names}
+    found: dict[str, SecretName | ScrapeSecret | OwnText] = {_secret_file(name): ScrapeSecret(name) for name in names}
+    if jobs := _own_jobs_with_secrets(settings):
+        found[OWN_JOBS_FILE] = OwnText(dump({"scrape_configs": jobs}), yaml=True)
+    return found
+
+
+def _own_jobs_with_secrets(settings: Settings) -> list[dict[str, Any]]:
+    """Return the team's own jobs that hold secrets: they are in a file that nobody else reads."""
+    return [scrape.job for scrape in own.read(settings).scrapes if scrape.secret]
 
 
 def _store_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
@@ -180,19 +189,21 @@ def render(settings: Settings) -> str:
             },
             **_remote_write(settings),
             "rule_files": [f"{RULES}/*.yml"],
+            **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [
-                *_own_jobs(settings),
+                *_stack_jobs(settings),
                 *(_job(service) for service in applications(settings) if not service.otlp),
+                *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
             ],
         },
     )
 
 
-def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
+def _stack_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
         # First of all, and by an address that never changes.
         _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
-        *(_own_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
+        *(_stack_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
         _static("span-metrics", topology.JAEGER.address("span-metrics"))
@@ -200,7 +211,7 @@ def _own_jobs(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _own_job(part: topology.Part, settings: Settings) -> dict[str, Any]:
+def _stack_job(part: topology.Part, settings: Settings) -> dict[str, Any]:
     job = _static(part.name, part.address(part.metrics.port if part.metrics else "http"))
     if part is not topology.GRAFANA:
         return job

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability import own
+
 if TYPE_CHECKING:
     from observability.settings import Settings
 
@@ -16,4 +18,4 @@ def render(settings: Settings) -> dict[str, str]:
     of_the_host = (containers, host) if settings.runs_stack else ()
     for part in (slo, *of_the_host, service_graph, models):
         rendered |= part.render(settings)
-    return rendered
+    return {**rendered, **own.read(settings).rules}

@@ -7,7 +7,8 @@ text. PyYAML by itself reads YAML 1.1's way, so that `make plan` and `pulumi up`
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
@@ -98,8 +99,35 @@ def read_text(data: bytes, name: str) -> str:
 
 def parse(text: str, name: str) -> Document:
     """Return the configuration in the text of a stack's file; DocumentError when it is none."""
-    try:
+    with _one_line_errors(text, name):
         return _parse(text, name)
+
+
+def parse_file(text: str, name: str) -> tuple[Any, Mapping[tuple[str | int, ...], tuple[int, int]]]:
+    """Return the value in the text of any YAML or JSON file, and the line and column of each value by its path.
+
+    Raises:
+        DocumentError: the text is no YAML, or has more than one document.
+
+    """
+    with _one_line_errors(text, name):
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                return None, {}
+            positions: dict[tuple[str | int, ...], tuple[int, int]] = {}
+            _positions(root, (), positions)
+            return loader.construct_document(root), positions
+        finally:
+            loader.dispose()
+
+
+@contextmanager
+def _one_line_errors(text: str, name: str) -> Iterator[None]:
+    """Turn whatever the YAML reader raises into a DocumentError of one line."""
+    try:
+        yield
     except DocumentError:
         raise
     except yaml.reader.ReaderError as error:

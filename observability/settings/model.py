@@ -370,6 +370,22 @@ class Settings(Frozen):
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; see the README for the fields of one"
     )
+    own_folder: Annotated[str, text_of_length(0, 1_000)] = Field(
+        "",
+        alias="ownFolder",
+        description="Folder of your own scrape jobs, rules, dashboards, data sources, contact points; relative to the"
+        " program or absolute; empty means own/, if it is there",
+    )
+    own_secrets: Mapping[SecretName, SecretStr] = Field(
+        default_factory=dict,
+        alias="ownSecrets",
+        description="Secret. What the files in ownFolder refer to as ${secret:name}, by name",
+    )
+    own_dashboards_strict: Boolean = Field(
+        default=False,
+        alias="ownDashboardsStrict",
+        description="Refuse dashboards in ownFolder that lack titles, descriptions or units, instead of a warning",
+    )
     exclusions: tuple[Exclusion, ...] = Field(
         (), description="Times that count for no SLO: {start, end, reason, weekdays, services, slos}"
     )

@@ -12,6 +12,7 @@ OPTIONAL_SECRETS = frozenset(
         "tlsKey",
         "oauthClientSecret",
         "scrapeSecrets",
+        "ownSecrets",
         "metricsPassword",
         "logsPassword",
         "tracesPassword",
@@ -19,7 +20,7 @@ OPTIONAL_SECRETS = frozenset(
     }
 )
 """Given by somebody else, as long or short as they are; never required, never generated."""
-MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets"})
+MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets", "ownSecrets"})
 PLAIN_OUTSIDE_PRODUCTION = frozenset({"alertWebhookUrl"})
 """Was no secret once; outside production it may still be stored as it was."""
 STAND_IN = "https://stand-in-for-a-secret-0123456789/"

@@ -77,6 +77,7 @@ def test_no_dashboard_leads_to_one_that_is_not_there() -> None:
             assert f"/d/{left_out}" not in text, uid
     for group in groups(settings):
         for alert in group.alerts:
+            assert alert.panel is not None
             assert alert.panel.uid in made, alert.title
             assert f'"id":{alert.panel.panel_id},' in made[alert.panel.uid], alert.title
     assert {alert.kind for group in groups(settings) for alert in group.alerts} <= set(runbooks.shown(settings))

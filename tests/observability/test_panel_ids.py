@@ -46,4 +46,4 @@ def test_a_new_runbook_moves_no_other() -> None:
 
 def test_every_alert_names_its_panel_by_key() -> None:
     alerts = chain.from_iterable(group.alerts for group in groups(settings_of()))
-    assert all(not alert.panel.key.isdigit() for alert in alerts)
+    assert all(alert.panel is not None and not alert.panel.key.isdigit() for alert in alerts)

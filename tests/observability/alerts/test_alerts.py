@@ -76,6 +76,7 @@ def test_every_panel_exists(alerts: list[Alert], settings: Settings) -> None:
         link = urlsplit(alert_annotations(alert, settings)["panel_url"])
         requests = parse_qs(link.query)
         model = expected[link.path.split("/")[2]]
+        assert alert.panel is not None
         assert model["uid"] == alert.panel.uid
         shown = {f"panel-{p['id']}": p for p in panels(model) if p["type"] != "row"}
         assert requests["viewPanel"][0] in shown, alert.title
