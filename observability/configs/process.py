@@ -9,15 +9,25 @@ from typing import Final, Literal
 from observability.names.paths import TOOLS
 from observability.own import secret_references
 
-WGET: Final = ("timeout", "3", "wget", "-q", "-O", "/dev/null")
-"""Fails unless the URL that follows answers within 3 s."""
+WGET: Final = ("wget", "-q", "-O", "/dev/null")
+"""Fails unless the URL that follows answers."""
+PROBE_SECONDS: Final = 4
+"""After that a probe has failed: less than the engine's time for a health check (5 s)."""
 UNREADY_CHECKS: Final = 12
 """Failed health checks in a row after which a service that was ready once is restarted: two minutes by default."""
 DEAF_CHECKS: Final = 3
 """Failed health checks after that for which a service may take to end by itself."""
+_SLEEP: Final = "@sleep@"
 _RESTARTING: Final = f"""\
 count="${{STATE:-/tmp}}/unready"
-if "$@"; then echo 0 > "$count"; exit 0; fi
+runs() {{ read -r status < "/proc/$1/stat" && case "$status" in *") Z "*) return 1;; esac; }} 2> /dev/null
+"$@" &
+probe=$! tenths=0
+while runs "$probe"; do
+  [ "$tenths" -lt {10 * PROBE_SECONDS} ] || kill -KILL "$probe"
+  {_SLEEP} 0.1; tenths=$((tenths + 1))
+done
+if wait "$probe"; then echo 0 > "$count"; exit 0; fi
 [ -e "$count" ] || exit 1
 read -r failed < "$count"
 failed=$((failed + 1)); echo "$failed" > "$count"
@@ -25,6 +35,9 @@ failed=$((failed + 1)); echo "$failed" > "$count"
 [ "$failed" -lt {UNREADY_CHECKS + DEAF_CHECKS} ] || kill -QUIT "$0"
 [ "$failed" -lt {UNREADY_CHECKS} ] || kill -CONT "$0"
 exit 1
+"""
+"""Gives a probe its time itself: `timeout` of busybox leaves a process behind for the container's first process, which
+does not collect it, so that after some hours of health checks the container may start no process any more.
 """
 _BORROWED: Final = f"{TOOLS}/busybox"
 
@@ -35,14 +48,14 @@ def restarting(*probe: str, pid: int = 1) -> tuple[str, ...]:
     The engine itself restarts what ends, and leaves alone what hangs. A service that was not ready since its start is
     left alone: it may have much to read. The first process of a container cannot be killed from within: it is asked to
     end, and if it is deaf to that, Go's runtime ends it and prints what it was doing (SIGQUIT). A stopped one goes on
-    first. Needs a shell in the image, and a probe that gives up within the engine's time for a health check (5 s).
+    first. Needs a shell in the image.
     """
-    return ("sh", "-c", _RESTARTING, str(pid), *probe)
+    return ("sh", "-c", _RESTARTING.replace(_SLEEP, "sleep"), str(pid), *probe)
 
 
 def restarting_without_shell(*probe: str) -> tuple[str, ...]:
     """Return the same for an image without a shell: it borrows one, which the service has mounted at TOOLS."""
-    return (_BORROWED, *restarting(_BORROWED, "timeout", "4", *probe))
+    return (_BORROWED, "sh", "-c", _RESTARTING.replace(_SLEEP, f"{_BORROWED} sleep"), "1", *probe)
 
 
 SecretName = Literal[

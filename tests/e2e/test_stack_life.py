@@ -29,6 +29,13 @@ def test_everything_works(real: Sandbox) -> None:
     assert " NO " not in done.stdout
 
 
+def test_health_checks_leave_no_process_behind(real: Sandbox) -> None:
+    """Each one left counts against the container's limit of processes until the container ends."""
+    for service in CONTAINERS:
+        states = [row[1] for row in real.container(service).top(ps_args="-eo pid,stat,comm")["Processes"]]
+        assert not [state for state in states if state.startswith("Z")], service
+
+
 def test_the_overview_has_data_within_a_minute(real: Sandbox) -> None:
     def availability() -> bool:
         answer = real.grafana().request(

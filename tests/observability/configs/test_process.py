@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from observability import processes, topology
-from observability.configs.process import DEAF_CHECKS, UNREADY_CHECKS, restarting
+from observability.configs.process import DEAF_CHECKS, PROBE_SECONDS, UNREADY_CHECKS, restarting
 from observability.names.paths import TOOLS
 from observability.settings import Settings
 
@@ -70,6 +72,33 @@ def test_a_service_that_does_not_end_when_asked_is_made_to(tmp_path: Path) -> No
         assert deaf.poll() is None
         check(deaf, tmp_path, ready=False)
         assert deaf.wait(timeout=5) == -signal.SIGQUIT
+
+
+_ADOPTS_ORPHANS = """
+import ctypes, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+code = subprocess.run(sys.argv[1:]).returncode
+left = open("/proc/self/task/%d/children" % __import__("os").getpid()).read().split()
+print(code, len(left))
+"""
+
+
+@pytest.mark.parametrize(("probe", "code"), [(("true",), 0), (("false",), 1), (("sleep", "30"), 1)])
+@pytest.mark.parametrize("shell", [("sh",), ("busybox", "sh")], ids=" ".join)
+def test_a_check_leaves_no_process_behind(
+    shell: tuple[str, ...], probe: tuple[str, ...], code: int, tmp_path: Path
+) -> None:
+    """A container's first process collects no strangers: each that is left counts against the limit of processes."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} on PATH")
+    _, *arguments = restarting(*probe, pid=os.getpid())
+    command = [sys.executable, "-c", _ADOPTS_ORPHANS, *shell, *arguments]
+    environment = os.environ | {"STATE": str(tmp_path)}
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(code), "0"]
+    assert time.monotonic() - began < 3 * PROBE_SECONDS, "a probe that hangs is ended"
 
 
 @pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
