@@ -33,9 +33,11 @@ REQUEST_ID_IN_LINE = r'(?:request_?id|requestId)"?\s*[=:]\s*"?([A-Za-z0-9._-]+)'
 def lines_of_trace(trace: str) -> str:
     """Return the LogQL for every line of a trace, whether its ID is in the line or beside it.
 
-    Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first.
+    Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first. Grafana's own lines count
+    by the ID beside them alone: it logs the address of each page that somebody has opened to look at the trace.
     """
-    trace_id = f'{{{{ if contains "{trace}" __line__ }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}'
+    in_line = f'and (contains "{trace}" __line__) (ne .service_name "{topology.GRAFANA.name}")'
+    trace_id = f"{{{{ if {in_line} }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}"
     return f'{{service_name=~".+"}} | label_format trace_id=`{trace_id}` | trace_id=~"0*{trace}"'
 
 

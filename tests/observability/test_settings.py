@@ -184,10 +184,28 @@ def test_production_needs_strong_secrets() -> None:
 CERTIFICATE, KEY = self_signed("127.0.0.1", "*.example.org")
 TLS = {"tlsCertificate": CERTIFICATE, "tlsKey": KEY}
 OAUTH = '{"clientId": "g", "authUrl": "https://id.example.org/a", "tokenUrl": "https://id.example.org/t"}'
+
+
+def content_alone(user_of: str = "") -> dict[str, str]:
+    """Return settings of content alone; the store of `user_of` asks for a password."""
+    stores = {
+        signal: json.dumps(
+            {"queryUrl": f"https://{signal}.example.org"} | ({"user": "me"} if signal == user_of else {})
+        )
+        for signal in ("metrics", "logs", "traces")
+    }
+    token = {} if user_of == "" else {"grafanaToken": "a-token-of-a-service-account"}
+    return {"deploy": "content", "grafanaUrl": "https://grafana.example.org", **stores, **token}
+
+
 NEEDED = {
     "smtpPassword": {"smtpHost": "mail:25"},
     "tlsKey": {"tlsCertificate": CERTIFICATE},
     "oauthClientSecret": {"oauth": OAUTH},
+    "metricsPassword": {"metrics": '{"writeUrl": "https://metrics.example.org/push", "user": "me"}'},
+    "grafanaToken": content_alone(),
+    "logsPassword": content_alone("logs"),
+    "tracesPassword": content_alone("traces"),
 }
 """What some secrets are no use without."""
 
@@ -196,13 +214,13 @@ NEEDED = {
 def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
     # Some of them are URLs.
     value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
-    value = json.dumps({"a": value}) if key == "scrapeSecrets" else value
+    value = json.dumps({"a": value}) if key in {"scrapeSecrets", "ownSecrets"} else value
     others = NEEDED.get(key, {})
     result = problems({key: value, **others, "portOffset": "x"})
     assert any("plain text" in f for f in result)
     assert value not in "".join(result)
     assert all(value not in f for f in problems({key: "x\n" + value[1:], **others}, frozenset({key})))
-    settings = load("dev", {key: value, **others}, frozenset({key}))
+    settings = load("dev", {key: value, **others}, frozenset({key, "grafanaToken"}))
     assert value not in repr(settings)
     assert value not in str(settings)
 

@@ -20,6 +20,7 @@ from tests.telemetry.conftest import Stores, wait_for
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN: Final = "00f067aa0ba902b7"
 SHORT: Final = "a3ce929d0e0e4736"
+OPENED: Final = "5f0c1f0a9a3e4c1d8b7a6f5e4d3c2b1a"
 PADDED: Final = SHORT.zfill(32)
 UUID: Final = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
 
@@ -182,6 +183,17 @@ def test_from_the_trace_back_to_its_lines(line_stores: Stores) -> None:
     short = {kind: line for kind, (line, trace) in SPELLINGS.items() if trace == PADDED}
     printed(line_stores, short)
     assert len(line_stores.lines(lines_of_trace(SHORT))) >= len(short)
+
+
+def test_a_page_opened_to_look_at_a_trace_is_no_line_of_it(line_stores: Stores) -> None:
+    """Grafana logs the address of the page with each request that it makes."""
+    before = len(line_stores.lines(lines_of_trace(OPENED)))
+    own = {"observability.service": "grafana", "observability.stack": line_stores.settings.stack}
+    own["container_name"] = f"/{line_stores.settings.prefix}-grafana"
+    line_stores.print_line(f'msg="Request Completed" referer="/explore?query={OPENED}"', **own)
+    line_stores.print_line(f"something about {OPENED}")
+    wait_for(lambda: len(line_stores.lines(f'{{service_name=~".+"}} |= "{OPENED}"')) == 2)
+    assert len(line_stores.lines(lines_of_trace(OPENED))) == before + 1
 
 
 def test_every_line_has_the_level_that_it_says(line_stores: Stores) -> None:
