@@ -127,7 +127,7 @@ def printed(line_stores: Stores, lines: dict[str, str], **record: str) -> dict[s
     tag = uuid.uuid4().hex[:8]
     names = {kind: f"box-{tag}-{n}" for n, kind in enumerate(lines)}
     for kind, line in lines.items():
-        line_stores.print_line(line, container_name=f"/{names[kind]}", **record)
+        line_stores.print_line(line, container_name=f"/{names[kind]}", container_id=names[kind], **record)
     selector = f'{{container_name=~"box-{tag}-.*"}}'
     wait_for(lambda: len(line_stores.lines(selector)) >= len(lines))
     result = {labels["container_name"]: (labels, text) for labels, text in line_stores.lines(selector)}
