@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom pages import-slos screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -116,6 +116,12 @@ digests: ## Write the images' digests from the registry
 
 sbom: ## Write what a stack is made of, as CycloneDX: OUT=sbom.json
 	@$(OBS) sbom $(if $(findstring file,$(origin OUT)),,"$(OUT)")
+
+pages: ## Measure and time every dashboard over made-up data, in a real Grafana and browser: SCENARIOS="young fifty" PICTURES=dir
+	@$(OBS) pages $(ON) $(SCENARIOS) $(if $(PICTURES),--pictures "$(PICTURES)")
+
+import-slos: ## Read SLOs of Sloth, Pyrra or OpenSLO, and write them as `services:`: FILES="a.yaml b.yaml"
+	@$(OBS) import-slos $(FILES)
 
 screenshots: ## Take the documentation's pictures from the running stack
 	@$(OBS) screenshots $(ON)

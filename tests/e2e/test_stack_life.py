@@ -134,8 +134,8 @@ def test_an_edited_health_check_reaches_the_container(real: Sandbox) -> None:
     before = real.ids()
     undo = real.edit(
         "observability/configs/loki.py",
-        'health=("/usr/bin/loki", "-health")',
-        'health=("/usr/bin/loki", "-health", "-log.level=info")',
+        '("/usr/bin/loki", "-health")',
+        '("/usr/bin/loki", "-health", "-log.level=info")',
     )
     real.up()
     assert real.changed(before) == {"loki"}

@@ -133,6 +133,12 @@ def test_what_people_make_by_hand_comes_in(real: Sandbox) -> None:
     readme.works(real, "make recover-password")
 
 
+def test_own_content_is_checked_and_tools_are_brought_or_named(real: Sandbox) -> None:
+    readme.works(real, "make own")
+    done = readme.typed(real, "make tools")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_digests_come_from_a_registry_or_nothing_is_written(real: Sandbox) -> None:
     before = (real.folder / "versions.toml").read_text()
     done = readme.typed(real, "make digests")
@@ -225,6 +231,8 @@ def test_settings_are_set_as_shown(real: Sandbox) -> None:
     readme.works(real, "pulumi config set tlsCertificate < grafana.crt")
     readme.works(real, "pulumi config set --secret oauthClientSecret", stdin="of-the-provider")
     readme.works(real, "pulumi config set --secret --path scrapeSecrets.nodePassword", stdin="of-the-exporter")
+    readme.works(real, "pulumi config set --secret --path ownSecrets.nodePassword", stdin="of-the-node")
+    readme.works(real, "pulumi config set --secret grafanaToken", stdin="of-a-service-account")
     readme.works(real, "pulumi config set docker:host ssh://me@there")
     after = file.read_text()
     for output in ("BEGIN CERTIFICATE", "ssh://me@there"):

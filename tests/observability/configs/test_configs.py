@@ -127,7 +127,7 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
         ("GF_SECURITY_ALLOW_EMBEDDING", "false"),
         ("GF_SECURITY_CONTENT_SECURITY_POLICY", "true"),
-        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "collector:4317"),
+        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "collector-in-backends:4316"),
     ],
 )
 def test_grafana_is_quiet_and_closed(settings: Settings, key: str, value: str) -> None:
