@@ -18,7 +18,11 @@ from observability.configs.process import DEAF_CHECKS, PROBE_SECONDS, UNREADY_CH
 from observability.names.paths import TOOLS
 from observability.settings import Settings
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGQUIT, signal.SIG_DFL);"
+    " print(flush=True); time.sleep(60)"
+)
+"""Deaf to SIGTERM alone: what a shell starts in the background inherits that SIGQUIT is ignored."""
 
 
 @pytest.fixture
