@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from dashboards import queries, stack_queries, style, tables
+from dashboards import objective_columns, queries, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
 from dashboards.model import Override, PanelQuery, Query, Thresholds
 from dashboards.objective_columns import BURN_RATE
@@ -93,23 +93,9 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         ),
         overrides=[
             service,
-            Override(
-                name="State",
-                unit="none",
-                decimals=0,
-                cell="color-background",
-                mappings=tables.STATE_TEXTS,
-                width=style.STATE,
-                custom=style.LEFT,
-            ),
+            objective_columns.state(),
             Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER),
-            Override(
-                name=BURN_RATE,
-                **style.BURN_RATE,
-                cell="color-text",
-                thresholds=style.burn_thresholds(),
-                width=style.NUMBER,
-            ),
+            objective_columns.burn_rate(),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

@@ -11,18 +11,34 @@ BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 """The title of the burn rate's column."""
 
 
+def state() -> Override:
+    """Return the look of the column of states."""
+    return Override(
+        name="State",
+        unit="none",
+        decimals=0,
+        cell="color-background",
+        mappings=tables.STATE_TEXTS,
+        width=style.STATE,
+        custom=style.LEFT,
+    )
+
+
+def burn_rate() -> Override:
+    """Return the look of the column of burn rates."""
+    return Override(
+        name=BURN_RATE,
+        **style.BURN_RATE,
+        cell="color-text",
+        thresholds=style.burn_thresholds(),
+        width=style.NUMBER,
+    )
+
+
 def overrides() -> tuple[Override, ...]:
     """Return the look of the three columns."""
     return (
-        Override(
-            name="State",
-            unit="none",
-            decimals=0,
-            cell="color-background",
-            mappings=tables.STATE_TEXTS,
-            width=style.STATE,
-            custom=style.LEFT,
-        ),
+        state(),
         Override(
             name="Budget left",
             **style.BUDGET_SHARE,
@@ -30,11 +46,5 @@ def overrides() -> tuple[Override, ...]:
             thresholds=style.BUDGET,
             width=style.NUMBER - 8,
         ),
-        Override(
-            name=BURN_RATE,
-            **style.BURN_RATE,
-            cell="color-text",
-            thresholds=style.burn_thresholds(),
-            width=style.NUMBER,
-        ),
+        burn_rate(),
     )

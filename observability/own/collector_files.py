@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from observability.own.model import Json
-from observability.own.reading import File
+from observability.own.reading import File, texts
 from observability.own.secret_references import REFERENCE
 
 COMPONENTS: Final = ("receivers", "processors", "exporters", "connectors", "extensions")
@@ -30,20 +30,13 @@ def partials(files: Iterable[File]) -> dict[str, Json]:
                 file.warn(("service", key), "left out: the collector's own telemetry is the program's")
         for name, pipeline in file.mapping(service.get("pipelines") or {}, ("service", "pipelines")).items():
             file.mapping(pipeline, ("service", "pipelines", name))
-        _no_environment(file, document, ())
+        for path, text in texts(document, ()):
+            if match := _ENVIRONMENT.search(REFERENCE.sub("", text)):
+                file.refuse(
+                    path, f"'{match[0]}' is a variable of an environment; accepted: a value, or ${{secret:name}}"
+                )
         found[file.name] = document
     return found
-
-
-def _no_environment(file: File, value: Any, path: tuple[str | int, ...]) -> None:  # noqa: ANN401 - YAML
-    if isinstance(value, str) and (match := _ENVIRONMENT.search(REFERENCE.sub("", value))):
-        file.refuse(path, f"'{match[0]}' is a variable of an environment; accepted: a value, or ${{secret:name}}")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _no_environment(file, inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _no_environment(file, inner, (*path, index))
 
 
 def merged(ours: Json, own: Mapping[str, Json]) -> Json:

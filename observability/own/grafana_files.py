@@ -20,7 +20,7 @@ from observability.own.model import (
     Source,
     Template,
 )
-from observability.own.reading import File, Found, Report, ValuePath, dotted, slug
+from observability.own.reading import File, Found, Report, ValuePath, dotted, slug, texts
 from observability.own.secret_references import REFERENCE, looks_secret
 from observability.settings.value_types import milliseconds
 
@@ -120,14 +120,9 @@ def _source(file: File, item: Json, path: ValuePath) -> Source:
 
 def _no_environment(file: File, value: Any, path: ValuePath) -> None:  # noqa: ANN401 - YAML
     """Refuse `$NAME` and `${NAME}`, which Grafana's provisioning takes from its environment."""
-    if isinstance(value, str) and (match := _ENVIRONMENT.search(value)):
-        file.refuse(path, f"'{match[0]}…' is a variable of an environment; accepted: a value, or ${{secret:name}}")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _no_environment(file, inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _no_environment(file, inner, (*path, index))
+    for where, text in texts(value, path):
+        if match := _ENVIRONMENT.search(text):
+            file.refuse(where, f"'{match[0]}…' is a variable of an environment; accepted: a value, or ${{secret:name}}")
 
 
 def _unescaped(value: Any) -> Any:  # noqa: ANN401 - YAML both ways

@@ -98,6 +98,18 @@ class File:
         return ""
 
 
+def texts(value: Any, path: ValuePath) -> Iterator[tuple[ValuePath, str]]:  # noqa: ANN401 - YAML
+    """Yield every text in `value`, which is at `path`, with where it is."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from texts(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from texts(inner, (*path, index))
+
+
 def dotted(path: ValuePath) -> str:
     """Return a path for people, with a colon behind it: `groups[0].rules[1].expr: `."""
     text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")

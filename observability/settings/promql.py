@@ -138,15 +138,20 @@ def _selector(value: object) -> str:
     return text
 
 
-def _events(value: object) -> str:
-    text = _multiline(value).strip()
+def _parsed(text: str, accepted: str) -> tuple[Any, bool]:
+    """Return the expression, and whether it gives an instant vector; RefusedError, with `accepted`, if it is none."""
     try:
         expression = parse(text)
-        vector = _is_vector(expression)
+        return expression, _is_vector(expression)
     except RefusedError:
         raise
     except ValueError as error:
-        raise RefusedError(f"{_EVENTS} ({_first_line(error)})") from None
+        raise RefusedError(f"{accepted} ({_first_line(error)})") from None
+
+
+def _events(value: object) -> str:
+    text = _multiline(value).strip()
+    expression, vector = _parsed(text, _EVENTS)
     if not vector:
         raise RefusedError("PromQL that gives an instant vector: a counter like orders_total, or its rate")
     if isinstance(expression, promql_parser.VectorSelector):
@@ -156,13 +161,7 @@ def _events(value: object) -> str:
 
 def _gauge(value: object) -> str:
     text = _multiline(value).strip()
-    try:
-        expression = parse(text)
-        vector = _is_vector(expression)
-    except RefusedError:
-        raise
-    except ValueError as error:
-        raise RefusedError(f"{_A_GAUGE} ({_first_line(error)})") from None
+    expression, vector = _parsed(text, _A_GAUGE)
     if not vector:
         raise RefusedError(f"{_A_GAUGE}: an instant vector")
     if isinstance(expression, promql_parser.VectorSelector):
