@@ -148,10 +148,10 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 # Filled, because yellow words cannot be read on paper.
                 cell="color-background",
                 mappings={str(number): ValueText(*text) for number, text in VERDICTS.items()},
-                width=style.STATE - 20,
+                width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Target", width=style.NUMBER),
+            Override(name="Target", width=style.NUMBER + 8),
             Override(name="SLI", width=style.NUMBER + 14),
             Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
         ],
