@@ -185,7 +185,7 @@ class Settings(Frozen):
     docker_socket: Annotated[str, matching("a path that starts with /, without :, or empty", r"(/[^:]+)?")] = Field(
         "/var/run/docker.sock",
         alias="dockerSocket",
-        description="The Docker engine's socket on its host, from which the socket proxy reads what each container uses;"
+        description="The Docker engine's socket on its host, from which the socket proxy reads each container's use;"
         " empty turns this off",
     )
     health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
