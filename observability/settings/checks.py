@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from observability import topology
 from observability.names.alert_kinds import WATCHDOG, kinds
 from observability.settings import production
 from observability.settings.errors import HIDDEN, one_line, shown
@@ -34,6 +35,9 @@ WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
 MOST_EXCLUSIONS = 50
 """Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
+_MOST_LISTED = 12
+_DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
+"""Networks without names for containers; `default` is what Compose files call theirs, whatever its name."""
 
 
 def across(settings: Settings) -> list[str]:
@@ -51,6 +55,7 @@ def across(settings: Settings) -> list[str]:
     ]
     problems += _alerts(settings)
     problems += _ports(settings)
+    problems += _networks(settings)
     problems += _outside(settings)
     problems += _secrets(settings)
     problems += _services(settings)
@@ -105,6 +110,24 @@ def _ports(settings: Settings) -> list[str]:
         if port in name_by_port:
             problems.append(f"ports.{name}: {port}; accepted: a port of its own ({name_by_port[port]} has this one)")
         name_by_port.setdefault(port, name)
+    return problems
+
+
+def _networks(settings: Settings) -> list[str]:
+    """Return the networks that a container cannot join besides the stack's own."""
+    own = {f"{settings.prefix}{suffix}" for _, _, suffix in topology.NETWORKS}
+    problems = []
+    for index, network in enumerate(settings.networks):
+        where = f"networks[{index}]: '{network}'; accepted:"
+        if network in _DOCKERS_OWN_NETWORKS:
+            problems.append(
+                f"{where} a network made by docker network create or Docker Compose; in {network} no container has a"
+                " name (an application on the Docker host is host.docker.internal)"
+            )
+        elif network in own:
+            problems.append(f"{where} a network of others: the stack's own are joined anyway")
+        elif network in settings.networks[:index]:
+            problems.append(f"{where} each network once")
     return problems
 
 
@@ -345,7 +368,8 @@ def _slos(where: str, service: WatchedService) -> list[str]:
         and service.buckets
         and seconds(latency.threshold) not in service.buckets
     ):
-        bounds = ", ".join(f"{bound:g}s" for bound in sorted(service.buckets))
+        listed = [f"{bound:g}s" for bound in sorted(set(service.buckets))]
+        bounds = ", ".join([*listed[:_MOST_LISTED], *(["…"] if len(listed) > _MOST_LISTED else [])])
         problems.append(f"{where}.latency.threshold: '{latency.threshold}'; accepted: one of its buckets, {bounds}")
     return problems
 

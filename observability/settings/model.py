@@ -32,6 +32,7 @@ from observability.settings.value_types import (
     OptionalAddress,
     OptionalExactUrl,
     OptionalUrl,
+    Origin,
     Owner,
     Port,
     PublishedAddress,
@@ -120,13 +121,6 @@ class OAuth(Frozen):
         return self
 
 
-Origin = Annotated[
-    str,
-    matching(
-        "an origin like https://shop.example.org, or * for any",
-        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
-    ),
-]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
