@@ -5,7 +5,6 @@ from __future__ import annotations
 OPTIONAL_SECRETS = frozenset(
     {
         "otlpToken",
-        "otlpTokens",
         "smtpPassword",
         "alertWebhookUrl",
         "alertSlackUrl",
