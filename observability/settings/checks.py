@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from observability.names.alert_kinds import WATCHDOG, kinds
@@ -35,6 +36,8 @@ WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
 MOST_EXCLUSIONS = 50
 """Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
+_TOKEN: Final = re.compile(rf"[A-Za-z0-9.:_~+/=-]{{{MINIMUM_SECRET_LENGTH[True]},}}")
+"""What goes through a header and a file of passwords as it is."""
 
 
 def across(settings: Settings) -> list[str]:
@@ -134,13 +137,47 @@ def _outside(settings: Settings) -> list[str]:
                 "tlsCertificate: missing; accepted: a certificate with tlsKey, because OTLP is published"
                 " outside loopback"
             )
-        if settings.otlp_token is None and not settings.otlp_client_ca:
+        if settings.otlp_token is None and not settings.otlp_senders and not settings.otlp_client_ca:
             problems.append(
-                "otlpToken: missing; accepted: a secret that senders show, or otlpClientCaCertificate, because OTLP is"
-                " published outside loopback"
+                "otlpToken: missing; accepted: a secret that senders show, or otlpSenders, or otlpClientCaCertificate,"
+                " because OTLP is published outside loopback"
             )
     if settings.otlp_token is not None and len(settings.otlp_token.get_secret_value()) < MINIMUM_SECRET_LENGTH[True]:
         problems.append(f"otlpToken: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} characters")
+    return problems + _senders(settings)
+
+
+def _senders(settings: Settings) -> list[str]:
+    """Return what is wrong with the senders that have a token each."""
+    senders, tokens = settings.otlp_senders, settings.otlp_tokens
+    problems = [
+        f"otlpTokens.{name}: missing; accepted: the token of a sender in otlpSenders"
+        f" (pulumi config set --secret --path otlpTokens.{name})"
+        for name in senders
+        if name not in tokens
+    ]
+    problems += [
+        f"otlpSenders.{name}: missing; accepted: the services that this sender may send for, because otlpTokens has a"
+        " token of it"
+        for name in tokens
+        if name not in senders
+    ]
+    if senders and settings.otlp_token is not None:
+        problems.append("otlpToken: (hidden); accepted: nothing, because each of otlpSenders has a token of its own")
+    problems += [
+        f"otlpTokens.{name}: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} of letters, digits and"
+        " . : _ ~ + / = -"
+        for name, token in tokens.items()
+        if not _TOKEN.fullmatch(token.get_secret_value()) and token.get_secret_value() != STAND_IN
+    ]
+    reserved = sorted(RESERVED_NAMES)
+    problems += [
+        f"otlpSenders.{name}[{index}]: '{service}'; accepted: a service that is none of the stack's own:"
+        f" {', '.join(reserved)}"
+        for name, services in senders.items()
+        for index, service in enumerate(services or (name,))
+        if service in reserved
+    ]
     return problems
 
 

@@ -131,6 +131,9 @@ Origin = Annotated[
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
+SenderName = Annotated[str, matching("the name of a sender, like shop", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")]
+
+
 class Settings(Frozen):
     """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
@@ -279,6 +282,17 @@ class Settings(Frozen):
     )
     otlp_token: SecretStr | None = Field(
         None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
+    )
+    otlp_senders: Mapping[SenderName, tuple[Annotated[str, text_of_length(1, 200)], ...]] = Field(
+        default_factory=dict,
+        alias="otlpSenders",
+        description="Instead of otlpToken: senders outside the host by name, each with the services (service.name) that"
+        " it may send for, like {shop: [checkout, cart]}; [] means its own name",
+    )
+    otlp_tokens: Mapping[SenderName, SecretStr] = Field(
+        default_factory=dict,
+        alias="otlpTokens",
+        description="Secret. The token of each of otlpSenders, by its name: the password of basic authentication",
     )
     otlp_client_ca: Certificate = Field(
         "",

@@ -464,6 +464,13 @@ def test_no_data_has_a_reason_and_a_next_step(case: Case) -> None:
 
 
 @every_dashboard
+def test_no_line_fills_a_panel_of_lines(case: Case) -> None:
+    for panel, target in case.targets():
+        if panel["type"] == "logs" and target["expr"].startswith("{") and "line_format" not in target["expr"]:
+            raise AssertionError(panel["title"])
+
+
+@every_dashboard
 def test_the_same_quantity_looks_the_same_on_every_page(case: Case) -> None:
     """Unit and decimals, by the name of a column or the title of a panel."""
     digits = style.sli(case.settings)
