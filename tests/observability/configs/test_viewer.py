@@ -66,7 +66,7 @@ TRICKS = (
     "/-/%72eload",
 )
 """Other spellings of requests that change something; {0} is one that only reads."""
-VIEWER_MAY_NOT = (
+VIEWER_MAY_NOT: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/api/snapshots", {"dashboard": {"uid": "dash", "title": "x"}, "name": "x"}),
     ("POST", "/api/dashboards/uid/dash/public-dashboards", {"isEnabled": True}),
     ("GET", "/api/admin/settings", None),
@@ -182,12 +182,9 @@ class Grafana:
 
     def reached(self) -> list[tuple[str, str]]:
         """Return the requests that reached a store and do not only read."""
-        reads = {
-            method: [p for reads in reading_proxy.READS.values() for p in patterns(reads)]
-            for method, patterns in {
-                "GET": lambda r: (*r.get, *r.form, *r.stream), "POST": lambda r: r.form
-            }.items()
-        }  # fmt: skip
+        every = reading_proxy.READS.values()
+        form = [pattern for reads in every for pattern in reads.form]
+        reads = {"GET": [*form, *(p for r in every for p in (*r.get, *r.stream))], "POST": form}
         found = [(method, path) for method, path, _ in self.backend.seen]
         return [
             (method, path)
@@ -256,8 +253,8 @@ def _filled(running: Grafana, process: subprocess.Popen[bytes], ports: dict[str,
         user = {"name": role, "login": role.lower(), "password": PASSWORD}
         number = json.loads(running.ask("admin", "POST", "/api/admin/users", user)[1])["id"]
         assert running.status("admin", "PATCH", f"/api/org/users/{number}", {"role": role}) == 200
-    body = {"dashboard": {"uid": "dash", "title": "Dash", "panels": []}}
-    assert running.status("admin", "POST", "/api/dashboards/db", body) == 200
+    dashboard = {"uid": "dash", "title": "Dash", "panels": []}
+    assert running.status("admin", "POST", "/api/dashboards/db", {"dashboard": dashboard}) == 200
     return running
 
 
@@ -305,7 +302,7 @@ def test_a_viewers_requests_through_grafana_only_read(grafana: Grafana, uid: str
 @pytest.mark.parametrize(("method", "uid", "path"), RESOURCES)
 def test_a_data_sources_resources_only_read(grafana: Grafana, who: str, method: str, uid: str, path: str) -> None:
     grafana.backend.seen.clear()
-    body = {} if method == "POST" else None
+    body: object = {} if method == "POST" else None
     assert grafana.status(who, method, f"/api/datasources/uid/{uid}/resources/{path}", body) >= 300
     assert grafana.reached() == []
 
