@@ -31,6 +31,8 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
+ALERTS: Final = 14
+"""Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 DISK_LOW: Final = (0.8, 0.9)
 """From where the disk is a warning, and bad."""
 
@@ -62,7 +64,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=style.HALF,
+        width=ALERTS,
         height=height,
         key="alerts",
     )
@@ -94,7 +96,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         overrides=[
             service,
             objective_columns.state(),
-            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER),
+            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER - 8),
             objective_columns.burn_rate(),
         ],
         no_value=style.NO_RULES_YET,
@@ -102,7 +104,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=style.HALF,
+        width=24 - ALERTS,
         height=height,
         key="services",
     )
@@ -124,8 +126,8 @@ def _stack(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=9,
-        height=4,
+        width=12,
+        height=5,
         key="stack",
     )
     for key, title, query, shows, when_bad in (
@@ -153,8 +155,8 @@ def _stack(db: DashboardBuilder) -> None:
             data_links=[style.TO_STACK],
             no_value=style.NO_RULES_YET,
             description=style.describe(shows, when_bad),
-            width=5,
-            height=4,
+            width=4,
+            height=5,
             key=key,
         )
     db.add_stat_panel(
@@ -169,8 +171,8 @@ def _stack(db: DashboardBuilder) -> None:
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=5,
-        height=4,
+        width=4,
+        height=5,
         key="disk",
     )
 
@@ -183,7 +185,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             queries.everywhere(style.by_service(settings, series.burn_rate(queries.BURN_NOW))),
             legend="{{service}}",
         ),
-        **style.BURN_RATE,
+        **style.on_axis(style.BURN_RATE),
         min_val=0,
         soft_max=2,
         fill_opacity=0,

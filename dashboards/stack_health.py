@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-GROUPS: Final = 6
+GROUPS: Final = 4
 """Groups of rules that are shown: the slowest."""
 SOON: Final = (7, 30)
 """Days that space has to last: fewer are bad, and a warning."""
@@ -55,8 +55,8 @@ def _state(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "read the log of the container that is down (`docker logs`).",
         ),
-        width=9,
-        height=4,
+        width=10,
+        height=5,
         key="services",
     )
     db.add_stat_panel(
@@ -70,8 +70,8 @@ def _state(db: DashboardBuilder) -> None:
             "How many targets, services and stack, Prometheus cannot scrape now.",
             "check on Prometheus' page /targets which they are, whether they run, and whether their address is right.",
         ),
-        width=5,
-        height=4,
+        width=4,
+        height=5,
         key="targets-down",
     )
     db.add_stat_panel(
@@ -85,8 +85,8 @@ def _state(db: DashboardBuilder) -> None:
             "Rule evaluations that failed, or were skipped because the one before took too long, in this time range.",
             "read Prometheus' log for the rule and the reason, and look at *Rule evaluation time* below.",
         ),
-        width=5,
-        height=4,
+        width=4,
+        height=5,
         key="rule-failures",
     )
     db.add_stat_panel(
@@ -106,8 +106,8 @@ def _state(db: DashboardBuilder) -> None:
             "read the alert *A service sends what cannot be stored*, which names sender and reason, and else the "
             "collector's log.",
         ),
-        width=5,
-        height=4,
+        width=6,
+        height=5,
         key="data-refused",
     )
 
@@ -121,7 +121,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             ("container",),
-            show=("container", "Memory", "CPU", "On disk", "Restarts"),
+            show=("container", "Memory", "CPU", "Restarts"),
             needs=("Memory",),
             order="Memory",
         ),
@@ -136,13 +136,11 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                 )
                 for name in ("Memory", "CPU")
             ),
-            Override(name="On disk", **style.BYTES, width=style.NUMBER - 8),
             Override(name="Restarts", width=style.NUMBER - 2),
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Memory and CPU of each container as a share of its limit, what it stores (Grafana and Loki do not report "
-            "that), and its restarts in this time range.",
+            "Memory and CPU of each container as a share of its limit, and its restarts in this time range.",
             "raise `limits` in the stack's configuration, or lower the load, before CPU or memory reach 100 %.",
         ),
         width=12,
@@ -200,15 +198,14 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
 def _work(db: DashboardBuilder) -> None:
     db.add_row("What comes in, and what is read?", panel_id=104)
     for key, title, query, name, unit, what in (
-        ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix: samples/s", "Samples"),
+        ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix:samples/s", "Samples"),
         ("logs-in", "Log bytes ingested", stack_queries.logs_in(), "loki", "Bps", "Bytes of log lines"),
-        ("traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix: spans/s", "Spans"),
+        ("traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix:spans/s", "Spans"),
     ):
         db.add_timeseries_panel(
             title=title,
             query=Query(query, legend=name),
             unit=unit,
-            decimals=0,
             min_val=0,
             overrides=style.colored_stack(),
             no_value=style.NOT_RUNNING,
@@ -224,7 +221,7 @@ def _work(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title="Reads",
         query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.reads().items()],
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -254,7 +251,7 @@ def _work(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title="Collector's queues",
         query=Query(stack_queries.waiting(), legend="for {{backend}}"),
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=[Override(name=f"for {name}", color=color) for name, color in style.OF_STACK.items()],
         no_value=style.NOT_RUNNING,
@@ -273,7 +270,7 @@ def _work(db: DashboardBuilder) -> None:
             Query(stack_queries.metrics_on_disk(), legend="prometheus", ref_id="metrics"),
             Query(stack_queries.traces_on_disk(), legend="jaeger", ref_id="traces"),
         ],
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -306,7 +303,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Slowest group, of its interval",
         query=Query(stack_queries.rule_share(), legend="slowest group"),
-        **style.SHARE,
+        **style.on_axis(style.SHARE),
         min_val=0,
         soft_max=0.1,
         thresholds=style.USAGE,
