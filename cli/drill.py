@@ -82,11 +82,12 @@ def run(context: Context) -> int:
 def due_seconds(alert: BurnAlert, objective: float, known_seconds: float) -> float:
     """Return after how long a total outage fires one pair of windows, of a service known for `known` seconds.
 
-    A window holds at most itself: of a younger service it holds all its data. With a budget b, an outage of x seconds
-    burns min(window, known + x) at x / (b · that), and fires where both windows reach the factor.
+    What the long window lacks of a younger service counts as good; of the short one only what there is counts. With a
+    budget b, an outage of x seconds burns them at x / (b · long) and x / (b · min(short, known + x)), and fires where
+    both reach the factor.
     """
     share = alert.factor * (1 - objective / 100)
-    return max(_until(share, seconds(window), known_seconds) for window in (alert.long, alert.short))
+    return max(share * seconds(alert.long), _until(share, seconds(alert.short), known_seconds))
 
 
 def _until(share: float, window: float, known_seconds: float) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from observability import endpoints, own, topology
 from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
@@ -30,6 +34,9 @@ COPY = "copy"
 """The name of the remote write that sends everything on."""
 COPY_SHARDS, COPY_BUFFER = 10, 10_000
 """Requests at once, and samples that each has in memory: some 20 MiB at most; what waits beyond is in the WAL."""
+
+_GROUPS = "groups:\n"
+_GROUP_NAME = re.compile(r"^- name: (.+)$", re.MULTILINE)
 
 SAMPLE_LIMIT = 50_000
 """Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
@@ -70,14 +77,37 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 def process(settings: Settings, rules: Mapping[str, str]) -> Process:
     """Return Prometheus's process, checked by promtool; `rules` are the rule files: name to text."""
+    own_files = files(settings)
     return Process(
         command=command(settings),
-        files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        files={**own_files, **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        uploads={**own_files, f"{RULES}/rules.yml": joined(rules)},
         checker=("/bin/promtool", "check", "config", FILE),
         secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings), **_store_secrets(settings)},
         health=restarting(*WGET, f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
         health_interval=settings.health_interval,
     )
+
+
+def joined(rules: Mapping[str, str]) -> str:
+    """Return one rule file with the groups of all; where two groups share a name, the second gets its file's beside it.
+
+    Args:
+        rules: name to text, each as `observability.text.dump` writes groups whose first field is their name.
+    """
+    taken: set[str] = set()
+
+    def groups(file: str, text: str) -> str:
+        def unique(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in taken:
+                name = json.dumps(f"{yaml.safe_load(name)} ({file.removesuffix('.yml')})")
+            taken.add(name)
+            return f"- name: {name}"
+
+        return _GROUP_NAME.sub(unique, text.removeprefix(_GROUPS))
+
+    return _GROUPS + "".join(groups(file, text) for file, text in rules.items())
 
 
 def files(settings: Settings) -> dict[str, str]:

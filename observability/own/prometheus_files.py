@@ -88,7 +88,7 @@ def rules(
             recording, alerting = _split(file, group, path)
             if recording:
                 plain = {k: v for k, v in group.items() if k not in {"rules", "partial_response_strategy"}}
-                kept.append({**plain, "rules": recording})
+                kept.append({"name": name, **plain, "rules": recording})
             if alerting:
                 unique_name = name if (folder.uid, name) not in groups else f"{name} ({slug(file.path.stem)})"
                 interval = -(-every // _GRAFANA_SECONDS) * _GRAFANA_SECONDS
