@@ -278,7 +278,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     }
     labels = ("Time", *SLO_LABELS)
     names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 12)
+    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 28)
     for key, title, query, show, shows in (
         (
             "incidents",
@@ -294,10 +294,10 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             "incident-sizes",
             "How bad were they?",
             PanelQuery("incidents"),
-            ("Time", "objective", "Bad requests", "Worst 5 min", "Lasted"),
+            ("objective", "Bad requests", "Worst 5 min", "Lasted"),
             (
-                "Of the same incidents: the bad requests, their share in the worst five minutes, and for how long more "
-                "failed than the objective allows."
+                "Of the same incidents in the same order: the bad requests, their share in the worst five minutes, "
+                "and for how long more failed than the objective allows."
             ),
         ),
     ):

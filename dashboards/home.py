@@ -131,8 +131,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=12,
-        height=5,
+        width=10,
+        height=6,
         key="stack",
     )
     for key, title, query, shows, when_bad in (
@@ -160,8 +160,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             data_links=[style.TO_STACK],
             no_value=style.NO_RULES_YET,
             description=style.describe(shows, when_bad),
-            width=4,
-            height=5,
+            width=5,
+            height=6,
             key=key,
         )
     db.add_stat_panel(
@@ -177,7 +177,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
         width=4,
-        height=5,
+        height=6,
         key="disk",
     )
 

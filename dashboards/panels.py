@@ -31,7 +31,7 @@ LAST: Final = ("lastNotNull",)
 LIST_LEGEND: Final = Legend(mode="list", calcs=())
 """Names below the graph: values are in the tooltip, and the graph has the panel."""
 MAX_OPACITY: Final = 100
-STAT_NAME: Final = 12
+STAT_NAME: Final = 11
 """Pixels of the name beside a number: Grafana would shrink it with the panel, to 8 on a phone."""
 EMPTY_CELL: Final = "—"
 NARROWEST_COLUMN: Final = 80

@@ -120,7 +120,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             Override(name="Target", width=style.sli_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
             Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 18),
+            Override(name="With data", **style.SHARE, width=style.NUMBER - 22),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

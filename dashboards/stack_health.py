@@ -53,8 +53,8 @@ def _state(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "read the log of the container that is down (`docker logs`).",
         ),
-        width=10,
-        height=5,
+        width=9,
+        height=6,
         key="services",
     )
     db.add_stat_panel(
@@ -68,8 +68,8 @@ def _state(db: DashboardBuilder) -> None:
             "How many targets, services and stack, Prometheus cannot scrape now.",
             "check on Prometheus' page /targets which they are, whether they run, and whether their address is right.",
         ),
-        width=4,
-        height=5,
+        width=5,
+        height=6,
         key="targets-down",
     )
     db.add_stat_panel(
@@ -83,8 +83,8 @@ def _state(db: DashboardBuilder) -> None:
             "Rule evaluations that failed, or were skipped because the one before took too long, in this time range.",
             "read Prometheus' log for the rule and the reason, and look at *Rule evaluation time* below.",
         ),
-        width=4,
-        height=5,
+        width=5,
+        height=6,
         key="rule-failures",
     )
     db.add_stat_panel(
@@ -104,8 +104,8 @@ def _state(db: DashboardBuilder) -> None:
             "read the alert *A service sends what cannot be stored*, which names sender and reason, and else the "
             "collector's log.",
         ),
-        width=6,
-        height=5,
+        width=5,
+        height=6,
         key="data-refused",
     )
 

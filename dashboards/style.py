@@ -121,7 +121,7 @@ def sli(settings: Settings) -> Scale:
 
 def sli_width(settings: Settings) -> int:
     """Return the pixels of a column of SLIs or targets: they have as many digits as the strictest objective needs."""
-    return 16 + 8 * (len("99.%") + sli(settings)["decimals"])
+    return 12 + 8 * (len("99.%") + sli(settings)["decimals"])
 
 
 def table_height(lines: int) -> int:

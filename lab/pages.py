@@ -203,7 +203,7 @@ def looks(
         names = [name for name in sizes if SIZES[name].docked is docked]
         if not names:
             continue
-        with opened(chromium, shown.address(uid, more=f"theme={theme}&refresh="), SIZES[names[0]], panels) as (
+        with opened(chromium, shown.address(uid, more=f"theme={theme}"), SIZES[names[0]], panels) as (
             page,
             loading,
         ):

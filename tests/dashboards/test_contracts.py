@@ -14,7 +14,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from dashboards import fields, palette, queries, report_queries, stack_queries, style
+from dashboards import fields, palette, panels, queries, report_queries, stack_queries, style
 from dashboards import runbooks as runbook_page
 from dashboards.catalogue import built as dashboards
 from observability import rules, runbooks, settings, versions
@@ -528,6 +528,20 @@ def test_code_that_a_phone_cannot_show_in_one_line_takes_two() -> None:
     assert runbook_page.wrapped(text) == f"Run {shown}, or `make up`."
 
 
+def test_panels_that_runbooks_name_exist() -> None:
+    titles = {uid: title for uid, title in style.TITLES.items() if uid in PANELS}
+    named = [
+        (file.stem, *found)
+        for file in runbooks.FOLDER.glob("*.md")
+        for found in re.findall(r"\*([A-Z][^*]+)\* on \*([A-Z][^*]+)\*", file.read_text(encoding="utf-8"))
+    ]
+    assert named
+    for kind, panel, page in named:
+        (case,) = (case for case in built("one plain service") if titles.get(case.uid) == page)
+        shown = [p["title"] for p in case.rows_and_panels()] + [name for p in case.panels() for name in overrides(p)]
+        assert any(title.startswith(panel) for title in shown), (kind, panel, page)
+
+
 def test_counts_of_the_report_go_on_to_now() -> None:
     """Else a young stack reads 0 requests beside a table that counts 482, and five minutes are missing later."""
     for count, late in (
@@ -798,10 +812,9 @@ def test_hundreds_of_services_make_no_large_dashboard() -> None:
 
 @every_dashboard
 def test_the_numbers_of_a_table_leave_a_phone_room_for_the_name(case: Case) -> None:
-    on_a_phone, name = 340, 82
+    on_a_phone, name = 340, panels.NARROWEST_COLUMN
     for panel in case.panels():
-        # The report is a page to print.
-        if panel["type"] == "table" and case.uid not in {uids.EXECUTIVE_SLO_REPORT, uids.RUNBOOKS}:
+        if panel["type"] == "table":
             widths = [
                 prop["value"]
                 for override in panel["fieldConfig"]["overrides"]
