@@ -42,6 +42,19 @@ LEVELED: Final = 'label_format detected_level=`{{ or .detected_level "unknown" }
 PATTERNS: Final = 15
 _NUMBERS: Final = r"[0-9a-fA-F-]{8,}|[0-9]+"
 _SHORT: Final = 160
+_HEAD, _HEAD_LINES, _TAIL, _TAIL_LINES = 1_000, 15, 400, 5
+"""What is shown of a long line: so many characters of its beginning and of its end, in so many rows."""
+_LONG: Final = f'or (gt (len __line__) {_HEAD + _TAIL}) (gt (count "\\n" __line__) {_HEAD_LINES + _TAIL_LINES})'
+_BEGINNING: Final = (
+    rf'regexReplaceAll "(?s)^((?:[^\n]*\n){{{_HEAD_LINES - 1}}}[^\n]*)\n.*" __line__ "$1" | trunc {_HEAD}'
+)
+_END: Final = rf'regexReplaceAll "(?s)^.*\n((?:[^\n]*\n){{{_TAIL_LINES - 1}}}[^\n]*)$" __line__ "$1" | trunc -{_TAIL}'
+_CUT: Final = r'{{ "\n" }}… {{ len __line__ }} bytes, all of them in Explore without line_format …{{ "\n" }}'
+SHOWN: Final = (
+    f"line_format `{{{{ if {_LONG} }}}}{{{{ {_BEGINNING} }}}}{_CUT}{{{{ {_END} }}}}"
+    "{{ else }}{{ __line__ }}{{ end }}`"
+)
+"""The stage that cuts a line to what leaves room for others: its beginning and its end, and how long it is."""
 NO_LINES: Final = (
     "No line matches in this time range. Widen it, empty the search, or check that the output reaches the stack."
 )
@@ -110,7 +123,7 @@ def _volume(db: DashboardBuilder, settings: Settings) -> None:
 def _errors(db: DashboardBuilder) -> None:
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{FOUND} | {BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=200),
+        query=Query(f"{FOUND} | {BAD} | {SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=200),
         no_value="No error matches in this time range.",
         description=style.describe(
             "Lines at error or worse that match the search; an opened line links to its trace and its request.",
@@ -162,7 +175,7 @@ def _errors(db: DashboardBuilder) -> None:
 def _all(db: DashboardBuilder) -> None:
     db.add_logs_panel(
         title="All lines, newest first",
-        query=Query(FOUND, datasource_uid=uids.DATASOURCE_LOKI, max_lines=500),
+        query=Query(f"{FOUND} | {SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=500),
         no_value=NO_LINES,
         description=style.describe(
             "All lines of the chosen services that match the search, 500 at most.",

@@ -154,7 +154,9 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
     db.add_row("What exactly happened?", panel_id=104)
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{logs.lines_of(carried)} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        query=Query(
+            f"{logs.lines_of(carried)} | {logs.BAD} | {logs.SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100
+        ),
         links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": f"${carried}"})],
         no_value="No error was logged in this time range.",
         description=style.describe(
