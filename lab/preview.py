@@ -248,8 +248,8 @@ def _provision(folder: Path, scenario: Scenario, ports: dict[str, int]) -> None:
         for dashboard in dashboards(settings):
             if dashboard.folder == uid:
                 # A page that loads anew while it is measured is never at rest.
-                content = {**json.loads(dashboard.json), "refresh": ""}
-                (files / f"{dashboard.uid}.json").write_text(json.dumps(content), encoding="utf-8")
+                still = {**json.loads(dashboard.json), "refresh": ""}
+                (files / f"{dashboard.uid}.json").write_text(json.dumps(still), encoding="utf-8")
         providers.append(
             {"name": uid, "folder": title, "folderUid": uid, "type": "file", "options": {"path": str(files)}}
         )
