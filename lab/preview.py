@@ -300,7 +300,7 @@ def _alert_groups(settings: Settings) -> Iterator[dict[str, object]]:
                 "orgId": 1,
                 "name": group.name,
                 "folder": folders()[group.folder],
-                "interval": "10s",
+                "interval": "1m",
                 "rules": rules_,
             }
 
