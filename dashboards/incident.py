@@ -90,7 +90,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=title,
             query=query,
-            **scale,
+            **style.on_axis(scale),
             overrides=[_SAME_AXIS, *(() if key == "alerts" else style.colored(settings))],
             data_links=[style.to_detail()] if key in {"error-rate", "latency", "budget-left"} else [],
             no_value=missing,

@@ -37,9 +37,9 @@ LEVELS: Final = {
     "unknown": palette.GREY,
 }
 """The levels as Loki detects them, each in its colour."""
+LEVELED: Final = 'label_format detected_level=`{{ or .detected_level "unknown" }}`'
+"""Gives a level to lines that have none: else Grafana calls them *Value*."""
 PATTERNS: Final = 15
-SERVICES: Final = 8
-"""Services in a graph; of more, those with most lines are drawn."""
 _NUMBERS: Final = r"[0-9a-fA-F-]{8,}|[0-9]+"
 _SHORT: Final = 160
 _HEAD, _HEAD_LINES, _TAIL, _TAIL_LINES = 1_000, 15, 400, 5
@@ -85,15 +85,21 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _volume(db: DashboardBuilder, settings: Settings) -> None:
-    for key, title, label, overrides in (
-        ("levels", "Lines by level", "detected_level", [Override(name=n, color=c) for n, c in LEVELS.items()]),
-        ("services", f"Lines by service, {SERVICES} most", "service_name", style.colored(settings)),
+    for key, title, label, most, overrides in (
+        (
+            "levels",
+            "Lines by level",
+            "detected_level",
+            len(LEVELS),
+            [Override(name=n, color=c) for n, c in LEVELS.items()],
+        ),
+        ("services", f"Lines by service, {style.LINES} most", "service_name", style.LINES, style.colored(settings)),
     ):
-        count = f"sum by ({label}) (count_over_time({FOUND} [$__auto]))"
+        count = f"sum by ({label}) (count_over_time({FOUND} | {LEVELED} [$__auto]))"
         db.add_timeseries_panel(
             title=title,
             query=Query(
-                f"topk({SERVICES}, {count})",
+                f"topk({most}, {count})",
                 legend=f"{{{{{label}}}}}",
                 datasource_uid=uids.DATASOURCE_LOKI,
             ),
@@ -109,7 +115,7 @@ def _volume(db: DashboardBuilder, settings: Settings) -> None:
                 "click a colour that is new or grows in the legend, and read those lines below.",
             ),
             width=style.HALF,
-            height=style.GRAPH_HEIGHT - 1,
+            height=style.GRAPH_HEIGHT,
             key=key,
         )
 
