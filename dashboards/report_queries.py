@@ -66,13 +66,6 @@ def threshold() -> str:
     return everywhere(of_slo(series.THRESHOLD))
 
 
-def promises(low: float | None, high: float | None) -> str:
-    """Return how many promises have from `low` to below `high` of their budget left."""
-    above = f" >= {low:g}" if low is not None else ""
-    below = f" < {high:g}" if high is not None else ""
-    return f"count({budget_left()}{above}{below}) or on () vector(0)"
-
-
 # Incidents. Each point tells of the block that begins at it, so that the newest one reaches up to now.
 
 
