@@ -65,6 +65,11 @@ def _regex(value: object) -> str:
     return text
 
 
+def is_selector(text: str) -> bool:
+    """Return whether an expression is nothing but a selector."""
+    return isinstance(parse(text), promql_parser.VectorSelector)
+
+
 def parse(text: str) -> Any:  # noqa: ANN401 - the parser's types have no common base
     """Return the expression; RefusedError when Prometheus would not accept it."""
     if len(text) > LONGEST:
