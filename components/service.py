@@ -111,7 +111,7 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         command=process.command,
         environment=process.environment,
         data=part.data,
-        files=process.files,
+        files=process.uploads or process.files,
         checker=process.checker,
         health=process.health,
         health_interval=process.health_interval,

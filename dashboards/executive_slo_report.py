@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, queries, report_queries, style, tables, transform
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
 from observability.names import series, uids
-from observability.rules.windows import BUDGET_LOW, ENOUGH_COVERAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 INCIDENTS: Final = 5
-WEEKS: Final = {"Last 7 days": "", "7 before": "7d", "2 weeks before": "14d"}
+WEEKS: Final = {"Last 7 days": "", "7 before": "7d"}
 """The column of each week, and how long ago the week ended."""
 WEEK: Final = "7d"
 MONTH: Final = "30d"
@@ -36,6 +35,8 @@ CHANGES: Final[Mappings] = {
     (None, -SAME): ValueText("worse", palette.BAD),
     (-SAME, SAME): ValueText("same", palette.MUTED),
     (SAME, None): ValueText("better", palette.GOOD),
+    # Grafana subtracts a missing week as NaN.
+    "null+nan": ValueText("—", palette.MUTED),
 }
 
 
@@ -49,7 +50,7 @@ def build(settings: Settings) -> DashboardBuilder:
         refresh="15m",
     )
     db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_time=False, keep_variables=False)
-    _summary(db)
+    _summary(db, settings)
     _objectives(db, settings)
     _failures(db, settings)
     _incidents(db, settings)
@@ -57,10 +58,11 @@ def build(settings: Settings) -> DashboardBuilder:
     return db
 
 
-def _summary(db: DashboardBuilder) -> None:
+def _summary(db: DashboardBuilder, settings: Settings) -> None:
+    limits = settings.thresholds
     db.add_stat_panel(
         title="Targets",
-        query=Query(queries.everywhere(queries.verdicts()), instant=True, format="table", ref_id="verdicts"),
+        query=Query(queries.everywhere(queries.verdicts(settings)), instant=True, format="table", ref_id="verdicts"),
         **style.COUNT,
         sparkline=False,
         text_mode="value_and_name",
@@ -78,8 +80,8 @@ def _summary(db: DashboardBuilder) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            f"How many objectives met their target, are at risk (less than {BUDGET_LOW:.0%} of the error budget left), "
-            f"missed it, or have data for less than {ENOUGH_COVERAGE:.0%} of their window.",
+            f"How many objectives met their target, are at risk (less than {limits.budget_low_percent:g}% of the error "
+            f"budget left), missed it, or have data for less than {limits.coverage_percent:g}% of their window.",
             "look below which service it is, and plan time for its repair before new work.",
         ),
         width=12,
@@ -108,22 +110,20 @@ def _summary(db: DashboardBuilder) -> None:
         )
 
 
-def _columns() -> Mapping[str, str]:
+def _columns(settings: Settings) -> Mapping[str, str]:
     """Return the query of each column about an objective's own window, all from the same recorded counts."""
     return {
-        "Verdict": queries.everywhere(f'label_join({queries.verdict()}, "objective", " ", "service", "slo")'),
+        "Verdict": queries.everywhere(f'label_join({queries.verdict(settings)}, "objective", " ", "service", "slo")'),
         "Target": report_queries.objective(),
         "SLI": queries.everywhere(queries.of_slo(series.GOOD_PERIOD)),
         "Budget used": f"1 - {report_queries.budget_left()}",
         "Requests": f"round({queries.everywhere(queries.of_slo(series.REQUESTS_PERIOD))})",
         "Bad requests": f"round({queries.everywhere(queries.of_slo(series.ERRORS_PERIOD))})",
-        "Window": queries.everywhere(queries.days(series.WINDOW)),
-        "With data": queries.everywhere(queries.of_slo(series.COVERAGE)),
     }
 
 
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
-    columns, count = _columns(), queries.slos(settings)
+    columns, count = _columns(settings), queries.slos(settings)
     height = style.table_height(count)
     name = Override(name="Objective", links=[style.to_detail("${__data.fields.Service}")], custom=style.SEARCH)
     service = Override(name="Service", custom=style.HIDDEN)
@@ -135,7 +135,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Verdict", "Target", "SLI", "Budget used", "service"),
+            show=("objective", "Verdict", "Target", "SLI", "service"),
             order="Verdict",
         ),
         overrides=[
@@ -151,14 +151,13 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Target", width=style.NUMBER + 8),
-            Override(name="SLI", width=style.NUMBER + 14),
-            Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
+            Override(name="Target", width=style.sli_width(settings)),
+            Override(name="SLI", width=style.sli_width(settings)),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Each objective in its own window: the target, the share of good requests (SLI), and how much of the "
-            "allowed failures (the error budget) is used up, of which 100 % is a missed target.",
+            "Each objective in its own window, which SLO Overview names: the target, and the share of good requests "
+            "(SLI).",
             "look below for the incident, and ask its owner when it is repaired.",
         ),
         width=style.HALF,
@@ -166,28 +165,28 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         key="objectives",
     )
     db.add_table_panel(
-        title="How many requests was that?",
+        title="How much of the error budget is that?",
         query=PanelQuery("objectives"),
         **style.COUNT,
         paged=style.paged(count),
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Bad requests", "Requests", "Window", "With data", "service"),
+            show=("objective", "Budget used", "Bad requests", "Requests", "service"),
             order="Verdict",
         ),
         overrides=[
             name,
             service,
+            Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
             Override(name="Bad requests", width=style.NUMBER + 4),
-            Override(name="Requests", width=style.NUMBER + 16),
-            Override(name="Window", **style.DAYS, width=style.NUMBER),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 16),
+            Override(name="Requests", width=style.NUMBER + 28),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Requests and bad requests that each objective counts in its window, and how much of the window has data.",
-            "compare the count with what users reported; a window with little data says little, so check it later.",
+            "How much of the allowed failures (the error budget) each objective used up in its window, of which 100 % "
+            "is a missed target, and the requests that it counts.",
+            "compare the count with what users reported, and plan time for its repair.",
         ),
         width=style.HALF,
         height=height,
@@ -199,7 +198,8 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
     count = queries.slos(settings)
     height = style.table_height(count)
     columns = {
-        column: queries.enough(report_queries.good(settings, WEEK, ago), WEEK, ago) for column, ago in WEEKS.items()
+        column: queries.enough(settings, report_queries.good(settings, WEEK, ago), WEEK, ago)
+        for column, ago in WEEKS.items()
     }
     last, before = tuple(WEEKS)[:2]
     columns["SLO"] = queries.everywhere(
@@ -228,11 +228,11 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.NUMBER - 4,
                 custom=style.LEFT,
             ),
-            *(Override(name=week, width=style.NUMBER + 4) for week in WEEKS),
+            *(Override(name=week, width=style.sli_width(settings)) for week in WEEKS),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The share of good requests in each of the last weeks; a dash is a week with too little data.",
+            "The share of good requests in the last week and in the one before; a dash is a week with too little data.",
             "ask the owner of what became worse, and look below for the day.",
         ),
         width=style.HALF,
@@ -240,7 +240,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
         key="weeks",
     )
     db.add_timeseries_panel(
-        title=f"Failed requests a day{style.limited(settings)}",
+        title=f"Failed requests a day, 30 days{style.limited(settings)}",
         query=Query(
             f"round({style.most_failed(settings, report_queries.failed_by_service('1d'))})",
             legend="{{service}}",
@@ -266,7 +266,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
 
 
 def _incidents(db: DashboardBuilder, settings: Settings) -> None:
-    block = report_queries.BLOCK
+    block, least = report_queries.BLOCK, settings.thresholds.incident_percent
     columns: dict[str, str | Query] = {
         "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
         "Budget used": Query(
@@ -278,26 +278,26 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     }
     labels = ("Time", *SLO_LABELS)
     names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 12)
+    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 28)
     for key, title, query, show, shows in (
         (
             "incidents",
-            f"Worst {INCIDENTS} incidents",
+            f"Worst {INCIDENTS} incidents, 30 days",
             tables.columns(columns)[0],
             ("Time", "objective", "Budget used", "Alerts"),
             (
                 "The parts of a day in which an alert on an objective started, or that used "
-                f"{report_queries.WORTH_TELLING:.0%} of an error budget; no alerts means that nobody was notified."
+                f"{least:g}% of an error budget; no alerts means that nobody was notified."
             ),
         ),
         (
             "incident-sizes",
             "How bad were they?",
             PanelQuery("incidents"),
-            ("Time", "objective", "Bad requests", "Worst 5 min", "Lasted"),
+            ("objective", "Bad requests", "Worst 5 min", "Lasted"),
             (
-                "Of the same incidents: the bad requests, their share in the worst five minutes, and for how long more "
-                "failed than the objective allows."
+                "Of the same incidents in the same order: the bad requests, their share in the worst five minutes, "
+                "and for how long more failed than the objective allows."
             ),
         ),
     ):
@@ -323,9 +323,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
                 Override(name="Worst 5 min", **style.SHARE, width=style.NUMBER - 8),
                 Override(name="Lasted", unit="s", decimals=0, width=style.NUMBER - 4),
             ],
-            no_value=(
-                f"No alert, and nothing used {report_queries.WORTH_TELLING:.0%} of an error budget within 6 hours."
-            ),
+            no_value=(f"No alert, and nothing used {least:g}% of an error budget within 6 hours."),
             description=style.describe(
                 shows, "read the review of each, and check that what it decided to repair is repaired."
             ),

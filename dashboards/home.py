@@ -13,6 +13,7 @@ from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules import containers
 from observability.rules.windows import BASE_WINDOW
+from observability.settings import ratio
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ QUESTIONS: Final = {
     uids.LOGS: "Which errors are logged, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Is the stack itself well, and how long does its space last?",
+    uids.PROBES: "Do our addresses answer from outside, how fast, and when do certificates expire?",
     uids.RUNBOOKS: "What does this alert mean, and what is to be done?",
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-DISK_LOW: Final = (0.8, 0.9)
-"""From where the disk is a warning, and bad."""
+ALERTS: Final = 14
+"""Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -40,11 +42,11 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.HOME, settings, description="What is burning now, whether the stack itself is well, and where to look."
     )
-    style.add_service_link(db, queries.everywhere(queries.focus(style.service_names(settings)[0])))
-    add_states(db, queries.everywhere(queries.states()), key="states")
+    style.add_service_link(db, queries.everywhere(queries.focus(settings, style.service_names(settings)[0])))
+    add_states(db, settings, queries.everywhere(queries.states(settings)), key="states")
     columns, service = _urgent(db, settings)
     if settings.runs_stack:
-        _stack(db)
+        _stack(db, settings)
     _over_time(db, settings, columns, service)
     _elsewhere(db, settings)
     return db
@@ -62,12 +64,12 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=style.HALF,
+        width=ALERTS,
         height=height,
         key="alerts",
     )
     columns = {
-        "State": queries.everywhere(queries.worst_state()),
+        "State": queries.everywhere(queries.worst_state(settings)),
         "Budget left": queries.everywhere(f"min by (service) ({queries.of_slo(series.BUDGET_REMAINING)})"),
         BURN_RATE: queries.everywhere(f"max by (service) ({queries.of_slo(series.burn_rate(queries.BURN_NOW))})"),
         "Requests": queries.everywhere(queries.slo_requests()),
@@ -94,7 +96,12 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         overrides=[
             service,
             objective_columns.state(),
-            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER),
+            Override(
+                name="Budget left",
+                cell="color-text",
+                thresholds=style.budget_thresholds(settings),
+                width=style.NUMBER - 8,
+            ),
             objective_columns.burn_rate(),
         ],
         no_value=style.NO_RULES_YET,
@@ -102,14 +109,15 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=style.HALF,
+        width=24 - ALERTS,
         height=height,
         key="services",
     )
     return columns, service
 
 
-def _stack(db: DashboardBuilder) -> None:
+def _stack(db: DashboardBuilder, settings: Settings) -> None:
+    limits = settings.thresholds
     db.add_stat_panel(
         title="Observability stack",
         query=Query(stack_queries.up(), legend="{{job}}", instant=True),
@@ -124,8 +132,8 @@ def _stack(db: DashboardBuilder) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=9,
-        height=4,
+        width=10,
+        height=6,
         key="stack",
     )
     for key, title, query, shows, when_bad in (
@@ -154,7 +162,7 @@ def _stack(db: DashboardBuilder) -> None:
             no_value=style.NO_RULES_YET,
             description=style.describe(shows, when_bad),
             width=5,
-            height=4,
+            height=6,
             key=key,
         )
     db.add_stat_panel(
@@ -162,15 +170,15 @@ def _stack(db: DashboardBuilder) -> None:
         query=Query(stack_queries.disk_used(), legend="in use", instant=True),
         **style.SHARE,
         sparkline=False,
-        thresholds=Thresholds.high_is_bad(*DISK_LOW),
+        thresholds=Thresholds.high_is_bad(ratio(limits.disk_warning_percent), ratio(limits.disk_bad_percent)),
         data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=5,
-        height=4,
+        width=4,
+        height=6,
         key="disk",
     )
 
@@ -183,7 +191,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             queries.everywhere(style.by_service(settings, series.burn_rate(queries.BURN_NOW))),
             legend="{{service}}",
         ),
-        **style.BURN_RATE,
+        **style.on_axis(style.BURN_RATE),
         min_val=0,
         soft_max=2,
         fill_opacity=0,
@@ -228,6 +236,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         return
     add_share_of_limit(
         db,
+        settings,
         title="Memory of the stack, of its limits",
         used=containers.MEMORY,
         limit=containers.MEMORY_LIMIT,
@@ -246,7 +255,7 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
     rows = [
         f"- [{style.TITLES.get(uid, uid.capitalize())}]({root}/d/{uid}): {question}"
         for uid, question in QUESTIONS.items()
-        if settings.runs_stack or uid not in uids.OF_CONTAINERS
+        if uid not in uids.NEEDS or getattr(settings, uids.NEEDS[uid])
     ]
     rows += [
         f"- [Explore]({root}/explore): query metrics, logs and traces freely.",

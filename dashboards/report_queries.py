@@ -8,15 +8,13 @@ from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
 from observability.names import series
 from observability.rules import exclusions
 from observability.rules.windows import BASE_WINDOW
-from observability.settings import seconds
+from observability.settings import ratio, seconds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
 BLOCK: Final = "6h"
 """What the report counts as one incident: all that went wrong within one such part of a day."""
-WORTH_TELLING: Final = 0.01
-"""Share of a budget that an incident has to spend to be told."""
 
 
 def good(settings: Settings, window: str, ago: str = "") -> str:
@@ -33,12 +31,12 @@ def good(settings: Settings, window: str, ago: str = "") -> str:
 
 def answered(window: str, ago: str = "") -> str:
     """Return how many requests all services answered."""
-    return f"sum({_sum(series.SLO_REQUESTS_SLOT, window, ago, AVAILABILITY)})"
+    return _counted(series.SLO_REQUESTS_SLOT, series.SLO_REQUESTS_LATE, window, ago)
 
 
 def failed(window: str, ago: str = "") -> str:
     """Return how many of them failed."""
-    return f"sum({_sum(series.SLO_ERRORS_SLOT, window, ago, AVAILABILITY)})"
+    return _counted(series.SLO_ERRORS_SLOT, series.SLO_ERRORS_LATE, window, ago)
 
 
 def failed_by_service(window: str) -> str:
@@ -72,7 +70,7 @@ def threshold() -> str:
 def block_spent(settings: Settings) -> str:
     """Return the share of the budget that a block spent, where it is worth telling."""
     allowed = f"({_at_end(series.BUDGET)} * {_at_end(series.REQUESTS_PERIOD)} > 0)"
-    return f"{block_failed(settings)} / {allowed} > {WORTH_TELLING:g}"
+    return f"{block_failed(settings)} / {allowed} > {ratio(settings.thresholds.incident_percent):g}"
 
 
 def block_failed(settings: Settings) -> str:
@@ -103,6 +101,18 @@ def _counting(settings: Settings, summed: str, total: str, window: str, late: fl
     """Return what is left of `summed` without what is excluded of its window."""
     excluded = exclusions.subtracted(settings, total, window, round(late))
     return f"clamp_min({summed} - ({excluded} or 0 * {summed}), 0)" if excluded else summed
+
+
+def _counted(slot: str, late: str, window: str, ago: str) -> str:
+    """Return a count over `window`; up to now with what came since the last slot, as counts of an SLO's window have.
+
+    Without that, the counts of one page would differ by up to five minutes, and a young stack would have none.
+    """
+    slots = _sum(slot, window, ago, AVAILABILITY)
+    if ago:
+        return f"sum({slots})"
+    since = f"max by (service, slo) ({select(late, AVAILABILITY)})"
+    return f"sum({slots} + ({since} or 0 * {slots}) or {since})"
 
 
 def _block() -> str:

@@ -36,13 +36,13 @@ def build(settings: Settings) -> DashboardBuilder:
     )
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
     carried = _add_telemetry_name(db, settings)
-    _objectives(db)
+    _objectives(db, settings)
     if any(slo.each for service in watched(settings) for slo in service.slo_by_name.values()):
-        _values(db)
+        _values(db, settings)
     _signals(db, settings)
     _evidence(db, carried)
     _containers(db, settings)
-    _neighbours(db)
+    _neighbours(db, settings, carried)
     return db
 
 
@@ -57,9 +57,9 @@ def _add_telemetry_name(db: DashboardBuilder, settings: Settings) -> str:
     return TELEMETRY_VARIABLE
 
 
-def _objectives(db: DashboardBuilder) -> None:
+def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     columns = {
-        "State": queries.state(),
+        "State": queries.state(settings),
         "Budget left": queries.of_slo(series.BUDGET_REMAINING),
         BURN_RATE: queries.of_slo(series.burn_rate(queries.BURN_NOW)),
     }
@@ -72,7 +72,7 @@ def _objectives(db: DashboardBuilder) -> None:
         ),
         overrides=[
             Override(name="SLO", links=[style.to_slo("$service")]),
-            *objective_columns.overrides(),
+            *objective_columns.overrides(settings),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -97,7 +97,7 @@ def _objectives(db: DashboardBuilder) -> None:
     )
 
 
-def _values(db: DashboardBuilder) -> None:
+def _values(db: DashboardBuilder, settings: Settings) -> None:
     """Add the SLOs of single values of a label, where any service has them."""
     left, others = (
         queries.select(record, queries.SERVICE) for record in (series.VALUE_BUDGET_REMAINING, series.VALUES_LEFT_OUT)
@@ -122,7 +122,11 @@ def _values(db: DashboardBuilder) -> None:
         ],
         overrides=[
             Override(
-                name="Budget left", **style.BUDGET_SHARE, cell="color-text", thresholds=style.BUDGET, width=style.NUMBER
+                name="Budget left",
+                **style.BUDGET_SHARE,
+                cell="color-text",
+                thresholds=style.budget_thresholds(settings),
+                width=style.NUMBER,
             ),
             Override(name="Requests", **style.COUNT, width=style.NUMBER),
             Override(name="Bad", **style.COUNT, width=style.NUMBER),
@@ -186,7 +190,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=title,
             query=[Query(expr, legend=legend), *(style.exemplars(settings) if key == "latency" else [])],
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             soft_max=0.01 if key == "error-rate" else None,
             overrides=[Override(name=code, color=color) for code, color in style.OF_STATUS.items()],
@@ -207,7 +211,9 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
     db.add_row("What exactly happened?", panel_id=104)
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{logs.lines_of(carried)} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        query=Query(
+            f"{logs.lines_of(carried)} | {logs.BAD} | {logs.SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100
+        ),
         links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": f"${carried}"})],
         no_value="No error was logged in this time range.",
         description=style.describe(
@@ -238,9 +244,13 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
         overrides=[
             # The link carries the whole ID; eight digits tell one trace from the next.
             Override(
-                name="Trace ID", unit="string", mappings={"/^(.{8}).*$/": "$1"}, width=style.NAME, custom=style.LEFT
+                name="Trace ID",
+                unit="string",
+                mappings={"/^(.{8}).*$/": "$1"},
+                width=style.NUMBER + 12,
+                custom=style.LEFT,
             ),
-            Override(name="Duration", unit="µs", width=style.NUMBER + 14),
+            Override(name="Duration", unit="µs", width=style.NUMBER + 24),
             Override(name="Start time", unit="time: HH:mm:ss", width=style.NUMBER + 12),
         ],
         no_value=NO_TRACE,
@@ -280,7 +290,7 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
                 Query(queries.of_containers(used), legend="{{container}}", ref_id="used"),
                 Query(queries.of_containers(limit), legend="{{container}} limit", ref_id="limit"),
             ],
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             overrides=[*style.colored(settings), style.dashed("limit")],
             data_links=style.to_infrastructure(settings),
@@ -296,13 +306,13 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _neighbours(db: DashboardBuilder) -> None:
+def _neighbours(db: DashboardBuilder, settings: Settings, carried: str) -> None:
     db.add_row("Who calls whom?", panel_id=105)
     db.add_node_graph_panel(
         title="Service map",
         query=[
-            Query(queries.callers_and_called(), instant=True, format="table", ref_id="nodes"),
-            Query(queries.calls(), instant=True, format="table", ref_id="edges"),
+            Query(queries.callers_and_called(settings, carried), instant=True, format="table", ref_id="nodes"),
+            Query(queries.calls(settings, carried), instant=True, format="table", ref_id="edges"),
         ],
         stat_unit=style.REQUEST_RATE["unit"],
         # The legend has the name of the column, and no setting for another.
@@ -310,6 +320,8 @@ def _neighbours(db: DashboardBuilder) -> None:
             transform.organize(rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")})
         ],
         overrides=[
+            # The legend would have the name of this column too.
+            Override(name="color", display_name="orange: calls fail"),
             Override(
                 name="title",
                 links=[
@@ -321,9 +333,9 @@ def _neighbours(db: DashboardBuilder) -> None:
         ],
         no_value="No trace with two services in it arrived in this time range. Check that both send spans.",
         description=style.describe(
-            "Every service that takes part in traces, and the calls per second between them; orange is a service of "
-            f"which more than {queries.MANY_FAIL:.0%} of the calls fail.",
-            "look one step further along the arrows: what this service calls may be what is slow or fails.",
+            "The service, who calls it and what it calls, with the calls per second between them; orange is a service "
+            f"of which more than {settings.thresholds.calls_failing_percent:g}% of these calls fail.",
+            "click an orange service that this one calls: it may be what is slow or fails.",
         ),
         width=style.HALF,
         height=14,

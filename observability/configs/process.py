@@ -66,6 +66,7 @@ SecretName = Literal[
     "tls_key",
     "oauth_client_secret",
     "otlp_token",
+    "otlp_senders",
     "demo_token",
     "webhook",
     "metrics_store_password",
@@ -113,6 +114,8 @@ class Process:
         command: arguments for the image's entry point.
         environment: environment variables.
         files: absolute path to text of each configuration file.
+        uploads: the same content in fewer files, where the process reads it so too; empty for `files` as they are.
+            Pulumi's Docker provider compares every file of a container with every other on each `up`.
         checker: command that accepts or refuses `files`; empty to take them as they are.
         secrets: absolute path of each secret file to the secret that it holds.
         socket: a socket of the Docker host, None for none.
@@ -123,6 +126,7 @@ class Process:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    uploads: Mapping[str, str] = field(default_factory=dict)
     checker: tuple[str, ...] = ()
     secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
     socket: HostSocket | None = None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from observability import endpoints, own, topology
 from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
@@ -30,6 +34,9 @@ COPY = "copy"
 """The name of the remote write that sends everything on."""
 COPY_SHARDS, COPY_BUFFER = 10, 10_000
 """Requests at once, and samples that each has in memory: some 20 MiB at most; what waits beyond is in the WAL."""
+
+_GROUPS = "groups:\n"
+_GROUP_NAME = re.compile(r"^- name: (.+)$", re.MULTILINE)
 
 SAMPLE_LIMIT = 50_000
 """Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
@@ -70,14 +77,37 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 def process(settings: Settings, rules: Mapping[str, str]) -> Process:
     """Return Prometheus's process, checked by promtool; `rules` are the rule files: name to text."""
+    own_files = files(settings)
     return Process(
         command=command(settings),
-        files={**files(settings), **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        files={**own_files, **{f"{RULES}/{file}": text for file, text in rules.items()}},
+        uploads={**own_files, f"{RULES}/rules.yml": joined(rules)},
         checker=("/bin/promtool", "check", "config", FILE),
         secrets={METRICS_PASSWORD_FILE: "metrics_password", **_scrape_secrets(settings), **_store_secrets(settings)},
         health=restarting(*WGET, f"http://{topology.PROMETHEUS.local('http')}/-/ready"),
         health_interval=settings.health_interval,
     )
+
+
+def joined(rules: Mapping[str, str]) -> str:
+    """Return one rule file with the groups of all; where two groups share a name, the second gets its file's beside it.
+
+    Args:
+        rules: name to text, each as `observability.text.dump` writes groups whose first field is their name.
+    """
+    taken: set[str] = set()
+
+    def groups(file: str, text: str) -> str:
+        def unique(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in taken:
+                name = json.dumps(f"{yaml.safe_load(name)} ({file.removesuffix('.yml')})")
+            taken.add(name)
+            return f"- name: {name}"
+
+        return _GROUP_NAME.sub(unique, text.removeprefix(_GROUPS))
+
+    return _GROUPS + "".join(groups(file, text) for file, text in rules.items())
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -156,6 +186,7 @@ def _remote_write(settings: Settings) -> dict[str, Any]:
 
 def render(settings: Settings) -> str:
     """Return prometheus.yml."""
+    instances = {probe.name: probe.target for probe in settings.probes}
     return to_yaml(
         "prometheus",
         {
@@ -163,6 +194,8 @@ def render(settings: Settings) -> str:
                 "scrape_interval": settings.scrape_interval,
                 "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
+                # A dotted name is scraped as it is pushed: with underscores. Targets are asked for them.
+                "metric_name_escaping_scheme": "underscores",
                 # On what is sent on. A tenant is one stack's, and there a series is called what it is called here.
                 **({} if settings.metrics.tenant else {"external_labels": {"stack": settings.stack}}),
             },
@@ -192,7 +225,11 @@ def render(settings: Settings) -> str:
             **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [
                 *_stack_jobs(settings),
-                *(_job(service) for service in applications(settings) if not service.otlp),
+                *(
+                    _job(service, instances.get(service.name, ""))
+                    for service in applications(settings)
+                    if not service.otlp
+                ),
                 *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
             ],
         },
@@ -232,7 +269,8 @@ def _static(name: str, target: str) -> dict[str, Any]:
     }
 
 
-def _job(service: WatchedService) -> dict[str, Any]:
+def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
+    """Return a service's job; `instance` is what its series tell of, where it is not what is scraped."""
     labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,
@@ -257,6 +295,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
     job["relabel_configs"] = [
         _KEEP_DISCOVERY_LABELS,
         *({"target_label": name, "replacement": value.replace("$", "$$")} for name, value in sorted(labels.items())),
+        *([{"target_label": "instance", "replacement": instance.replace("$", "$$")}] if instance else []),
     ]
     return job
 

@@ -38,7 +38,7 @@ _NOT_IN_GRAFANA: Final = re.compile(r"\$externalLabels|\.ExternalLabels|(?<![\w.
 
 def scrapes(files: Iterable[File], settings: Settings) -> tuple[Scrape, ...]:
     """Return every scrape job."""
-    taken = dict.fromkeys((*RESERVED_NAMES, *(s.name for s in settings.services)), "the stack")
+    taken = dict.fromkeys((*RESERVED_NAMES, *settings.configured_names), "the stack")
     found = []
     for file in files:
         defaults, jobs = _jobs(file)
@@ -88,7 +88,7 @@ def rules(
             recording, alerting = _split(file, group, path)
             if recording:
                 plain = {k: v for k, v in group.items() if k not in {"rules", "partial_response_strategy"}}
-                kept.append({**plain, "rules": recording})
+                kept.append({"name": name, **plain, "rules": recording})
             if alerting:
                 unique_name = name if (folder.uid, name) not in groups else f"{name} ({slug(file.path.stem)})"
                 interval = -(-every // _GRAFANA_SECONDS) * _GRAFANA_SECONDS

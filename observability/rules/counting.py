@@ -255,7 +255,7 @@ class Events:
     def _step(self, record: str, hop: str, interval: str, measured: str, restarted: str = "") -> str:
         """Return the total of `hop` ago, where just then it was recorded, and what came since."""
         before = f"sum({self._then(record, hop, interval)})"
-        if self.exact and hop == canonical(interval):  # of a total that begins now, too
+        if self.family and hop == canonical(interval):  # of a total of counters that begins now, too
             before = f"({before} or 0 * group({measured}))"
         since = self._increase(hop, _Restarted.of(restarted, hop, interval))
         return f"{before} + {since} and on () {measured}"

@@ -25,6 +25,7 @@ from observability.settings.parts import (
     SERVICES,
     Limits,
 )
+from observability.settings.probes import Probe
 from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
@@ -39,7 +40,7 @@ from observability.settings.slos import (
     Slo,
     TimeSlice,
 )
-from observability.settings.value_types import loopback, milliseconds, seconds
+from observability.settings.value_types import loopback, milliseconds, ratio, seconds
 
 __all__ = [
     "CALENDAR",
@@ -66,6 +67,7 @@ __all__ = [
     "Limits",
     "MetricNames",
     "OAuth",
+    "Probe",
     "QuietHours",
     "Settings",
     "SettingsError",
@@ -78,6 +80,7 @@ __all__ = [
     "loopback",
     "milliseconds",
     "quoted",
+    "ratio",
     "rename_order",
     "seconds",
     "secret_keys",

@@ -19,6 +19,7 @@ from observability.settings.parts import (
     PORTS,
     Limits,
 )
+from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
 from observability.settings.stores import FarStore, MetricsStore
 from observability.settings.value_types import (
@@ -32,6 +33,7 @@ from observability.settings.value_types import (
     OptionalAddress,
     OptionalExactUrl,
     OptionalUrl,
+    Origin,
     Owner,
     Port,
     PublishedAddress,
@@ -60,7 +62,7 @@ class QuietHours(Frozen):
     """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
 
     start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
-    end: ClockTime | None = Field(None, description="When they end; the next day where it is before start")
+    end: ClockTime | None = Field(None, description="When they end; on the next day if this is before start")
     weekdays: tuple[Weekday, ...] = Field((), description="Days that are quiet as a whole")
     timezone: TimeZone = Field("UTC", description="Time zone of these hours")
 
@@ -75,7 +77,7 @@ class QuietHours(Frozen):
 class OAuth(Frozen):
     """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
 
-    `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
+    `role_attribute_path` is a JMESPath over the person's profile that gives Admin, Editor or Viewer.
     """
 
     name: Annotated[str, text_of_length(1, 64)] = Field(
@@ -84,15 +86,15 @@ class OAuth(Frozen):
     client_id: Text = Field("", alias="clientId", description="The client's ID at the provider")
     auth_url: OptionalExactUrl = Field("", alias="authUrl", description="Where people sign in")
     token_url: OptionalExactUrl = Field("", alias="tokenUrl", description="Where Grafana gets the token")
-    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana asks who somebody is")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana reads a person's profile")
     scopes: tuple[Text, ...] = Field(("openid", "profile", "email"), description="OAuth scopes that are asked for")
     role_attribute_path: Text = Field(
         "",
         alias="roleAttributePath",
-        description="JMESPath over what the provider tells of a person; gives Admin, Editor or Viewer",
+        description="JMESPath over the person's profile; gives Admin, Editor or Viewer",
     )
     role_attribute_strict: Boolean = Field(
-        default=False, alias="roleAttributeStrict", description="Refuse people for whom it gives no role"
+        default=False, alias="roleAttributeStrict", description="Refuse people for whom roleAttributePath gives no role"
     )
     allowed_domains: tuple[Host, ...] = Field(
         (), alias="allowedDomains", description="Domains of the e-mail addresses that may sign in; empty for all"
@@ -120,14 +122,10 @@ class OAuth(Frozen):
         return self
 
 
-Origin = Annotated[
-    str,
-    matching(
-        "an origin like https://shop.example.org, or * for any",
-        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
-    ),
-]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
+
+
+SenderName = Annotated[str, matching("the name of a sender, like shop", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")]
 
 
 class Settings(Frozen):
@@ -185,8 +183,8 @@ class Settings(Frozen):
     docker_socket: Annotated[str, matching("a path that starts with /, without :, or empty", r"(/[^:]+)?")] = Field(
         "/var/run/docker.sock",
         alias="dockerSocket",
-        description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
-        " lets reading calls through; empty for not at all",
+        description="The Docker engine's socket on its host, from which the socket proxy reads each container's use;"
+        " empty turns this off",
     )
     health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
@@ -208,7 +206,9 @@ class Settings(Frozen):
         ),
     ] = Field("20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB")
     remote_write_receiver: Boolean = Field(
-        default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+        default=False,
+        alias="remoteWriteReceiver",
+        description="Accept metrics that other programs write (remote write)",
     )
     metrics: MetricsStore = Field(
         MetricsStore(),
@@ -272,10 +272,21 @@ class Settings(Frozen):
     tls_ca: Certificate = Field(
         "",
         alias="tlsCaCertificate",
-        description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
+        description="CA certificate (PEM) that signed tlsCertificate, if machines do not trust it already",
     )
     otlp_token: SecretStr | None = Field(
         None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
+    )
+    otlp_senders: Mapping[SenderName, tuple[Annotated[str, text_of_length(1, 200)], ...]] = Field(
+        default_factory=dict,
+        alias="otlpSenders",
+        description="Instead of otlpToken: senders outside the host by name, each with the services (service.name) that"
+        " it may send for, like {shop: [checkout, cart]}; [] means its own name",
+    )
+    otlp_tokens: Mapping[SenderName, SecretStr] = Field(
+        default_factory=dict,
+        alias="otlpTokens",
+        description="Secret. The token of each of otlpSenders, by its name: the password of basic authentication",
     )
     otlp_client_ca: Certificate = Field(
         "",
@@ -284,7 +295,7 @@ class Settings(Frozen):
     )
     oauth: OAuth = Field(
         OAuth(),
-        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}, see README",
+        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}",
     )
     oauth_client_secret: SecretStr | None = Field(
         None, alias="oauthClientSecret", description="Secret. The client's secret at that provider"
@@ -314,7 +325,7 @@ class Settings(Frozen):
         alias="smtpStartTls",
         description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
     )
-    owner: Owner = Field("platform", description="Who owns the stack, and every service that names no other owner")
+    owner: Owner = Field("platform", description="Owner of the stack, and of every service without an owner of its own")
     alert_email: tuple[Email, ...] = Field(
         (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
     )
@@ -333,7 +344,7 @@ class Settings(Frozen):
     alert_pagerduty_url: OptionalExactUrl = Field(
         "",
         alias="alertPagerdutyUrl",
-        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue; in the EU another",
+        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue",
     )
     ticket_quiet_hours: QuietHours = Field(
         QuietHours(),
@@ -342,10 +353,11 @@ class Settings(Frozen):
     )
     alerts: Mapping[Text, AlertOverride] = Field(
         default_factory=dict,
-        description="Alerts that differ, by kind: {enabled, severity, pending}; see alerts.md",
+        description="Alerts that differ, by kind: {enabled, severity, pending}; see docs/reference/alerts.md",
     )
     thresholds: Thresholds = Field(
-        Thresholds(), description="Limits of the stack's own alerts: {diskFreeGib, memoryPercent, queuePercent, …}"
+        Thresholds(),
+        description="Limits of alerts, and those at which panels change colour: {diskFreeGib, budgetLowPercent, …}",
     )
     runbook_base_url: OptionalUrl = Field(
         "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
@@ -368,7 +380,12 @@ class Settings(Frozen):
         description="Secret. Passwords, tokens and keys of the services' targets, by the name that a service gives",
     )
     services: tuple[WatchedService, ...] = Field(
-        (), description="The services to watch; see the README for the fields of one"
+        (), description="The services to watch; the fields of one: docs/reference/settings.md"
+    )
+    probes: tuple[Probe, ...] = Field(
+        (),
+        description="Addresses to try from outside, each with an SLO: {name, type: http|tcp|dns|icmp, target, …}; any"
+        " adds the blackbox exporter to the stack",
     )
     own_folder: Annotated[str, text_of_length(0, 1_000)] = Field(
         "",
@@ -404,7 +421,13 @@ class Settings(Frozen):
         """The parts that this stack runs, without the demo's."""
         if not self.runs_stack:
             return ()
-        return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
+        every = (*topology.PARTS, *topology.OPTIONAL)
+        return tuple(part for part in every if not part.requires or getattr(self, part.requires))
+
+    @property
+    def configured_names(self) -> tuple[str, ...]:
+        """The names of the configured services and probes, which are those of their scrape jobs."""
+        return (*(service.name for service in self.services), *(probe.name for probe in self.probes))
 
     @property
     def containers(self) -> tuple[str, ...]:
@@ -446,7 +469,7 @@ class Settings(Frozen):
 
     @property
     def webhook(self) -> SecretStr | None:
-        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody."""
+        """The address that gets notifications as JSON: the configured one, else the demo's pager, else None."""
         return self.alert_webhook_url or (SecretStr(DEMO_PAGER_URL) if self.demo else None)
 
     def limit(self, service: str) -> Limits:

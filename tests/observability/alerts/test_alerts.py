@@ -22,7 +22,7 @@ from observability.alerts.model import UNCHANGED, Alert
 from observability.alerts.services import evaluation_seconds
 from observability.configs.datasources import datasources
 from observability.names import series, uids
-from observability.rules.windows import BUDGET_LOW, BURN_ALERTS
+from observability.rules.windows import BURN_ALERTS
 from observability.settings import Settings
 from observability.watched import watched
 from tests.dashboards.test_contracts import recorded, selectors
@@ -102,7 +102,11 @@ def test_logs_and_traces_are_of_the_service(alerts: list[Alert], settings: Setti
 
 def test_every_runbook_is_there_and_of_use(alerts: list[Alert], settings: Settings) -> None:
     assert {alert.kind for alert in alerts} == set(runbooks.shown(settings))
-    everything = settings_of(services=SERVICES, metrics={"writeUrl": "https://mimir.example.org/api/v1/push"})
+    everything = settings_of(
+        services=SERVICES,
+        metrics={"writeUrl": "https://mimir.example.org/api/v1/push"},
+        probes=[{"name": "front", "target": "https://example.org/"}],
+    )
     assert set(runbooks.shown(everything)) == set(runbooks.kinds())
     assert {alert.kind for group in groups(everything) for alert in group.alerts} == set(runbooks.kinds())
     for kind in runbooks.kinds():
@@ -149,7 +153,7 @@ def test_every_condition_parses_and_reads_what_exists(alerts: list[Alert], setti
                 assert set(parts) <= expected or RAW.fullmatch(metric), (alert.title, metric)
 
 
-def test_limits_are_those_of_the_dashboards(alerts: list[Alert]) -> None:
+def test_limits_are_those_of_the_dashboards(alerts: list[Alert], settings: Settings) -> None:
     for severity, kind in (("page", "slo-burning-fast"), ("ticket", "slo-burning-slowly")):
         alert = one(alerts, kind, "shop", "availability")
         pairs = [a for a in BURN_ALERTS if a.severity == severity]
@@ -161,7 +165,8 @@ def test_limits_are_those_of_the_dashboards(alerts: list[Alert]) -> None:
             )
             assert query.startswith("min by (service, slo)")
     assert {a.factor for a in BURN_ALERTS} == {s[0] for s in style.burn_thresholds().steps if s[0] is not None}
-    assert f"< {BUDGET_LOW:g} " in one(alerts, "slo-budget-nearly-gone", "shop", "availability").condition
+    low = style.budget_thresholds(settings).steps[-1][0]
+    assert f"< {low:g} " in one(alerts, "slo-budget-nearly-gone", "shop", "availability").condition
 
 
 def test_each_service_has_an_alert_on_its_absence(alerts: list[Alert], settings: Settings) -> None:
