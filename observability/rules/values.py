@@ -81,7 +81,8 @@ class ValueRules:
         for severity, record in (("page", series.VALUE_PAGE_RATIO), ("ticket", series.VALUE_TICKET_RATIO)):
             if tiers := [alert for alert in burn_alerts(self.slo) if alert.severity == severity]:
                 nearest = largest(*(self._tier(record, alert) for alert in tiers), by="value")
-                yield record, f"{nearest} and on (value) last_over_time({known}[{BASE_WINDOW}])"
+                none = f"0 * sum by (value) ({self.read(series.VALUE_REQUESTS_TOTAL)})"
+                yield record, f"({nearest} or {none}) and on (value) last_over_time({known}[{BASE_WINDOW}])"
 
     def _totals(self, counted: Counted, kept: str) -> Iterator[tuple[str, str]]:
         def total(record: str, events: Events) -> tuple[str, str]:
