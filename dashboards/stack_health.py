@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-GROUPS: Final = 6
+GROUPS: Final = 4
 """Groups of rules that are shown: the slowest."""
 READERS: Final = {
     part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
@@ -54,7 +54,7 @@ def _state(db: DashboardBuilder) -> None:
             "read the log of the container that is down (`docker logs`).",
         ),
         width=9,
-        height=4,
+        height=6,
         key="services",
     )
     db.add_stat_panel(
@@ -69,7 +69,7 @@ def _state(db: DashboardBuilder) -> None:
             "check on Prometheus' page /targets which they are, whether they run, and whether their address is right.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="targets-down",
     )
     db.add_stat_panel(
@@ -84,7 +84,7 @@ def _state(db: DashboardBuilder) -> None:
             "read Prometheus' log for the rule and the reason, and look at *Rule evaluation time* below.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="rule-failures",
     )
     db.add_stat_panel(
@@ -105,7 +105,7 @@ def _state(db: DashboardBuilder) -> None:
             "collector's log.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="data-refused",
     )
 
@@ -119,7 +119,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             ("container",),
-            show=("container", "Memory", "CPU", "On disk", "Restarts"),
+            show=("container", "Memory", "CPU", "Restarts"),
             needs=("Memory",),
             order="Memory",
         ),
@@ -134,13 +134,11 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                 )
                 for name in ("Memory", "CPU")
             ),
-            Override(name="On disk", **style.BYTES, width=style.NUMBER - 8),
             Override(name="Restarts", width=style.NUMBER - 2),
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Memory and CPU of each container as a share of its limit, what it stores (Grafana and Loki do not report "
-            "that), and its restarts in this time range.",
+            "Memory and CPU of each container as a share of its limit, and its restarts in this time range.",
             "raise `limits` in the stack's configuration, or lower the load, before CPU or memory reach 100 %.",
         ),
         width=12,
@@ -203,15 +201,14 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
 def _work(db: DashboardBuilder) -> None:
     db.add_row("What comes in, and what is read?", panel_id=104)
     for key, title, query, name, unit, what in (
-        ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix: samples/s", "Samples"),
+        ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix:samples/s", "Samples"),
         ("logs-in", "Log bytes ingested", stack_queries.logs_in(), "loki", "Bps", "Bytes of log lines"),
-        ("traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix: spans/s", "Spans"),
+        ("traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix:spans/s", "Spans"),
     ):
         db.add_timeseries_panel(
             title=title,
             query=Query(query, legend=name),
             unit=unit,
-            decimals=0,
             min_val=0,
             overrides=style.colored_stack(),
             no_value=style.NOT_RUNNING,
@@ -227,7 +224,7 @@ def _work(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title="Reads",
         query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.reads().items()],
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -257,7 +254,7 @@ def _work(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title="Collector's queues",
         query=Query(stack_queries.waiting(), legend="for {{backend}}"),
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=[Override(name=f"for {name}", color=color) for name, color in style.OF_STACK.items()],
         no_value=style.NOT_RUNNING,
@@ -276,7 +273,7 @@ def _work(db: DashboardBuilder) -> None:
             Query(stack_queries.metrics_on_disk(), legend="prometheus", ref_id="metrics"),
             Query(stack_queries.traces_on_disk(), legend="jaeger", ref_id="traces"),
         ],
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -309,7 +306,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Slowest group, of its interval",
         query=Query(stack_queries.rule_share(), legend="slowest group"),
-        **style.SHARE,
+        **style.on_axis(style.SHARE),
         min_val=0,
         soft_max=0.1,
         thresholds=style.usage_thresholds(settings),

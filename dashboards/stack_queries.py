@@ -252,10 +252,6 @@ def cost() -> dict[str, str]:
     return {
         "Memory": f"{_of(memory)} / {_of(containers.MEMORY_LIMIT)}",
         "CPU": f"{_of(cpu)} / {_of(containers.CPU_LIMIT)}",
-        "On disk": " or ".join(
-            f'label_replace({expr}, "container", "{name}", "", "")'
-            for name, expr in (("prometheus", metrics_on_disk()), ("jaeger", traces_on_disk()))
-        ),
         "Restarts": " or ".join(
             f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "
             f'"container", "{name}", "", "")'

@@ -37,6 +37,7 @@ _OF_CONTAINERS: Final = (
 )
 NEEDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
+    "certificate-expiring": "probes",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }

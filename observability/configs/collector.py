@@ -89,6 +89,7 @@ def render(settings: Settings) -> str:
     receivers = _receivers(settings)
     measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
     mask = settings.redaction
+    senders = settings.otlp_senders if settings.otlp_outside else {}
     document = {
         "service": {
             "extensions": ["health_check", "file_storage"],
@@ -153,9 +154,9 @@ def render(settings: Settings) -> str:
             "memory_limiter": otelcol.MEMORY_LIMITER,
             "transform/long": _shortened(),
             "transform/measured": _of_containers(settings),
-            "transform/metrics": intake.metrics(),
-            "transform/logs": intake.logs(),
-            "transform/traces": intake.traces(),
+            "transform/metrics": intake.metrics(senders),
+            "transform/logs": intake.logs(senders),
+            "transform/traces": intake.traces(senders),
             "filter/counts": intake.only_counts(),
             "transform/counts": intake.counts(),
             "transform/output": lines.of_containers(settings),

@@ -186,6 +186,7 @@ def _remote_write(settings: Settings) -> dict[str, Any]:
 
 def render(settings: Settings) -> str:
     """Return prometheus.yml."""
+    instances = {probe.name: probe.target for probe in settings.probes}
     return to_yaml(
         "prometheus",
         {
@@ -193,6 +194,8 @@ def render(settings: Settings) -> str:
                 "scrape_interval": settings.scrape_interval,
                 "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
+                # A dotted name is scraped as it is pushed: with underscores. Targets are asked for them.
+                "metric_name_escaping_scheme": "underscores",
                 # On what is sent on. A tenant is one stack's, and there a series is called what it is called here.
                 **({} if settings.metrics.tenant else {"external_labels": {"stack": settings.stack}}),
             },
@@ -222,7 +225,11 @@ def render(settings: Settings) -> str:
             **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [
                 *_stack_jobs(settings),
-                *(_job(service) for service in applications(settings) if not service.otlp),
+                *(
+                    _job(service, instances.get(service.name, ""))
+                    for service in applications(settings)
+                    if not service.otlp
+                ),
                 *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
             ],
         },
@@ -262,7 +269,8 @@ def _static(name: str, target: str) -> dict[str, Any]:
     }
 
 
-def _job(service: WatchedService) -> dict[str, Any]:
+def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
+    """Return a service's job; `instance` is what its series tell of, where it is not what is scraped."""
     labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,
@@ -287,6 +295,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
     job["relabel_configs"] = [
         _KEEP_DISCOVERY_LABELS,
         *({"target_label": name, "replacement": value.replace("$", "$$")} for name, value in sorted(labels.items())),
+        *([{"target_label": "instance", "replacement": instance.replace("$", "$$")}] if instance else []),
     ]
     return job
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from observability import topology
 from observability.names.alert_kinds import WATCHDOG, kinds
 from observability.settings import production
 from observability.settings.errors import HIDDEN, one_line, shown
 from observability.settings.model import Settings, secrets_of
 from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
+from observability.settings.probes import SLO as PROBE_SLO
 from observability.settings.secret_rules import (
     MINIMUM_SECRET_LENGTH,
     MULTILINE_SECRETS,
@@ -34,6 +37,11 @@ WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
 MOST_EXCLUSIONS = 50
 """Each is subtracted in every window of its SLOs."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
+_MOST_LISTED = 12
+_DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
+"""Networks without names for containers; `default` is what Compose files call theirs, whatever its name."""
+_TOKEN: Final = re.compile(rf"[A-Za-z0-9.:_~+/=-]{{{MINIMUM_SECRET_LENGTH[True]},}}")
+"""What goes through a header and a file of passwords as it is."""
 
 
 def across(settings: Settings) -> list[str]:
@@ -51,9 +59,11 @@ def across(settings: Settings) -> list[str]:
     ]
     problems += _alerts(settings)
     problems += _ports(settings)
+    problems += _networks(settings)
     problems += _outside(settings)
     problems += _secrets(settings)
     problems += _services(settings)
+    problems += _probes(settings)
     problems += _windows(settings)
     problems += _exclusions(settings)
     problems += _intervals(settings)
@@ -108,6 +118,24 @@ def _ports(settings: Settings) -> list[str]:
     return problems
 
 
+def _networks(settings: Settings) -> list[str]:
+    """Return the networks that a container cannot join besides the stack's own."""
+    own = {f"{settings.prefix}{suffix}" for _, _, suffix in topology.NETWORKS}
+    problems = []
+    for index, network in enumerate(settings.networks):
+        where = f"networks[{index}]: '{network}'; accepted:"
+        if network in _DOCKERS_OWN_NETWORKS:
+            problems.append(
+                f"{where} a network made by docker network create or Docker Compose; in {network} no container has a"
+                " name (an application on the Docker host is host.docker.internal)"
+            )
+        elif network in own:
+            problems.append(f"{where} a network of others: the stack's own are joined anyway")
+        elif network in settings.networks[:index]:
+            problems.append(f"{where} each network once")
+    return problems
+
+
 def _outside(settings: Settings) -> list[str]:
     """Return what is missing before ports are published outside of the Docker host."""
     addresses = {name: settings.published_address(name) for name in settings.published}
@@ -132,13 +160,47 @@ def _outside(settings: Settings) -> list[str]:
                 "tlsCertificate: missing; accepted: a certificate with tlsKey, because OTLP is published"
                 " outside loopback"
             )
-        if settings.otlp_token is None and not settings.otlp_client_ca:
+        if settings.otlp_token is None and not settings.otlp_senders and not settings.otlp_client_ca:
             problems.append(
-                "otlpToken: missing; accepted: a secret that senders show, or otlpClientCaCertificate, because OTLP is"
-                " published outside loopback"
+                "otlpToken: missing; accepted: a secret that senders show, or otlpSenders, or otlpClientCaCertificate,"
+                " because OTLP is published outside loopback"
             )
     if settings.otlp_token is not None and len(settings.otlp_token.get_secret_value()) < MINIMUM_SECRET_LENGTH[True]:
         problems.append(f"otlpToken: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} characters")
+    return problems + _senders(settings)
+
+
+def _senders(settings: Settings) -> list[str]:
+    """Return what is wrong with the senders that have a token each."""
+    senders, tokens = settings.otlp_senders, settings.otlp_tokens
+    problems = [
+        f"otlpTokens.{name}: missing; accepted: the token of a sender in otlpSenders"
+        f" (pulumi config set --secret --path otlpTokens.{name})"
+        for name in senders
+        if name not in tokens
+    ]
+    problems += [
+        f"otlpSenders.{name}: missing; accepted: the services that this sender may send for, because otlpTokens has a"
+        " token of it"
+        for name in tokens
+        if name not in senders
+    ]
+    if senders and settings.otlp_token is not None:
+        problems.append("otlpToken: (hidden); accepted: nothing, because each of otlpSenders has a token of its own")
+    problems += [
+        f"otlpTokens.{name}: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} of letters, digits and"
+        " . : _ ~ + / = -"
+        for name, token in tokens.items()
+        if not _TOKEN.fullmatch(token.get_secret_value()) and token.get_secret_value() != STAND_IN
+    ]
+    reserved = sorted(RESERVED_NAMES)
+    problems += [
+        f"otlpSenders.{name}[{index}]: '{service}'; accepted: a service that is none of the stack's own:"
+        f" {', '.join(reserved)}"
+        for name, services in senders.items()
+        for index, service in enumerate(services or (name,))
+        if service in reserved
+    ]
     return problems
 
 
@@ -259,6 +321,8 @@ def _only_content(settings: Settings) -> list[str]:
         for key, given in refused.items()
         if given
     ]
+    if settings.probes:
+        problems.append("probes: set; accepted: none, because deploy is content, and a container makes the probes")
     problems += [
         f"services[{index}].{field}: set; accepted: selector or otlp, because deploy is content, which scrapes nothing"
         for index, service in enumerate(settings.services)
@@ -270,7 +334,7 @@ def _only_content(settings: Settings) -> list[str]:
 
 def _services(settings: Settings) -> list[str]:
     problems = []
-    reserved = {*RESERVED_NAMES, *(DEMO if settings.demo else ())}
+    reserved = _reserved(settings)
     made: dict[str, str] = {}
     carried: dict[str, str] = {}
     for index, service in enumerate(settings.services):
@@ -295,6 +359,34 @@ def _services(settings: Settings) -> list[str]:
         problems += _scrape(where, service, settings)
         problems += _slos(where, service)
     return problems
+
+
+def _reserved(settings: Settings) -> set[str]:
+    """Return the names that the stack's own containers and scrape jobs have."""
+    return {*RESERVED_NAMES, *settings.containers, *(DEMO if settings.demo else ())}
+
+
+def _probes(settings: Settings) -> list[str]:
+    """Return what is wrong with the names and secrets of probes, which are services too."""
+    made = {made: service.name for service in settings.services for made in resource_names(service.name)}
+    made |= {service.telemetry_name: service.name for service in settings.services}
+    problems = []
+    for index, probe in enumerate(settings.probes):
+        where = f"probes[{index}]"
+        if probe.name in _reserved(settings) or any(name in made for name in (*resource_names(probe.name), probe.name)):
+            problems.append(f"{where}.name: '{probe.name}'; accepted: a name that no other probe and no service has")
+        made |= dict.fromkeys(resource_names(probe.name), probe.name)
+        problems += _secrets_given(where, probe.secret_names, settings)
+    return problems
+
+
+def _secrets_given(where: str, names: tuple[tuple[str, str], ...], settings: Settings) -> list[str]:
+    return [
+        f"{where}.{field}: {HIDDEN}; accepted: the name of a secret in scrapeSecrets, set by"
+        f" `pulumi config set --secret --path scrapeSecrets.NAME`"
+        for field, name in names
+        if name not in settings.scrape_secrets
+    ]
 
 
 def resource_names(service: str) -> tuple[str, ...]:
@@ -322,13 +414,7 @@ def _scrape(where: str, service: WatchedService, settings: Settings) -> list[str
         problems.append(
             f"{where}.scrapeTimeout: '{service.scrape_timeout}'; accepted: at most scrapeInterval, {interval}"
         )
-    problems += [
-        f"{where}.{field}: {HIDDEN}; accepted: the name of a secret in scrapeSecrets, set by"
-        f" `pulumi config set --secret --path scrapeSecrets.NAME`"
-        for field, name in service.secret_names
-        if name not in settings.scrape_secrets
-    ]
-    return problems
+    return problems + _secrets_given(where, service.secret_names, settings)
 
 
 def _slos(where: str, service: WatchedService) -> list[str]:
@@ -345,7 +431,8 @@ def _slos(where: str, service: WatchedService) -> list[str]:
         and service.buckets
         and seconds(latency.threshold) not in service.buckets
     ):
-        bounds = ", ".join(f"{bound:g}s" for bound in sorted(service.buckets))
+        listed = [f"{bound:g}s" for bound in sorted(set(service.buckets))]
+        bounds = ", ".join([*listed[:_MOST_LISTED], *(["…"] if len(listed) > _MOST_LISTED else [])])
         problems.append(f"{where}.latency.threshold: '{latency.threshold}'; accepted: one of its buckets, {bounds}")
     return problems
 
@@ -356,6 +443,7 @@ def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
         named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
         named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
         yield from ((f"services[{index}].{where}", slo) for where, slo in named if slo is not None)
+    yield from ((f"probes[{index}]", probe) for index, probe in enumerate(settings.probes))
 
 
 def _windows(settings: Settings) -> list[str]:
@@ -385,6 +473,7 @@ def _exclusions(settings: Settings) -> list[str]:
     """Return what exclusions name that is not there, and how many are too many."""
     own = [*(DEMO if settings.demo else ()), *(WATCHED_BY_ITSELF if settings.watch_stack else ())]
     names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
+    names |= {probe.name: (PROBE_SLO,) for probe in settings.probes}
     problems = []
     for index, exclusion in enumerate(settings.exclusions):
         where = f"exclusions[{index}]"

@@ -19,6 +19,7 @@ from observability.settings.parts import (
     PORTS,
     Limits,
 )
+from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
 from observability.settings.stores import FarStore, MetricsStore
 from observability.settings.value_types import (
@@ -32,6 +33,7 @@ from observability.settings.value_types import (
     OptionalAddress,
     OptionalExactUrl,
     OptionalUrl,
+    Origin,
     Owner,
     Port,
     PublishedAddress,
@@ -120,14 +122,10 @@ class OAuth(Frozen):
         return self
 
 
-Origin = Annotated[
-    str,
-    matching(
-        "an origin like https://shop.example.org, or * for any",
-        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
-    ),
-]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
+
+
+SenderName = Annotated[str, matching("the name of a sender, like shop", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")]
 
 
 class Settings(Frozen):
@@ -279,6 +277,17 @@ class Settings(Frozen):
     otlp_token: SecretStr | None = Field(
         None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
     )
+    otlp_senders: Mapping[SenderName, tuple[Annotated[str, text_of_length(1, 200)], ...]] = Field(
+        default_factory=dict,
+        alias="otlpSenders",
+        description="Instead of otlpToken: senders outside the host by name, each with the services (service.name) that"
+        " it may send for, like {shop: [checkout, cart]}; [] means its own name",
+    )
+    otlp_tokens: Mapping[SenderName, SecretStr] = Field(
+        default_factory=dict,
+        alias="otlpTokens",
+        description="Secret. The token of each of otlpSenders, by its name: the password of basic authentication",
+    )
     otlp_client_ca: Certificate = Field(
         "",
         alias="otlpClientCaCertificate",
@@ -373,6 +382,11 @@ class Settings(Frozen):
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; the fields of one: docs/reference/settings.md"
     )
+    probes: tuple[Probe, ...] = Field(
+        (),
+        description="Addresses to try from outside, each with an SLO: {name, type: http|tcp|dns|icmp, target, …}; any"
+        " adds the blackbox exporter to the stack",
+    )
     own_folder: Annotated[str, text_of_length(0, 1_000)] = Field(
         "",
         alias="ownFolder",
@@ -407,7 +421,13 @@ class Settings(Frozen):
         """The parts that this stack runs, without the demo's."""
         if not self.runs_stack:
             return ()
-        return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
+        every = (*topology.PARTS, *topology.OPTIONAL)
+        return tuple(part for part in every if not part.requires or getattr(self, part.requires))
+
+    @property
+    def configured_names(self) -> tuple[str, ...]:
+        """The names of the configured services and probes, which are those of their scrape jobs."""
+        return (*(service.name for service in self.services), *(probe.name for probe in self.probes))
 
     @property
     def containers(self) -> tuple[str, ...]:

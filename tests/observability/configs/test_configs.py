@@ -45,7 +45,7 @@ def test_a_watched_service_is_scraped_with_its_labels() -> None:
     job = yaml.safe_load(prometheus.render(settings))["scrape_configs"][-1]
     assert job["static_configs"] == [{"targets": ["gw:8000"], "labels": {"service": "gw", "team": "ml"}}]
     assert job["dns_sd_configs"] == [{"names": ["gw.local"], "type": "A", "port": 9}]
-    assert job["http_sd_configs"] == [{"url": "http://sd/x/"}]
+    assert job["http_sd_configs"] == [{"url": "http://sd/x"}]
     assert job["relabel_configs"][0]["action"] == "labelmap"
     assert job["honor_labels"] is True
 
