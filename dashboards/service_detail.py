@@ -39,7 +39,7 @@ def build(settings: Settings) -> DashboardBuilder:
     _objectives(db, settings)
     if any(slo.each for service in watched(settings) for slo in service.slo_by_name.values()):
         _values(db, settings)
-    _signals(db, settings)
+    _signals(db, settings, carried)
     _evidence(db, carried)
     _containers(db, settings)
     _neighbours(db, settings, carried)
@@ -152,7 +152,7 @@ def _values(db: DashboardBuilder, settings: Settings) -> None:
     )
 
 
-def _signals(db: DashboardBuilder, settings: Settings) -> None:
+def _signals(db: DashboardBuilder, settings: Settings, carried: str) -> None:
     for key, title, expr, legend, scale, shows in (
         (
             "requests",
@@ -189,7 +189,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
     ):
         db.add_timeseries_panel(
             title=title,
-            query=[Query(expr, legend=legend), *(style.exemplars(settings) if key == "latency" else [])],
+            query=[Query(expr, legend=legend), *(style.exemplars(settings, carried) if key == "latency" else [])],
             **style.on_axis(scale),
             min_val=0,
             soft_max=0.01 if key == "error-rate" else None,
