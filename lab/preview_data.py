@@ -38,6 +38,12 @@ WORDS: Final = (
 )
 
 
+PROBES: Final = (
+    {"name": "shop-page", "target": "https://shop.example.org/"},
+    {"name": "name-server", "type": "dns", "target": "shop.example.org", "server": "192.0.2.53:53"},
+)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What the dashboards are shown with.
@@ -63,7 +69,10 @@ class Scenario:
             for n in range(self.services)
         ]
         services = [{"name": name, "targets": [f"{name}:8000"], "owner": "shop"} for name in names]
-        return load("preview", {"services": json.dumps(services), "dashboardsEditable": "false"})
+        given = {"services": services, "probes": PROBES}
+        return load(
+            "preview", {**{key: json.dumps(value) for key, value in given.items()}, "dashboardsEditable": "false"}
+        )
 
 
 SCENARIOS: Final = {
@@ -278,6 +287,7 @@ def _stack(history: History) -> dict[str, list[str]]:
     _calls(samples, services)
     _prometheus(samples, services)
     _stores(samples, down)
+    _probes(samples)
     return samples.lines
 
 
@@ -350,6 +360,23 @@ def _stores(samples: _Samples, down: str) -> None:
         waiting = 3e7 if exporter.endswith(down) else 1e3
         samples.gauge("otelcol_exporter_queue_size", waiting, {"job": "collector", "exporter": exporter}, 0.2)
     samples.gauge("otelcol_process_uptime", 1e5, {"job": "collector"})
+
+
+def _probes(samples: _Samples) -> None:
+    for probe in samples.history.scenario.settings.probes:
+        labels = {"job": probe.name, "service": probe.name, "instance": probe.target}
+        samples.gauge("probe_success", 1, labels)
+        samples.gauge("probe_duration_seconds", 0.12, labels, 0.4)
+        if probe.uses_tls:
+            samples.gauge("probe_ssl_earliest_cert_expiry", samples.history.now + 40 * DAY, labels)
+            for phase, took in (
+                ("resolve", 0.01),
+                ("connect", 0.02),
+                ("tls", 0.04),
+                ("processing", 0.04),
+                ("transfer", 0.01),
+            ):
+                samples.gauge("probe_http_duration_seconds", took, {**labels, "phase": phase}, 0.4)
 
 
 _COUNTED: Final = {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
