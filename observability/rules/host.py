@@ -1,7 +1,7 @@
 """The Docker host: processors, memory, disks and network, as recorded series that say what `top`, `free`, `df` print.
 
 The one source for every number about the host, on dashboards and in alerts. The collector measures the file system of
-its own volume, which is that of all volumes unless somebody put one on another disk, and network interfaces with the
+its own volume, which is that of all volumes unless one is on another disk, and network interfaces with the
 setting `hostNetwork` alone.
 """
 
