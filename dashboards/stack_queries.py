@@ -131,7 +131,7 @@ def spans_in() -> str:
 def waiting() -> str:
     """Return the bytes that wait in the collector, by `backend`."""
     queues = select("otelcol_exporter_queue_size", COLLECTOR)
-    return f'label_replace(sum by (exporter) ({queues}), "backend", "$1", "exporter", ".*/(.+)")'
+    return f'sum by (backend) (label_replace({queues}, "backend", "$1", "exporter", ".*/(.+)"))'
 
 
 def reads() -> dict[str, str]:

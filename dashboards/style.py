@@ -253,9 +253,9 @@ def describe(shows: str, when_bad: str) -> str:
     return f"{shows}\n\n**When it is bad:** {when_bad}"
 
 
-def exemplars(settings: Settings) -> list[Query]:
+def exemplars(settings: Settings, carried: str = queries.SERVICE_VARIABLE) -> list[Query]:
     """Return the query for exemplars, the dots of single requests on a graph; none when nothing is watched."""
-    raw = queries.exemplars(settings)
+    raw = queries.exemplars(settings, carried)
     return [Query(raw, legend="exemplars", ref_id="exemplars", exemplar=True)] if raw else []
 
 

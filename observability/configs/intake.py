@@ -90,7 +90,7 @@ def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
     """
     none = "METRIC_DATA_TYPE_"
     summed = " or ".join(f"metric.type == {none}{kind}" for kind in ("SUM", "HISTOGRAM", "EXPONENTIAL_HISTOGRAM"))
-    reason, point = 'metric.metadata["refused"]', f'datapoint.attributes["{ottl.REFUSED}"]'
+    reason, point = f'metric.metadata["{ottl.REFUSED}"]', f'datapoint.attributes["{ottl.REFUSED}"]'
     return _transform(
         "metric",
         _resource(),
@@ -99,6 +99,7 @@ def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
         ottl.group("scope", *_scope()),
         ottl.group(
             "metric",
+            f"delete_matching_keys(metric.metadata, {ottl.quoted(_MARKS)})",
             *_text("metric.description"),
             f'set({reason}, "too many series in one metric") where Len(metric.data_points) > {SERIES_OF_METRIC}',
             f'set({reason}, "neither delta nor cumulative")'
@@ -198,6 +199,25 @@ def refused(signal: str) -> dict[str, Any]:
                 "context": context,
                 "condition": f'attributes["{ottl.REFUSED}"] != nil',
                 "pipelines": [f"{signal}/refused"],
+            }
+        ],
+    }
+
+
+def apart() -> dict[str, Any]:
+    """Return the routing connector's settings that part exponential histograms from other metrics.
+
+    Prometheus refuses the request of one whose count or offset is wrong, which no statement here can see: so each is a
+    request of its own.
+    """
+    return {
+        "default_pipelines": ["metrics/stored"],
+        "error_mode": "ignore",
+        "table": [
+            {
+                "context": "metric",
+                "condition": "type == METRIC_DATA_TYPE_EXPONENTIAL_HISTOGRAM",
+                "pipelines": ["metrics/exponential"],
             }
         ],
     }

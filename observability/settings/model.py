@@ -304,7 +304,9 @@ class Settings(Frozen):
         "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
     )
     grafana_public_dashboards: Boolean = Field(
-        default=False, alias="grafanaPublicDashboards", description="Let people publish dashboards without sign-in"
+        default=False,
+        alias="grafanaPublicDashboards",
+        description="Let people publish dashboards and snapshots without sign-in",
     )
     grafana_feature_toggles: tuple[FeatureToggle, ...] = Field(
         (), alias="grafanaFeatureToggles", description="Grafana feature toggles to turn on"

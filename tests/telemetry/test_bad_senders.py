@@ -42,9 +42,30 @@ def coarse(_: int) -> Metric:
     return {"name": "coarse", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [point]}}
 
 
+def miscounted(_: int) -> Metric:
+    """Return an exponential histogram whose count is not that of its buckets."""
+    metric = coarse(0)
+    metric["name"] = "miscounted"
+    metric["exponentialHistogram"]["dataPoints"][0] |= {"scale": 3, "count": "99"}
+    return metric
+
+
+def far(_: int) -> Metric:
+    """Return an exponential histogram of a bucket that no number is in."""
+    metric = coarse(0)
+    metric["name"] = "far"
+    buckets = {"offset": 2**31 - 1, "bucketCounts": ["1"]}
+    metric["exponentialHistogram"]["dataPoints"][0] |= {"scale": 3, "positive": buckets}
+    return metric
+
+
 def many(value: int) -> Metric:
     points = [total(value, attributes=[attribute("order", str(n))])["sum"]["dataPoints"][0] for n in range(2_001)]
     return {"name": "many", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points}}
+
+
+def not_a_number() -> dict[str, Any]:
+    return {"timeUnixNano": str(time.time_ns()), "asDouble": "NaN"}
 
 
 def gauge(name: str, **more: object) -> Metric:
@@ -68,6 +89,14 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "neither delta nor cumulative": (lambda v: total(v, temporality=0), "", "neither delta nor cumulative"),
     "no kind of metric": (lambda _: {"name": "nothing"}, "", "-"),
     "coarse histogram": (coarse, "", "histogram too coarse"),
+    "miscounted histogram": (miscounted, "", ""),
+    "far histogram": (far, "", ""),
+    "not a number": (lambda _: {"name": "undefined", "gauge": {"dataPoints": [not_a_number()]}}, "undefined", ""),
+    "own reason": (
+        lambda v: {**total(v, name="reasoned"), "metadata": [attribute("refused"), attribute("refused.reason")]},
+        "reasoned_total",
+        "",
+    ),
     "too many series": (many, "", "too many series in one metric"),
     "recorded series": (lambda _: gauge("slo:error_budget:burn_rate5m"), "", "name of one of the stack's own metrics"),
     "up": (lambda _: gauge("up"), "", "name of one of the stack's own metrics"),
@@ -112,7 +141,7 @@ def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind:
             push(stores, {name: [total(step)]})
         push(stores, {bad: [make(step)]})
         time.sleep(0.005)  # two points of one series in the same millisecond are a fault of their own
-        if reason != "-":  # what no rule knows takes the rest of its own request along, and nobody else's
+        if reason != "-":  # an unknown fault drops the rest of its own request, and of no other
             push(stores, {shared: [total(step)], bad: [make(step)]})
     sent = PUSHES * HEALTHY
     wait_for(lambda: stored(stores, names) == sent)
