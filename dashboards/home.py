@@ -34,7 +34,7 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-ALERTS: Final = 14
+ALERTS: Final = 15
 """Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
@@ -133,7 +133,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=10,
+        width=9,
         height=6,
         key="stack",
     )
@@ -178,7 +178,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=4,
+        width=5,
         height=6,
         key="disk",
     )
