@@ -1,6 +1,6 @@
 """The reading proxy's process: nginx before Prometheus, Loki and Jaeger, which lets only reading requests through.
 
-Grafana's data source proxy hands every path of Loki and Jaeger to whoever is signed in, a Viewer included, and none of
+Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
 the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
 is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it.
 """
@@ -86,7 +86,7 @@ READS: Final[dict[str, Reads]] = {
         ),
     ),
 }
-"""What may be asked of each backend."""
+"""The requests that each backend may get."""
 
 
 def process(settings: Settings) -> Process:
