@@ -28,6 +28,7 @@ QUESTIONS: Final = {
     uids.LOGS: "Which errors are logged, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Is the stack itself well, and how long does its space last?",
+    uids.HOSTS: "Does the Docker host lack CPU, memory, disk or network?",
     uids.PROBES: "Do our addresses answer from outside, how fast, and when do certificates expire?",
     uids.RUNBOOKS: "What does this alert mean, and what is to be done?",
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
