@@ -37,6 +37,8 @@ from tests.observability.configs.test_reading_proxy import (
     running_nginx,
 )
 
+pytestmark = pytest.mark.optional  # Grafana's binary is in its image alone
+
 PASSWORD = "a-password-of-a-test-0123456789"
 PROXY = "/api/datasources/proxy/uid"
 START_SECONDS = 240
