@@ -306,6 +306,7 @@ def _only_content(settings: Settings) -> list[str]:
     ]
     refused = {
         "demo": settings.demo,
+        "hostNetwork": settings.host_network,
         "metrics.writeUrl": settings.metrics.write_url,
         "logs.writeUrl": settings.logs.write_url,
         "traces.writeUrl": settings.traces.write_url,
@@ -460,6 +461,11 @@ def _windows(settings: Settings) -> list[str]:
             problems.append(
                 f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
                 f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
+            )
+        if slo.each is not None and any(x.recurs for x in settings.exclusions):
+            problems.append(
+                f"{where}.each: beside an exclusion with weekdays; accepted: exclusions that happen once, because what"
+                " recurs cannot be left out of the SLOs of single values"
             )
         if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
             problems.append(
