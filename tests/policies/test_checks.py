@@ -292,3 +292,14 @@ def test_the_longest_secret_that_fits_is_named() -> None:
     for order in (hidden, dict(reversed(hidden.items()))):
         (problem,) = checks.repeated_in_plain_text(order, plain)["urn"]
         assert problem.endswith("whole key")
+
+
+def test_a_network_of_backends_that_says_nothing_leads_outside() -> None:
+    (problem,) = checks.networks_are_separate(
+        Resource(checks.NETWORK, "n", {"name": f"observability-dev{checks.BACKENDS}"})
+    )
+    assert "leads outside" in problem
+
+
+def test_an_address_that_is_none_is_not_local() -> None:
+    assert checks.ports_are_local_or_explained(container(ports=[{"internal": 80.0, "ip": "somewhere"}]))
