@@ -232,7 +232,7 @@ def test_what_is_refused_is_counted_for_who_sent_it(stores: Stores) -> None:
 
 
 def test_another_hosts_disk_is_not_the_stacks(stores: Stores) -> None:
-    """A full disk that a sender tells of, or only says that it has, pages nobody."""
+    """A full disk in pushed metrics changes none of the recorded series that the disk alerts read."""
     for state in ("free", "used"):
         usage = gauge("system.filesystem.usage", unit="By")
         usage["gauge"]["dataPoints"][0]["attributes"] = [attribute("state", state), attribute("device", "/dev/evil")]
