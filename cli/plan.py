@@ -50,7 +50,7 @@ def _tree(stack: str, resources: Sequence[Registered]) -> Tree:
     from rich.tree import Tree  # noqa: PLC0415 - `plan --json` draws nothing
 
     tree = Tree(f"stack '{stack}'")
-    for service in CONTAINERS:
+    for service in (name for name in CONTAINERS if any(r.name == name for r in resources)):
         branch = tree.add(service)
         for r in resources:
             if r.name == service and r.type.endswith(":Container"):

@@ -11,7 +11,7 @@ from cli import stack_config
 from cli.context import Context
 from cli.errors import UsageError
 from dashboards.catalogue import dashboards
-from observability import alerts, own, processes, rules, topology
+from observability import alerts, own, processes, rules
 from observability.configs import grafana as grafana_config
 from observability.configs.correlations import CORRELATIONS
 from observability.configs.datasources import DataSourceSpec, datasources
@@ -34,7 +34,7 @@ def files(settings: Settings) -> dict[str, str]:
         return {f"prometheus/rules/{name}": text for name, text in rules.render(settings).items()} | _grafana(settings)
     rendered = {
         f"{part.name}/{path.removeprefix(CONFIG + '/')}": text
-        for part in topology.PARTS
+        for part in settings.parts
         for path, text in processes.process(part.name, settings).files.items()
     }
     rendered["grafana/grafana.env"] = "".join(

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from observability.configs import webhook_relay
+from observability.configs import far_stores, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -40,6 +40,8 @@ class Secrets:
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     metrics_store_password: pulumi.Output[str] | None
+    logs_store_password: pulumi.Output[str] | None
+    logs_store_login: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -94,6 +96,8 @@ def secrets(settings: Settings) -> Secrets:
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         metrics_store_password=_configured(settings.metrics_password),
+        logs_store_password=_configured(settings.logs_password),
+        logs_store_login=_text(far_stores.login("logs", settings)),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )

@@ -26,7 +26,6 @@ _OF_CONTAINERS: Final = (
     "disk-full",
     "disk-nearly-full",
     "jaeger-dropping",
-    "loki-rejecting",
     "metrics-not-stored",
     "metrics-repaired",
     "metrics-size-limit",
@@ -37,10 +36,11 @@ _OF_CONTAINERS: Final = (
 )
 NEEDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
+    "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }
-"""Kinds of alerts that not every stack has, and the field of the settings without which there is none."""
+"""Kinds of alerts that not every stack has, and the attribute of the settings without which there is none."""
 
 
 def shown(settings: Settings) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, own, topology
-from observability.configs import intake, lines, otelcol, otlp_outside, output
+from observability.configs import far_stores, intake, lines, otelcol, otlp_outside, output
 from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS
@@ -76,8 +76,12 @@ def process(settings: Settings) -> Process:
     return Process(
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
-        files={FILE: render(settings), **otlp_outside.files(settings)},
-        secrets={**otlp_outside.secrets(settings), **_own_secrets(settings)},
+        files={FILE: render(settings), **otlp_outside.files(settings), **far_stores.files(settings)},
+        secrets={
+            **otlp_outside.secrets(settings),
+            **far_stores.passwords(settings),
+            **_own_secrets(settings),
+        },
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
@@ -89,9 +93,10 @@ def render(settings: Settings) -> str:
     receivers = _receivers(settings)
     measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
     mask = settings.redaction
+    logging_in = far_stores.extensions(settings)
     document = {
         "service": {
-            "extensions": ["health_check", "file_storage"],
+            "extensions": ["health_check", "file_storage", *logging_in],
             "pipelines": {
                 **_intake(
                     "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
@@ -147,6 +152,7 @@ def render(settings: Settings) -> str:
                     "cleanup_on_start": True,
                 },
             },
+            **logging_in,
         },
         "receivers": receivers,
         "processors": {
@@ -185,22 +191,29 @@ def render(settings: Settings) -> str:
         },
         "exporters": {
             "otlp_grpc/jaeger": {
-                "endpoint": endpoints.writes(topology.JAEGER).address,
+                "endpoint": endpoints.writes(topology.JAEGER, settings).address,
                 "tls": {"insecure": True},
                 **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
             },
             # One request for each push: what Prometheus refuses of one takes no other sender's points along.
             "otlp_http/prometheus": {
-                "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                "endpoint": f"{endpoints.writes(topology.PROMETHEUS, settings).url}/api/v1/otlp",
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
             },
-            "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+            "otlp_http/loki": _to_loki(settings),
             output.FILE: output.exporter(DATA),
         },
     }
     complete = otlp_outside.added(settings, document)
     partials = own.read(settings).collector
     return to_yaml("collector", own_collector.merged(complete, _with_secret_files(partials)) if partials else complete)
+
+
+def _to_loki(settings: Settings) -> dict[str, Any]:
+    """Return the exporter of lines; one name for any Loki, so that a queue goes on where the next one is."""
+    url = endpoints.writes(topology.LOKI, settings).url
+    own_path = "/otlp" if settings.keeps_logs else ""
+    return {"endpoint": f"{url}{own_path}", **far_stores.client(topology.LOKI, settings), **_waiting()}
 
 
 def _with_secret_files(partials: Mapping[str, Any]) -> dict[str, Any]:

@@ -233,7 +233,7 @@ def _stack_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
         # First of all, and by an address that never changes.
         _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
-        *(_stack_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
+        *(_stack_job(part, settings) for part in settings.parts if part.metrics and part is not topology.PROMETHEUS),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
         _static("span-metrics", topology.JAEGER.address("span-metrics"))
