@@ -84,7 +84,7 @@ restore: ## Restore an archive: FROM=archive DECRYPT=file ARCHIVE_KEY=file (asks
 upgrade: ## Upgrade one component, and roll back with its data if the new version fails: COMPONENT=grafana TO=12.4.1
 	@$(OBS) upgrade $(ON) "$(COMPONENT)" "$(TO)"
 
-test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips
+test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips, SMOKE=1 runs the smoke tests alone
 	@$(OBS) test
 
 tools: ## Install what the tests need besides Python: images, promtool, loki, the Pulumi CLI

@@ -23,24 +23,27 @@ _STEPS = (
     ("workflows", ("zizmor", "--offline", "--no-progress", "--quiet", ".github")),
     ("workflows' schema", ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_WORKFLOWS)),
 )
+_SMOKE = "end to end, smoke"
 _NONE_COLLECTED = 5
 """pytest's exit code."""
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "-m", "not e2e")
 
 
-def run(arguments: Sequence[str], *, require_all: bool) -> int:
+def run(arguments: Sequence[str], *, require_all: bool, smoke: bool = False) -> int:
     """Run every step; the exit code is the first failure's.
 
-    Tests without an engine run in parallel; those that share one engine run one after the other.
+    Tests without an engine run in parallel; those that share one engine run one after the other: the smoke tests, and
+    then the others, unless `smoke` leaves them out or a smoke test failed.
     """
     environment = os.environ | {"PATH": Environment().path} | ({"REQUIRE_ALL": "1"} if require_all else {})
     steps = [
         *_STEPS,
         ("tests", ("pytest", "-q", "--durations=15", *_PARALLEL, *arguments)),
-        ("end to end", ("pytest", "-q", "--durations=15", "-m", "e2e", *arguments)),
+        (_SMOKE, ("pytest", "-q", "--durations=15", "-m", "smoke", *arguments)),
+        ("end to end", ("pytest", "-q", "--durations=15", "-m", "e2e and not smoke", *arguments)),
     ]
     failed = 0
-    for name, (tool, *rest) in steps:
+    for name, (tool, *rest) in steps[:-1] if smoke else steps:
         say(f"== {name}")
         began = time.monotonic()
         command = [str(Path(sys.executable).parent / tool), *rest]
@@ -49,4 +52,7 @@ def run(arguments: Sequence[str], *, require_all: bool) -> int:
             code = 0
         say(f"   {time.monotonic() - began:.0f} s")
         failed = failed or code
+        if name == _SMOKE and code:
+            say("the other end-to-end tests do not run, because a smoke test failed")
+            break
     return failed

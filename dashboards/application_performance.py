@@ -8,6 +8,7 @@ from dashboards import queries, style
 from dashboards.model import Override, Query
 from observability.names import series, uids
 from observability.rules.windows import BASE_WINDOW
+from observability.settings import ratio
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
     budgets: dict[float, list[str]] = {}
     for service in watched(settings):
         if service.availability is not None:
-            budgets.setdefault(round(1 - style.ratio(service.availability.objective), 9), []).append(service.name)
+            budgets.setdefault(round(1 - ratio(service.availability.objective), 9), []).append(service.name)
     limited = style.limited(settings)
     db.add_timeseries_panel(
         title=f"Requests{limited}",

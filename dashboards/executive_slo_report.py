@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, queries, report_queries, style, tables, transform
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
 from observability.names import series, uids
-from observability.rules.windows import BUDGET_LOW, ENOUGH_COVERAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +48,7 @@ def build(settings: Settings) -> DashboardBuilder:
         refresh="15m",
     )
     db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_time=False, keep_variables=False)
-    _summary(db)
+    _summary(db, settings)
     _objectives(db, settings)
     _failures(db, settings)
     _incidents(db, settings)
@@ -57,10 +56,11 @@ def build(settings: Settings) -> DashboardBuilder:
     return db
 
 
-def _summary(db: DashboardBuilder) -> None:
+def _summary(db: DashboardBuilder, settings: Settings) -> None:
+    limits = settings.thresholds
     db.add_stat_panel(
         title="Targets",
-        query=Query(queries.everywhere(queries.verdicts()), instant=True, format="table", ref_id="verdicts"),
+        query=Query(queries.everywhere(queries.verdicts(settings)), instant=True, format="table", ref_id="verdicts"),
         **style.COUNT,
         sparkline=False,
         text_mode="value_and_name",
@@ -78,8 +78,8 @@ def _summary(db: DashboardBuilder) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            f"How many objectives met their target, are at risk (less than {BUDGET_LOW:.0%} of the error budget left), "
-            f"missed it, or have data for less than {ENOUGH_COVERAGE:.0%} of their window.",
+            f"How many objectives met their target, are at risk (less than {limits.budget_low_percent:g}% of the error "
+            f"budget left), missed it, or have data for less than {limits.coverage_percent:g}% of their window.",
             "look below which service it is, and plan time for its repair before new work.",
         ),
         width=12,
@@ -108,10 +108,10 @@ def _summary(db: DashboardBuilder) -> None:
         )
 
 
-def _columns() -> Mapping[str, str]:
+def _columns(settings: Settings) -> Mapping[str, str]:
     """Return the query of each column about an objective's own window, all from the same recorded counts."""
     return {
-        "Verdict": queries.everywhere(f'label_join({queries.verdict()}, "objective", " ", "service", "slo")'),
+        "Verdict": queries.everywhere(f'label_join({queries.verdict(settings)}, "objective", " ", "service", "slo")'),
         "Target": report_queries.objective(),
         "SLI": queries.everywhere(queries.of_slo(series.GOOD_PERIOD)),
         "Budget used": f"1 - {report_queries.budget_left()}",
@@ -123,7 +123,7 @@ def _columns() -> Mapping[str, str]:
 
 
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
-    columns, count = _columns(), queries.slos(settings)
+    columns, count = _columns(settings), queries.slos(settings)
     height = style.table_height(count)
     name = Override(name="Objective", links=[style.to_detail("${__data.fields.Service}")], custom=style.SEARCH)
     service = Override(name="Service", custom=style.HIDDEN)
@@ -199,7 +199,8 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
     count = queries.slos(settings)
     height = style.table_height(count)
     columns = {
-        column: queries.enough(report_queries.good(settings, WEEK, ago), WEEK, ago) for column, ago in WEEKS.items()
+        column: queries.enough(settings, report_queries.good(settings, WEEK, ago), WEEK, ago)
+        for column, ago in WEEKS.items()
     }
     last, before = tuple(WEEKS)[:2]
     columns["SLO"] = queries.everywhere(
@@ -266,7 +267,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
 
 
 def _incidents(db: DashboardBuilder, settings: Settings) -> None:
-    block = report_queries.BLOCK
+    block, least = report_queries.BLOCK, settings.thresholds.incident_percent
     columns: dict[str, str | Query] = {
         "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
         "Budget used": Query(
@@ -287,7 +288,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             ("Time", "objective", "Budget used", "Alerts"),
             (
                 "The parts of a day in which an alert on an objective started, or that used "
-                f"{report_queries.WORTH_TELLING:.0%} of an error budget; no alerts means that nobody was notified."
+                f"{least:g}% of an error budget; no alerts means that nobody was notified."
             ),
         ),
         (
@@ -323,9 +324,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
                 Override(name="Worst 5 min", **style.SHARE, width=style.NUMBER - 8),
                 Override(name="Lasted", unit="s", decimals=0, width=style.NUMBER - 4),
             ],
-            no_value=(
-                f"No alert, and nothing used {report_queries.WORTH_TELLING:.0%} of an error budget within 6 hours."
-            ),
+            no_value=(f"No alert, and nothing used {least:g}% of an error budget within 6 hours."),
             description=style.describe(
                 shows, "read the review of each, and check that what it decided to repair is repaired."
             ),

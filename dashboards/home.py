@@ -13,6 +13,7 @@ from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules import containers
 from observability.rules.windows import BASE_WINDOW
+from observability.settings import ratio
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-DISK_LOW: Final = (0.8, 0.9)
-"""From where the disk is a warning, and bad."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -40,11 +39,11 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.HOME, settings, description="What is burning now, whether the stack itself is well, and where to look."
     )
-    style.add_service_link(db, queries.everywhere(queries.focus(style.service_names(settings)[0])))
-    add_states(db, queries.everywhere(queries.states()), key="states")
+    style.add_service_link(db, queries.everywhere(queries.focus(settings, style.service_names(settings)[0])))
+    add_states(db, settings, queries.everywhere(queries.states(settings)), key="states")
     columns, service = _urgent(db, settings)
     if settings.runs_stack:
-        _stack(db)
+        _stack(db, settings)
     _over_time(db, settings, columns, service)
     _elsewhere(db, settings)
     return db
@@ -67,7 +66,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         key="alerts",
     )
     columns = {
-        "State": queries.everywhere(queries.worst_state()),
+        "State": queries.everywhere(queries.worst_state(settings)),
         "Budget left": queries.everywhere(f"min by (service) ({queries.of_slo(series.BUDGET_REMAINING)})"),
         BURN_RATE: queries.everywhere(f"max by (service) ({queries.of_slo(series.burn_rate(queries.BURN_NOW))})"),
         "Requests": queries.everywhere(queries.slo_requests()),
@@ -94,7 +93,9 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         overrides=[
             service,
             objective_columns.state(),
-            Override(name="Budget left", cell="color-text", thresholds=style.BUDGET, width=style.NUMBER),
+            Override(
+                name="Budget left", cell="color-text", thresholds=style.budget_thresholds(settings), width=style.NUMBER
+            ),
             objective_columns.burn_rate(),
         ],
         no_value=style.NO_RULES_YET,
@@ -109,7 +110,8 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
     return columns, service
 
 
-def _stack(db: DashboardBuilder) -> None:
+def _stack(db: DashboardBuilder, settings: Settings) -> None:
+    limits = settings.thresholds
     db.add_stat_panel(
         title="Observability stack",
         query=Query(stack_queries.up(), legend="{{job}}", instant=True),
@@ -162,7 +164,7 @@ def _stack(db: DashboardBuilder) -> None:
         query=Query(stack_queries.disk_used(), legend="in use", instant=True),
         **style.SHARE,
         sparkline=False,
-        thresholds=Thresholds.high_is_bad(*DISK_LOW),
+        thresholds=Thresholds.high_is_bad(ratio(limits.disk_warning_percent), ratio(limits.disk_bad_percent)),
         data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(
@@ -228,6 +230,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         return
     add_share_of_limit(
         db,
+        settings,
         title="Memory of the stack, of its limits",
         used=containers.MEMORY,
         limit=containers.MEMORY_LIMIT,

@@ -10,10 +10,12 @@ from dashboards.model import Query
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from dashboards.model import Link
+    from observability.settings import Settings
 
 
 def add_share_of_limit(  # noqa: PLR0913 - what differs from one such graph to the next
     db: DashboardBuilder,
+    settings: Settings,
     *,
     title: str,
     used: str,
@@ -30,7 +32,7 @@ def add_share_of_limit(  # noqa: PLR0913 - what differs from one such graph to t
         min_val=0,
         max_val=1,
         fill_opacity=0,
-        thresholds=style.USAGE,
+        thresholds=style.usage_thresholds(settings),
         overrides=style.colored_stack(),
         links=[link],
         no_value=style.NOT_RUNNING,

@@ -64,7 +64,7 @@ def build(settings: Settings) -> DashboardBuilder:
         all_value=style.ANY,
     )
     db.add_textbox_variable("search", "Search")
-    style.add_service_link(db, queries.focus(style.service_names(settings)[0]))
+    style.add_service_link(db, queries.focus(settings, style.service_names(settings)[0]))
     _volume(db, settings)
     _errors(db)
     _all(db)

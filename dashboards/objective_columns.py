@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dashboards import queries, style, tables
 from dashboards.model import Override
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
 
 BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 """The title of the burn rate's column."""
@@ -35,7 +38,7 @@ def burn_rate() -> Override:
     )
 
 
-def overrides() -> tuple[Override, ...]:
+def overrides(settings: Settings) -> tuple[Override, ...]:
     """Return the look of the three columns."""
     return (
         state(),
@@ -43,7 +46,7 @@ def overrides() -> tuple[Override, ...]:
             name="Budget left",
             **style.BUDGET_SHARE,
             cell="color-text",
-            thresholds=style.BUDGET,
+            thresholds=style.budget_thresholds(settings),
             width=style.NUMBER - 8,
         ),
         burn_rate(),

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette
 from observability.names import series
 from observability.rules import containers, exclusions, models, service_graph
-from observability.rules.windows import BASE_WINDOW, ENOUGH_COVERAGE
-from observability.rules.windows import BUDGET_LOW as LEAST_BUDGET
+from observability.rules.windows import BASE_WINDOW
 from observability.settings import CONTAINERS as STACK
-from observability.settings import quoted, seconds
+from observability.settings import quoted, ratio, seconds
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -54,8 +53,6 @@ BURN_NOW: Final = "1h"
 """Window of the burn rate that stands for now: long enough not to jump, short enough to show a change."""
 NEVER: Final = seconds("3650d")
 """A budget that lasts longer than this is not burning."""
-MANY_FAIL: Final = 0.01
-"""From this share of failed calls on, the service map shows the called service as failing."""
 NOTHING_FAILED: Final = "Nothing failed in this time range."
 # 5-minute rates at 5-minute steps meet without overlap: every request counts once, whatever the rules' interval.
 _RANGE: Final = f"[$__range:{BASE_WINDOW}]"
@@ -141,12 +138,12 @@ def time_to_exhaustion() -> str:
     return f"{left} * {of_slo(series.WINDOW)} / clamp_min({of_slo(series.burn_rate(BURN_NOW))}, 1e-09)"
 
 
-def state() -> str:
+def state(settings: Settings) -> str:
     """Return one of NO_DATA to BURNING_FAST for each SLO, by the very conditions of the alerts.
 
-    A verdict on the budget needs ENOUGH_COVERAGE of the window; that a budget burns needs none.
+    A verdict on the budget needs data for `coveragePercent` of the window; that a budget burns needs none.
     """
-    missed, *others = _verdicts()
+    missed, *others = _verdicts(settings)
     fast, slowly = ((number, f"{of_slo(record)} >= 1") for number, record in _BURNING)
     return _first([fast, missed, slowly, *others])
 
@@ -154,13 +151,13 @@ def state() -> str:
 _BURNING: Final = ((BURNING_FAST, series.PAGE_RATIO), (BURNING_SLOWLY, series.TICKET_RATIO))
 
 
-def _verdicts() -> list[tuple[int, str]]:
+def _verdicts(settings: Settings) -> list[tuple[int, str]]:
     """Return each verdict on a budget and its condition, most urgent first."""
     coverage, left = of_slo(series.COVERAGE), of_slo(series.BUDGET_REMAINING)
-    early = f"{coverage} < {ENOUGH_COVERAGE:g}"
+    early = f"{coverage} < {settings.thresholds.coverage:g}"
     return [
         (MISSED, f"{left} <= 0 unless {early}"),
-        (BUDGET_LOW, f"{left} < {LEAST_BUDGET:g} unless {early}"),
+        (BUDGET_LOW, f"{left} < {settings.thresholds.budget_low:g} unless {early}"),
         (NO_DATA, f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"),
         (TOO_EARLY, early),
         (MET, coverage),
@@ -178,47 +175,47 @@ def _counted(numbers: str, every: Iterable[int]) -> str:
     return f'count_values("state", {numbers}) or {zero}'
 
 
-def named_state() -> str:
+def named_state(settings: Settings) -> str:
     """Return the state of each SLO with a label `objective` that names service and SLO."""
-    return f'label_join({state()}, "objective", " ", "service", "slo")'
+    return f'label_join({state(settings)}, "objective", " ", "service", "slo")'
 
 
-def states() -> str:
+def states(settings: Settings) -> str:
     """Return how many SLOs are in each state, by `state`, 0 included: every count of one evaluation."""
-    return _counted(state(), range(NO_DATA, BURNING_FAST + 1))
+    return _counted(state(settings), range(NO_DATA, BURNING_FAST + 1))
 
 
-def verdict() -> str:
+def verdict(settings: Settings) -> str:
     """Return the state of each SLO's budget, whether it burns or not: one of NO_DATA to BUDGET_LOW, or MISSED."""
-    return _first(_verdicts())
+    return _first(_verdicts(settings))
 
 
-def verdicts() -> str:
+def verdicts(settings: Settings) -> str:
     """Return how many SLOs have each verdict, by `state`, 0 included."""
-    return _counted(verdict(), (NO_DATA, TOO_EARLY, MET, BUDGET_LOW, MISSED))
+    return _counted(verdict(settings), (NO_DATA, TOO_EARLY, MET, BUDGET_LOW, MISSED))
 
 
-def enough(share: str, window: str, ago: str) -> str:
-    """Return `share` of each SLO whose `window`, which ended `ago`, has data for ENOUGH_COVERAGE of its time."""
+def enough(settings: Settings, share: str, window: str, ago: str) -> str:
+    """Return `share` of each SLO whose `window`, which ended `ago`, has data for `coveragePercent` of its time."""
     offset = f" offset {ago}" if ago else ""
-    slots = ENOUGH_COVERAGE * seconds(window) / seconds(BASE_WINDOW)
+    slots = settings.thresholds.coverage * seconds(window) / seconds(BASE_WINDOW)
     counted = f"sum by (service, slo) (count_over_time({series.SLO_REQUESTS_SLOT}[{window}]{offset}))"
     return f"({share}) and on (service, slo) {counted} >= {slots:g}"
 
 
-def worst_state() -> str:
+def worst_state(settings: Settings) -> str:
     """Return the most urgent state of each service's SLOs."""
-    return f"max by (service) ({state()})"
+    return f"max by (service) ({state(settings)})"
 
 
-def focus(fallback: str) -> str:
+def focus(settings: Settings, fallback: str) -> str:
     """Return one series whose `service` is the one that needs attention most, of the chosen ones.
 
     By state, then by burn rate; `fallback` while nothing is known. For links to the page of one service.
     """
     burning = f"max by (service) ({of_slo(series.burn_rate(BURN_NOW))})"
     return (
-        f"query_result(topk(1, {worst_state()} + clamp_max({burning}, 1000) / 10000 or {worst_state()})"
+        f"query_result(topk(1, {worst_state(settings)} + clamp_max({burning}, 1000) / 10000 or {worst_state(settings)})"
         f' or on () label_replace(vector(0), "service", "{fallback}", "", ""))'
     )
 
@@ -373,10 +370,10 @@ def telemetry_name(others: Mapping[str, str]) -> str:
 # Calls
 
 
-def callers_and_called() -> str:
+def callers_and_called(settings: Settings) -> str:
     """Return the nodes of the service map, one a row: `id`, `title`, its health, and the calls per second it gets."""
     called = f"sum by (server) ({_KNOWN_CALLS})"
-    health = _named(_health(called, f"sum by (server) ({_KNOWN_FAILED})"), id="server", title="server")
+    health = _named(_health(settings, called, f"sum by (server) ({_KNOWN_FAILED})"), id="server", title="server")
     calling = _named(f"0 * sum by (client) ({_KNOWN_CALLS})", id="client", title="client")
     return (
         f"sum by (id, title, subtitle, color) ({health}) or on (id)"
@@ -384,9 +381,9 @@ def callers_and_called() -> str:
     )
 
 
-def calls() -> str:
+def calls(settings: Settings) -> str:
     """Return the edges of the service map, one a row: `id`, `source`, `target`, and calls per second."""
-    health = _health(_KNOWN_CALLS, _KNOWN_FAILED)
+    health = _health(settings, _KNOWN_CALLS, _KNOWN_FAILED)
     joined = f'label_join({health}, "id", " to ", "client", "server")'
     return f"sum by (id, source, target, color) ({_named(joined, source='client', target='server')})"
 
@@ -397,10 +394,11 @@ _KNOWN_CALLS: Final = f"{service_graph.CALLS}{{{_KNOWN}}}"
 _KNOWN_FAILED: Final = f"{service_graph.FAILED}{{{_KNOWN}}}"
 
 
-def _health(calls: str, failed: str) -> str:
+def _health(settings: Settings, calls: str, failed: str) -> str:
     """Return calls per second with a colour, and a text where many of them fail."""
-    bad = f"({calls} and {failed} / {calls} > {MANY_FAIL})"
-    good = f"({calls} unless {failed} / {calls} > {MANY_FAIL})"
+    many = ratio(settings.thresholds.calls_failing_percent)
+    bad = f"({calls} and {failed} / {calls} > {many:g})"
+    good = f"({calls} unless {failed} / {calls} > {many:g})"
     failing = _labelled(bad, color=palette.VERMILLION, subtitle="failing")
     return f"{failing} or {_labelled(good, color=palette.GREEN)}"
 

@@ -8,15 +8,13 @@ from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
 from observability.names import series
 from observability.rules import exclusions
 from observability.rules.windows import BASE_WINDOW
-from observability.settings import seconds
+from observability.settings import ratio, seconds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
 BLOCK: Final = "6h"
 """What the report counts as one incident: all that went wrong within one such part of a day."""
-WORTH_TELLING: Final = 0.01
-"""Share of a budget that an incident has to spend to be told."""
 
 
 def good(settings: Settings, window: str, ago: str = "") -> str:
@@ -79,7 +77,7 @@ def promises(low: float | None, high: float | None) -> str:
 def block_spent(settings: Settings) -> str:
     """Return the share of the budget that a block spent, where it is worth telling."""
     allowed = f"({_at_end(series.BUDGET)} * {_at_end(series.REQUESTS_PERIOD)} > 0)"
-    return f"{block_failed(settings)} / {allowed} > {WORTH_TELLING:g}"
+    return f"{block_failed(settings)} / {allowed} > {ratio(settings.thresholds.incident_percent):g}"
 
 
 def block_failed(settings: Settings) -> str:

@@ -36,11 +36,11 @@ def build(settings: Settings) -> DashboardBuilder:
     )
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
     carried = _add_telemetry_name(db, settings)
-    _objectives(db)
+    _objectives(db, settings)
     _signals(db, settings)
     _evidence(db, carried)
     _containers(db, settings)
-    _neighbours(db)
+    _neighbours(db, settings)
     return db
 
 
@@ -55,9 +55,9 @@ def _add_telemetry_name(db: DashboardBuilder, settings: Settings) -> str:
     return TELEMETRY_VARIABLE
 
 
-def _objectives(db: DashboardBuilder) -> None:
+def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     columns = {
-        "State": queries.state(),
+        "State": queries.state(settings),
         "Budget left": queries.of_slo(series.BUDGET_REMAINING),
         BURN_RATE: queries.of_slo(series.burn_rate(queries.BURN_NOW)),
     }
@@ -70,7 +70,7 @@ def _objectives(db: DashboardBuilder) -> None:
         ),
         overrides=[
             Override(name="SLO", links=[style.to_slo("$service")]),
-            *objective_columns.overrides(),
+            *objective_columns.overrides(settings),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -243,13 +243,13 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _neighbours(db: DashboardBuilder) -> None:
+def _neighbours(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("Who calls whom?", panel_id=105)
     db.add_node_graph_panel(
         title="Service map",
         query=[
-            Query(queries.callers_and_called(), instant=True, format="table", ref_id="nodes"),
-            Query(queries.calls(), instant=True, format="table", ref_id="edges"),
+            Query(queries.callers_and_called(settings), instant=True, format="table", ref_id="nodes"),
+            Query(queries.calls(settings), instant=True, format="table", ref_id="edges"),
         ],
         stat_unit=style.REQUEST_RATE["unit"],
         # The legend has the name of the column, and no setting for another.
@@ -269,7 +269,7 @@ def _neighbours(db: DashboardBuilder) -> None:
         no_value="No trace with two services in it arrived in this time range. Check that both send spans.",
         description=style.describe(
             "Every service that takes part in traces, and the calls per second between them; orange is a service of "
-            f"which more than {queries.MANY_FAIL:.0%} of the calls fail.",
+            f"which more than {settings.thresholds.calls_failing_percent:g}% of the calls fail.",
             "look one step further along the arrows: what this service calls may be what is slow or fails.",
         ),
         width=style.HALF,

@@ -10,7 +10,7 @@ from dashboards.objective_columns import BURN_RATE
 from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules.windows import AVAILABILITY_WINDOW, BURN_ALERTS, BURN_WINDOWS, CONSUMED_WINDOWS, LATENCY_WINDOW
-from observability.settings import AvailabilitySlo, LatencySlo, seconds
+from observability.settings import AvailabilitySlo, LatencySlo, ratio, seconds
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def build(settings: Settings) -> DashboardBuilder:
         color=palette.WARNING,
         tags=("labels_severity", "labels_service"),
     )
-    add_states(db, queries.states(), key="states")
+    add_states(db, settings, queries.states(settings), key="states")
     _objectives(db, settings)
     _burning(db, settings)
     _over_time(db, settings)
@@ -53,10 +53,10 @@ def build(settings: Settings) -> DashboardBuilder:
     return db
 
 
-def _columns() -> Mapping[str, str]:
+def _columns(settings: Settings) -> Mapping[str, str]:
     """Return the query of each column of the two tables of objectives: one evaluation for both."""
     return {
-        "State": queries.named_state(),
+        "State": queries.named_state(settings),
         "SLI": queries.of_slo(series.GOOD_PERIOD),
         "Budget left": queries.of_slo(series.BUDGET_REMAINING),
         BURN_RATE: queries.of_slo(series.burn_rate(queries.BURN_NOW)),
@@ -67,7 +67,7 @@ def _columns() -> Mapping[str, str]:
 
 
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
-    columns, count = _columns(), queries.slos(settings)
+    columns, count = _columns(settings), queries.slos(settings)
     shares = style.sli(settings)
     objective = Override(
         name="Objective",
@@ -89,7 +89,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            *objective_columns.overrides(),
+            *objective_columns.overrides(settings),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -144,7 +144,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         min_val=0,
         max_val=1,
         title_size=BAR_TITLE,
-        thresholds=style.BUDGET,
+        thresholds=style.budget_thresholds(settings),
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -229,7 +229,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
     objectives: dict[float, list[str]] = {}
     for service in watched(settings):
         if service.availability is not None:
-            objectives.setdefault(style.ratio(service.availability.objective), []).append(service.name)
+            objectives.setdefault(ratio(service.availability.objective), []).append(service.name)
     db.add_timeseries_panel(
         title="Highest burn rate, by window",
         query=[Query(queries.highest(series.burn_rate(window)), legend=window) for window in BURN_WINDOWS],
@@ -254,7 +254,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
         title=f"Availability, 5 minutes{style.limited(settings, lowest=True)}",
         query=Query(style.by_service(settings, series.AVAILABILITY_5M, lowest=True), legend="{{service}}"),
         **style.sli(settings),
-        soft_min=min(objectives, default=style.ratio(AvailabilitySlo().objective)),
+        soft_min=min(objectives, default=ratio(AvailabilitySlo().objective)),
         max_val=1,
         thresholds=style.lines(objectives, "objective"),
         fill_opacity=0,
@@ -375,9 +375,11 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
         min_val=_floor(usual),
         max_val=100,
         title_size=DIAL_TITLE,
-        thresholds=style.availability_thresholds(usual),
+        thresholds=style.availability_thresholds(settings, usual),
         overrides=[
-            _of_services(names, min_val=_floor(objective), thresholds=style.availability_thresholds(objective))
+            _of_services(
+                names, min_val=_floor(objective), thresholds=style.availability_thresholds(settings, objective)
+            )
             for objective, names in _by_target(availability).items()
         ],
         data_links=[style.to_application()],
@@ -401,9 +403,11 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
         min_val=0,
         max_val=2 * slowest,
         title_size=DIAL_TITLE,
-        thresholds=style.latency_thresholds(slowest),
+        thresholds=style.latency_thresholds(settings, slowest),
         overrides=[
-            _of_services(names, max_val=2 * seconds(threshold), thresholds=style.latency_thresholds(seconds(threshold)))
+            _of_services(
+                names, max_val=2 * seconds(threshold), thresholds=style.latency_thresholds(settings, seconds(threshold))
+            )
             for threshold, names in _by_target(latency).items()
         ],
         data_links=[style.to_application()],

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 GROUPS: Final = 6
 """Groups of rules that are shown: the slowest."""
-SOON: Final = (7, 30)
-"""Days that space has to last: fewer are bad, and a warning."""
 READERS: Final = {
     part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
 }
@@ -133,7 +131,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                     name=name,
                     **style.SHARE,
                     cell="color-text",
-                    thresholds=style.USAGE,
+                    thresholds=style.usage_thresholds(settings),
                     width=style.NUMBER - 2,
                 )
                 for name in ("Memory", "CPU")
@@ -158,12 +156,16 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         **style.SHARE,
         transformations=tables.joined(columns, ("part",), show=("part", "Used", "Full in", "Size", "Kept for")),
         overrides=[
-            Override(name="Used", cell="color-text", thresholds=style.USAGE, width=style.NUMBER - 16),
+            Override(
+                name="Used", cell="color-text", thresholds=style.usage_thresholds(settings), width=style.NUMBER - 16
+            ),
             Override(
                 name="Full in",
                 **style.DAYS,
                 cell="color-text",
-                thresholds=Thresholds.low_is_bad(*SOON),
+                thresholds=Thresholds.low_is_bad(
+                    settings.thresholds.full_bad_days, settings.thresholds.full_warning_days
+                ),
                 mappings={(10_000, None): ValueText("years", palette.GOOD)},
                 width=style.NUMBER - 4,
             ),
@@ -186,6 +188,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
     ):
         add_share_of_limit(
             db,
+            settings,
             title=title,
             used=used,
             limit=limit,
@@ -332,7 +335,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
         **style.SHARE,
         min_val=0,
         soft_max=0.1,
-        thresholds=style.USAGE,
+        thresholds=style.usage_thresholds(settings),
         threshold_style="off",
         no_value=style.NO_RULES_YET,
         description=style.describe(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from dashboards import palette, style, tables, transform
 from dashboards.model import Override, Query, Thresholds
-from observability.rules.windows import ENOUGH_COVERAGE
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
+    from observability.settings import Settings
 
 
-def add_states(db: DashboardBuilder, states: str, *, key: str) -> None:
-    """Add the counts of objectives by state; `states` is `queries.states()`, of all or of the chosen services."""
+def add_states(db: DashboardBuilder, settings: Settings, states: str, *, key: str) -> None:
+    """Add the counts of objectives by state; `states` is `queries.states`, of all or of the chosen services."""
     db.add_stat_panel(
         title="Objectives by state",
         query=Query(states, instant=True, format="table", ref_id="states"),
@@ -35,7 +35,7 @@ def add_states(db: DashboardBuilder, states: str, *, key: str) -> None:
         no_value=style.NO_RULES_YET,
         description=style.describe(
             "How many objectives are in which state, by the conditions of the alerts; *Too early* is less than "
-            f"{ENOUGH_COVERAGE:.0%} of the window with data.",
+            f"{settings.thresholds.coverage_percent:g}% of the window with data.",
             "act now on *Fast burn* and *Missed*, within the day on *Slow burn* and *Low*, and "
             "check the scraping of what has *No data*.",
         ),

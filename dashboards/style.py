@@ -12,8 +12,8 @@ from dashboards.builder import DashboardBuilder
 from dashboards.model import Link, Override, Query, Thresholds, ValueText
 from observability import topology
 from observability.names import series, uids
-from observability.rules.windows import BUDGET_LOW, BURN_ALERTS, BurnAlert
-from observability.settings import SERVICES, milliseconds
+from observability.rules.windows import BURN_ALERTS, BurnAlert
+from observability.settings import SERVICES, milliseconds, ratio
 from observability.watched import STACK, watched
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def add_service_picker(db: DashboardBuilder, settings: Settings) -> None:
     db.add_custom_variable(
         queries.SERVICE_VARIABLE, "Service", service_names(settings), multi=True, include_all=True, all_value=ANY
     )
-    add_service_link(db, queries.focus(service_names(settings)[0]))
+    add_service_link(db, queries.focus(settings, service_names(settings)[0]))
 
 
 def add_service_link(db: DashboardBuilder, focus: str) -> None:
@@ -321,22 +321,28 @@ def named(names: Sequence[str], *, more: str = "") -> str:
     return f"/^({either}){more}$/" if len(names) > 1 else f"/^{either}{more}$/"
 
 
-# Thresholds, from the constants that the rules and alerts have
-
-BUDGET: Final = Thresholds(
-    (
-        (None, palette.BAD, "spent: target missed"),
-        (0, palette.WARNING, "little left"),
-        (BUDGET_LOW, palette.GOOD, "enough left"),
-    ),
-)
-
+# Thresholds, from what the rules and alerts have
 
 UP: Final = Thresholds(((None, palette.BAD, "down"), (1, palette.GOOD, "up")))
 UP_OR_DOWN: Final[Mappings] = {"1": ValueText("Up", palette.GOOD), "0": ValueText("Down", palette.BAD)}
 NONE_IS_GOOD: Final = Thresholds(((None, palette.GOOD, "none"), (1, palette.BAD, "some")))
-USAGE: Final = Thresholds.high_is_bad(0.75, 0.9)
-"""Of a limit."""
+
+
+def budget_thresholds(settings: Settings) -> Thresholds:
+    """Return bad where an error budget is spent, and a warning while little of it is left."""
+    return Thresholds(
+        (
+            (None, palette.BAD, "spent: target missed"),
+            (0, palette.WARNING, "little left"),
+            (settings.thresholds.budget_low, palette.GOOD, "enough left"),
+        ),
+    )
+
+
+def usage_thresholds(settings: Settings) -> Thresholds:
+    """Return when the use of a limit is a warning, and bad."""
+    limits = settings.thresholds
+    return Thresholds.high_is_bad(ratio(limits.usage_warning_percent), ratio(limits.usage_bad_percent))
 
 
 def burn_thresholds() -> Thresholds:
@@ -350,23 +356,23 @@ def burn_thresholds() -> Thresholds:
     return Thresholds(((None, palette.GOOD, "the budget lasts"), *map(step, rising)))
 
 
-def availability_thresholds(objective: float) -> Thresholds:
+def availability_thresholds(settings: Settings, objective: float) -> Thresholds:
     """Return bad below the objective, and a warning while little of the budget is left; all in percent."""
     return Thresholds(
         (
             (None, palette.BAD, "target missed"),
             (objective, palette.WARNING, "target met, little budget left"),
-            (round(objective + BUDGET_LOW * (100 - objective), 7), palette.GOOD, "target met"),
+            (round(objective + settings.thresholds.budget_low * (100 - objective), 7), palette.GOOD, "target met"),
         ),
     )
 
 
-def latency_thresholds(target: float) -> Thresholds:
+def latency_thresholds(settings: Settings, target: float) -> Thresholds:
     """Return bad above the target, and a warning close below it; in seconds."""
     return Thresholds(
         (
             (None, palette.GOOD, "target met"),
-            (round(target * (1 - BUDGET_LOW), 9), palette.WARNING, "target met, but close"),
+            (round(target * (1 - settings.thresholds.budget_low), 9), palette.WARNING, "target met, but close"),
             (target, palette.BAD, "target missed"),
         ),
     )
@@ -379,11 +385,6 @@ def lines(values: Mapping[float, Iterable[str]], what: str) -> Thresholds | None
 
 
 # Words
-
-
-def ratio(percent: float) -> float:
-    """Return a percentage as a ratio, rounded to a billionth."""
-    return round(percent / 100, 9)
 
 
 def percent(value: float) -> str:

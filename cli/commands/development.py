@@ -18,13 +18,17 @@ def test(
         bool,
         typer.Option("--require-all", envvar="REQUIRE_ALL", help="Fail when a test is skipped for a missing tool."),
     ] = False,
+    smoke: Annotated[
+        bool,
+        typer.Option("--smoke", envvar="SMOKE", help="Of the end-to-end tests run the smoke tests alone."),
+    ] = False,
     stack: Stack = DEFAULT_STACK,
 ) -> int:
     """Run types, lint and every test that can run here; further arguments go to pytest."""
     from cli import test as command
 
     del stack  # accepted, because `make` passes it to every command
-    return command.run(context.args, require_all=require_all)
+    return command.run(context.args, require_all=require_all, smoke=smoke)
 
 
 @app.command()

@@ -14,8 +14,8 @@ from observability.alerts import template_helpers as helpers
 from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
 from observability.rules.exclusions import now_excluded
-from observability.rules.windows import BASE_WINDOW, BUDGET_LOW, ENOUGH_COVERAGE, BurnAlert, burn_alerts, canonical
-from observability.settings import AvailabilitySlo, LatencySlo, seconds
+from observability.rules.windows import BASE_WINDOW, BurnAlert, burn_alerts, canonical
+from observability.settings import AvailabilitySlo, LatencySlo, ratio, seconds
 from observability.watched import STACK
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ TICKET_SECONDS: Final = 60
 BUDGET_PANEL: Final = "budget-left"
 BURN_PANEL: Final = "burn-rate"
 REQUESTS_PANEL: Final = "requests"
-
-UNMEASURED_SHARE: Final = 0.5
 
 _KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
     "page": ("slo-burning-fast", "error budget burns fast"),
@@ -61,20 +59,23 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
     for name, slo in service.slo_by_name.items():
         if slo.alerting:
             excluded = any(x.applies(service.name, name) for x in settings.exclusions)
-            promise = _Promise(service, name, slo, slo.owner or settings.owner, excluded=excluded)
-            yield from (promise.burning(severity) for severity in _KINDS if promise.tiers(severity))
-            yield promise.nearly_gone()
-            yield promise.unmeasured()
+            alerts = _SloAlerts(service, name, slo, settings, excluded=excluded)
+            yield from (alerts.burning(severity) for severity in _KINDS if alerts.tiers(severity))
+            yield alerts.nearly_gone()
+            yield alerts.unmeasured()
     # The stack's own services are targets of the stack's own alert.
     if service not in STACK and service.absence_alerts:
         yield from _absence(service, service.owner or settings.owner, _quiet(service, settings))
 
 
-class _Promise:
+class _SloAlerts:
     """The alerts of one SLO."""
 
-    def __init__(self, service: WatchedService, name: str, slo: Slo, owner: str, *, excluded: bool = False) -> None:
-        self.service, self.name, self.slo, self.owner = service.name, name, slo, owner
+    def __init__(
+        self, service: WatchedService, name: str, slo: Slo, settings: Settings, *, excluded: bool = False
+    ) -> None:
+        self.service, self.name, self.slo, self.owner = service.name, name, slo, slo.owner or settings.owner
+        self.limits = settings.thresholds
         self.excluded = excluded
         self.labels = {"service": service.name, "slo": name}
 
@@ -115,11 +116,11 @@ class _Promise:
                 "left": self._read(queries.of_slo(series.BUDGET_REMAINING)),
                 "coverage": self._read(queries.of_slo(series.COVERAGE)),
             },
-            condition=f"$left < {BUDGET_LOW:g} && $coverage >= {ENOUGH_COVERAGE:g}",
+            condition=f"$left < {self.limits.budget_low:g} && $coverage >= {self.limits.coverage:g}",
             summary=(
                 f"{helpers.left('left', f'the {canonical(self.slo.window)} error budget')}"
-                f" (limit {BUDGET_LOW:.0%}; promised: {self.slo.objective:g} % good). The window has data for"
-                f" {helpers.share('coverage')} of its time."
+                f" (limit {self.limits.budget_low_percent:g}%; promised: {self.slo.objective:g} % good). The window has"
+                f" data for {helpers.share('coverage')} of its time."
             ),
             panel=BUDGET_PANEL,
         )
@@ -146,7 +147,7 @@ class _Promise:
             title=f"{self.service} {self.name}: requests are not measured",
             severity="ticket",
             queries={"all": f"sum({requests}) or vector(0)", "blind": f"{blind} or vector(0)"},
-            condition=f"$all > 0 && $blind > {UNMEASURED_SHARE:g} * $all",
+            condition=f"$all > 0 && $blind > {ratio(self.limits.unmeasured_percent):g} * $all",
             summary=(
                 f"{helpers.times('blind')} of {helpers.times('all')} requests per second are not measured by this SLO:"
                 f" {why}. It looks better than the service is."

@@ -37,8 +37,6 @@ WAITING_PANEL: Final = PanelRef(uids.STACK_HEALTH, "collector-queue")
 GIBIBYTE: Final = 1024**3
 STORED_SCRAPES: Final = 4
 """The newest sample may be as old as so many scrapes, whatever the setting says."""
-REPAIRED_SECONDS: Final = 3_600
-"""How long after its start a repair is reported: it is counted once, at the start."""
 
 _SINCE: Final = "10m"
 _NEWEST: Final = "2m"
@@ -143,7 +141,8 @@ def _blind(settings: Settings) -> Iterator[Alert]:
             "repairs": 'sum(prometheus_tsdb_wal_corruptions_total{job="prometheus"})',
             "age": 'time() - max(process_start_time_seconds{job="prometheus"})',
         },
-        condition=f"$repairs > 0 && $age < {REPAIRED_SECONDS}",
+        # A repair is counted once, at the start.
+        condition=f"$repairs > 0 && $age < {seconds(settings.thresholds.repaired_for):g}",
         summary=(
             f"Prometheus started {helpers.count('age')} seconds ago, found its write-ahead log damaged, and dropped"
             " what stood there after the damage: up to the last two or three hours."

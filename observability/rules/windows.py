@@ -80,10 +80,6 @@ def burn_alerts(slo: Slo) -> tuple[BurnAlert, ...]:
 BURN_ALERTS: Final = burn_alerts(Slo(objective=99.5))
 """Those of 30 days, for the thresholds of panels that show many SLOs: 14.4, 6, 3 and 1."""
 
-BUDGET_LOW: Final = 0.25
-"""A budget with less than this left is marked, and its owner gets a ticket."""
-ENOUGH_COVERAGE: Final = 0.1
-"""A verdict on a window's budget needs data for this share of it: before, one incident takes the whole budget."""
 BASE_WINDOW: Final = "5m"
 """The range of every base rate."""
 BURN_WINDOWS: Final = tuple(

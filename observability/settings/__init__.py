@@ -38,7 +38,7 @@ from observability.settings.slos import (
     Slo,
     TimeSlice,
 )
-from observability.settings.value_types import loopback, milliseconds, seconds
+from observability.settings.value_types import loopback, milliseconds, ratio, seconds
 
 __all__ = [
     "CALENDAR",
@@ -76,6 +76,7 @@ __all__ = [
     "loopback",
     "milliseconds",
     "quoted",
+    "ratio",
     "rename_order",
     "seconds",
     "secret_keys",

@@ -1,12 +1,12 @@
-"""When the stack's own alerts fire, and what one kind of alert has of its own."""
+"""When alerts fire and dashboards change colour, and what one kind of alert has of its own."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from observability.settings.value_types import Boolean, Frozen, duration, number, one_of, whole
+from observability.settings.value_types import Boolean, Frozen, RefusedError, duration, number, one_of, ratio, whole
 
 AlertSeverity = Literal["page", "ticket"]
 Percent = Annotated[float, number(1e-7, 100)]
@@ -14,7 +14,7 @@ Count = Annotated[int, whole(1, 1_000_000)]
 
 
 class Thresholds(Frozen):
-    """The limits of the stack's own alerts."""
+    """The limits of alerts, and those at which panels change colour."""
 
     disk_free_gib: Annotated[float, number(0.001, 1e6)] = Field(
         2, alias="diskFreeGib", description="disk-nearly-full: fires below so many GiB of free disk space"
@@ -56,6 +56,68 @@ class Thresholds(Frozen):
     copy_behind: Annotated[str, duration("1m", "2h", unit="1s")] = Field(
         "10m", alias="copyBehind", description="metrics-copy-behind: fires where the newest sample sent is older"
     )
+    repaired_for: Annotated[str, duration("10m", "7d", unit="1s")] = Field(
+        "1h", alias="repairedFor", description="metrics-repaired: fires for so long after Prometheus repaired its data"
+    )
+    budget_low_percent: Annotated[float, number(0, 99)] = Field(
+        25,
+        alias="budgetLowPercent",
+        description="slo-budget-nearly-gone, and the state Low: below so much of an SLO's error budget",
+    )
+    coverage_percent: Percent = Field(
+        10,
+        alias="coveragePercent",
+        description="Share of an SLO's window that needs data before its budget gets a state or an alert",
+    )
+    unmeasured_percent: Percent = Field(
+        50, alias="unmeasuredPercent", description="slo-unmeasured: fires above so much of a service's requests"
+    )
+    calls_failing_percent: Percent = Field(
+        1,
+        alias="callsFailingPercent",
+        description="Service map: a service of which more calls than this fail is marked as failing",
+    )
+    incident_percent: Percent = Field(
+        1,
+        alias="incidentPercent",
+        description="SLO report: an incident is listed where it spent so much of an error budget within 6 hours",
+    )
+    usage_warning_percent: Percent = Field(
+        75, alias="usageWarningPercent", description="Panels: the use of a limit turns yellow"
+    )
+    usage_bad_percent: Percent = Field(90, alias="usageBadPercent", description="Panels: the use of a limit turns red")
+    disk_warning_percent: Percent = Field(
+        80, alias="diskWarningPercent", description="Home: the use of the disk turns yellow"
+    )
+    disk_bad_percent: Percent = Field(90, alias="diskBadPercent", description="Home: the use of the disk turns red")
+    full_warning_days: Annotated[int, whole(1, 3_650)] = Field(
+        30, alias="fullWarningDays", description="Stack Health: days until a store is full turn yellow"
+    )
+    full_bad_days: Annotated[int, whole(1, 3_650)] = Field(
+        7, alias="fullBadDays", description="Stack Health: days until a store is full turn red"
+    )
+
+    @property
+    def budget_low(self) -> float:
+        """The share of an error budget below which it is low."""
+        return ratio(self.budget_low_percent)
+
+    @property
+    def coverage(self) -> float:
+        """The share of a window that needs data before a verdict on its budget."""
+        return ratio(self.coverage_percent)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Thresholds:
+        pairs = (
+            (self.usage_warning_percent < self.usage_bad_percent, "usageWarningPercent below usageBadPercent"),
+            (self.disk_warning_percent < self.disk_bad_percent, "diskWarningPercent below diskBadPercent"),
+            (self.full_bad_days < self.full_warning_days, "fullBadDays below fullWarningDays"),
+        )
+        if wrong := [accepted for holds, accepted in pairs if not holds]:
+            msg = " and ".join(wrong)
+            raise RefusedError(msg)
+        return self
 
 
 class AlertOverride(Frozen):

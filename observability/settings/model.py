@@ -60,7 +60,7 @@ class QuietHours(Frozen):
     """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
 
     start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
-    end: ClockTime | None = Field(None, description="When they end; the next day where it is before start")
+    end: ClockTime | None = Field(None, description="When they end; on the next day if this is before start")
     weekdays: tuple[Weekday, ...] = Field((), description="Days that are quiet as a whole")
     timezone: TimeZone = Field("UTC", description="Time zone of these hours")
 
@@ -75,7 +75,7 @@ class QuietHours(Frozen):
 class OAuth(Frozen):
     """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
 
-    `role_attribute_path` is a JMESPath over what the provider tells of a person, which gives Admin, Editor or Viewer.
+    `role_attribute_path` is a JMESPath over the person's profile that gives Admin, Editor or Viewer.
     """
 
     name: Annotated[str, text_of_length(1, 64)] = Field(
@@ -84,15 +84,15 @@ class OAuth(Frozen):
     client_id: Text = Field("", alias="clientId", description="The client's ID at the provider")
     auth_url: OptionalExactUrl = Field("", alias="authUrl", description="Where people sign in")
     token_url: OptionalExactUrl = Field("", alias="tokenUrl", description="Where Grafana gets the token")
-    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana asks who somebody is")
+    api_url: OptionalExactUrl = Field("", alias="apiUrl", description="Where Grafana reads a person's profile")
     scopes: tuple[Text, ...] = Field(("openid", "profile", "email"), description="OAuth scopes that are asked for")
     role_attribute_path: Text = Field(
         "",
         alias="roleAttributePath",
-        description="JMESPath over what the provider tells of a person; gives Admin, Editor or Viewer",
+        description="JMESPath over the person's profile; gives Admin, Editor or Viewer",
     )
     role_attribute_strict: Boolean = Field(
-        default=False, alias="roleAttributeStrict", description="Refuse people for whom it gives no role"
+        default=False, alias="roleAttributeStrict", description="Refuse people for whom roleAttributePath gives no role"
     )
     allowed_domains: tuple[Host, ...] = Field(
         (), alias="allowedDomains", description="Domains of the e-mail addresses that may sign in; empty for all"
@@ -185,8 +185,8 @@ class Settings(Frozen):
     docker_socket: Annotated[str, matching("a path that starts with /, without :, or empty", r"(/[^:]+)?")] = Field(
         "/var/run/docker.sock",
         alias="dockerSocket",
-        description="The Docker engine's socket on its host, asked for each container's use through a filter that only"
-        " lets reading calls through; empty for not at all",
+        description="The Docker engine's socket on its host, from which the socket proxy reads each container's use;"
+        " empty turns this off",
     )
     health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
@@ -208,7 +208,9 @@ class Settings(Frozen):
         ),
     ] = Field("20GB", alias="prometheusRetentionSize", description="Size limit of the metrics, like 20GB")
     remote_write_receiver: Boolean = Field(
-        default=False, alias="remoteWriteReceiver", description="Let others write to Prometheus (remote write)"
+        default=False,
+        alias="remoteWriteReceiver",
+        description="Accept metrics that other programs write (remote write)",
     )
     metrics: MetricsStore = Field(
         MetricsStore(),
@@ -273,7 +275,7 @@ class Settings(Frozen):
     tls_ca: Certificate = Field(
         "",
         alias="tlsCaCertificate",
-        description="Who vouches for the certificate, as PEM, where it is nobody that machines know anyway",
+        description="CA certificate (PEM) that signed tlsCertificate, if machines do not trust it already",
     )
     otlp_token: SecretStr | None = Field(
         None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
@@ -285,7 +287,7 @@ class Settings(Frozen):
     )
     oauth: OAuth = Field(
         OAuth(),
-        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}, see README",
+        description="Single sign-on by OAuth 2 or OpenID Connect: {clientId, authUrl, tokenUrl, apiUrl, …}",
     )
     oauth_client_secret: SecretStr | None = Field(
         None, alias="oauthClientSecret", description="Secret. The client's secret at that provider"
@@ -315,7 +317,7 @@ class Settings(Frozen):
         alias="smtpStartTls",
         description="STARTTLS policy: OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS",
     )
-    owner: Owner = Field("platform", description="Who owns the stack, and every service that names no other owner")
+    owner: Owner = Field("platform", description="Owner of the stack, and of every service without an owner of its own")
     alert_email: tuple[Email, ...] = Field(
         (), alias="alertEmail", description="Addresses that get pages and tickets, by the stack's mail server"
     )
@@ -334,7 +336,7 @@ class Settings(Frozen):
     alert_pagerduty_url: OptionalExactUrl = Field(
         "",
         alias="alertPagerdutyUrl",
-        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue; in the EU another",
+        description="PagerDuty's events endpoint, empty for https://events.pagerduty.com/v2/enqueue",
     )
     ticket_quiet_hours: QuietHours = Field(
         QuietHours(),
@@ -343,10 +345,11 @@ class Settings(Frozen):
     )
     alerts: Mapping[Text, AlertOverride] = Field(
         default_factory=dict,
-        description="Alerts that differ, by kind: {enabled, severity, pending}; see alerts.md",
+        description="Alerts that differ, by kind: {enabled, severity, pending}; see docs/reference/alerts.md",
     )
     thresholds: Thresholds = Field(
-        Thresholds(), description="Limits of the stack's own alerts: {diskFreeGib, memoryPercent, queuePercent, …}"
+        Thresholds(),
+        description="Limits of alerts, and those at which panels change colour: {diskFreeGib, budgetLowPercent, …}",
     )
     runbook_base_url: OptionalUrl = Field(
         "", alias="runbookBaseUrl", description="Where docs/runbooks is published; empty means the copy in Grafana"
@@ -369,7 +372,7 @@ class Settings(Frozen):
         description="Secret. Passwords, tokens and keys of the services' targets, by the name that a service gives",
     )
     services: tuple[WatchedService, ...] = Field(
-        (), description="The services to watch; see the README for the fields of one"
+        (), description="The services to watch; the fields of one: docs/reference/settings.md"
     )
     own_folder: Annotated[str, text_of_length(0, 1_000)] = Field(
         "",
@@ -467,7 +470,7 @@ class Settings(Frozen):
 
     @property
     def webhook(self) -> SecretStr | None:
-        """Who gets notifications as JSON: whoever is configured, else the demo's pager, else nobody."""
+        """The address that gets notifications as JSON: the configured one, else the demo's pager, else None."""
         return self.alert_webhook_url or (SecretStr(DEMO_PAGER_URL) if self.demo else None)
 
     def limit(self, service: str) -> Limits:

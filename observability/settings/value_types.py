@@ -135,6 +135,11 @@ def seconds(duration: str) -> float:
     return milliseconds(duration) / 1000
 
 
+def ratio(percent: float) -> float:
+    """Return a percentage as a ratio, rounded to a billionth."""
+    return round(percent / 100, 9)
+
+
 def duration(lowest: str, highest: str, *, unit: str = "", reason: str = "") -> Accepts:
     """Return what accepts a duration from `lowest` to `highest`, in whole `unit`s (`1h`); `reason` is a clause."""
     multiple = {"": "", "1h": ", in whole hours", "1s": ", in whole seconds"}[unit]

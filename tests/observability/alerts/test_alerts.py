@@ -22,7 +22,7 @@ from observability.alerts.model import UNCHANGED, Alert
 from observability.alerts.services import evaluation_seconds
 from observability.configs.datasources import datasources
 from observability.names import series, uids
-from observability.rules.windows import BUDGET_LOW, BURN_ALERTS
+from observability.rules.windows import BURN_ALERTS
 from observability.settings import Settings
 from observability.watched import watched
 from tests.dashboards.test_contracts import recorded, selectors
@@ -149,7 +149,7 @@ def test_every_condition_parses_and_reads_what_exists(alerts: list[Alert], setti
                 assert set(parts) <= expected or RAW.fullmatch(metric), (alert.title, metric)
 
 
-def test_limits_are_those_of_the_dashboards(alerts: list[Alert]) -> None:
+def test_limits_are_those_of_the_dashboards(alerts: list[Alert], settings: Settings) -> None:
     for severity, kind in (("page", "slo-burning-fast"), ("ticket", "slo-burning-slowly")):
         alert = one(alerts, kind, "shop", "availability")
         pairs = [a for a in BURN_ALERTS if a.severity == severity]
@@ -161,7 +161,8 @@ def test_limits_are_those_of_the_dashboards(alerts: list[Alert]) -> None:
             )
             assert query.startswith("min by (service, slo)")
     assert {a.factor for a in BURN_ALERTS} == {s[0] for s in style.burn_thresholds().steps if s[0] is not None}
-    assert f"< {BUDGET_LOW:g} " in one(alerts, "slo-budget-nearly-gone", "shop", "availability").condition
+    low = style.budget_thresholds(settings).steps[-1][0]
+    assert f"< {low:g} " in one(alerts, "slo-budget-nearly-gone", "shop", "availability").condition
 
 
 def test_each_service_has_an_alert_on_its_absence(alerts: list[Alert], settings: Settings) -> None:

@@ -7,16 +7,25 @@ import re
 
 import pytest
 
+from dashboards.catalogue import dashboards
 from observability import alerts
 from observability.alerts.model import Alert
 from observability.names.alert_kinds import kinds
-from observability.settings import Settings, SettingsError, load
+from observability.settings import Settings, SettingsError, Thresholds, load
+
+COPIED = {"metrics": {"writeUrl": "https://metrics.example.org/api/v1/push"}}
 
 
 def found(**raw: object) -> dict[str, Alert]:
     """Return one alert of each kind."""
     given: Settings = load("dev", {key: json.dumps(value) for key, value in raw.items()})
     return {alert.kind: alert for group in alerts.groups(given) for alert in group.alerts}
+
+
+def rendered(**raw: object) -> tuple[str, str]:
+    """Return every alert and every dashboard as text, of a stack that copies its metrics."""
+    settings = load("dev", {key: json.dumps(value) for key, value in (COPIED | raw).items()})
+    return repr(list(alerts.groups(settings))), json.dumps(dashboards(settings), default=str)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +40,30 @@ def found(**raw: object) -> dict[str, Alert]:
         ("restarts", 4, "container-restarting", "$restarts >= 3", "$restarts >= 4"),
         ("missedEvaluations", 9, "rules-failing", "$missed >= 3", "$missed >= 9"),
         ("staleAfter", "5m", "metrics-not-stored", "$age > 120", "$age > 300"),
+        ("repairedFor", "2h", "metrics-repaired", "$age < 3600", "$age < 7200"),
+        ("budgetLowPercent", 40, "slo-budget-nearly-gone", "$left < 0.25 ", "$left < 0.4 "),
+        ("coveragePercent", 5, "slo-budget-nearly-gone", "$coverage >= 0.1", "$coverage >= 0.05"),
+        ("unmeasuredPercent", 20, "slo-unmeasured", "$blind > 0.5 * $all", "$blind > 0.2 * $all"),
     ],
 )
 def test_a_threshold_is_a_setting(threshold: str, value: object, kind: str, usual: str, changed: str) -> None:
     assert usual in found()[kind].condition
     assert changed in found(thresholds={threshold: value})[kind].condition
+
+
+@pytest.mark.parametrize("name", Thresholds.model_fields)
+def test_every_threshold_changes_an_alert_or_a_dashboard(name: str) -> None:
+    field = Thresholds.model_fields[name]
+    other = "17m" if isinstance(field.default, str) else field.default + 1
+    usual, changed = rendered(), rendered(thresholds={field.alias or name: other})
+    assert usual != changed
+
+
+def test_an_alert_and_the_dashboards_have_the_same_low_budget() -> None:
+    alerts_, pages = rendered(thresholds={"budgetLowPercent": 37})
+    assert "$left < 0.37 " in alerts_
+    assert pages.count("0.37") >= len(("state", "verdict", "column of what is left", "gauge of availability"))
+    assert "0.25 unless" not in pages
 
 
 def test_a_forecast_looks_as_far_as_the_setting_says() -> None:
@@ -71,6 +99,9 @@ def test_every_alert_can_be_switched_off() -> None:
         ({"thresholds": {"restarts": 1.5}}, "a whole number"),
         ({"thresholds": {"diskFree": 5}}, "did you mean `diskFreeGib`"),
         ({"thresholds": []}, "an object"),
+        ({"thresholds": {"usageWarningPercent": 95}}, "usageWarningPercent below usageBadPercent"),
+        ({"thresholds": {"diskBadPercent": 80}}, "diskWarningPercent below diskBadPercent"),
+        ({"thresholds": {"fullBadDays": 30}}, "fullBadDays below fullWarningDays"),
     ],
 )
 def test_what_can_never_work_is_refused(raw: dict[str, object], said: str) -> None:
