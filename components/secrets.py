@@ -42,6 +42,8 @@ class Secrets:
     metrics_store_password: pulumi.Output[str] | None
     logs_store_password: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
+    traces_store_password: pulumi.Output[str] | None
+    traces_store_login: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -98,6 +100,8 @@ def secrets(settings: Settings) -> Secrets:
         metrics_store_password=_configured(settings.metrics_password),
         logs_store_password=_configured(settings.logs_password),
         logs_store_login=_text(far_stores.login("logs", settings)),
+        traces_store_password=_configured(settings.traces_password),
+        traces_store_login=_text(far_stores.login("traces", settings)),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )

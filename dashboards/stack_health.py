@@ -210,7 +210,11 @@ def _ingested(settings: Settings) -> Iterator[tuple[str, str, str, str, str, str
     else:
         sent = stack_queries.sent("log_records", "loki")
         yield "logs-in", "Log lines sent elsewhere", sent, "loki", "suffix: lines/s", "Log lines"
-    yield "traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix: spans/s", "Spans"
+    if settings.keeps_traces:
+        yield "traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix: spans/s", "Spans"
+    else:
+        sent = stack_queries.sent("spans", "jaeger")
+        yield "traces-in", "Spans sent elsewhere", sent, "jaeger", "suffix: spans/s", "Spans"
 
 
 def _takes(name: str, settings: Settings) -> str:
@@ -296,15 +300,19 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Data stored",
         query=[
-            Query(stack_queries.metrics_on_disk(), legend="prometheus", ref_id="metrics"),
-            Query(stack_queries.traces_on_disk(), legend="jaeger", ref_id="traces"),
+            Query(expr, legend=name, ref_id=signal)
+            for signal, name, expr in (
+                ("metrics", "prometheus", stack_queries.metrics_on_disk()),
+                ("traces", "jaeger", stack_queries.traces_on_disk()),
+            )
+            if name in settings.containers
         ],
         **style.BYTES,
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Bytes of metrics (blocks, head and write-ahead log) and of traces.",
+            f"Bytes of metrics (blocks, head and write-ahead log){' and of traces' if settings.keeps_traces else ''}.",
             "find which target began to send new series after a steep rise, and drop what nobody reads.",
         ),
         width=style.THIRD,

@@ -213,13 +213,13 @@ def space(settings: Settings) -> dict[str, str]:
     kept = {
         METRICS: f"max({select('prometheus_tsdb_retention_limit_seconds', PROMETHEUS)}) / {_DAY}",
         **({LOGS: f"vector({seconds(settings.loki_retention) / _DAY:g})"} if settings.keeps_logs else {}),
-        TRACES: f"vector({seconds(settings.jaeger_retention) / _DAY:g})",
+        **({TRACES: f"vector({seconds(settings.jaeger_retention) / _DAY:g})"} if settings.keeps_traces else {}),
     }
     limit = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)})"
     return {
         "Used": _parts({METRICS: f"({metrics_on_disk()}) / ({limit} > 0)", HOST: disk_used()}),
         "Full in": _parts({METRICS: days_left(), HOST: host_days_left()}),
-        "Size": _parts({METRICS: metrics_on_disk(), TRACES: traces_on_disk()}),
+        "Size": _parts({METRICS: metrics_on_disk(), **({TRACES: traces_on_disk()} if settings.keeps_traces else {})}),
         "Kept for": _parts(kept),
     }
 
@@ -262,6 +262,7 @@ def cost(settings: Settings) -> dict[str, str]:
         "On disk": " or ".join(
             f'label_replace({expr}, "container", "{name}", "", "")'
             for name, expr in (("prometheus", metrics_on_disk()), ("jaeger", traces_on_disk()))
+            if name in settings.containers
         ),
         "Restarts": " or ".join(
             f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "

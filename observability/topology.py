@@ -272,6 +272,8 @@ COLLECTOR: Final = Part(
         "health": Port(13133, "collector", 13133),
         "container-logs": Port(24224, "containerLogs", 4324, "engine"),
         "metrics": Port(8888),
+        # Where traces are kept elsewhere; else Jaeger counts spans.
+        "span-metrics": Port(8889),
     },
     data="/var/lib/otelcol",
     data_owned_by="prometheus",

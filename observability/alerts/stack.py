@@ -14,8 +14,8 @@ from dashboards import stack_queries
 from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
-from observability.configs.jaeger import SPAN_SERIES
 from observability.configs.prometheus import COPY, SAMPLE_LIMIT
+from observability.configs.span_metrics import SPAN_SERIES, counted_by
 from observability.names import uids
 from observability.rules import containers, host
 from observability.settings import seconds
@@ -57,7 +57,7 @@ _STARTED: Final = 'process_start_time_seconds{job="prometheus"}'
 
 def jobs(settings: Settings) -> dict[str, str]:
     """Return Prometheus' jobs over the stack itself, and the service behind each."""
-    return {name: name for name in settings.scraped} | {"span-metrics": "jaeger"}
+    return {name: name for name in settings.scraped} | {"span-metrics": counted_by(settings).name}
 
 
 def group(settings: Settings) -> AlertGroup:
@@ -189,7 +189,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         kind="disk-nearly-full",
         title="The Docker host's disk is nearly full",
         severity="page",
-        service="jaeger",
+        service=_on_disk(settings),
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})"},
         condition=f"$free < {int(settings.thresholds.disk_free_gib * GIBIBYTE)}",
@@ -222,7 +222,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         kind="disk-filling",
         title="The Docker host's disk is filling",
         severity="ticket",
-        service="jaeger",
+        service=_on_disk(settings),
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(days * 86_400)})"},
         condition=f"$ahead <= {settings.thresholds.forecast_free_gib * GIBIBYTE:.0f}",
@@ -259,15 +259,16 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
     """Yield who throws data away."""
     if settings.keeps_logs:
         yield _loki_rejecting(settings)
+    refusing = "Jaeger" if settings.keeps_traces else "the store elsewhere"
     yield Alert(
         kind="jaeger-dropping",
         title="Spans are lost on their way to Jaeger",
         severity="ticket",
-        service="jaeger",
+        service="jaeger" if settings.keeps_traces else "collector",
         owner=settings.owner,
         queries={"spans": _lost("spans")},
         condition="$spans > 0",
-        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: Jaeger refuses them for good.",
+        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: {refusing} refuses them for good.",
         panel=REFUSED_PANEL,
     )
     yield Alert(
@@ -303,7 +304,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         kind="sender-over-limit",
         title="A service has too many kinds of spans",
         severity="ticket",
-        service="jaeger",
+        service=counted_by(settings).name,
         owner=settings.owner,
         queries={"calls": f"sum by (service_name) (rate({OVERFLOW}[5m]))"},
         condition="$calls > 0",
@@ -352,6 +353,11 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
             panel=WAITING_PANEL,
             pending="5m",
         )
+
+
+def _on_disk(settings: Settings) -> str:
+    """Return the service that an alert about the volumes' disk names: the store that grows most."""
+    return "jaeger" if settings.keeps_traces else "prometheus"
 
 
 def _loki_rejecting(settings: Settings) -> Alert:

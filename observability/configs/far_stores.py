@@ -82,7 +82,8 @@ class FarStore:
 
 
 LOGS: Final = FarStore(topology.LOKI, "logs", "logs_store_password", "logs_store_login")
-_ALL: Final = (LOGS,)
+TRACES: Final = FarStore(topology.JAEGER, "traces", "traces_store_password", "traces_store_login")
+_ALL: Final = (LOGS, TRACES)
 
 
 def used(settings: Settings) -> tuple[FarStore, ...]:

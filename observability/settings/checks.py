@@ -222,12 +222,8 @@ def _own_stack(settings: Settings) -> list[str]:
         problems.append(
             "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
         )
-    problems += [
-        f"{signal}: an object; accepted: with deploy: content alone, because the stack's own containers keep {signal}"
-        for signal, store in (("traces", settings.traces),)
-        if store.far
-    ]
     problems += _elsewhere(settings, "logs", settings.logs, settings.logs_password)
+    problems += _elsewhere(settings, "traces", settings.traces, settings.traces_password)
     problems += [
         f"deploy: 'stack'; accepted: content, because {key} is set and the stack has a Grafana of its own"
         for key, given in (("grafanaUrl", settings.grafana_url), ("grafanaToken", settings.grafana_token))
@@ -265,9 +261,9 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
         problems.append(
             f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
         )
-    retention = part.store.retention if part.store is not None else ""
+    # How far links look back for a trace is jaegerRetention wherever it is.
     unused = {
-        Settings.model_fields[retention].alias: retention in settings.model_fields_set,
+        "lokiRetention": part is topology.LOKI and "loki_retention" in settings.model_fields_set,
         f"limits.{part.name}": part.name in settings.limits,
     }
     problems += [

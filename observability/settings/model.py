@@ -230,7 +230,8 @@ class Settings(Frozen):
     )
     traces: FarStore = Field(
         FarStore(),
-        description="Where an existing Grafana reads traces, by Jaeger's API: {queryUrl, tenant, user, caCertificate}",
+        description="Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over"
+        " HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone",
     )
     traces_password: SecretStr | None = Field(
         None, alias="tracesPassword", description="Secret. Password of traces.user, or a bearer token without one"
@@ -252,7 +253,7 @@ class Settings(Frozen):
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )
     jaeger_retention: Annotated[str, duration("1h", "1y", unit="1s")] = Field(
-        "72h", alias="jaegerRetention", description="How long traces are kept"
+        "72h", alias="jaegerRetention", description="How long traces are kept, and how far back links look for one"
     )
     grafana_root_url: OptionalUrl = Field(
         "", alias="grafanaRootUrl", description="The address people type; empty means the published one"

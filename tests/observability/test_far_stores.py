@@ -13,7 +13,7 @@ from cli import render as rendering
 from dashboards.catalogue import dashboards
 from observability import processes, runbooks, topology
 from observability.alerts import groups
-from observability.configs import collector, datasources, far_stores, grafana, prometheus, reading_proxy
+from observability.configs import collector, datasources, far_stores, grafana, jaeger, prometheus, reading_proxy
 from observability.watched import watched
 from tests.observability.test_stores import problems, settings_of
 from tests.pem import self_signed
@@ -161,3 +161,67 @@ def test_every_other_part_is_as_it_was() -> None:
     assert same == ["jaeger", "engine-filter"]
     assert all(processes.process(name, settings) == processes.process(name, own) for name in same)
     assert topology.LOKI in own.parts
+
+
+TRACES = {
+    "writeUrl": "https://jaeger.example.org:4318",
+    "queryUrl": "https://jaeger.example.org",
+    "tenant": "shop-prod",
+}
+
+
+def traces_elsewhere(**more: Any) -> Settings:  # noqa: ANN401 - raw configuration
+    return settings_of("tracesPassword", traces={**TRACES, "user": "shop"}, tracesPassword=PASSWORD, **more)
+
+
+def test_a_jaeger_elsewhere_is_refused_what_only_the_own_one_could_do() -> None:
+    assert "traces.queryUrl: ''; accepted: where it is read" in problems(traces={"writeUrl": TRACES["writeUrl"]})
+    assert "limits.jaeger: set; accepted: nothing, because traces are kept elsewhere" in problems(
+        traces=TRACES, limits={"jaeger": {"memory": 512, "cpus": 1}}
+    )
+    assert traces_elsewhere(jaegerRetention="7d").jaeger_retention == "7d"  # how far back links look
+
+
+def test_spans_go_there_and_are_counted_by_the_collector() -> None:
+    settings = traces_elsewhere()
+    document = yaml.safe_load(collector.render(settings))
+    sender = document["exporters"]["otlp_http/jaeger"]
+    assert sender["endpoint"] == TRACES["writeUrl"]
+    assert sender["headers"] == {"X-Scope-OrgID": "shop-prod"}
+    assert sender["sending_queue"]["storage"] == "file_storage"
+    assert "otlp_grpc/jaeger" not in document["exporters"]
+    pipelines = document["service"]["pipelines"]
+    for name in ("traces/accepted", "traces/own"):
+        assert pipelines[name]["exporters"] == ["otlp_http/jaeger", "service_graph", "span_metrics"]
+    assert pipelines["metrics/span_metrics"]["exporters"] == ["prometheus"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load(prometheus.render(settings))["scrape_configs"]}
+    assert jobs["span-metrics"]["static_configs"][0]["targets"] == ["collector:8889"]
+    assert "jaeger" not in jobs
+
+
+def test_spans_are_counted_alike_by_either() -> None:
+    own = yaml.safe_load(jaeger.render(settings_of()))
+    far = yaml.safe_load(collector.render(traces_elsewhere()))
+    assert own["connectors"]["span_metrics"] == far["connectors"]["span_metrics"]
+    assert own["exporters"]["prometheus"] == far["exporters"]["prometheus"]
+    assert "span_metrics" not in yaml.safe_load(collector.render(settings_of()))["connectors"]
+
+
+def test_no_alert_and_no_panel_asks_the_jaeger_that_is_not_there() -> None:
+    settings = traces_elsewhere()
+    alerts = [alert for group in groups(settings) for alert in group.alerts]
+    assert "jaeger" not in {alert.service for alert in alerts}
+    assert not [query for alert in alerts for query in alert.queries.values() if 'job="jaeger"' in query]
+    for dashboard in dashboards(settings):
+        assert 'job=\\"jaeger\\"' not in dashboard.json, dashboard.uid
+        assert "jaeger_storage" not in dashboard.json, dashboard.uid
+    assert inventory.elsewhere(settings) == ("traces",)
+
+
+def test_logs_and_traces_may_both_be_elsewhere() -> None:
+    settings = settings_of(logs=LOGS, traces=TRACES)
+    assert settings.containers == ("grafana", "prometheus", "collector", "engine-filter", "reading-proxy")
+    assert inventory.elsewhere(settings) == ("logs", "traces")
+    text = reading_proxy.render(settings)
+    assert text.count("https://jaeger.example.org;") == 6
+    assert "X-Scope-OrgID" in text
