@@ -47,8 +47,9 @@ class Engine:
 
     def pull(self, settings: Settings) -> None:
         """Pull the images that are missing; MissingToolError names the one that cannot be had."""
+        used = {*settings.containers, *(("demo",) if settings.demo else ())}
         for name, image in versions.images().items():
-            if name == "demo" and not settings.demo:
+            if name not in used:
                 continue
             self.pull_image(image.reference, "Is the tag in versions.toml right, and is there a network?")
 

@@ -11,7 +11,6 @@ from cli import stack_config
 from cli.context import Context
 from cli.errors import UserError
 from cli.evaluation import Registered, evaluate
-from observability.settings import CONTAINERS
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def run(context: Context, *, as_json: bool) -> int:
     """Print the plan of the stack."""
     stack = context.stack
-    stack_config.settings(stack, stand_in=True)  # for one error with every problem
+    settings = stack_config.settings(stack, stand_in=True)  # for one error with every problem
     values, secret = stack_config.filled(stack)
     resources = evaluate(stack, values, secret)
     if twice := duplicates(resources):
@@ -32,7 +31,7 @@ def run(context: Context, *, as_json: bool) -> int:
             {"stack": stack, "resources": [vars(r) for r in resources], "secrets_to_configure": missing}
         )
         return 0
-    context.console.show(_tree(stack, resources))
+    context.console.show(_tree(stack, settings.containers, resources))
     counts = Counter(r.type.split(":")[0] for r in resources if not r.type.startswith("observability:"))
     context.console.say("in all " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + " resources")
     for key in missing:
@@ -46,11 +45,11 @@ def duplicates(resources: Iterable[Registered]) -> list[str]:
     return [f"{kind} {name}" for (kind, name), count in counts.items() if count > 1]
 
 
-def _tree(stack: str, resources: Sequence[Registered]) -> Tree:
+def _tree(stack: str, containers: Sequence[str], resources: Sequence[Registered]) -> Tree:
     from rich.tree import Tree  # noqa: PLC0415 - `plan --json` draws nothing
 
     tree = Tree(f"stack '{stack}'")
-    for service in (name for name in CONTAINERS if any(r.name == name for r in resources)):
+    for service in containers:
         branch = tree.add(service)
         for r in resources:
             if r.name == service and r.type.endswith(":Container"):

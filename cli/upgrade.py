@@ -16,7 +16,7 @@ from cli.bootstrap import ROOT
 from cli.context import Context
 from cli.engine import health
 from cli.errors import UsageError, UserError
-from observability import versions
+from observability import topology, versions
 from observability.settings import CONTAINERS
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -65,8 +65,9 @@ def pinned(text: str, component: str, tag: str) -> str:
 
 def check(component: str, version: str) -> versions.Image:
     """Return the version that is pinned now; UsageError for a component or version that cannot be."""
-    if component not in CONTAINERS:
-        msg = f"COMPONENT={component}: no such component; accepted: {', '.join(CONTAINERS)}. Nothing was changed."
+    accepted = (*CONTAINERS, *(part.name for part in topology.OPTIONAL))
+    if component not in accepted:
+        msg = f"COMPONENT={component}: no such component; accepted: {', '.join(accepted)}. Nothing was changed."
         raise UsageError(msg)
     old = versions.image(component)
     if not _TAG.fullmatch(version):

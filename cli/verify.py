@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cli import link_check, own_content, store_check
+from cli import link_check, own_content, probe_check, store_check
 from cli.context import Context
 from cli.engine import health
 from components.grafana_api import GrafanaApi, GrafanaError, program
@@ -66,6 +66,7 @@ def check_grafana(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str
     checks = [check_datasource(api, spec.uid) for spec in datasources(settings)]
     checks += [check_datasource(api, source.uid) for source in own.read(settings).sources]
     checks += [Check(*found) for found in own_content.checks(api, settings)]
+    checks += [Check(*found) for found in probe_check.checks(api, settings)]
     checks += check_correlations(api)
     for dashboard in dashboards(settings):
         checks += check_dashboard(api, dashboard.uid, settings)

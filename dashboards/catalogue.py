@@ -15,6 +15,7 @@ from dashboards import (
     incident,
     infrastructure_health,
     logs,
+    probes,
     runbooks,
     service_detail,
     slo_overview,
@@ -138,6 +139,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
                 for page in (infrastructure_health, stack_health)
                 if own
             ),
+            *((uids.FOLDER_INFRASTRUCTURE, page.build(settings)) for page in (probes,) if settings.probes),
             (uids.FOLDER_EXECUTIVE, executive_slo_report.build(settings)),
             (uids.FOLDER_INFRASTRUCTURE, runbooks.build(settings)),
         ),

@@ -28,6 +28,7 @@ QUESTIONS: Final = {
     uids.LOGS: "Which errors are logged, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Is the stack itself well, and how long does its space last?",
+    uids.PROBES: "Do our addresses answer from outside, how fast, and when do certificates expire?",
     uids.RUNBOOKS: "What does this alert mean, and what is to be done?",
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
@@ -249,7 +250,7 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
     rows = [
         f"- [{style.TITLES.get(uid, uid.capitalize())}]({root}/d/{uid}): {question}"
         for uid, question in QUESTIONS.items()
-        if settings.runs_stack or uid not in uids.OF_CONTAINERS
+        if uid not in uids.NEEDS or getattr(settings, uids.NEEDS[uid])
     ]
     rows += [
         f"- [Explore]({root}/explore): query metrics, logs and traces freely.",

@@ -31,6 +31,7 @@ TITLES: Final = {
     uids.INCIDENT: "Incident",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
     uids.STACK_HEALTH: "Stack Health",
+    uids.PROBES: "Probes",
     uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
 }
 

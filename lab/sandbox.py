@@ -47,7 +47,7 @@ def missing() -> str | None:
     if client is None:
         return f"no Docker engine answers ({refused[:120]})"
     for service, image in versions.images().items():
-        if service == "demo":
+        if service == "demo" or service in {part.name for part in topology.OPTIONAL}:
             continue
         try:
             client.images.get(image.reference)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from observability import rules, topology
-from observability.configs import collector, grafana, jaeger, loki, prometheus, reading_proxy, socket_proxy
+from observability.configs import blackbox, collector, grafana, jaeger, loki, prometheus, reading_proxy, socket_proxy
 
 if TYPE_CHECKING:
     from observability.configs.process import Process
@@ -25,6 +25,7 @@ _PROCESSES: Final[Mapping[str, Callable[[Settings], Process]]] = {
     topology.COLLECTOR.name: collector.process,
     topology.SOCKET_PROXY.name: socket_proxy.process,
     topology.READING_PROXY.name: reading_proxy.process,
+    topology.BLACKBOX.name: blackbox.process,
 }
 
 

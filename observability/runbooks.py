@@ -36,6 +36,7 @@ _OF_CONTAINERS: Final = (
 )
 NEEDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
+    "certificate-expiring": "probes",
     "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",

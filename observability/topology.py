@@ -317,10 +317,26 @@ READING_PROXY: Final = Part(
     tmp_mib=64,
     restart=Restart("no panel and no alert of Grafana has data, no webhook is sent to"),
 )
+BLACKBOX: Final = Part(
+    name="blackbox",
+    title="Blackbox exporter",
+    user="65534:65534",
+    memory_mib=64,
+    cpus=0.25,
+    # Where applications are, and the internet; not in the backends: what it is led to by a redirect is none of those.
+    networks=("applications",),
+    ports={"http": Port(9115)},
+    tmp_mib=1,
+    requires="probes",
+    reaches_applications=True,
+    restart=Restart("no probe is made: a gap in its SLO"),
+)
 LISTEN_NAMES: Final = {part.name: f"{part.name}-in-backends" for part in (PROMETHEUS, COLLECTOR)}
 """By part: the name of its address in the network of the backends, on which it listens for the stack's own parts."""
 PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY, READING_PROXY)
-"""Every container that a stack may run, the demo's left out."""
+"""Every container that a stack runs by default, the demo's left out."""
+OPTIONAL: Final = (BLACKBOX,)
+"""The containers that a stack runs where its settings ask for them."""
 
 _DEMO_USER: Final = "65532:65532"
 """Nobody in particular: nothing in the image belongs to it."""
@@ -370,7 +386,7 @@ DEMO_PAGER: Final = Part(
 DEMO: Final = (DEMO_GATEWAY, DEMO_MODEL, DEMO_LOAD, DEMO_PAGER)
 """The containers of the demo, which is watched and no part of the stack."""
 
-ALL: Final = (*PARTS, *DEMO)
+ALL: Final = (*PARTS, *OPTIONAL, *DEMO)
 SCRAPED: Final = tuple(part for part in PARTS if part.metrics is not None)
 """The parts that show metrics of themselves."""
 STORES: Final = tuple(part for part in PARTS if part.store is not None)

@@ -59,7 +59,7 @@ DEMO: Final = (
 
 def applications(settings: Settings) -> tuple[WatchedService, ...]:
     """Return every service that is not of the stack itself."""
-    return (*settings.services, *(DEMO if settings.demo else ()))
+    return (*settings.services, *(DEMO if settings.demo else ()), *(probe.service for probe in settings.probes))
 
 
 def watched(settings: Settings) -> tuple[WatchedService, ...]:

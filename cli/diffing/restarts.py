@@ -11,7 +11,7 @@ from observability import topology
 from observability.names import labels
 
 SECTION: Final = "Restarts"
-_COSTS: Final = {part.name: part.restart for part in topology.PARTS}
+_COSTS: Final = {part.name: part.restart for part in (*topology.PARTS, *topology.OPTIONAL)}
 _UNKNOWN: Final = topology.Restart("")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def groups(settings: Settings) -> tuple[AlertGroup, ...]:
     """Return every group of alerts: those of each watched service, and the stack's own."""
-    from observability.alerts import own, services, stack  # noqa: PLC0415 - the leaf modules of this package stay importable alone
+    from observability.alerts import own, probes, services, stack  # noqa: PLC0415 - the leaf modules of this package stay importable alone
     from observability.watched import exporters, watched  # noqa: PLC0415 - likewise
 
     of_services = (
@@ -20,7 +20,8 @@ def groups(settings: Settings) -> tuple[AlertGroup, ...]:
         for service in (*watched(settings), *exporters(settings))
         for group in services.of_service(service, settings)
     )
-    adjusted = (_adjusted(group, settings) for group in (*of_services, stack.group(settings), *own.groups(settings)))
+    of_the_stack = (stack.group(settings), probes.group(settings), *own.groups(settings))
+    adjusted = (_adjusted(group, settings) for group in (*of_services, *of_the_stack))
     return tuple(group for group in adjusted if group.alerts)
 
 

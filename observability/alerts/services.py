@@ -15,7 +15,7 @@ from observability.alerts.model import Alert, AlertGroup, PanelRef
 from observability.names import series, uids
 from observability.rules.exclusions import now_excluded
 from observability.rules.windows import BASE_WINDOW, BurnAlert, burn_alerts, canonical
-from observability.settings import AvailabilitySlo, LatencySlo, ratio, seconds
+from observability.settings import AvailabilitySlo, CustomSlo, LatencySlo, ratio, seconds
 from observability.watched import STACK
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _SloAlerts:
             },
             condition="$near >= 1",
             summary=(
-                f"{helpers.share('failing')} of the last 5 minutes' requests {self._bad}."
+                f"{helpers.share('failing')} of the last 5 minutes' {self._events} {self._bad}."
                 f" Times faster than the error budget allows: {rates}."
                 f" {helpers.left('left', f'the {canonical(self.slo.window)} budget')}."
             ),
@@ -155,6 +155,14 @@ class _SloAlerts:
             panel=REQUESTS_PANEL,
             pending="15m",
         )
+
+    @property
+    def _events(self) -> str:
+        """What a person calls what is counted."""
+        gauge = self.slo.gauge if isinstance(self.slo, CustomSlo) else None
+        if gauge is None:
+            return "requests"
+        return "probes" if gauge.startswith("probe_success") else "samples"
 
     @property
     def _bad(self) -> str:

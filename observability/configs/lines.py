@@ -123,7 +123,8 @@ def of_containers(settings: Settings) -> dict[str, Any]:
     """
     service, name = f'{_HERE}["service.name"]', f'{_HERE}["container.name"]'
     claimed = f'{_HERE}["{labels.SERVICE}"]'
-    own = "|".join(intake.OWN_SERVICES)
+    optional = [name for name in settings.containers if name not in intake.OWN_SERVICES]
+    own = "|".join((*intake.OWN_SERVICES, *optional))
     ours = f"^{re.escape(settings.prefix)}-({own})$"
     return {
         "error_mode": "ignore",

@@ -188,6 +188,7 @@ def _remote_write(settings: Settings) -> dict[str, Any]:
 
 def render(settings: Settings) -> str:
     """Return prometheus.yml."""
+    instances = {probe.name: probe.target for probe in settings.probes}
     return to_yaml(
         "prometheus",
         {
@@ -224,7 +225,11 @@ def render(settings: Settings) -> str:
             **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [
                 *_stack_jobs(settings),
-                *(_job(service) for service in applications(settings) if not service.otlp),
+                *(
+                    _job(service, instances.get(service.name, ""))
+                    for service in applications(settings)
+                    if not service.otlp
+                ),
                 *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
             ],
         },
@@ -264,7 +269,8 @@ def _static(name: str, target: str) -> dict[str, Any]:
     }
 
 
-def _job(service: WatchedService) -> dict[str, Any]:
+def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
+    """Return a service's job; `instance` is what its series tell of, where it is not what is scraped."""
     labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,
@@ -289,6 +295,7 @@ def _job(service: WatchedService) -> dict[str, Any]:
     job["relabel_configs"] = [
         _KEEP_DISCOVERY_LABELS,
         *({"target_label": name, "replacement": value.replace("$", "$$")} for name, value in sorted(labels.items())),
+        *([{"target_label": "instance", "replacement": instance.replace("$", "$$")}] if instance else []),
     ]
     return job
 

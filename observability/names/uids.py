@@ -25,11 +25,13 @@ RUNBOOKS: Final = "runbooks"
 LOGS: Final = "logs"
 SERVICE_DETAIL: Final = "service-detail"
 INCIDENT: Final = "incident"
+PROBES: Final = "probes"
+"""Where there are probes."""
 HOME: Final = "home"
 """What opens first."""
 
-OF_CONTAINERS: Final = (INFRASTRUCTURE_HEALTH, STACK_HEALTH)
-"""About the stack's own containers; left out where it has none."""
+NEEDS: Final = {INFRASTRUCTURE_HEALTH: "runs_stack", STACK_HEALTH: "runs_stack", PROBES: "probes"}
+"""Dashboards that not every stack has, and the field of the settings without which there is none."""
 
 DEPLOYMENT_TAG: Final = "deployment"
 """Of the annotations by which `up` marks what it changed."""

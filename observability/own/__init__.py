@@ -133,7 +133,7 @@ class _Request:
             settings.stack,
             str(folder(settings.own_folder)),
             settings.own_dashboards_strict,
-            tuple(service.name for service in settings.services),
+            settings.configured_names,
             frozenset(settings.own_secrets),
         )
 

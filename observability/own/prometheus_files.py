@@ -38,7 +38,7 @@ _NOT_IN_GRAFANA: Final = re.compile(r"\$externalLabels|\.ExternalLabels|(?<![\w.
 
 def scrapes(files: Iterable[File], settings: Settings) -> tuple[Scrape, ...]:
     """Return every scrape job."""
-    taken = dict.fromkeys((*RESERVED_NAMES, *(s.name for s in settings.services)), "the stack")
+    taken = dict.fromkeys((*RESERVED_NAMES, *settings.configured_names), "the stack")
     found = []
     for file in files:
         defaults, jobs = _jobs(file)

@@ -25,6 +25,7 @@ from observability.settings.parts import (
     SERVICES,
     Limits,
 )
+from observability.settings.probes import Probe
 from observability.settings.promql import quoted
 from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
@@ -64,6 +65,7 @@ __all__ = [
     "Limits",
     "MetricNames",
     "OAuth",
+    "Probe",
     "QuietHours",
     "Settings",
     "SettingsError",

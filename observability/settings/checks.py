@@ -13,6 +13,7 @@ from observability.settings import production
 from observability.settings.errors import HIDDEN, one_line, shown
 from observability.settings.model import Settings, secrets_of
 from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
+from observability.settings.probes import SLO as PROBE_SLO
 from observability.settings.secret_rules import (
     MINIMUM_SECRET_LENGTH,
     MULTILINE_SECRETS,
@@ -61,6 +62,7 @@ def across(settings: Settings) -> list[str]:
     problems += _outside(settings)
     problems += _secrets(settings)
     problems += _services(settings)
+    problems += _probes(settings)
     problems += _windows(settings)
     problems += _exclusions(settings)
     problems += _intervals(settings)
@@ -305,6 +307,8 @@ def _only_content(settings: Settings) -> list[str]:
         for key, given in refused.items()
         if given
     ]
+    if settings.probes:
+        problems.append("probes: set; accepted: none, because deploy is content, and a container makes the probes")
     problems += [
         f"services[{index}].{field}: set; accepted: selector or otlp, because deploy is content, which scrapes nothing"
         for index, service in enumerate(settings.services)
@@ -316,7 +320,7 @@ def _only_content(settings: Settings) -> list[str]:
 
 def _services(settings: Settings) -> list[str]:
     problems = []
-    reserved = {*RESERVED_NAMES, *(DEMO if settings.demo else ())}
+    reserved = _reserved(settings)
     made: dict[str, str] = {}
     carried: dict[str, str] = {}
     for index, service in enumerate(settings.services):
@@ -341,6 +345,34 @@ def _services(settings: Settings) -> list[str]:
         problems += _scrape(where, service, settings)
         problems += _slos(where, service)
     return problems
+
+
+def _reserved(settings: Settings) -> set[str]:
+    """Return the names that the stack's own containers and scrape jobs have."""
+    return {*RESERVED_NAMES, *settings.containers, *(DEMO if settings.demo else ())}
+
+
+def _probes(settings: Settings) -> list[str]:
+    """Return what is wrong with the names and secrets of probes, which are services too."""
+    made = {made: service.name for service in settings.services for made in resource_names(service.name)}
+    made |= {service.telemetry_name: service.name for service in settings.services}
+    problems = []
+    for index, probe in enumerate(settings.probes):
+        where = f"probes[{index}]"
+        if probe.name in _reserved(settings) or any(name in made for name in (*resource_names(probe.name), probe.name)):
+            problems.append(f"{where}.name: '{probe.name}'; accepted: a name that no other probe and no service has")
+        made |= dict.fromkeys(resource_names(probe.name), probe.name)
+        problems += _secrets_given(where, probe.secret_names, settings)
+    return problems
+
+
+def _secrets_given(where: str, names: tuple[tuple[str, str], ...], settings: Settings) -> list[str]:
+    return [
+        f"{where}.{field}: {HIDDEN}; accepted: the name of a secret in scrapeSecrets, set by"
+        f" `pulumi config set --secret --path scrapeSecrets.NAME`"
+        for field, name in names
+        if name not in settings.scrape_secrets
+    ]
 
 
 def resource_names(service: str) -> tuple[str, ...]:
@@ -368,13 +400,7 @@ def _scrape(where: str, service: WatchedService, settings: Settings) -> list[str
         problems.append(
             f"{where}.scrapeTimeout: '{service.scrape_timeout}'; accepted: at most scrapeInterval, {interval}"
         )
-    problems += [
-        f"{where}.{field}: {HIDDEN}; accepted: the name of a secret in scrapeSecrets, set by"
-        f" `pulumi config set --secret --path scrapeSecrets.NAME`"
-        for field, name in service.secret_names
-        if name not in settings.scrape_secrets
-    ]
-    return problems
+    return problems + _secrets_given(where, service.secret_names, settings)
 
 
 def _slos(where: str, service: WatchedService) -> list[str]:
@@ -402,6 +428,7 @@ def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
         named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
         named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
         yield from ((f"services[{index}].{where}", slo) for where, slo in named if slo is not None)
+    yield from ((f"probes[{index}]", probe) for index, probe in enumerate(settings.probes))
 
 
 def _windows(settings: Settings) -> list[str]:
@@ -432,6 +459,7 @@ def _exclusions(settings: Settings) -> list[str]:
     itself = [name for name in WATCHED_BY_ITSELF if settings.watch_stack and name in settings.containers]
     own = [*(DEMO if settings.demo else ()), *itself]
     names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
+    names |= {probe.name: (PROBE_SLO,) for probe in settings.probes}
     problems = []
     for index, exclusion in enumerate(settings.exclusions):
         where = f"exclusions[{index}]"

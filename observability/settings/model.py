@@ -19,6 +19,7 @@ from observability.settings.parts import (
     PORTS,
     Limits,
 )
+from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
 from observability.settings.stores import FarStore, MetricsStore
 from observability.settings.value_types import (
@@ -375,6 +376,11 @@ class Settings(Frozen):
     services: tuple[WatchedService, ...] = Field(
         (), description="The services to watch; the fields of one: docs/reference/settings.md"
     )
+    probes: tuple[Probe, ...] = Field(
+        (),
+        description="Addresses to try from outside, each with an SLO: {name, type: http|tcp|dns|icmp, target, …}; any"
+        " adds the blackbox exporter to the stack",
+    )
     own_folder: Annotated[str, text_of_length(0, 1_000)] = Field(
         "",
         alias="ownFolder",
@@ -409,7 +415,13 @@ class Settings(Frozen):
         """The parts that this stack runs, without the demo's."""
         if not self.runs_stack:
             return ()
-        return tuple(part for part in topology.PARTS if not part.requires or getattr(self, part.requires))
+        every = (*topology.PARTS, *topology.OPTIONAL)
+        return tuple(part for part in every if not part.requires or getattr(self, part.requires))
+
+    @property
+    def configured_names(self) -> tuple[str, ...]:
+        """The names of the configured services and probes, which are those of their scrape jobs."""
+        return (*(service.name for service in self.services), *(probe.name for probe in self.probes))
 
     @property
     def containers(self) -> tuple[str, ...]:

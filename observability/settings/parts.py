@@ -12,7 +12,7 @@ from observability.settings.value_types import Frozen, number, whole
 SERVICES = tuple(part.name for part in topology.SCRAPED)
 """The parts that show metrics of themselves."""
 CONTAINERS = tuple(part.name for part in topology.PARTS)
-"""Every container that a stack may run, without the demo's."""
+"""Every container that a stack runs by default, without the demo's."""
 ENGINE_FILTER = topology.SOCKET_PROXY.name
 DEMO = tuple(part.name for part in topology.DEMO)
 """The containers of the demo, which is watched and no part of the stack."""

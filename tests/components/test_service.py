@@ -50,7 +50,7 @@ def test_the_fingerprint_sees_every_setting_that_the_provider_would_miss(
     assert by_another.fingerprint() == asking.fingerprint()
 
 
-@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [*topology.PARTS, *topology.OPTIONAL], ids=lambda part: part.name)
 def test_specs_are_the_same_every_time(part: topology.Part, settings_of: Callable[[str], Settings]) -> None:
     first, second = (spec_of(part, settings_of("prod")) for _ in range(2))
     assert first == second

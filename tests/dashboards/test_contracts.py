@@ -40,6 +40,12 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "nothing watched": {"watchStack": False},
     "one plain service": {"watchStack": False, "services": [{"name": "shop", "targets": ["shop:8000"]}]},
     "an odd one too": {"services": [ODD, {"name": "shop", "targets": ["shop:8000"], "latency": None}]},
+    "with probes": {
+        "probes": [
+            {"name": "front", "target": "https://shop.example.org/"},
+            {"name": "mail", "type": "tcp", "target": "mail.example.org:25"},
+        ]
+    },
     "one without availability": {"services": [{"name": "batch", "targets": ["batch:1"], "availability": None}]},
 }
 PANELS: Final = {
@@ -52,8 +58,11 @@ PANELS: Final = {
     uids.INCIDENT: 8,
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 9,
+    uids.PROBES: 5,
     uids.RUNBOOKS: len(runbooks.kinds()) - list(runbooks.NEEDS.values()).count("metrics_copied"),
 }
+EVERY_PAGE: Final = "with probes"
+"""The case that has every dashboard."""
 RANGES: Final = {
     uids.RUNBOOKS: "now-6h",
     uids.EXECUTIVE_SLO_REPORT: "now-30d",
@@ -62,6 +71,13 @@ REFRESH: Final = {uids.EXECUTIVE_SLO_REPORT: "15m", uids.RUNBOOKS: ""}
 WITHOUT_NUMBERS: Final = {"text", "alertlist", "logs", "nodeGraph"}
 ABOUT_THE_STACK: Final = {uids.HOME, uids.STACK_HEALTH}
 """Where what the four services say of themselves may be read as it is; all else reads recorded series."""
+OF_PROBES: Final = {
+    "probe_success",
+    "probe_duration_seconds",
+    "probe_http_duration_seconds",
+    "probe_ssl_earliest_cert_expiry",
+}
+"""What the blackbox exporter says, a few series of each probe: read as it is on the page of probes."""
 OWN: Final[dict[str, Any]] = json.loads((Path(__file__).parent / "own_metrics.json").read_text(encoding="utf-8"))
 OWN_METRICS: Final = {name for metrics in OWN["metrics"].values() for name in metrics}
 ONLY_AFTER_A_FAULT: Final = {stack_queries.REFUSED, *(name for names in stack_queries.LOST.values() for name in names)}
@@ -159,7 +175,12 @@ def built(name: str) -> tuple[Case, ...]:
     return tuple(Case(loaded, json.loads(file.json)) for file in dashboards(loaded))
 
 
-ALL: Final = [pytest.param(name, uid, id=f"{uid}, {name}") for name in CASES for uid in PANELS]
+ALL: Final = [
+    pytest.param(name, uid, id=f"{uid}, {name}")
+    for name, raw in CASES.items()
+    for uid in PANELS
+    if uid != uids.PROBES or "probes" in raw
+]
 
 
 @pytest.fixture
@@ -233,6 +254,7 @@ def test_every_promql_parses(case: Case) -> None:
 @every_dashboard
 def test_only_recorded_series_are_read(case: Case) -> None:
     expected = possible() | (OWN_METRICS | ONLY_AFTER_A_FAULT if case.uid in ABOUT_THE_STACK else set())
+    expected |= OF_PROBES if case.uid == uids.PROBES else set()
     for expr in case.promql():
         for selector, _ in selectors(promql.parse(expr)):
             metrics = names(selector)
@@ -243,7 +265,7 @@ def test_only_recorded_series_are_read(case: Case) -> None:
 
 @every_dashboard
 def test_raw_metrics_are_named_for_exemplars_only(case: Case) -> None:
-    if case.uid in ABOUT_THE_STACK:
+    if case.uid in {*ABOUT_THE_STACK, uids.PROBES}:
         return
     pushed, scraped = (
         {f"{service.metrics.duration}_bucket" for service in watched(case.settings) if service.otlp is otlp}
@@ -307,7 +329,7 @@ def test_variables_used_and_declared_are_the_same(case: Case) -> None:
 
 @every_dashboard
 def test_links_lead_somewhere(case: Case) -> None:
-    expected = {other.uid: other for other in built("the stack alone")}
+    expected = {other.uid: other for other in built(EVERY_PAGE)}
     top = [link["url"] for link in case.content["links"]]
     for link in [link for text in strings(case.content) for link in LINK.findall(text)]:
         uid = re.split(r"[/?#]", link)[2]
@@ -321,7 +343,7 @@ def test_every_other_dashboard_is_one_or_two_clicks_away(case: Case) -> None:
     """In the menu at the top, by a tag; the page of one service has a link that names the service."""
     menu, *others = case.content["links"]
     assert (menu["type"], menu["asDropdown"], menu["tags"]) == ("dashboards", True, [style.MENU_TAG])
-    in_menu = {other.uid for other in built("the stack alone") if style.MENU_TAG in other.content["tags"]}
+    in_menu = {other.uid for other in built(EVERY_PAGE) if style.MENU_TAG in other.content["tags"]}
     assert in_menu == set(PANELS) - {uids.SERVICE_DETAIL}
     if case.uid not in {uids.SERVICE_DETAIL, uids.RUNBOOKS}:
         (service,) = others
@@ -364,7 +386,7 @@ def test_no_picker_depends_on_whole_hours(case: Case) -> None:
 
 
 def test_home_leads_everywhere() -> None:
-    (home,) = (case for case in built("the stack alone") if case.uid == uids.HOME)
+    (home,) = (case for case in built(EVERY_PAGE) if case.uid == uids.HOME)
     (text,) = (panel["options"]["content"] for panel in home.panels() if panel["type"] == "text")
     assert set(re.findall(r"\]\(/d/([\w-]+)\)", text)) == set(PANELS) - {uids.HOME}
 
@@ -570,7 +592,9 @@ def test_long_tables_are_worst_first_and_say_how_long_they_are(case: Case) -> No
 
 @pytest.mark.parametrize("uid", PANELS)
 def test_graphs_by_service_have_a_bounded_number_of_lines(uid: str) -> None:
-    many = load({"services": [{"name": f"service-{n}", "targets": [f"service-{n}:8000"]} for n in range(50)]})
+    raw = {"services": [{"name": f"service-{n}", "targets": [f"service-{n}:8000"]} for n in range(50)]}
+    probes = [{"name": f"probe-{n}", "target": f"https://host-{n}.example.org/"} for n in range(50)]
+    many = load(raw | {"probes": probes})
     (content,) = (json.loads(file.json) for file in dashboards(many) if file.uid == uid)
     for panel in Case(many, content).panels():
         if panel["type"] != "timeseries":
@@ -621,15 +645,18 @@ def test_panels_fit_and_do_not_overlap(case: Case) -> None:
 
 @every_dashboard
 def test_number_of_panels(case: Case) -> None:
-    assert len(list(case.panels())) == PANELS[case.uid]
+    without_probes = case.uid == uids.RUNBOOKS and not case.settings.probes
+    expected = PANELS[case.uid] - (list(runbooks.NEEDS.values()).count("probes") if without_probes else 0)
+    assert len(list(case.panels())) == expected
 
 
 @every_dashboard
 def test_panel_ids_do_not_depend_on_the_settings(case: Case) -> None:
     ids = [panel["id"] for panel in case.rows_and_panels()]
     assert len(set(ids)) == len(ids)
-    usual = next(other for other in built("the stack alone") if other.uid == case.uid)
-    assert ids == [panel["id"] for panel in usual.rows_and_panels()]
+    usual = next(other for other in built(EVERY_PAGE) if other.uid == case.uid)
+    usual_ids = [panel["id"] for panel in usual.rows_and_panels()]
+    assert ids == (usual_ids if case.uid != uids.RUNBOOKS else [number for number in usual_ids if number in ids])
 
 
 @every_dashboard

@@ -18,7 +18,7 @@ def test_names_and_published_ports_are_unique() -> None:
         assert len(set(values)) == len(values)
 
 
-@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [*topology.PARTS, *topology.OPTIONAL], ids=lambda part: part.name)
 def test_a_part_has_an_image_and_names_only_what_exists(part: topology.Part) -> None:
     assert part.name in versions.images()
     assert not part.data_owned_by or part.data_owned_by in versions.images()
@@ -28,7 +28,7 @@ def test_a_part_has_an_image_and_names_only_what_exists(part: topology.Part) -> 
     assert part.store is None or not part.store.retention or part.store.retention in Settings.model_fields
 
 
-@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [*topology.PARTS, *topology.OPTIONAL], ids=lambda part: part.name)
 def test_every_part_has_a_process(part: topology.Part, settings: Settings) -> None:
     process = processes.process(part.name, settings)
     assert process.health

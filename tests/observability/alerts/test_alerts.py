@@ -102,7 +102,11 @@ def test_logs_and_traces_are_of_the_service(alerts: list[Alert], settings: Setti
 
 def test_every_runbook_is_there_and_of_use(alerts: list[Alert], settings: Settings) -> None:
     assert {alert.kind for alert in alerts} == set(runbooks.shown(settings))
-    everything = settings_of(services=SERVICES, metrics={"writeUrl": "https://mimir.example.org/api/v1/push"})
+    everything = settings_of(
+        services=SERVICES,
+        metrics={"writeUrl": "https://mimir.example.org/api/v1/push"},
+        probes=[{"name": "front", "target": "https://example.org/"}],
+    )
     assert set(runbooks.shown(everything)) == set(runbooks.kinds())
     assert {alert.kind for group in groups(everything) for alert in group.alerts} == set(runbooks.kinds())
     for kind in runbooks.kinds():

@@ -105,7 +105,7 @@ def test_a_check_leaves_no_process_behind(
     assert time.monotonic() - began < 3 * PROBE_SECONDS, "a probe that hangs is ended"
 
 
-@pytest.mark.parametrize("part", topology.PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [*topology.PARTS, *topology.OPTIONAL], ids=lambda part: part.name)
 def test_every_part_is_restarted_when_it_hangs(part: topology.Part, settings: Settings) -> None:
     process = processes.process(part.name, settings)
     assert f'[ "$failed" -lt {UNREADY_CHECKS} ] || kill' in " ".join(process.health)
