@@ -34,7 +34,8 @@ class Elsewhere:
         self.loki = self._run(
             "loki", loki.render(settings).replace("auth_enabled: false", "auth_enabled: true"), "-config.file"
         )
-        self.jaeger = self._run("jaeger", jaeger.render(settings).replace(jaeger.DATA, "/tmp/badger"), "--config")
+        in_memory = jaeger.render(settings).replace(jaeger.DATA, "/tmp/badger")  # noqa: S108 - in its container
+        self.jaeger = self._run("jaeger", in_memory, "--config")
 
     def _run(self, name: str, config: str, flag: str) -> Container:
         image = versions.image(name).reference
@@ -90,15 +91,17 @@ def lines(stack: Sandbox, service: str) -> set[str]:
     return {value[1] for row in (answer or {"data": {"result": ()}})["data"]["result"] for value in row["values"]}
 
 
-def test_the_own_stores_are_gone_and_their_data_stays(real: Sandbox, elsewhere: Elsewhere) -> None:
-    names = {c.name.removeprefix(f"observability-{real.name}-") for c in real.docker.containers.list()}
+@pytest.mark.usefixtures("elsewhere")
+def test_the_own_stores_are_gone_and_their_data_stays(real: Sandbox) -> None:
+    names = {str(c.name).removeprefix(f"observability-{real.name}-") for c in real.docker.containers.list()}
     assert not {"loki", "jaeger"} & names
     volumes = {v.name for v in real.docker.volumes.list()}
     assert {f"observability-{real.name}-{name}-data" for name in ("loki", "jaeger")} <= volumes
     real.expect_no_changes()
 
 
-def test_everything_works_over_the_other_stores(real: Sandbox, elsewhere: Elsewhere) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_everything_works_over_the_other_stores(real: Sandbox) -> None:
     done = real.run("verify")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -114,7 +117,8 @@ def test_nothing_acknowledged_is_lost_while_that_loki_is_killed(real: Sandbox, e
     wait_for(lambda: lines(real, "killed") == {*first, *second}, 120)
 
 
-def test_the_history_of_alerts_is_there(real: Sandbox, elsewhere: Elsewhere) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_the_history_of_alerts_is_there(real: Sandbox) -> None:
     def states() -> object:
         query = urllib.parse.urlencode({"query": '{from="state-history"}', "since": "1h"})
         answer = real.grafana().find(f"/api/datasources/proxy/uid/loki/loki/api/v1/query_range?{query}")
@@ -123,7 +127,8 @@ def test_the_history_of_alerts_is_there(real: Sandbox, elsewhere: Elsewhere) -> 
     wait_for(states, 180)  # the watchdog begins to fire
 
 
-def test_backup_and_inventory_say_what_is_not_in_them(real: Sandbox, elsewhere: Elsewhere) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_backup_and_inventory_say_what_is_not_in_them(real: Sandbox) -> None:
     done = real.run("backup")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "logs are kept elsewhere and are not in it" in done.stdout + done.stderr
@@ -132,7 +137,8 @@ def test_backup_and_inventory_say_what_is_not_in_them(real: Sandbox, elsewhere: 
     assert {count["store"] for count in json.loads(counted.stdout)["counts"]} == {"grafana", "prometheus"}
 
 
-def test_the_way_back_finds_what_was_there(real: Sandbox, elsewhere: Elsewhere) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_the_way_back_finds_what_was_there(real: Sandbox) -> None:
     real.configure(logs=None, traces=None)
     real.up()
     wait_for(lambda: BEFORE in lines(real, "before"), 90)
