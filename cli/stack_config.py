@@ -21,6 +21,7 @@ from observability.settings.documents import Document, DocumentError, parse, rea
 
 SECRET_OBJECT = "scrapeSecrets"  # noqa: S105 - the name of a setting
 OWN_SECRETS = "ownSecrets"
+OTLP_TOKENS = "otlpTokens"
 """The secret settings that are objects: each of their secrets has a name."""
 
 
@@ -149,6 +150,9 @@ def _with_stand_ins(key: str, value: Any, values: dict[str, Any]) -> Any:  # noq
         # An object that is encrypted as a whole: nobody sees the names in it but those that services and files give.
         if key == OWN_SECRETS:
             return dict.fromkeys(own.referenced(own.folder(str(values.get("ownFolder") or ""))), STAND_IN)
+        if key == OTLP_TOKENS:
+            senders = values.get("otlpSenders")
+            return dict.fromkeys(senders if isinstance(senders, dict) else (), STAND_IN)
         return dict.fromkeys(_secret_names(values.get("services")), STAND_IN) if key == SECRET_OBJECT else STAND_IN
     if isinstance(value, dict):
         return {k: _with_stand_ins("", v, values) for k, v in value.items()}

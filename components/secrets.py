@@ -9,7 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from observability.configs import far_stores, webhook_relay
+from observability.configs import far_stores, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -37,6 +37,7 @@ class Secrets:
     tls_key: pulumi.Output[str] | None
     oauth_client_secret: pulumi.Output[str] | None
     otlp_token: pulumi.Output[str] | None
+    otlp_senders: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     metrics_store_password: pulumi.Output[str] | None
@@ -95,6 +96,7 @@ def secrets(settings: Settings) -> Secrets:
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
         otlp_token=_configured(settings.otlp_token),
+        otlp_senders=_text(otlp_outside.passwords(settings)),
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         metrics_store_password=_configured(settings.metrics_password),

@@ -52,7 +52,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             style.most_extreme(settings, queries.requests("service"), series.SLO_REQUESTS, queries.AVAILABILITY),
             legend="{{service}}",
         ),
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored(settings),
         data_links=[style.to_slo(), style.to_detail()],
@@ -74,7 +74,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
             ),
             legend="{{service}}",
         ),
-        **style.ERROR_RATE,
+        **style.on_axis(style.ERROR_RATE),
         min_val=0,
         soft_max=max(budgets, default=None),
         thresholds=style.lines(budgets, "error budget"),
@@ -133,7 +133,7 @@ def _endpoints(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title=f"Requests by endpoint, {ENDPOINTS} busiest",
         query=Query(queries.busiest_endpoints(ENDPOINTS), legend="{{service}} {{endpoint}}"),
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         stacking="normal",
         fill_opacity=40,
@@ -150,9 +150,9 @@ def _endpoints(db: DashboardBuilder) -> None:
         key="endpoints",
     )
     db.add_timeseries_panel(
-        title="Server errors by status code",
-        query=Query(queries.requests("service", "status", status="5.."), legend="{{service}} {{status}}"),
-        **style.REQUEST_RATE,
+        title=f"Server errors by status, {ENDPOINTS} highest",
+        query=Query(queries.most_frequent_errors(ENDPOINTS), legend="{{service}} {{status}}"),
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         stacking="normal",
         draw_style="bars",
@@ -164,7 +164,7 @@ def _endpoints(db: DashboardBuilder) -> None:
         data_links=[style.to_slo(), style.to_detail()],
         no_value="No request was answered with 500 to 599 in this time range.",
         description=style.describe(
-            "Responses per second with a status code of 500 to 599, by service and code.",
+            f"Responses per second with a status code of 500 to 599, by service: the {ENDPOINTS} most frequent.",
             "read the logs for the exception behind a 500, and check the service behind a 502, 503 or 504.",
         ),
         width=style.HALF,

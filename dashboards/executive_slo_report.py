@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 INCIDENTS: Final = 5
-WEEKS: Final = {"Last 7 days": "", "7 before": "7d", "2 weeks before": "14d"}
+WEEKS: Final = {"Last 7 days": "", "7 before": "7d"}
 """The column of each week, and how long ago the week ended."""
 WEEK: Final = "7d"
 MONTH: Final = "30d"
@@ -35,6 +35,8 @@ CHANGES: Final[Mappings] = {
     (None, -SAME): ValueText("worse", palette.BAD),
     (-SAME, SAME): ValueText("same", palette.MUTED),
     (SAME, None): ValueText("better", palette.GOOD),
+    # Grafana subtracts a missing week as NaN.
+    "null+nan": ValueText("—", palette.MUTED),
 }
 
 
@@ -117,8 +119,6 @@ def _columns(settings: Settings) -> Mapping[str, str]:
         "Budget used": f"1 - {report_queries.budget_left()}",
         "Requests": f"round({queries.everywhere(queries.of_slo(series.REQUESTS_PERIOD))})",
         "Bad requests": f"round({queries.everywhere(queries.of_slo(series.ERRORS_PERIOD))})",
-        "Window": queries.everywhere(queries.days(series.WINDOW)),
-        "With data": queries.everywhere(queries.of_slo(series.COVERAGE)),
     }
 
 
@@ -135,7 +135,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Verdict", "Target", "SLI", "Budget used", "service"),
+            show=("objective", "Verdict", "Target", "SLI", "service"),
             order="Verdict",
         ),
         overrides=[
@@ -151,14 +151,13 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Target", width=style.NUMBER + 8),
-            Override(name="SLI", width=style.NUMBER + 14),
-            Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
+            Override(name="Target", width=style.sli_width(settings)),
+            Override(name="SLI", width=style.sli_width(settings)),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Each objective in its own window: the target, the share of good requests (SLI), and how much of the "
-            "allowed failures (the error budget) is used up, of which 100 % is a missed target.",
+            "Each objective in its own window, which SLO Overview names: the target, and the share of good requests "
+            "(SLI).",
             "look below for the incident, and ask its owner when it is repaired.",
         ),
         width=style.HALF,
@@ -166,28 +165,28 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         key="objectives",
     )
     db.add_table_panel(
-        title="How many requests was that?",
+        title="How much of the error budget is that?",
         query=PanelQuery("objectives"),
         **style.COUNT,
         paged=style.paged(count),
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Bad requests", "Requests", "Window", "With data", "service"),
+            show=("objective", "Budget used", "Bad requests", "Requests", "service"),
             order="Verdict",
         ),
         overrides=[
             name,
             service,
+            Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
             Override(name="Bad requests", width=style.NUMBER + 4),
-            Override(name="Requests", width=style.NUMBER + 16),
-            Override(name="Window", **style.DAYS, width=style.NUMBER),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 16),
+            Override(name="Requests", width=style.NUMBER + 28),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "Requests and bad requests that each objective counts in its window, and how much of the window has data.",
-            "compare the count with what users reported; a window with little data says little, so check it later.",
+            "How much of the allowed failures (the error budget) each objective used up in its window, of which 100 % "
+            "is a missed target, and the requests that it counts.",
+            "compare the count with what users reported, and plan time for its repair.",
         ),
         width=style.HALF,
         height=height,
@@ -229,11 +228,11 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.NUMBER - 4,
                 custom=style.LEFT,
             ),
-            *(Override(name=week, width=style.NUMBER + 4) for week in WEEKS),
+            *(Override(name=week, width=style.sli_width(settings)) for week in WEEKS),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The share of good requests in each of the last weeks; a dash is a week with too little data.",
+            "The share of good requests in the last week and in the one before; a dash is a week with too little data.",
             "ask the owner of what became worse, and look below for the day.",
         ),
         width=style.HALF,
@@ -241,7 +240,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
         key="weeks",
     )
     db.add_timeseries_panel(
-        title=f"Failed requests a day{style.limited(settings)}",
+        title=f"Failed requests a day, 30 days{style.limited(settings)}",
         query=Query(
             f"round({style.most_failed(settings, report_queries.failed_by_service('1d'))})",
             legend="{{service}}",
@@ -279,11 +278,11 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     }
     labels = ("Time", *SLO_LABELS)
     names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 12)
+    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 28)
     for key, title, query, show, shows in (
         (
             "incidents",
-            f"Worst {INCIDENTS} incidents",
+            f"Worst {INCIDENTS} incidents, 30 days",
             tables.columns(columns)[0],
             ("Time", "objective", "Budget used", "Alerts"),
             (
@@ -295,10 +294,10 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             "incident-sizes",
             "How bad were they?",
             PanelQuery("incidents"),
-            ("Time", "objective", "Bad requests", "Worst 5 min", "Lasted"),
+            ("objective", "Bad requests", "Worst 5 min", "Lasted"),
             (
-                "Of the same incidents: the bad requests, their share in the worst five minutes, and for how long more "
-                "failed than the objective allows."
+                "Of the same incidents in the same order: the bad requests, their share in the worst five minutes, "
+                "and for how long more failed than the objective allows."
             ),
         ),
     ):

@@ -54,6 +54,7 @@ _COLOR_NAMES: Final = {
     palette.TRANSPARENT: "transparent",
 }
 _SPECIAL: Final = {match.value: match for match in sdk.dashboard.SpecialValueMatch}
+_EMPTY: Final = sdk.dashboard.SpecialValueMatch.NULL_AND_NAN.value
 _MATCHERS: Final = {"name": "byName", "regexp": "byRegexp", "query": "byFrameRefID"}
 _CELL_DETAILS: Final[dict[str, dict[str, object]]] = {
     "color-background": {"mode": "basic"},
@@ -269,13 +270,19 @@ def _properties(value: Override) -> dict[str, object]:
         "color": fixed_color(value.color) if value.color else None,
         "links": data_links(value.links, "overrides.links") or None,
         "thresholds": thresholds(value.thresholds) if value.thresholds else None,
-        "mappings": mappings(value.mappings, value.thresholds) or None,
+        "mappings": mappings(_with_empty(value), value.thresholds) or None,
         "custom.cellOptions": ({"type": value.cell, **_CELL_DETAILS.get(value.cell, {})} if value.cell else None),
         "custom.width": value.width,
         "custom.hideFrom": {"legend": True, "tooltip": True, "viz": True} if value.hidden else None,
         **value.custom,
     }
     return {name: setting for name, setting in properties.items() if setting is not None}
+
+
+def _with_empty(value: Override) -> Mappings:
+    """Return the mappings, and one for empty cells of a coloured column: Grafana colours them as the lowest step."""
+    coloured = value.cell in {"color-text", "color-background"} and value.thresholds is not None
+    return {**value.mappings, **({_EMPTY: ValueText("—", palette.MUTED)} if coloured else {})}
 
 
 def _result(shown: ValueText, index: int) -> sdk.dashboard.ValueMappingResult:

@@ -33,6 +33,8 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
+ALERTS: Final = 14
+"""Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -62,7 +64,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=style.HALF,
+        width=ALERTS,
         height=height,
         key="alerts",
     )
@@ -95,7 +97,10 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             service,
             objective_columns.state(),
             Override(
-                name="Budget left", cell="color-text", thresholds=style.budget_thresholds(settings), width=style.NUMBER
+                name="Budget left",
+                cell="color-text",
+                thresholds=style.budget_thresholds(settings),
+                width=style.NUMBER - 8,
             ),
             objective_columns.burn_rate(),
         ],
@@ -104,7 +109,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=style.HALF,
+        width=24 - ALERTS,
         height=height,
         key="services",
     )
@@ -127,8 +132,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=9,
-        height=4,
+        width=10,
+        height=6,
         key="stack",
     )
     for key, title, query, shows, when_bad in (
@@ -157,7 +162,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             no_value=style.NO_RULES_YET,
             description=style.describe(shows, when_bad),
             width=5,
-            height=4,
+            height=6,
             key=key,
         )
     db.add_stat_panel(
@@ -172,8 +177,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=5,
-        height=4,
+        width=4,
+        height=6,
         key="disk",
     )
 
@@ -186,7 +191,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             queries.everywhere(style.by_service(settings, series.burn_rate(queries.BURN_NOW))),
             legend="{{service}}",
         ),
-        **style.BURN_RATE,
+        **style.on_axis(style.BURN_RATE),
         min_val=0,
         soft_max=2,
         fill_opacity=0,

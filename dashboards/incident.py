@@ -90,7 +90,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=title,
             query=query,
-            **scale,
+            **style.on_axis(scale),
             overrides=[_SAME_AXIS, *(() if key == "alerts" else style.colored(settings))],
             data_links=[style.to_detail()] if key in {"error-rate", "latency", "budget-left"} else [],
             no_value=missing,
@@ -118,7 +118,7 @@ def _texts(db: DashboardBuilder) -> None:
     )
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{logs.CHOSEN} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        query=Query(f"{logs.CHOSEN} | {logs.BAD} | {logs.SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
         no_value="No error was logged in this time range.",
         description=style.describe(
             "Log lines of the chosen services at error or worse.",

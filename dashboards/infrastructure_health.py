@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CONTAINERS: Final = 8
 """Containers in a graph; of more, the highest are drawn. The stack's own are six."""
-MEGABYTES: Final[style.Scale] = {"unit": "suffix: MB/s", "decimals": 3}
+MEGABYTES: Final[style.Scale] = {"unit": "suffix:MB/s", "decimals": 3}
 """Grafana's own unit would turn to kB/s, on each panel at another value."""
 NO_NETWORK: Final = (
     "No data: the collector is not running, or may not read from the Docker engine. Check `dockerSocket`."
@@ -87,7 +87,7 @@ def build(settings: Settings) -> DashboardBuilder:
         db.add_timeseries_panel(
             title=title,
             query=query,
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             overrides=overrides,
             no_value=missing,

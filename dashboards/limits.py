@@ -28,7 +28,7 @@ def add_share_of_limit(  # noqa: PLR0913 - what differs from one such graph to t
     db.add_timeseries_panel(
         title=title,
         query=Query(queries.share_of_limit(used, limit), legend="{{container}}"),
-        **style.SHARE,
+        **style.on_axis(style.SHARE),
         min_val=0,
         max_val=1,
         fill_opacity=0,

@@ -37,11 +37,24 @@ LEVELS: Final = {
     "unknown": palette.GREY,
 }
 """The levels as Loki detects them, each in its colour."""
+LEVELED: Final = 'label_format detected_level=`{{ or .detected_level "unknown" }}`'
+"""Gives a level to lines that have none: else Grafana calls them *Value*."""
 PATTERNS: Final = 15
-SERVICES: Final = 8
-"""Services in a graph; of more, those with most lines are drawn."""
 _NUMBERS: Final = r"[0-9a-fA-F-]{8,}|[0-9]+"
 _SHORT: Final = 160
+_HEAD, _HEAD_LINES, _TAIL, _TAIL_LINES = 1_000, 15, 400, 5
+"""What is shown of a long line: so many characters of its beginning and of its end, in so many rows."""
+_LONG: Final = f'or (gt (len __line__) {_HEAD + _TAIL}) (gt (count "\\n" __line__) {_HEAD_LINES + _TAIL_LINES})'
+_BEGINNING: Final = (
+    rf'regexReplaceAll "(?s)^((?:[^\n]*\n){{{_HEAD_LINES - 1}}}[^\n]*)\n.*" __line__ "$1" | trunc {_HEAD}'
+)
+_END: Final = rf'regexReplaceAll "(?s)^.*\n((?:[^\n]*\n){{{_TAIL_LINES - 1}}}[^\n]*)$" __line__ "$1" | trunc -{_TAIL}'
+_CUT: Final = r'{{ "\n" }}… {{ len __line__ }} bytes, all of them in Explore without line_format …{{ "\n" }}'
+SHOWN: Final = (
+    f"line_format `{{{{ if {_LONG} }}}}{{{{ {_BEGINNING} }}}}{_CUT}{{{{ {_END} }}}}"
+    "{{ else }}{{ __line__ }}{{ end }}`"
+)
+"""The stage that cuts a line to what leaves room for others: its beginning and its end, and how long it is."""
 NO_LINES: Final = (
     "No line matches in this time range. Widen it, empty the search, or check that the output reaches the stack."
 )
@@ -72,15 +85,21 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _volume(db: DashboardBuilder, settings: Settings) -> None:
-    for key, title, label, overrides in (
-        ("levels", "Lines by level", "detected_level", [Override(name=n, color=c) for n, c in LEVELS.items()]),
-        ("services", f"Lines by service, {SERVICES} most", "service_name", style.colored(settings)),
+    for key, title, label, most, overrides in (
+        (
+            "levels",
+            "Lines by level",
+            "detected_level",
+            len(LEVELS),
+            [Override(name=n, color=c) for n, c in LEVELS.items()],
+        ),
+        ("services", f"Lines by service, {style.LINES} most", "service_name", style.LINES, style.colored(settings)),
     ):
-        count = f"sum by ({label}) (count_over_time({FOUND} [$__auto]))"
+        count = f"sum by ({label}) (count_over_time({FOUND} | {LEVELED} [$__auto]))"
         db.add_timeseries_panel(
             title=title,
             query=Query(
-                f"topk({SERVICES}, {count})",
+                f"topk({most}, {count})",
                 legend=f"{{{{{label}}}}}",
                 datasource_uid=uids.DATASOURCE_LOKI,
             ),
@@ -96,7 +115,7 @@ def _volume(db: DashboardBuilder, settings: Settings) -> None:
                 "click a colour that is new or grows in the legend, and read those lines below.",
             ),
             width=style.HALF,
-            height=style.GRAPH_HEIGHT - 1,
+            height=style.GRAPH_HEIGHT,
             key=key,
         )
 
@@ -104,7 +123,7 @@ def _volume(db: DashboardBuilder, settings: Settings) -> None:
 def _errors(db: DashboardBuilder) -> None:
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{FOUND} | {BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=200),
+        query=Query(f"{FOUND} | {BAD} | {SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=200),
         no_value="No error matches in this time range.",
         description=style.describe(
             "Lines at error or worse that match the search; an opened line links to its trace and its request.",
@@ -156,7 +175,7 @@ def _errors(db: DashboardBuilder) -> None:
 def _all(db: DashboardBuilder) -> None:
     db.add_logs_panel(
         title="All lines, newest first",
-        query=Query(FOUND, datasource_uid=uids.DATASOURCE_LOKI, max_lines=500),
+        query=Query(f"{FOUND} | {SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=500),
         no_value=NO_LINES,
         description=style.describe(
             "All lines of the chosen services that match the search, 500 at most.",

@@ -318,7 +318,7 @@ class PanelSpec:
         overrides: settings for single series or columns.
         no_value: shown when there is no data: what is missing, why that may be, and what to do.
         transformations: steps from the answers to what is drawn, see `dashboards.transform`.
-        time_from: own time range that ends now, such as "30d"; "" for the dashboard's.
+        time_from: own time range that ends now, such as "30d", which the title should tell; "" for the dashboard's.
         interval: lower limit of the step, such as "1m"; "" for none.
         max_data_points: most points a series; None for the panel's width in pixels.
         repeat: name of a variable; one panel for each of its values.

@@ -75,6 +75,8 @@ class Panel:
         panel.repeat = spec.repeat or None
         panel.repeat_direction = spec.repeat_direction if spec.repeat else None
         panel.time_from = spec.time_from or None
+        # The title says it: beside it Grafana's own words cut it off on a phone.
+        panel.hide_time_override = True if spec.time_from else None
         panel.interval = spec.interval or None
         panel.max_data_points = spec.max_data_points
         steps = [*spec.transformations]

@@ -31,8 +31,10 @@ LAST: Final = ("lastNotNull",)
 LIST_LEGEND: Final = Legend(mode="list", calcs=())
 """Names below the graph: values are in the tooltip, and the graph has the panel."""
 MAX_OPACITY: Final = 100
+STAT_NAME: Final = 11
+"""Pixels of the name beside a number: Grafana would shrink it with the panel, to 8 on a phone."""
 EMPTY_CELL: Final = "—"
-NARROWEST_COLUMN: Final = 82
+NARROWEST_COLUMN: Final = 80
 """Pixels: a name of a dozen letters."""
 
 _INSTANT: Final = QueryDefaults(instant=True)
@@ -52,9 +54,9 @@ def stat(  # noqa: PLR0913 - keyword-only, each optional
     text_mode: Literal["auto", "value", "value_and_name", "name", "none"] = "auto",
     orientation: Orientation = "auto",
 ) -> SdkPanelBuilder:
-    """One big number a series, with its course behind it."""
+    """One big number a series, with its course behind it; beside a number its name has a size that can be read."""
     graph = sdk.common.BigValueGraphMode.AREA if sparkline else sdk.common.BigValueGraphMode.NONE
-    return (
+    builder = (
         sdk.stat.Panel()
         .graph_mode(graph)
         .color_mode(fields.choice(sdk.common.BigValueColorMode, "color_mode", color_mode))
@@ -64,6 +66,9 @@ def stat(  # noqa: PLR0913 - keyword-only, each optional
         .orientation(fields.choice(sdk.common.VizOrientation, "orientation", orientation))
         .reduce_options(_reduce(calcs))
     )
+    if text_mode == "value_and_name":
+        builder.text(sdk.common_builders.VizTextDisplayOptions().title_size(STAT_NAME))
+    return builder
 
 
 @panel_type(PanelDefaults(width=6, height=7, query=_INSTANT))
@@ -311,7 +316,7 @@ def alert_list(spec: PanelSpec, *, most: int = 20, instances: str = "") -> SdkPa
         "groupMode": "default",
         "groupBy": [],
         "maxItems": most,
-        "sortOrder": 3,  # by importance
+        "sortOrder": 5,  # newest first; Grafana 12.4 does not sort by importance, whatever it says
         "dashboardAlerts": False,
         "alertName": "",
         "alertInstanceLabelFilter": instances,

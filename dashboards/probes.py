@@ -148,7 +148,7 @@ def _graphs(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=title,
             query=Query(query, legend=legend),
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             **options,
             overrides=style.colored(settings) if legend == "{{service}}" else [],

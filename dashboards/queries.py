@@ -277,6 +277,13 @@ def busiest_endpoints(count: int) -> str:
     return f"{requests('service', 'endpoint')} and on (service, endpoint) topk({count}, {ranked} > 0)"
 
 
+def most_frequent_errors(count: int) -> str:
+    """Return server errors per second of the `count` services and status codes that have most in the time range."""
+    selector = select(series.REQUESTS, SERVICE, ENDPOINT, 'status=~"5.."')
+    ranked = f"sum by (service, status) (sum_over_time({selector}[$__range] @ end()))"
+    return f"{requests('service', 'status', status='5..')} and on (service, status) topk({count}, {ranked} > 0)"
+
+
 def in_range(selector: str, *, at: str = "") -> str:
     """Return how much a recorded rate adds up to over the time range, by service and endpoint.
 
@@ -370,28 +377,37 @@ def telemetry_name(others: Mapping[str, str]) -> str:
 # Calls
 
 
-def callers_and_called(settings: Settings) -> str:
-    """Return the nodes of the service map, one a row: `id`, `title`, its health, and the calls per second it gets."""
-    called = f"sum by (server) ({_KNOWN_CALLS})"
-    health = _named(_health(settings, called, f"sum by (server) ({_KNOWN_FAILED})"), id="server", title="server")
-    calling = _named(f"0 * sum by (client) ({_KNOWN_CALLS})", id="client", title="client")
+def callers_and_called(settings: Settings, variable: str) -> str:
+    """Return the nodes of the map of the service that `variable` holds: it, who calls it, and what it calls.
+
+    One a row: `id`, `title`, its health, and the calls per second it gets from the others on the map.
+    """
+    calls, failed = _beside(variable, service_graph.CALLS), _beside(variable, service_graph.FAILED)
+    health = _named(
+        _health(settings, f"sum by (server) ({calls})", f"sum by (server) ({failed})"), id="server", title="server"
+    )
+    calling = _named(f"0 * sum by (client) ({calls})", id="client", title="client")
     return (
         f"sum by (id, title, subtitle, color) ({health}) or on (id)"
         f" {_labelled(f'sum by (id, title) ({calling})', color=palette.GREY)}"
     )
 
 
-def calls(settings: Settings) -> str:
-    """Return the edges of the service map, one a row: `id`, `source`, `target`, and calls per second."""
-    health = _health(settings, _KNOWN_CALLS, _KNOWN_FAILED)
+def calls(settings: Settings, variable: str) -> str:
+    """Return the edges of the same map, one a row: `id`, `source`, `target`, and calls per second."""
+    health = _health(settings, _beside(variable, service_graph.CALLS), _beside(variable, service_graph.FAILED))
     joined = f'label_join({health}, "id", " to ", "client", "server")'
     return f"sum by (id, source, target, color) ({_named(joined, source='client', target='server')})"
 
 
 _KNOWN: Final = 'client!~"|unknown", server!~"|unknown"'
 """A side whose spans did not arrive is called `unknown`: it is no service."""
-_KNOWN_CALLS: Final = f"{service_graph.CALLS}{{{_KNOWN}}}"
-_KNOWN_FAILED: Final = f"{service_graph.FAILED}{{{_KNOWN}}}"
+
+
+def _beside(variable: str, metric: str) -> str:
+    """Return a series of calls from or to the service that a variable holds."""
+    sides = (select(metric, f"{side}=~{chosen(variable)}", _KNOWN) for side in ("client", "server"))
+    return f"({' or '.join(sides)})"
 
 
 def _health(settings: Settings, calls: str, failed: str) -> str:

@@ -31,12 +31,12 @@ def good(settings: Settings, window: str, ago: str = "") -> str:
 
 def answered(window: str, ago: str = "") -> str:
     """Return how many requests all services answered."""
-    return f"sum({_sum(series.SLO_REQUESTS_SLOT, window, ago, AVAILABILITY)})"
+    return _counted(series.SLO_REQUESTS_SLOT, series.SLO_REQUESTS_LATE, window, ago)
 
 
 def failed(window: str, ago: str = "") -> str:
     """Return how many of them failed."""
-    return f"sum({_sum(series.SLO_ERRORS_SLOT, window, ago, AVAILABILITY)})"
+    return _counted(series.SLO_ERRORS_SLOT, series.SLO_ERRORS_LATE, window, ago)
 
 
 def failed_by_service(window: str) -> str:
@@ -108,6 +108,18 @@ def _counting(settings: Settings, summed: str, total: str, window: str, late: fl
     """Return what is left of `summed` without what is excluded of its window."""
     excluded = exclusions.subtracted(settings, total, window, round(late))
     return f"clamp_min({summed} - ({excluded} or 0 * {summed}), 0)" if excluded else summed
+
+
+def _counted(slot: str, late: str, window: str, ago: str) -> str:
+    """Return a count over `window`; up to now with what came since the last slot, as counts of an SLO's window have.
+
+    Without that, the counts of one page would differ by up to five minutes, and a young stack would have none.
+    """
+    slots = _sum(slot, window, ago, AVAILABILITY)
+    if ago:
+        return f"sum({slots})"
+    since = f"max by (service, slo) ({select(late, AVAILABILITY)})"
+    return f"sum({slots} + ({since} or 0 * {slots}) or {since})"
 
 
 def _block() -> str:

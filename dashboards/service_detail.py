@@ -40,7 +40,7 @@ def build(settings: Settings) -> DashboardBuilder:
     _signals(db, settings)
     _evidence(db, carried)
     _containers(db, settings)
-    _neighbours(db, settings)
+    _neighbours(db, settings, carried)
     return db
 
 
@@ -133,7 +133,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
         db.add_timeseries_panel(
             title=title,
             query=[Query(expr, legend=legend), *(style.exemplars(settings) if key == "latency" else [])],
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             soft_max=0.01 if key == "error-rate" else None,
             overrides=[Override(name=code, color=color) for code, color in style.OF_STATUS.items()],
@@ -154,7 +154,9 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
     db.add_row("What exactly happened?", panel_id=104)
     db.add_logs_panel(
         title="Errors, newest first",
-        query=Query(f"{logs.lines_of(carried)} | {logs.BAD}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100),
+        query=Query(
+            f"{logs.lines_of(carried)} | {logs.BAD} | {logs.SHOWN}", datasource_uid=uids.DATASOURCE_LOKI, max_lines=100
+        ),
         links=[Link.to_dashboard("All lines of this service", uids.LOGS, {"service": f"${carried}"})],
         no_value="No error was logged in this time range.",
         description=style.describe(
@@ -185,9 +187,13 @@ def _evidence(db: DashboardBuilder, carried: str) -> None:
         overrides=[
             # The link carries the whole ID; eight digits tell one trace from the next.
             Override(
-                name="Trace ID", unit="string", mappings={"/^(.{8}).*$/": "$1"}, width=style.NAME, custom=style.LEFT
+                name="Trace ID",
+                unit="string",
+                mappings={"/^(.{8}).*$/": "$1"},
+                width=style.NUMBER + 12,
+                custom=style.LEFT,
             ),
-            Override(name="Duration", unit="µs", width=style.NUMBER + 14),
+            Override(name="Duration", unit="µs", width=style.NUMBER + 24),
             Override(name="Start time", unit="time: HH:mm:ss", width=style.NUMBER + 12),
         ],
         no_value=NO_TRACE,
@@ -227,7 +233,7 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
                 Query(queries.of_containers(used), legend="{{container}}", ref_id="used"),
                 Query(queries.of_containers(limit), legend="{{container}} limit", ref_id="limit"),
             ],
-            **scale,
+            **style.on_axis(scale),
             min_val=0,
             overrides=[*style.colored(settings), style.dashed("limit")],
             data_links=style.to_infrastructure(settings),
@@ -243,13 +249,13 @@ def _containers(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _neighbours(db: DashboardBuilder, settings: Settings) -> None:
+def _neighbours(db: DashboardBuilder, settings: Settings, carried: str) -> None:
     db.add_row("Who calls whom?", panel_id=105)
     db.add_node_graph_panel(
         title="Service map",
         query=[
-            Query(queries.callers_and_called(settings), instant=True, format="table", ref_id="nodes"),
-            Query(queries.calls(settings), instant=True, format="table", ref_id="edges"),
+            Query(queries.callers_and_called(settings, carried), instant=True, format="table", ref_id="nodes"),
+            Query(queries.calls(settings, carried), instant=True, format="table", ref_id="edges"),
         ],
         stat_unit=style.REQUEST_RATE["unit"],
         # The legend has the name of the column, and no setting for another.
@@ -257,6 +263,8 @@ def _neighbours(db: DashboardBuilder, settings: Settings) -> None:
             transform.organize(rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")})
         ],
         overrides=[
+            # The legend would have the name of this column too.
+            Override(name="color", display_name="orange: calls fail"),
             Override(
                 name="title",
                 links=[
@@ -268,9 +276,9 @@ def _neighbours(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value="No trace with two services in it arrived in this time range. Check that both send spans.",
         description=style.describe(
-            "Every service that takes part in traces, and the calls per second between them; orange is a service of "
-            f"which more than {settings.thresholds.calls_failing_percent:g}% of the calls fail.",
-            "look one step further along the arrows: what this service calls may be what is slow or fails.",
+            "The service, who calls it and what it calls, with the calls per second between them; orange is a service "
+            f"of which more than {settings.thresholds.calls_failing_percent:g}% of these calls fail.",
+            "click an orange service that this one calls: it may be what is slow or fails.",
         ),
         width=style.HALF,
         height=14,

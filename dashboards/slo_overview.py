@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""
 BARS: Final = 8
+BARS_WIDTH: Final = 7
+"""Columns of a panel of bars: the table beside them needs more."""
 DIAL_TITLE: Final = 12
 """Pixels: a service's name fits below its dial."""
 BAR_TITLE: Final = 12
@@ -115,10 +117,10 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.NUMBER),
-            Override(name="SLI", width=style.NUMBER + 8),
-            Override(name="Window", **style.DAYS, width=style.NUMBER - 4),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 18),
+            Override(name="Target", width=style.sli_width(settings)),
+            Override(name="SLI", width=style.sli_width(settings)),
+            Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
+            Override(name="With data", **style.SHARE, width=style.NUMBER - 22),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -152,7 +154,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "the target is missed.",
             "stop risky changes of the service until it has recovered.",
         ),
-        width=style.THIRD,
+        width=BARS_WIDTH,
         height=height,
         key="budget-left",
     )
@@ -171,7 +173,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             f"{page:g} pages somebody.",
             "click the bar, find the endpoint and the status code, and roll back the last change.",
         ),
-        width=style.THIRD,
+        width=BARS_WIDTH,
         height=height,
         key="burn-rate-now",
     )
@@ -214,7 +216,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "act first on what is exhausted soonest; when only the last 3 days spent much, it is over or slow, so look "
             "for when it was.",
         ),
-        width=style.THIRD,
+        width=24 - 2 * BARS_WIDTH,
         height=height,
         key="budget-spent",
     )
@@ -233,7 +235,7 @@ def _over_time(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Highest burn rate, by window",
         query=[Query(queries.highest(series.burn_rate(window)), legend=window) for window in BURN_WINDOWS],
-        **style.BURN_RATE,
+        **style.on_axis(style.BURN_RATE),
         min_val=0,
         soft_max=max(alert.factor for alert in BURN_ALERTS),
         thresholds=style.burn_thresholds(),
@@ -305,7 +307,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title=f"Requests{style.limited(settings)}",
         query=Query(style.by_service(settings, series.SLO_REQUESTS, queries.AVAILABILITY), legend="{{service}}"),
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored(settings),
         data_links=[style.to_application()],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
-GROUPS: Final = 6
+GROUPS: Final = 4
 """Groups of rules that are shown: the slowest."""
 READERS: Final = {
     part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
@@ -56,7 +56,7 @@ def _state(db: DashboardBuilder, settings: Settings) -> None:
             "read the log of the container that is down (`docker logs`).",
         ),
         width=9,
-        height=4,
+        height=6,
         key="services",
     )
     db.add_stat_panel(
@@ -71,7 +71,7 @@ def _state(db: DashboardBuilder, settings: Settings) -> None:
             "check on Prometheus' page /targets which they are, whether they run, and whether their address is right.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="targets-down",
     )
     db.add_stat_panel(
@@ -86,7 +86,7 @@ def _state(db: DashboardBuilder, settings: Settings) -> None:
             "read Prometheus' log for the rule and the reason, and look at *Rule evaluation time* below.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="rule-failures",
     )
     db.add_stat_panel(
@@ -107,7 +107,7 @@ def _state(db: DashboardBuilder, settings: Settings) -> None:
             "collector's log.",
         ),
         width=5,
-        height=4,
+        height=6,
         key="data-refused",
     )
 
@@ -121,7 +121,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             ("container",),
-            show=("container", "Memory", "CPU", "On disk", "Restarts"),
+            show=("container", "Memory", "CPU", "Restarts"),
             needs=("Memory",),
             order="Memory",
         ),
@@ -136,13 +136,11 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                 )
                 for name in ("Memory", "CPU")
             ),
-            Override(name="On disk", **style.BYTES, width=style.NUMBER - 8),
             Override(name="Restarts", width=style.NUMBER - 2),
         ],
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Memory and CPU of each container as a share of its limit, what it stores (Grafana and Loki do not report "
-            "that), and its restarts in this time range.",
+            "Memory and CPU of each container as a share of its limit, and its restarts in this time range.",
             "raise `limits` in the stack's configuration, or lower the load, before CPU or memory reach 100 %.",
         ),
         width=12,
@@ -204,17 +202,17 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
 
 def _ingested(settings: Settings) -> Iterator[tuple[str, str, str, str, str, str]]:
     """Yield what comes in, as key, title, query, store, unit and what is counted."""
-    yield "metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix: samples/s", "Samples"
+    yield "metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix:samples/s", "Samples"
     if settings.keeps_logs:
         yield "logs-in", "Log bytes ingested", stack_queries.logs_in(), "loki", "Bps", "Bytes of log lines"
     else:
         sent = stack_queries.sent("log_records", "loki")
-        yield "logs-in", "Log lines sent elsewhere", sent, "loki", "suffix: lines/s", "Log lines"
+        yield "logs-in", "Log lines sent elsewhere", sent, "loki", "suffix:lines/s", "Log lines"
     if settings.keeps_traces:
-        yield "traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix: spans/s", "Spans"
+        yield "traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix:spans/s", "Spans"
     else:
         sent = stack_queries.sent("spans", "jaeger")
-        yield "traces-in", "Spans sent elsewhere", sent, "jaeger", "suffix: spans/s", "Spans"
+        yield "traces-in", "Spans sent elsewhere", sent, "jaeger", "suffix:spans/s", "Spans"
 
 
 def _takes(name: str, settings: Settings) -> str:
@@ -230,7 +228,6 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             title=title,
             query=Query(query, legend=name),
             unit=unit,
-            decimals=0,
             min_val=0,
             overrides=style.colored_stack(),
             no_value=style.NOT_RUNNING,
@@ -250,7 +247,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             for name, expr in stack_queries.reads().items()
             if name in settings.containers
         ],
-        **style.REQUEST_RATE,
+        **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -284,7 +281,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Collector's queues",
         query=Query(stack_queries.waiting(), legend="for {{backend}}"),
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=[Override(name=f"for {name}", color=color) for name, color in style.OF_STACK.items()],
         no_value=style.NOT_RUNNING,
@@ -307,7 +304,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             )
             if name in settings.containers
         ],
-        **style.BYTES,
+        **style.on_axis(style.BYTES),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
@@ -340,7 +337,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
     db.add_timeseries_panel(
         title="Slowest group, of its interval",
         query=Query(stack_queries.rule_share(), legend="slowest group"),
-        **style.SHARE,
+        **style.on_axis(style.SHARE),
         min_val=0,
         soft_max=0.1,
         thresholds=style.usage_thresholds(settings),

@@ -138,7 +138,7 @@ def sent(what: str, backend: str) -> str:
 def waiting() -> str:
     """Return the bytes that wait in the collector, by `backend`."""
     queues = select("otelcol_exporter_queue_size", COLLECTOR)
-    return f'label_replace(sum by (exporter) ({queues}), "backend", "$1", "exporter", ".*/(.+)")'
+    return f'sum by (backend) (label_replace({queues}, "backend", "$1", "exporter", ".*/(.+)"))'
 
 
 def reads() -> dict[str, str]:
@@ -259,11 +259,6 @@ def cost(settings: Settings) -> dict[str, str]:
     return {
         "Memory": f"{_of(memory)} / {_of(containers.MEMORY_LIMIT)}",
         "CPU": f"{_of(cpu)} / {_of(containers.CPU_LIMIT)}",
-        "On disk": " or ".join(
-            f'label_replace({expr}, "container", "{name}", "", "")'
-            for name, expr in (("prometheus", metrics_on_disk()), ("jaeger", traces_on_disk()))
-            if name in settings.containers
-        ),
         "Restarts": " or ".join(
             f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "
             f'"container", "{name}", "", "")'

@@ -53,7 +53,7 @@ _LINE: Final = 36
 
 NAME: Final = 96
 """Pixels of a narrow column of names, which take a second line where they are longer."""
-STATE: Final = 88
+STATE: Final = 80
 """Pixels of a column of states."""
 NUMBER: Final = 68
 """Pixels of a column of numbers."""
@@ -94,9 +94,17 @@ LATENCY: Final[Scale] = {"unit": "s"}
 """Grafana turns to milliseconds, and chooses the digits."""
 COUNT: Final[Scale] = {"unit": "locale", "decimals": 0}
 SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 0}
-CORES: Final[Scale] = {"unit": "suffix: cores", "decimals": 2}
+CORES: Final[Scale] = {"unit": "suffix:cores", "decimals": 2}
 BYTES: Final[Scale] = {"unit": "bytes", "decimals": 0}
-DAYS: Final[Scale] = {"unit": "suffix: d", "decimals": 0}
+DAYS: Final[Scale] = {"unit": "suffix:d", "decimals": 0}
+
+
+def on_axis(scale: Scale) -> Scale:
+    """Return a scale for a graph: Grafana then chooses digits that tell the labels of the axis apart.
+
+    With fixed digits small values get an axis of equal labels. Counts stay whole.
+    """
+    return scale if scale == COUNT else {"unit": scale["unit"]}
 
 
 def sli(settings: Settings) -> Scale:
@@ -110,6 +118,11 @@ def sli(settings: Settings) -> Scale:
         for slo in service.slo_by_name.values()
     ]
     return {"unit": "percentunit", "decimals": min(max([*digits, 0]) + 2, 6)}
+
+
+def sli_width(settings: Settings) -> int:
+    """Return the pixels of a column of SLIs or targets: they have as many digits as the strictest objective needs."""
+    return 12 + 8 * (len("99.%") + sli(settings)["decimals"])
 
 
 def table_height(lines: int) -> int:

@@ -114,6 +114,8 @@ def joined(  # noqa: PLR0913 - keyword-only, each optional
         steps.append(transform.sort_by(order, descending=True))
     if most:
         steps.append(transform.limit(most))
-    hidden = [head for head in ("Time", *heads.values()) if head not in shown]
+    # Grafana knows a renamed column by its old name too: the moment is hidden only where no column shows it.
+    moment = () if "Time" in heads else ("Time",)
+    hidden = [head for head in (*moment, *heads.values()) if head not in shown]
     steps.append(transform.organize(exclude=hidden, order=shown))
     return steps

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import docker.errors
 
 from cli.context import Context
 from cli.errors import UserError
 from observability import versions
+
+PLATFORMS: Final = ("linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64")
 
 
 def run(context: Context) -> int:
@@ -22,7 +25,7 @@ def run(context: Context) -> int:
         except docker.errors.APIError as error:
             msg = f"the registry returns no digest of {reference} ({error.explanation}); versions.toml is as it was"
             raise UserError(msg) from None
-    checksums = _checksums(context.pulumi.published_checksums(versions.pulumi_cli()))
+    checksums = _published(context)
     text = versions.FILE.read_text(encoding="utf-8")
     for platform, checksum in checksums.items():
         text = re.sub(rf'(\[pulumi\.sha256\][^\[]*?{platform} = )"[^"]*"', rf'\1"{checksum}"', text)
@@ -33,6 +36,21 @@ def run(context: Context) -> int:
     context.console.table("digests", ("image", "digest"), rows)
     context.console.say("written to versions.toml")
     return 0
+
+
+def _published(context: Context) -> dict[str, str]:
+    """Return the published checksums of the CLI's releases; UserError unless each platform has one."""
+    release = versions.pulumi_cli()
+    try:
+        checksums = _checksums(context.pulumi.published_checksums(release))
+    except OSError as error:
+        msg = f"the checksums of Pulumi {release} could not be downloaded ({error}); versions.toml is as it was"
+        raise UserError(msg) from None
+    missing = [platform for platform in PLATFORMS if platform not in checksums]
+    if missing:
+        msg = f"Pulumi {release} has no published checksum for {', '.join(missing)}; versions.toml is as it was"
+        raise UserError(msg)
+    return checksums
 
 
 def _checksums(text: str) -> dict[str, str]:

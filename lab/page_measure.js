@@ -12,11 +12,10 @@
     }
     return new Set(tops).size;
   };
-  const found = { cut: [], overlap: [], sideways: [], failing: [], plainNoData: [], wrapped: [], graphs: [] };
+  // Grafana's list of alerts ends a long name in "…" and tells all of it in a tooltip.
+  const alertName = (element) => element.title === element.textContent && element.closest("li")?.querySelector("a[href*='/alerting/']");
+  const found = { alerts: [], cut: [], overlap: [], sideways: [], failing: [], plainNoData: [], wrapped: [], graphs: [] };
   const panels = [...document.querySelectorAll("section[data-testid*='Panel header'], [data-testid*='data-testid Panel header']")];
-  const holding = (selector) => new Set(panels.filter((panel) => panel.querySelector(selector)));
-  const logs = holding("[class*='log-line'], [data-testid='logRows'], [class*='LogLine'], [class*='logLine']");
-  const alerts = holding("a[href*='/alerting/']");
   for (const panel of panels) {
     const title = short(panel.getAttribute("data-testid").replace(/.*Panel header /, ""));
     const box = panel.getBoundingClientRect();
@@ -31,9 +30,14 @@
       range.selectNodeContents(node);
       const rects = [...range.getClientRects()].filter(visible);
       if (!rects.length) continue;
-      // Grafana's own: an alert's name ends in an ellipsis beside "View alert rule" on a phone, and lines of the logs
-      // panel wrap within words with a space over their edge.
-      if (parent.closest("[class*='alertName'], [data-testid='logRows'], [class*='log-line'], [class*='logs-panel'], li a[href*='/alerting/']") || logs.has(panel) || alerts.has(panel)) continue;
+      // A map is moved and zoomed: on a phone it is larger than its panel.
+      if (innerWidth < 500 && parent.closest("[data-node-id]")) continue;
+      if (alertName(parent)) {
+        if (parent.scrollWidth > parent.clientWidth + 1) found.alerts.push(`${title}: "${short(node.data)}" ends in "…"`);
+        continue;
+      }
+      // The space at the end of a line of a log lies over the edge, and is none to see.
+      const over = parent.closest(".log-syntax-highlight, .field") ? 12 : 1.5;
       const text = { text: short(node.data), rects, element: parent };
       texts.push(text);
       // Cut off by a box that hides what is outside of it.
@@ -41,16 +45,20 @@
         const s = getComputedStyle(above), edge = above.getBoundingClientRect();
         const hidesX = s.overflowX !== "visible", hidesY = s.overflowY === "hidden" || s.overflowY === "clip";
         const right = Math.max(...rects.map((r) => r.right)), left = Math.min(...rects.map((r) => r.left));
-        const bottom = Math.max(...rects.map((r) => r.bottom));
+        const bottom = Math.max(...rects.map((r) => r.bottom)), top = Math.min(...rects.map((r) => r.top));
         if (s.overflowY === "auto" || s.overflowY === "scroll") {
-          if (!hidesX || right <= edge.right + 1.5) break;
+          if (!hidesX || right <= edge.right + over) break;
         }
-        if (hidesX && (right > edge.right + 1.5 || left < edge.left - 1.5)) {
+        if (hidesX && (right > edge.right + over || left < edge.left - 1.5)) {
           found.cut.push(`${title}: "${text.text}" by ${Math.round(Math.max(right - edge.right, edge.left - left))} px`);
           break;
         }
         if (hidesY && bottom > edge.bottom + 4 && rects[0].top < edge.bottom && !scrolls(above)) {
           found.cut.push(`${title}: "${text.text}" at its lower edge`);
+          break;
+        }
+        if (hidesY && top < edge.top - 4 && bottom > edge.top) {
+          found.cut.push(`${title}: "${text.text}" at its upper edge`);
           break;
         }
       }

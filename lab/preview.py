@@ -36,7 +36,12 @@ from observability.configs.datasources import datasources
 from observability.names import uids
 from observability.settings import SERVICES, Settings
 
-PATIENCE_SECONDS: Final = 60
+PATIENCE_SECONDS: Final = 300
+ALERTED: Final = (
+    (37, "error budget burns fast: Pending → Alerting"),
+    (39, "error budget burns fast: Normal → Pending"),
+)
+"""How many minutes ago which alert changed, newest first."""
 
 
 def missing() -> str | None:
@@ -84,9 +89,10 @@ class _Loki(BaseHTTPRequestHandler):
         level, text = (
             ("error", "connection to db-1 lost after 5000 ms") if "detected_level" in query else ("info", "answered")
         )
-        if "state-history" in query and "from=" in query:
-            level, text = "info", "page  checkout availability: error budget burns fast: Normal → Alerting"
         lines = [[str(now - n * 7_000_000_000), f"{text} request_id=r-{n}"] for n in range(20)]
+        if "state-history" in query and "from=" in query:
+            began = [(now - ago * 60_000_000_000, change) for ago, change in ALERTED]
+            lines = [[str(at), f"page  {self.services[0]} availability: {change}"] for at, change in began]
         stream = {"stream": {"service_name": self.services[0], "detected_level": level}, "values": lines}
         return {"status": "success", "data": {"resultType": "streams", "result": [stream], "stats": {}}}
 
@@ -105,7 +111,9 @@ class _Loki(BaseHTTPRequestHandler):
 def _counts(query: str, instant: bool, now: int, services: tuple[str, ...]) -> dict[str, Any]:  # noqa: FBT001
     labels = [{"service_name": name} for name in services[:8]]
     if "detected_level)" in query:
-        labels = [{"detected_level": level} for level in ("info", "warn", "error")]
+        # Loki leaves out a label that is empty.
+        none = {"detected_level": "unknown"} if "label_format detected_level" in query else {}
+        labels = [*({"detected_level": level} for level in ("info", "warn", "error")), none]
     if "ruleTitle" in query:
         labels = [{"labels_service": services[0], "ruleTitle": f"{services[0]} availability: error budget burns fast"}]
     if "same)" in query:
@@ -148,11 +156,11 @@ class _Jaeger(_Loki):
         return {
             "data": [
                 {
-                    "traceID": f"{n:032x}",
+                    "traceID": f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}{n:016x}",
                     "spans": [
                         {
                             **span,
-                            "traceID": f"{n:032x}",
+                            "traceID": f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}{n:016x}",
                             "spanID": f"{n:016x}",
                             "startTime": now - n * 10**7,
                             "duration": 10**5 // n,
@@ -228,7 +236,8 @@ def _provision(folder: Path, scenario: Scenario, ports: dict[str, int]) -> None:
             "access": "proxy",
             "url": f"http://127.0.0.1:{ports[spec.uid]}",
             "isDefault": spec.default,
-            "jsonData": {"httpMethod": "POST", "timeInterval": "15s"} if spec.default else {},
+            # The made-up series have a sample a minute.
+            "jsonData": {"httpMethod": "POST", "timeInterval": "1m"} if spec.default else {},
         }
         for spec in datasources(settings)
     ]
@@ -238,7 +247,9 @@ def _provision(folder: Path, scenario: Scenario, ports: dict[str, int]) -> None:
         files.mkdir(parents=True)
         for dashboard in dashboards(settings):
             if dashboard.folder == uid:
-                (files / f"{dashboard.uid}.json").write_text(dashboard.json, encoding="utf-8")
+                # A page that loads anew while it is measured is never at rest.
+                still = {**json.loads(dashboard.json), "refresh": ""}
+                (files / f"{dashboard.uid}.json").write_text(json.dumps(still), encoding="utf-8")
         providers.append(
             {"name": uid, "folder": title, "folderUid": uid, "type": "file", "options": {"path": str(files)}}
         )
@@ -289,7 +300,7 @@ def _alert_groups(settings: Settings) -> Iterator[dict[str, object]]:
                 "orgId": 1,
                 "name": group.name,
                 "folder": folders()[group.folder],
-                "interval": "10s",
+                "interval": "1m",
                 "rules": rules_,
             }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -38,6 +38,12 @@ WORDS: Final = (
 )
 
 
+PROBES: Final = (
+    {"name": "shop-page", "target": "https://shop.example.org/"},
+    {"name": "name-server", "type": "dns", "target": "shop.example.org", "server": "192.0.2.53:53"},
+)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What the dashboards are shown with.
@@ -63,7 +69,10 @@ class Scenario:
             for n in range(self.services)
         ]
         services = [{"name": name, "targets": [f"{name}:8000"], "owner": "shop"} for name in names]
-        return load("preview", {"services": json.dumps(services), "dashboardsEditable": "false"})
+        given = {"services": services, "probes": PROBES}
+        return load(
+            "preview", {**{key: json.dumps(value) for key, value in given.items()}, "dashboardsEditable": "false"}
+        )
 
 
 SCENARIOS: Final = {
@@ -127,14 +136,19 @@ class History:
             times = [*range(month, day // HALF_HOUR * HALF_HOUR, HALF_HOUR), *times]
         return [at for at in times if at >= self.start]
 
-    def _health(self, service: str) -> _Health:
-        names = [s.name for s in self.scenario.settings.services]
-        number = names.index(service) if service in names else 1
+    @cached_property
+    def _healths(self) -> dict[str, _Health]:
+        """How each service does."""
+        configured = [service.name for service in self.scenario.settings.services]
         past = self.now - 2 * DAY
-        outages = [range(past, past + HOUR)] if number % 3 == 0 else []
-        if self.scenario.outage and number % 4 == 0 and service in names:
-            outages.append(range(self.now - 40 * MINUTE, self.now + AHEAD))
-        return _Health(0.0004 * (1 + number % 3), tuple(outages), 0.3)
+        result: dict[str, _Health] = {}
+        for service in watched(self.scenario.settings):
+            number = configured.index(service.name) if service.name in configured else 1
+            outages = [range(past, past + HOUR)] if number % 3 == 0 else []
+            if self.scenario.outage and number % 4 == 0 and service.name in configured:
+                outages.append(range(self.now - 40 * MINUTE, self.now + AHEAD))
+            result[service.name] = _Health(0.0004 * (1 + number % 3), tuple(outages), 0.3)
+        return result
 
     def _services(self, names: list[str]) -> Iterator[str]:
         rendered = rules.render(self.scenario.settings)
@@ -146,49 +160,67 @@ class History:
                 record, labels = rule["record"], rule["labels"]
                 slo = slos[name].get(labels.get("slo", ""))
                 for more in _spread(record):
-                    moments = self.moments(record)
                     text = _labels({**labels, **more})
-                    for at in moments:
-                        value = self._of_slo(record, name, slo, at) if slo else self._of_service(record, name, more, at)
-                        lines.setdefault(record, []).append(f"{record}{{{text}}} {value:.9g} {at}\n")
+                    value = self._of_slo(record, name, slo) if slo else self._of_service(record, name, more)
+                    lines.setdefault(record, []).extend(
+                        f"{record}{{{text}}} {value(at):.9g} {at}\n" for at in self.moments(record)
+                    )
         return _text(lines)
 
-    def _of_slo(self, record: str, service: str, slo: Slo, at: int) -> float:
-        """Return what the rules would have recorded of an SLO, every number from the same counts."""
-        health, period = self._health(service), seconds(slo.length)
-        budget = 1 - slo.objective / 100
-        slot = HALF_HOUR if at < self.now - DAY else SLOT
-        age = max(at - self.start, MINUTE)
-        named = re.search(r"(\d+[mhd])$", record)
-        window = min(seconds(named[1]) if named else period, age)
-        bad, bad_of_period = health.share(at, window), health.share(at, min(period, age))
+    def _of_slo(self, record: str, service: str, slo: Slo) -> Callable[[int], float]:
+        """Return what the rules would have recorded of an SLO at a moment, every number from the same counts."""
+        health, period, budget = self._healths[service], seconds(slo.length), 1 - slo.objective / 100
         tickets, pages = ([a for a in BURN_ALERTS if a.severity == severity] for severity in ("ticket", "page"))
-        exact = {
-            series.PAGE_RATIO: self._burning(health, at, pages, budget),
-            series.TICKET_RATIO: self._burning(health, at, tickets, budget),
+        named = re.search(r"(\d+[mhd])$", record)
+        longest = seconds(named[1]) if named else period
+
+        def age(at: int) -> int:
+            return max(at - self.start, MINUTE)
+
+        def slot(at: int) -> float:
+            """Return how long the slot that ends at this moment is; the first one of a stack is shorter."""
+            return min(HALF_HOUR if at < self.now - DAY else SLOT, age(at))
+
+        def since(at: int) -> int:
+            """Return the seconds since the sample before, as `moments` has them."""
+            return MINUTE if at > self.now - 2 * HOUR else HALF_HOUR if at < self.now - DAY else SLOT
+
+        def bad(at: int, window: float = longest) -> float:
+            return health.share(at, min(window, age(at)))
+
+        fixed = {
             series.OBJECTIVE: 1 - budget,
             series.BUDGET: budget,
             series.WINDOW: period,
             series.THRESHOLD: seconds(getattr(slo, "threshold", "0s")),
-            series.COVERAGE: min(1.0, age / period),
-            series.BUDGET_REMAINING: 1 - bad_of_period / budget,
-            series.BURN_RATE_PERIOD: bad_of_period / budget,
-            series.GOOD_PERIOD: 1 - bad_of_period,
-            series.REQUESTS_PERIOD: RATE * min(period, age),
-            series.ERRORS_PERIOD: RATE * min(period, age) * bad_of_period,
             series.SLO_REQUESTS: RATE,
-            series.SLO_ERRORS: RATE * health.share(at, SLOT),
-            series.SLO_REQUESTS_SLOT: RATE * slot,
-            series.SLO_ERRORS_SLOT: RATE * slot * health.share(at, slot),
-            series.AVAILABILITY_30D: 1 - health.share(at, min(30 * DAY, age)),
         }
-        levels = {
-            "slo:error_budget:burn_rate": bad / budget,
-            "slo:error_budget:consumed": bad / budget * window / period,
-            "slo:error:": bad,
+        moving: dict[str, Callable[[int], float]] = {
+            series.PAGE_RATIO: lambda at: self._burning(health, at, pages, budget),
+            series.TICKET_RATIO: lambda at: self._burning(health, at, tickets, budget),
+            series.COVERAGE: lambda at: min(1.0, age(at) / period),
+            series.BUDGET_REMAINING: lambda at: 1 - bad(at, period) / budget,
+            series.BURN_RATE_PERIOD: lambda at: bad(at, period) / budget,
+            series.GOOD_PERIOD: lambda at: 1 - bad(at, period),
+            series.REQUESTS_PERIOD: lambda at: RATE * min(period, age(at)),
+            series.ERRORS_PERIOD: lambda at: RATE * min(period, age(at)) * bad(at, period),
+            series.SLO_ERRORS: lambda at: RATE * bad(at, SLOT),
+            series.SLO_REQUESTS_SLOT: lambda at: RATE * slot(at),
+            series.SLO_ERRORS_SLOT: lambda at: RATE * slot(at) * bad(at, slot(at)),
+            series.SLO_REQUESTS_LATE: lambda at: RATE * min(at % SLOT, age(at)),
+            series.SLO_ERRORS_LATE: lambda at: RATE * min(at % SLOT, age(at)) * bad(at, max(at % SLOT, 1)),
+            series.AVAILABILITY_30D: lambda at: 1 - bad(at, 30 * DAY),
+            series.FAILING_SECONDS: lambda at: since(at) * (bad(at, since(at)) > budget),
         }
-        other = next((value for level, value in levels.items() if record.startswith(level)), 1 - bad)
-        return exact.get(record, 0.0 if ":l" in record and "5m" in record and "ratio" not in record else other)
+        if record in fixed:
+            return lambda _: fixed[record]
+        if record in moving:
+            return moving[record]
+        if record.startswith("slo:error_budget:burn_rate"):
+            return lambda at: bad(at) / budget
+        if record.startswith("slo:error_budget:consumed"):
+            return lambda at: bad(at) / budget * min(longest, age(at)) / min(period, age(at))
+        return bad if record.startswith("slo:error:") else lambda at: 1 - bad(at)
 
     def _burning(self, health: _Health, at: int, pairs: list[BurnAlert], budget: float) -> float:
         """Return how far above its limit the worst pair of windows is, as the rules record it; from 1 on it alerts."""
@@ -199,19 +231,24 @@ class History:
 
         return max(min(rate(pair.long), rate(pair.short)) / pair.factor for pair in pairs)
 
-    def _of_service(self, record: str, service: str, labels: dict[str, str], at: int) -> float:
-        """Return what the rules would have recorded of a service, endpoint by endpoint."""
-        bad = self._health(service).share(at, SLOT)
-        wave = 1 + 0.2 * ((at // MINUTE * 7 + len(service)) % 10) / 10
-        slow = 0.08 * wave + bad
-        if "status" in labels:
-            return RATE / 3 * wave * (bad if labels["status"] == "500" else 1 - bad)
-        if "le" in labels:
-            return RATE * {"0.05": 0.4, "0.1": 0.8}.get(labels["le"], 1.0)
-        if record.endswith(("_sum:rate5m", "_count:rate5m")):
-            return RATE / 3 * (1 if "_count" in record else slow)
+    def _of_service(self, record: str, service: str, labels: dict[str, str]) -> Callable[[int], float]:
+        """Return what the rules would have recorded of a service at a moment, endpoint by endpoint."""
+        health = self._healths[service]
         quantile = {series.DURATION_P50: 0.4, series.DURATION_P95: 1.0, series.DURATION_P99: 1.4}.get(record, 1.0)
-        return 3.0 if record == series.IN_PROGRESS else slow * quantile
+
+        def value(at: int) -> float:
+            bad = health.share(at, SLOT)
+            wave = 1 + 0.2 * ((at // MINUTE * 7 + len(service)) % 10) / 10
+            slow = 0.08 * wave + bad
+            if "status" in labels:
+                return RATE / 3 * wave * (bad if labels["status"] == "500" else 1 - bad)
+            if "le" in labels:
+                return RATE * {"0.05": 0.4, "0.1": 0.8}.get(labels["le"], 1.0)
+            if record.endswith(("_sum:rate5m", "_count:rate5m")):
+                return RATE / 3 * (1 if "_count" in record else slow)
+            return 3.0 if record == series.IN_PROGRESS else slow * quantile
+
+        return value
 
 
 @dataclass(frozen=True)
@@ -250,6 +287,7 @@ def _stack(history: History) -> dict[str, list[str]]:
     _calls(samples, services)
     _prometheus(samples, services)
     _stores(samples, down)
+    _probes(samples)
     return samples.lines
 
 
@@ -324,8 +362,25 @@ def _stores(samples: _Samples, down: str) -> None:
     samples.gauge("otelcol_process_uptime", 1e5, {"job": "collector"})
 
 
+def _probes(samples: _Samples) -> None:
+    for probe in samples.history.scenario.settings.probes:
+        labels = {"job": probe.name, "service": probe.name, "instance": probe.target}
+        samples.gauge("probe_success", 1, labels)
+        samples.gauge("probe_duration_seconds", 0.12, labels, 0.4)
+        if probe.uses_tls:
+            samples.gauge("probe_ssl_earliest_cert_expiry", samples.history.now + 40 * DAY, labels)
+            for phase, took in (
+                ("resolve", 0.01),
+                ("connect", 0.02),
+                ("tls", 0.04),
+                ("processing", 0.04),
+                ("transfer", 0.01),
+            ):
+                samples.gauge("probe_http_duration_seconds", took, {**labels, "phase": phase}, 0.4)
+
+
 _COUNTED: Final = {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
-_KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PERIOD}
+_KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PERIOD, series.FAILING_SECONDS}
 
 
 def _spread(record: str) -> tuple[dict[str, str], ...]:

@@ -40,6 +40,9 @@ SPAN_TEXT_BYTES: Final = 16 * 1024
 SPAN_NAME_BYTES, SPAN_ATTRIBUTES = 500, 256
 """What is kept of its name, and of many attributes that are long together; OpenTelemetry's own limit is 128."""
 PROMETHEUS_AT_ONCE: Final = 8
+EXPONENTIAL: Final = "otlp_http/exponential/prometheus"
+"""Ends in its backend, as the others do: queues are shown and alerted by backend."""
+_EACH: Final = {"batch": {"flush_timeout": "200ms", "sizer": "items", "min_size": 0, "max_size": 1}}
 DELTA_STREAMS: Final = 50_000
 """Series that senders may push as deltas, each of which the collector keeps a sum of; about 1 KiB each."""
 CONTAINER: Final = "container"
@@ -96,6 +99,7 @@ def render(settings: Settings) -> str:
     logging_in = far_stores.extensions(settings)
     counting = span_metrics.counted_by(settings) is topology.COLLECTOR
     traces_to = [_traces_exporter(settings), "service_graph", *([span_metrics.CONNECTOR] if counting else [])]
+    senders = settings.otlp_senders if settings.otlp_outside else {}
     document = {
         "service": {
             "extensions": ["health_check", "file_storage", *logging_in],
@@ -110,8 +114,10 @@ def render(settings: Settings) -> str:
                 **_intake(
                     "metrics",
                     ["filter/empty", "deltatocumulative", *_masking("metric", mask)],
-                    ["otlp_http/prometheus"],
+                    ["routing/exponential"],
                 ),
+                "metrics/stored": _pipeline(["routing/exponential"], [], ["otlp_http/prometheus"]),
+                "metrics/exponential": _pipeline(["routing/exponential"], [], [EXPONENTIAL]),
                 **_intake("logs", ["transform/read", *_masking("log", mask)], ["otlp_http/loki"]),
                 "metrics/counted": _pipeline(
                     ["count"],
@@ -164,9 +170,9 @@ def render(settings: Settings) -> str:
             "memory_limiter": otelcol.MEMORY_LIMITER,
             "transform/long": _shortened(),
             "transform/measured": _of_containers(settings),
-            "transform/metrics": intake.metrics(),
-            "transform/logs": intake.logs(),
-            "transform/traces": intake.traces(),
+            "transform/metrics": intake.metrics(senders),
+            "transform/logs": intake.logs(senders),
+            "transform/traces": intake.traces(senders),
             "filter/counts": intake.only_counts(),
             "transform/counts": intake.counts(),
             "transform/output": lines.of_containers(settings),
@@ -185,6 +191,7 @@ def render(settings: Settings) -> str:
         },
         "connectors": {
             **{f"routing/{signal}": intake.refused(signal) for signal in ("traces", "metrics", "logs")},
+            "routing/exponential": intake.apart(),
             "count": intake.counted(),
             "service_graph": {
                 "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
@@ -201,6 +208,10 @@ def render(settings: Settings) -> str:
             "otlp_http/prometheus": {
                 "endpoint": f"{endpoints.writes(topology.PROMETHEUS, settings).url}/api/v1/otlp",
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
+            },
+            EXPONENTIAL: {
+                "endpoint": f"{endpoints.writes(topology.PROMETHEUS, settings).url}/api/v1/otlp",
+                **_waiting(at_once=PROMETHEUS_AT_ONCE, one_item=True),
             },
             "otlp_http/loki": _to_loki(settings),
             output.FILE: output.exporter(DATA),
@@ -366,8 +377,15 @@ def _of_containers(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str, Any]:
-    """Return what every exporter does when its backend is down: keep on disk, and try until it is back."""
+def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2, *, one_item: bool = False) -> dict[str, Any]:
+    """Return what every exporter does when its backend is down: keep on disk, and try until it is back.
+
+    Args:
+        at_once: requests at the same time.
+        batch: bytes of a request, 0 for one request for each push.
+        one_item: make a request of each item.
+
+    """
     # At the backend's door: what is in a batch is still in the queue until the backend has it.
     # In bytes, as the backends' limits are: what is over them would be refused for good.
     batched = {"batch": {"flush_timeout": "200ms", "sizer": "bytes", "min_size": batch // 4, "max_size": batch}}
@@ -378,7 +396,7 @@ def _waiting(at_once: int = 2, batch: int = otelcol.PUSH_BYTES // 2) -> dict[str
             "sizer": "bytes",
             "queue_size": QUEUE_BYTES,
             "num_consumers": at_once,
-            **(batched if batch else {}),
+            **(_EACH if one_item else batched if batch else {}),
         },
         "retry_on_failure": {
             "enabled": True,

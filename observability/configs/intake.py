@@ -7,6 +7,9 @@ reason (`ottl.REFUSED`), counted by service and reason, and dropped; the rest of
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from observability.configs import ottl
@@ -29,6 +32,11 @@ LABELS: Final = 64
 LABEL_BYTES: Final = 1_024
 NAME_BYTES: Final = 500
 
+_SENDER: Final = 'otelcol.client.auth.attributes["username"]'
+"""Who sends, as the authenticator found out (`configs.otlp_outside`); nil at doors that ask nobody."""
+Senders = Mapping[str, Sequence[str]]
+NO_SENDERS: Final[Senders] = MappingProxyType({})
+
 REFUSED_ITEMS: Final = "collector.refused.items"
 _SIGNAL: Final = "refused.signal"
 _MARKS: Final = "^refused[.]"
@@ -38,6 +46,12 @@ _NAMELESS: Final = "^[^A-Za-z0-9]*$"
 """An attribute key without an ASCII letter or digit: nothing is left of it as a label."""
 _OWN_LABELS: Final = "^(service|job|instance|stack|slo)$"
 """Labels that say who is meant; only a scrape or a rule may set them."""
+_RESOURCE_LABELS: Final = (
+    "^((service|container)[^A-Za-z0-9]name|service[^A-Za-z0-9](namespace|version)"
+    "|deployment[^A-Za-z0-9]environment[^A-Za-z0-9]name)$"
+)
+"""Labels of a point that are its resource's: one of the point's own, in any spelling that Prometheus turns into the
+same label, would take its place, and so name another service."""
 _OWN_METRICS: Final = (
     "prometheus|grafana|loki|jaeger|otelcol|scrape|collector.refused|target.info|traces.span.metrics"
     "|traces.service.graph|ALERTS|GRAFANA.ALERTS"
@@ -68,11 +82,15 @@ def own_metric_name() -> str:
     )
 
 
-def metrics() -> dict[str, Any]:
-    """Return the transform processor's settings for metrics."""
+def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
+    """Return the transform processor's settings for metrics.
+
+    Args:
+        senders: Who may send from outside for which services, where each sender has a token of its own.
+    """
     none = "METRIC_DATA_TYPE_"
     summed = " or ".join(f"metric.type == {none}{kind}" for kind in ("SUM", "HISTOGRAM", "EXPONENTIAL_HISTOGRAM"))
-    reason, point = 'metric.metadata["refused"]', f'datapoint.attributes["{ottl.REFUSED}"]'
+    reason, point = f'metric.metadata["{ottl.REFUSED}"]', f'datapoint.attributes["{ottl.REFUSED}"]'
     return _transform(
         "metric",
         _resource(),
@@ -81,6 +99,7 @@ def metrics() -> dict[str, Any]:
         ottl.group("scope", *_scope()),
         ottl.group(
             "metric",
+            f"delete_matching_keys(metric.metadata, {ottl.quoted(_MARKS)})",
             *_text("metric.description"),
             f'set({reason}, "too many series in one metric") where Len(metric.data_points) > {SERIES_OF_METRIC}',
             f'set({reason}, "neither delta nor cumulative")'
@@ -89,6 +108,7 @@ def metrics() -> dict[str, Any]:
             f'set({reason}, "name of one of the stack\'s own metrics")'
             f" where {ottl.matches(_METRIC, own_metric_name())}",
             f'set({reason}, "name of one of the stack\'s own services") where {_own_service()}',
+            *_of_another_sender(reason, senders),
         ),
         ottl.group(
             "datapoint",
@@ -96,6 +116,7 @@ def metrics() -> dict[str, Any]:
             _renamed("datapoint.attributes"),
             *_shown("datapoint.attributes"),
             _not_own_labels("datapoint.attributes"),
+            *_not_of_resource("datapoint.attributes"),
             f"truncate_all(datapoint.attributes, {LABEL_BYTES})",
             f"limit(datapoint.attributes, {LABELS}, [])",
             f'set({point}, "too old") where datapoint.time < Now() - Duration("{OLDEST}")',
@@ -107,8 +128,8 @@ def metrics() -> dict[str, Any]:
     )
 
 
-def logs() -> dict[str, Any]:
-    """Return the transform processor's settings for log records."""
+def logs(senders: Senders = NO_SENDERS) -> dict[str, Any]:
+    """Return the transform processor's settings for log records; `senders` as of `metrics`."""
     mark = f'log.attributes["{ottl.REFUSED}"]'
     return _transform(
         "log",
@@ -120,6 +141,7 @@ def logs() -> dict[str, Any]:
             f"delete_matching_keys(log.attributes, {ottl.quoted(_MARKS)})",
             _renamed("log.attributes"),
             *_shown("log.attributes"),
+            *_shown_body(),
             *_text("log.severity_text"),
             f"truncate_all(log.attributes, {LOG_TEXT_BYTES})",
             f"limit(log.attributes, {LOG_ATTRIBUTES}, [])",
@@ -128,12 +150,14 @@ def logs() -> dict[str, Any]:
             f'set({mark}, "name of one of the stack\'s own services") where {_own_service()}',
             f'set({mark}, "too old") where log.time_unix_nano > 0 and log.time < Now() - Duration("{OLDEST_LINE}")',
             f'set({mark}, "in the future") where log.time > Now() + Duration("{NEWEST}")',
+            *_of_another_sender(mark, senders),
+            _counted_for_its_sender("log"),
         ),
     )
 
 
-def traces() -> dict[str, Any]:
-    """Return the transform processor's settings for spans."""
+def traces(senders: Senders = NO_SENDERS) -> dict[str, Any]:
+    """Return the transform processor's settings for spans; `senders` as of `metrics`."""
     mark = f'span.attributes["{ottl.REFUSED}"]'
     return _transform(
         "trace",
@@ -149,8 +173,18 @@ def traces() -> dict[str, Any]:
             *_shown("span.attributes"),
             f'set({mark}, "no trace ID") where span.trace_id == TraceID(0x{"0" * 32})',
             f'set({mark}, "no span ID") where span.span_id == SpanID(0x{"0" * 16})',
+            *_of_another_sender(mark, senders),
+            _counted_for_its_sender("span"),
         ),
         ottl.group("spanevent", *_text("spanevent.name"), *_shown("spanevent.attributes")),
+    )
+
+
+def _counted_for_its_sender(context: str) -> str:
+    """Return the statement by which what is refused is counted for its resource's service, whatever itself says."""
+    return (
+        f'set({context}.attributes["service.name"], resource.attributes["service.name"])'
+        f' where {context}.attributes["{ottl.REFUSED}"] != nil'
     )
 
 
@@ -165,6 +199,25 @@ def refused(signal: str) -> dict[str, Any]:
                 "context": context,
                 "condition": f'attributes["{ottl.REFUSED}"] != nil',
                 "pipelines": [f"{signal}/refused"],
+            }
+        ],
+    }
+
+
+def apart() -> dict[str, Any]:
+    """Return the routing connector's settings that part exponential histograms from other metrics.
+
+    Prometheus refuses the request of one whose count or offset is wrong, which no statement here can see: so each is a
+    request of its own.
+    """
+    return {
+        "default_pipelines": ["metrics/stored"],
+        "error_mode": "ignore",
+        "table": [
+            {
+                "context": "metric",
+                "condition": "type == METRIC_DATA_TYPE_EXPONENTIAL_HISTOGRAM",
+                "pipelines": ["metrics/exponential"],
             }
         ],
     }
@@ -220,6 +273,7 @@ def _resource() -> dict[str, Any]:
         _renamed("resource.attributes"),
         f"set({name}, String({name})) where {name} != nil and not IsString({name})",
         *_shown("resource.attributes"),
+        ottl.replace(name, ottl.UNSEEN_IN_NAMES, "", where=f"{name} != nil"),
         # Dashboards put names into backquotes, where nothing but a backquote ends a text.
         ottl.replace(name, "`", "'", where=f"{name} != nil"),
         f'set({name}, "{UNNAMED}") where {name} == nil or {name} == ""',
@@ -239,6 +293,18 @@ def _not_own_labels(attributes: str) -> str:
     return f'replace_all_patterns({attributes}, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")'
 
 
+def _not_of_resource(attributes: str) -> list[str]:
+    """Return the statements that rename a point's attributes which would be labels of its resource.
+
+    A gateway may say of a point, as of its resource, whose it is: that one is left out.
+    """
+    name = f'{attributes}["service.name"]'
+    return [
+        f'delete_key({attributes}, "service.name") where {name} == resource.attributes["service.name"]',
+        f'replace_all_patterns({attributes}, "key", {ottl.quoted(_RESOURCE_LABELS)}, "exported_$$1")',
+    ]
+
+
 def _shown(attributes: str) -> list[str]:
     """Return the statements that remove from keys and values what would be shown as something else.
 
@@ -253,6 +319,21 @@ def _shown(attributes: str) -> list[str]:
     ]
 
 
+def _shown_body() -> list[str]:
+    """Return the statements that do the same with a body that is a map or a list; a text is cleaned where it is read.
+
+    A list becomes a map of texts, because only maps can be changed inside.
+    """
+    body, kept = "log.body", 'log.cache["body"]'
+    inside = ottl.matches(f"String({body})", _INSIDE)
+    return [
+        f"set({kept}, {body}) where IsList({body}) and {inside}",
+        f"flatten(log.cache) where {kept} != nil",
+        f"set({body}, log.cache) where IsList({body}) and {inside}",
+        *(statement.replace(" where ", f" where IsMap({body}) and ") for statement in _shown(body)),
+    ]
+
+
 def _text(text: str) -> list[str]:
     """Return the statement that does the same with one text."""
     return [ottl.replace(text, _UNSHOWN, "", where=ottl.matches(text, _UNSHOWN))]
@@ -260,6 +341,22 @@ def _text(text: str) -> list[str]:
 
 def _scope() -> list[str]:
     return [*_text("scope.name"), *_text("scope.version"), *_shown("scope.attributes")]
+
+
+def _of_another_sender(mark: str, senders: Senders) -> list[str]:
+    """Return the statement that refuses what a sender with a token of its own says in another's name.
+
+    Who comes by another door than that for senders outside has no such name.
+    """
+    if not senders:
+        return []
+    allowed = "|".join(
+        f"{re.escape(name)}\n({'|'.join(re.escape(service) for service in services or (name,))})"
+        for name, services in sorted(senders.items())
+    )
+    pair = f'Concat([{_SENDER}, resource.attributes["service.name"]], "\\n")'
+    another = f"{_SENDER} != nil and not {ottl.matches(pair, f'^({allowed})$')}"
+    return [f'set({mark}, "name of a service that is not this sender\'s") where {another}']
 
 
 def _own_service() -> str:

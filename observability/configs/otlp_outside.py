@@ -1,5 +1,8 @@
 """The collector's door for senders outside of the Docker host: OTLP with TLS, and a token or a client certificate.
 
+Of a token for all of them the collector knows only that it is right. Of senders with a token each it knows who sends,
+and refuses what one says in the name of a service that is not its own (`intake`).
+
 Senders in the stack's own network, and on the host's loopback address, use the plain receiver.
 """
 
@@ -19,8 +22,9 @@ CERTIFICATE_FILE: Final = f"{CONFIG}/tls.crt"
 CLIENT_CA_FILE: Final = f"{CONFIG}/client-ca.crt"
 KEY_FILE: Final = f"{SECRETS}/tls.key"
 TOKEN_FILE: Final = f"{SECRETS}/otlp-token"
+SENDERS_FILE: Final = f"{SECRETS}/otlp-senders"
 RECEIVER: Final = "otlp/outside"
-_AUTHENTICATOR: Final = "bearertokenauth"
+_TOKEN_FOR_ALL, _TOKEN_EACH = "bearertokenauth", "basicauth"
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -36,7 +40,18 @@ def secrets(settings: Settings) -> dict[str, SecretName]:
     if not settings.otlp_outside:
         return {}
     token: dict[str, SecretName] = {TOKEN_FILE: "otlp_token"} if settings.otlp_token is not None else {}
-    return {KEY_FILE: "tls_key", **token}
+    senders: dict[str, SecretName] = {SENDERS_FILE: "otlp_senders"} if settings.otlp_senders else {}
+    return {KEY_FILE: "tls_key", **token, **senders}
+
+
+def passwords(settings: Settings) -> str | None:
+    """Return the secret file with each sender's token, as `htpasswd` has it; None without senders.
+
+    In plain text: a hash that is slow to try would be computed for every push. The file is as secret as one token is.
+    """
+    if not settings.otlp_tokens:
+        return None
+    return "".join(f"{name}:{token.get_secret_value()}\n" for name, token in settings.otlp_tokens.items())
 
 
 def added(settings: Settings, document: dict[str, Any]) -> dict[str, Any]:
@@ -50,9 +65,7 @@ def added(settings: Settings, document: dict[str, Any]) -> dict[str, Any]:
         else pipeline
         for name, pipeline in service["pipelines"].items()
     }
-    extensions: dict[str, Any] = {}
-    if settings.otlp_token is not None:
-        extensions[_AUTHENTICATOR] = {"scheme": "Bearer", "filename": TOKEN_FILE}
+    extensions = _authenticator(settings)
     return {
         **document,
         "service": {**service, "extensions": [*service["extensions"], *extensions], "pipelines": pipelines},
@@ -61,13 +74,21 @@ def added(settings: Settings, document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _authenticator(settings: Settings) -> dict[str, Any]:
+    if settings.otlp_senders:
+        return {_TOKEN_EACH: {"htpasswd": {"file": SENDERS_FILE}}}
+    if settings.otlp_token is not None:
+        return {_TOKEN_FOR_ALL: {"scheme": "Bearer", "filename": TOKEN_FILE}}
+    return {}
+
+
 def _receiver(settings: Settings) -> dict[str, Any]:
     tls = {"cert_file": CERTIFICATE_FILE, "key_file": KEY_FILE, "min_version": "1.2"}
     if settings.otlp_client_ca:
         tls["client_ca_file"] = CLIENT_CA_FILE
     door: dict[str, Any] = {"tls": tls}
-    if settings.otlp_token is not None:
-        door["auth"] = {"authenticator": _AUTHENTICATOR}
+    for authenticator in _authenticator(settings):
+        door["auth"] = {"authenticator": authenticator}
     return {
         "protocols": {
             protocol: {

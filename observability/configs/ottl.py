@@ -9,8 +9,14 @@ REFUSED: Final = "refused.reason"
 
 ANSI: Final = r"\x1b(\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])"
 """What a terminal would act on: colours, cursor movements."""
-INVISIBLE: Final = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
-"""Characters that reverse or hide text, but tabs and line breaks."""
+INVISIBLE: Final = (
+    r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{ad}\x{61c}\x{115f}\x{1160}\x{180e}\x{200b}\x{200e}\x{200f}"
+    r"\x{2028}-\x{202e}\x{2060}-\x{206f}\x{3164}\x{feff}\x{ffa0}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}]"
+)
+"""Characters that reverse or hide text, or show as nothing. Left are tabs, line breaks, and the two joiners that emoji
+and Persian are written with."""
+UNSEEN_IN_NAMES: Final = r"^[\s\pZ]+|[\s\pZ]+$|[\p{Cf}\x{34f}\x{fe00}-\x{fe0f}\x{e0100}-\x{e01ef}]"
+"""What makes two names of services look the same: blanks around them, joiners, variants of characters."""
 
 
 def quoted(text: str) -> str:

@@ -66,6 +66,7 @@ SecretName = Literal[
     "tls_key",
     "oauth_client_secret",
     "otlp_token",
+    "otlp_senders",
     "demo_token",
     "webhook",
     "metrics_store_password",

@@ -196,6 +196,8 @@ def render(settings: Settings) -> str:
                 "scrape_interval": settings.scrape_interval,
                 "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
+                # A dotted name is scraped as it is pushed: with underscores. Targets are asked for them.
+                "metric_name_escaping_scheme": "underscores",
                 # On what is sent on. A tenant is one stack's, and there a series is called what it is called here.
                 **({} if settings.metrics.tenant else {"external_labels": {"stack": settings.stack}}),
             },

@@ -21,11 +21,12 @@ FORECAST_WINDOW: Final = "6h"
 """A forecast is made of this much data, and of no less."""
 
 _USAGE: Final = "system_filesystem_usage_bytes"
+"""Of the collector's own, which has no job, as a sender's always has: any collector elsewhere may push such metrics."""
 
 
 def render(settings: Settings) -> dict[str, str]:
     """Return the rule files: their name and their YAML."""
-    free, used = (f'min by (device) ({_USAGE}{{state="{state}"}})' for state in ("free", "used"))
+    free, used = (f'min by (device) ({_USAGE}{{job="", state="{state}"}})' for state in ("free", "used"))
     rules = (
         RecordingRule(DISK_FREE, free, {}),
         RecordingRule(DISK_USED, f"{used} / ({used} + {free})", {}),

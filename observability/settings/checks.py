@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from observability import topology
@@ -39,9 +39,14 @@ WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
 """Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
 MOST_EXCLUSIONS = 50
 """Each is subtracted in every window of its SLOs."""
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]+")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/=:-]+")
 """What a bearer token is made of: nothing that nginx would read as its own."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
+_MOST_LISTED = 12
+_DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
+"""Networks without names for containers; `default` is what Compose files call theirs, whatever its name."""
+_TOKEN: Final = re.compile(rf"[A-Za-z0-9.:_~+/=-]{{{MINIMUM_SECRET_LENGTH[True]},}}")
+"""What goes through a header and a file of passwords as it is."""
 
 
 def across(settings: Settings) -> list[str]:
@@ -59,6 +64,7 @@ def across(settings: Settings) -> list[str]:
     ]
     problems += _alerts(settings)
     problems += _ports(settings)
+    problems += _networks(settings)
     problems += _outside(settings)
     problems += _secrets(settings)
     problems += _services(settings)
@@ -117,6 +123,24 @@ def _ports(settings: Settings) -> list[str]:
     return problems
 
 
+def _networks(settings: Settings) -> list[str]:
+    """Return the networks that a container cannot join besides the stack's own."""
+    own = {f"{settings.prefix}{suffix}" for _, _, suffix in topology.NETWORKS}
+    problems = []
+    for index, network in enumerate(settings.networks):
+        where = f"networks[{index}]: '{network}'; accepted:"
+        if network in _DOCKERS_OWN_NETWORKS:
+            problems.append(
+                f"{where} a network made by docker network create or Docker Compose; in {network} no container has a"
+                " name (an application on the Docker host is host.docker.internal)"
+            )
+        elif network in own:
+            problems.append(f"{where} a network of others: the stack's own are joined anyway")
+        elif network in settings.networks[:index]:
+            problems.append(f"{where} each network once")
+    return problems
+
+
 def _outside(settings: Settings) -> list[str]:
     """Return what is missing before ports are published outside of the Docker host."""
     addresses = {name: settings.published_address(name) for name in settings.published}
@@ -141,13 +165,47 @@ def _outside(settings: Settings) -> list[str]:
                 "tlsCertificate: missing; accepted: a certificate with tlsKey, because OTLP is published"
                 " outside loopback"
             )
-        if settings.otlp_token is None and not settings.otlp_client_ca:
+        if settings.otlp_token is None and not settings.otlp_senders and not settings.otlp_client_ca:
             problems.append(
-                "otlpToken: missing; accepted: a secret that senders show, or otlpClientCaCertificate, because OTLP is"
-                " published outside loopback"
+                "otlpToken: missing; accepted: a secret that senders show, or otlpSenders, or otlpClientCaCertificate,"
+                " because OTLP is published outside loopback"
             )
     if settings.otlp_token is not None and len(settings.otlp_token.get_secret_value()) < MINIMUM_SECRET_LENGTH[True]:
         problems.append(f"otlpToken: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} characters")
+    return problems + _senders(settings)
+
+
+def _senders(settings: Settings) -> list[str]:
+    """Return what is wrong with the senders that have a token each."""
+    senders, tokens = settings.otlp_senders, settings.otlp_tokens
+    problems = [
+        f"otlpTokens.{name}: missing; accepted: the token of a sender in otlpSenders"
+        f" (pulumi config set --secret --path otlpTokens.{name})"
+        for name in senders
+        if name not in tokens
+    ]
+    problems += [
+        f"otlpSenders.{name}: missing; accepted: the services that this sender may send for, because otlpTokens has a"
+        " token of it"
+        for name in tokens
+        if name not in senders
+    ]
+    if senders and settings.otlp_token is not None:
+        problems.append("otlpToken: (hidden); accepted: nothing, because each of otlpSenders has a token of its own")
+    problems += [
+        f"otlpTokens.{name}: (hidden); accepted: at least {MINIMUM_SECRET_LENGTH[True]} of letters, digits and"
+        " . : _ ~ + / = -"
+        for name, token in tokens.items()
+        if not _TOKEN.fullmatch(token.get_secret_value()) and token.get_secret_value() != STAND_IN
+    ]
+    reserved = sorted(RESERVED_NAMES)
+    problems += [
+        f"otlpSenders.{name}[{index}]: '{service}'; accepted: a service that is none of the stack's own:"
+        f" {', '.join(reserved)}"
+        for name, services in senders.items()
+        for index, service in enumerate(services or (name,))
+        if service in reserved
+    ]
     return problems
 
 
@@ -259,7 +317,7 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
             f"{signal}.queryUrl: {shown(store.query_url)}; accepted: https with a host name, which the certificate can"
             " prove"
         )
-    if password is not None and not store.user and not _TOKEN.fullmatch(password.get_secret_value()):
+    if password is not None and not store.user and not _BEARER.fullmatch(password.get_secret_value()):
         problems.append(
             f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
         )
@@ -417,7 +475,8 @@ def _slos(where: str, service: WatchedService) -> list[str]:
         and service.buckets
         and seconds(latency.threshold) not in service.buckets
     ):
-        bounds = ", ".join(f"{bound:g}s" for bound in sorted(service.buckets))
+        listed = [f"{bound:g}s" for bound in sorted(set(service.buckets))]
+        bounds = ", ".join([*listed[:_MOST_LISTED], *(["…"] if len(listed) > _MOST_LISTED else [])])
         problems.append(f"{where}.latency.threshold: '{latency.threshold}'; accepted: one of its buckets, {bounds}")
     return problems
 

@@ -75,15 +75,28 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
 
 
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-     "-+0123456789."),
-    ("merge", r"<<", "<"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-):  # fmt: skip
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_PATTERNS: Final = {
+    "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    "int": re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)"),
+    "float": re.compile(
+        r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    ),
+    "merge": re.compile(r"<<"),
+    "null": re.compile(r"~|null|Null|NULL|"),
+}
+_PLAIN_TYPES: Final = {
+    "bool": "true or false",
+    "int": "whole number",
+    "float": "number",
+    "merge": "merge",
+    "null": "null",
+}
+_MOST_VALUES: Final = 100_000
+_TYPES: Final = (*_PATTERNS, "str", "seq", "map")
+for _tag, _first in (("bool", "tTfF"), ("int", "-+0123456789"), ("float", "-+0123456789."), ("merge", "<"),
+                     ("null", ["~", "n", "N", ""])):  # fmt: skip
+    _whole = re.compile(f"^(?:{_PATTERNS[_tag].pattern})$")
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
@@ -116,6 +129,7 @@ def parse_file(text: str, name: str) -> tuple[Any, Mapping[tuple[str | int, ...]
             root = loader.get_single_node()
             if root is None:
                 return None, {}
+            _check_nodes(root)
             positions: dict[tuple[str | int, ...], tuple[int, int]] = {}
             _positions(root, (), positions)
             return loader.construct_document(root), positions
@@ -148,6 +162,7 @@ def _parse(text: str, name: str) -> Document:
         root = loader.get_single_node()
         if root is None or (isinstance(root, yaml.ScalarNode) and root.tag.endswith(":null")):
             return Document(name, {})
+        _check_nodes(root)
         _expect_mapping(root, name, "the file")
         for key, value in root.value:
             if isinstance(key, yaml.ScalarNode) and key.value not in _TOP_LEVEL:
@@ -163,6 +178,48 @@ def _parse(text: str, name: str) -> Document:
         _positions(config, (), positions)
     values = document.get("config") or {}
     return Document(name, {str(k): v for k, v in values.items()}, positions)
+
+
+def _check_nodes(root: yaml.Node) -> None:
+    """Refuse what the file says it is and is not, and what no file of settings needs.
+
+    Tags of other types, values that do not read as the type of their tag, an anchor within itself, half a character,
+    and anchors within anchors that unfold to more than memory holds.
+    """
+    sizes: dict[int, int] = {}
+
+    def unfolded(node: yaml.Node) -> int:
+        """Return how many values a node is, each alias counted as what it stands for."""
+        if sizes.get(id(node)) == 0:
+            raise yaml.MarkedYAMLError(None, None, "a value that contains itself", node.start_mark)
+        if id(node) not in sizes:
+            _check_node(node)
+            sizes[id(node)] = 0
+            parts = [p for pair in node.value for p in pair] if isinstance(node, yaml.MappingNode) else node.value
+            inside = sum(unfolded(part) for part in parts) if isinstance(node, yaml.CollectionNode) else 0
+            if inside >= _MOST_VALUES:
+                problem = f"a value that unfolds to more than {_MOST_VALUES} values"
+                raise yaml.MarkedYAMLError(None, None, problem, node.start_mark)
+            sizes[id(node)] = 1 + inside
+        return sizes[id(node)]
+
+    unfolded(root)
+
+
+def _check_node(node: yaml.Node) -> None:
+    kind = node.tag.removeprefix("tag:yaml.org,2002:")
+    problem = ""
+    if kind not in _TYPES:
+        problem = f"a tag !{one_line(kind.lstrip('!'))}, which settings do not have; write the value alone"
+    elif isinstance(node, yaml.ScalarNode):
+        if kind in _PATTERNS and not _PATTERNS[kind].fullmatch(node.value):
+            problem = f"a value that is no {_PLAIN_TYPES[kind]}"
+        elif any("\ud800" <= c <= "\udfff" for c in node.value):
+            problem = "a code of half a character"
+    elif isinstance(node, yaml.CollectionNode) and kind != ("map" if isinstance(node, yaml.MappingNode) else "seq"):
+        problem = "a tag that says other than what follows; write the value alone"
+    if problem:
+        raise yaml.MarkedYAMLError(None, None, problem, node.start_mark)
 
 
 def _expect_mapping(node: yaml.Node, name: str, what: str) -> None:
@@ -227,6 +284,6 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
         return f"not closed: {closing.get(kind, 'a text: its closing quote is missing')}"
     if "mapping values are not allowed" in problem:
         return "a second `:` in one line, or a line indented too far; put text with `: ` in quotes"
-    if problem.startswith(("the key ", "a key ", "a number ")):
+    if problem.startswith(("the key ", "a key ", "a number ", "a tag ", "a value ", "a code ")):
         return problem
     return one_line(f"not YAML: {problem}" if problem else "not YAML")

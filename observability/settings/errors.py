@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
+from math import isfinite, isnan
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -43,16 +45,24 @@ def shown(value: object) -> str:
     """Return a value as YAML has it. Of lists and objects only what they are: a secret may be in them."""
     if value is None:
         return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, str):
         # User name and password in front of a URL's host.
         return f"'{one_line(re.sub(r'(?<=//)[^/@]*@', HIDDEN + '@', value))}'"
+    if isinstance(value, (int, float)):
+        return _number(value)
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, Iterable):
         return "a list"
     return one_line(str(value))
+
+
+def _number(value: float) -> str:
+    """Return a number, true or false as YAML has it, a small number without an exponent."""
+    if isinstance(value, float) and not isfinite(value):
+        return ".nan" if isnan(value) else f"{'-' if value < 0 else ''}.inf"
+    small = isinstance(value, float) and abs(value) < 1
+    return format(Decimal(repr(value)), "f") if small else one_line(str(value).lower())
 
 
 def unknown_field(name: str, names: Collection[str], *, kind: str = "field") -> str:

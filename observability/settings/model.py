@@ -33,6 +33,7 @@ from observability.settings.value_types import (
     OptionalAddress,
     OptionalExactUrl,
     OptionalUrl,
+    Origin,
     Owner,
     Port,
     PublishedAddress,
@@ -121,14 +122,10 @@ class OAuth(Frozen):
         return self
 
 
-Origin = Annotated[
-    str,
-    matching(
-        "an origin like https://shop.example.org, or * for any",
-        r"\*|https?://[A-Za-z0-9.*-]+(:[0-9]{1,5})?",
-    ),
-]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
+
+
+SenderName = Annotated[str, matching("the name of a sender, like shop", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")]
 
 
 class Settings(Frozen):
@@ -282,6 +279,17 @@ class Settings(Frozen):
     otlp_token: SecretStr | None = Field(
         None, alias="otlpToken", description="Secret. Bearer token of senders that reach OTLP from outside the host"
     )
+    otlp_senders: Mapping[SenderName, tuple[Annotated[str, text_of_length(1, 200)], ...]] = Field(
+        default_factory=dict,
+        alias="otlpSenders",
+        description="Instead of otlpToken: senders outside the host by name, each with the services (service.name) that"
+        " it may send for, like {shop: [checkout, cart]}; [] means its own name",
+    )
+    otlp_tokens: Mapping[SenderName, SecretStr] = Field(
+        default_factory=dict,
+        alias="otlpTokens",
+        description="Secret. The token of each of otlpSenders, by its name: the password of basic authentication",
+    )
     otlp_client_ca: Certificate = Field(
         "",
         alias="otlpClientCaCertificate",
@@ -298,7 +306,9 @@ class Settings(Frozen):
         "dark", alias="grafanaTheme", description="Default theme: dark, light or system"
     )
     grafana_public_dashboards: Boolean = Field(
-        default=False, alias="grafanaPublicDashboards", description="Let people publish dashboards without sign-in"
+        default=False,
+        alias="grafanaPublicDashboards",
+        description="Let people publish dashboards and snapshots without sign-in",
     )
     grafana_feature_toggles: tuple[FeatureToggle, ...] = Field(
         (), alias="grafanaFeatureToggles", description="Grafana feature toggles to turn on"

@@ -66,9 +66,11 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "labels": {"endpoint": "server", "method": "method", "status": "code"},
         "latency": {"threshold": "250ms"},
     },
-    # The bucket needs `management.metrics.distribution.slo.http.server.requests: 300ms` in the application.
+    # The bucket needs `management.metrics.distribution.slo.http.server.requests: 300ms` in the application. Spring
+    # counts scrapes and health checks as requests.
     "spring": {
         "metricsPath": "/actuator/prometheus",
+        "selector": '{own}, uri!~"/actuator(/.*)?"',
         "metrics": {
             "requests": "http_server_requests_seconds_count",
             "duration": "http_server_requests_seconds",

@@ -8,6 +8,7 @@ refused. A property test runs promtool over generated settings.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -62,6 +63,21 @@ def _regex(value: object) -> str:
     if not text:
         raise ValueError
     check_regex(text)
+    return text
+
+
+def _error_statuses(value: object) -> str:
+    text = _regex(value)
+    if re.fullmatch(r"(?i)[1-5]xx(\|[1-5]xx)*", text):
+        dots = re.sub("(?i)x", ".", text)
+        raise RefusedError(f"a regular expression: {dots} is 500 as well as the text 5xx, {text} that text alone")
+    if text != text.strip():
+        raise RefusedError("a regular expression of RE2 without spaces around it, like 5..")
+    if re2.fullmatch(text, ""):
+        raise RefusedError(
+            "a regular expression of RE2 that does not match an empty status, like 5..: a request without a status"
+            " would be a failed one"
+        )
     return text
 
 
@@ -126,7 +142,7 @@ def _selector(value: object) -> str:
     except RefusedError:
         raise
     except ValueError as error:
-        raise RefusedError(f"{_MATCHERS} ({_first_line(error)})") from None
+        raise RefusedError(f"{_MATCHERS} ({_first_line(error)}{_dotted(text)})") from None
     plain = isinstance(selector, promql_parser.VectorSelector) and selector.name == "up"
     if not plain or selector.offset is not None or selector.at is not None or not selector.matchers.matchers:
         raise RefusedError(f"{_MATCHERS}, without braces, and nothing else")
@@ -146,7 +162,7 @@ def _parsed(text: str, accepted: str) -> tuple[Any, bool]:
     except RefusedError:
         raise
     except ValueError as error:
-        raise RefusedError(f"{accepted} ({_first_line(error)})") from None
+        raise RefusedError(f"{accepted} ({_first_line(error)}{_dotted(text)})") from None
 
 
 def _events(value: object) -> str:
@@ -156,7 +172,33 @@ def _events(value: object) -> str:
         raise RefusedError("PromQL that gives an instant vector: a counter like orders_total, or its rate")
     if isinstance(expression, promql_parser.VectorSelector):
         _check_counter(expression)
+    elif level := _counter_level(expression):
+        raise RefusedError(
+            f"events per second: the rate of {level}, which only ever grows, like sum(rate({level}[5m])); a counter"
+            " alone is written without anything around it"
+        )
     return text
+
+
+def _counter_level(expression: Any) -> str:  # noqa: ANN401 - the parser's types have no common base
+    """Return the name of a counter whose level, not its rate, the expression gives; "" for none."""
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, promql_parser.VectorSelector):
+            name = part.name or ""
+            if name.endswith(COUNTER_ENDS) and ":" not in name:
+                return name
+        elif isinstance(part, promql_parser.BinaryExpr):
+            filters = str(part.op) in {"and", "unless"}  # the right side says which series alone
+            waiting += [part.lhs] if filters else [part.lhs, part.rhs]
+        elif isinstance(part, promql_parser.Call):
+            waiting += [] if part.func.name in _OF_PRESENCE else part.args
+        elif isinstance(part, promql_parser.AggregateExpr):
+            waiting += [] if str(part.op) in _OF_PRESENCE else [part.expr]
+        elif isinstance(part, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
+            waiting.append(part.expr)
+    return ""
 
 
 def _gauge(value: object) -> str:
@@ -217,16 +259,28 @@ def _multiline(value: object) -> str:
     raise RefusedError(f"PromQL of at most {LONGEST} characters")
 
 
+def _dotted(text: str) -> str:
+    """Return what the first dotted name outside of quotation marks is called in Prometheus, as a clause."""
+    bare = re.sub(r"""(["'`]).*?\1""", "", text)
+    name = re.search(r"[A-Za-z_][A-Za-z0-9_:]*(\.[A-Za-z_][A-Za-z0-9_]*)+", bare)
+    return f"; Prometheus stores {name[0]} as {name[0].replace('.', '_')}" if name else ""
+
+
 def _first_line(error: ValueError) -> str:
     return (str(error).splitlines() or [""])[0][:120]
 
 
+_OF_PRESENCE: Final = frozenset({"absent", "count", "group", "timestamp"})
+"""What says something of the series, not of their values."""
 _MATCHERS: Final = 'PromQL label matchers, like service="checkout"'
 _EVENTS: Final = "PromQL for events per second, like sum(rate(orders_total[5m]))"
 
 _A_GAUGE: Final = "PromQL of a gauge that is 1 when good and 0 when not, like probe_success"
 _COMPARISONS: Final = frozenset({"==", "!=", "<", ">", "<=", ">="})
 
+ErrorStatuses = Annotated[
+    str, Accepts("a regular expression of RE2, as Prometheus reads it, like 5..", _error_statuses)
+]
 Regex = Annotated[str, Accepts("a regular expression of RE2, as Prometheus reads it, like 5..", _regex)]
 Selector = Annotated[str, Accepts(_MATCHERS, _selector)]
 Events = Annotated[str, Accepts(_EVENTS, _events)]

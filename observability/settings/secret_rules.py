@@ -5,6 +5,7 @@ from __future__ import annotations
 OPTIONAL_SECRETS = frozenset(
     {
         "otlpToken",
+        "otlpTokens",
         "smtpPassword",
         "alertWebhookUrl",
         "alertSlackUrl",

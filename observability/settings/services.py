@@ -10,13 +10,14 @@ from pydantic import Field, model_validator
 
 from observability.settings.presets import PRESETS
 from observability.settings.presets import filled as filled_from_preset
-from observability.settings.promql import Regex, Selector, looks_like_a_gauge, quoted
+from observability.settings.promql import ErrorStatuses, Selector, looks_like_a_gauge, quoted
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
 from observability.settings.value_types import (
     Accepts,
     Address,
     Boolean,
     Certificate,
+    DiscoveryUrl,
     DnsAddress,
     Frozen,
     Host,
@@ -24,7 +25,6 @@ from observability.settings.value_types import (
     OptionalOwner,
     Path,
     RefusedError,
-    Url,
     check_label,
     check_metric,
     duration,
@@ -42,6 +42,7 @@ RESERVED_SOURCES: Final = ("le", "quantile", "service", "slo", "stack")
 """No labels of one request: they tell buckets and services apart."""
 _NAME: Final = r"[a-z][a-z0-9-]{0,38}"
 _NAME_TEXT: Final = "1 to 39 lower-case letters, digits and -, the first a letter, like checkout-api"
+_LONGEST_TELEMETRY_NAME: Final = 200
 _SUFFIXES: Final = ("_bucket", "_count", "_sum", "_total")
 _MILLISECONDS: Final = ("_milliseconds", "_millis", "_ms")
 
@@ -97,6 +98,13 @@ def _parameter(value: object) -> tuple[str, ...]:
     if not values:
         raise ValueError
     return tuple(to_text(v) for v in values)
+
+
+def _telemetry_name(value: object) -> str:
+    text = to_text(value)
+    if text != text.strip() or len(text) > _LONGEST_TELEMETRY_NAME:
+        raise ValueError
+    return text
 
 
 Source = Annotated[str, Accepts("a label's name, like status", _source)]
@@ -220,7 +228,9 @@ class WatchedService(Frozen):
     name: Annotated[str, Accepts(_NAME_TEXT, _service_name)] = Field(
         description="Name in this stack: of its scrape job, its rules, its alerts and its panels"
     )
-    service_name: Annotated[str, text_of_length(0, 200)] = Field(
+    service_name: Annotated[
+        str, Accepts("one line of text of at most 200 characters, without spaces around it", _telemetry_name)
+    ] = Field(
         "",
         alias="serviceName",
         description="Name that its telemetry carries (service.name, or the label service), like Shop.Checkout;"
@@ -232,7 +242,9 @@ class WatchedService(Frozen):
     otlp: Boolean = Field(default=False, description="true: it pushes by OTLP, with OpenTelemetry's names")
     targets: tuple[Address, ...] = Field((), description="Addresses to scrape, host:port")
     dns: tuple[DnsAddress, ...] = Field((), description="DNS names to scrape, name:port; each address is a target")
-    http_sd: tuple[Url, ...] = Field((), alias="httpSd", description="URLs of Prometheus' HTTP service discovery")
+    http_sd: tuple[DiscoveryUrl, ...] = Field(
+        (), alias="httpSd", description="URLs of Prometheus' HTTP service discovery"
+    )
     metrics_path: Path = Field("/metrics", alias="metricsPath", description="Path of the metrics")
     params: Mapping[
         Annotated[str, text_of_length(1, 200)],
@@ -261,7 +273,7 @@ class WatchedService(Frozen):
     selector: Selector = Field(
         "", description='PromQL matchers of its series; empty means service="…", of one that pushes service_name="…"'
     )
-    errors: Regex = Field("5..", description="Regular expression (RE2) over the status of requests that failed")
+    errors: ErrorStatuses = Field("5..", description="Regular expression (RE2) over the status of requests that failed")
     metrics: MetricNames = Field(MetricNames(), description="Names of its metrics")
     labels: LabelNames = Field(LabelNames(), description="Names of its labels")
     availability: AvailabilitySlo | None = Field(AvailabilitySlo(), description="Availability SLO; null for none")

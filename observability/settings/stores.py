@@ -21,7 +21,7 @@ Tenant = Annotated[
     str,
     matching(
         "a tenant's ID: at most 150 letters, digits and ! . _ * ' ( ) -, or empty",
-        r"[A-Za-z0-9!._*'()-]{0,150}",
+        r"(?!\.{1,2}$)[A-Za-z0-9!._*'()-]{0,150}",
     ),
 ]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, Final, Literal, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SecretStr
@@ -149,6 +149,8 @@ def duration(lowest: str, highest: str, *, unit: str = "", reason: str = "") -> 
         text = to_text(value)
         if re.fullmatch(r"[0-9.]+", text):
             _refuse(f"{accepted}: a number with its unit (ms, s, m, h, d, w, y)")
+        if meant := _without_fraction(text):
+            _refuse(f"{accepted}: whole numbers with their units; did you mean {meant}?")
         if not milliseconds(lowest) <= milliseconds(text) <= milliseconds(highest):
             raise ValueError
         if unit and milliseconds(text) % milliseconds(unit):
@@ -156,6 +158,18 @@ def duration(lowest: str, highest: str, *, unit: str = "", reason: str = "") -> 
         return text
 
     return Accepts(accepted, convert)
+
+
+def _without_fraction(text: str) -> str:
+    """Return a duration like 0.3s in whole numbers, "" for any other text."""
+    match = re.fullmatch(r"([0-9]*\.[0-9]+)(ms|[ywdhms])", text)
+    if match is None:
+        return ""
+    whole = float(match[1]) * milliseconds(f"1{match[2]}")
+    if not whole.is_integer() or whole < 1:
+        return ""
+    units = dict(zip(("y", "w", "d", "h", "m", "s", "ms"), _DURATION_MS, strict=True))
+    return next(f"{whole / each:.0f}{unit}" for unit, each in units.items() if whole % each == 0)
 
 
 def _example(lowest: str, highest: str) -> str:
@@ -204,6 +218,11 @@ def _exact_url(value: object) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        _refuse("a URL in which % begins a character's code, like %20")
+    # Python takes `[v1.x]` for an address of the future, Go does not.
+    if "[" in parts.netloc and ":" not in parts.hostname:
+        raise ValueError
     port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")
     if port[1] and not (re.fullmatch(r"[0-9]{1,5}", port[2]) and 0 < int(port[2]) <= MAXIMUM_PORT):
         _refuse(f"a URL whose port is a number from 1 to {MAXIMUM_PORT}, like https://grafana.example.org:8443/")
@@ -220,6 +239,35 @@ def _url(value: object) -> str:
     if "?" in text or "#" in text:
         _refuse("a URL without query and fragment, like https://grafana.example.org/")
     return text.rstrip("/") + "/"
+
+
+def _discovery_url(value: object) -> str:
+    text = _exact_url(value)
+    if "@" in urlsplit(text).netloc:
+        _refuse("a URL without user name and password: settings are stored in plain text")
+    if "#" in text:
+        _refuse("a URL without a fragment, like https://discovery.example.org/targets?team=shop")
+    return text
+
+
+_A_SCHEME: Final = r"[a-z][a-z0-9+.-]*"
+
+
+def _origin(value: object) -> str:
+    text = to_text(value)
+    if text == "*":
+        return text
+    if re.fullmatch(rf"(?i){_A_SCHEME}://[^/]+/", text):
+        _refuse(f"an origin without a slash at its end: {text.rstrip('/')}")
+    match = re.fullmatch(rf"({_A_SCHEME})://(\[[^\]]*\]|[^:\[\]/]*)(:([0-9]{{1,5}}))?", text.lower())
+    if match is None or (match[4] and not 0 < int(match[4]) <= MAXIMUM_PORT):
+        raise ValueError
+    if text.count("*") > 1:
+        _refuse("an origin with one * at most, like https://*.example.org")
+    host = match[2].removeprefix("[").removesuffix("]")
+    if host != "*" and (not is_host(host.replace("*", "x")) or (host != match[2]) != (":" in host)):
+        raise ValueError
+    return text
 
 
 def _store_url(value: object) -> str:
@@ -258,6 +306,12 @@ def _address(value: object) -> str:
     return text
 
 
+def _mail_server(value: object) -> str:
+    if isinstance(value, str) and "/" in value:
+        _refuse("host:port, like mail:25, without a scheme and a path")
+    return _address(value)
+
+
 def _dns_address(value: object) -> str:
     text = _address(value)
     host, _ = _split_address(text)
@@ -284,9 +338,11 @@ def _bind(value: object) -> str:
 def _path(value: object) -> str:
     text = to_text(value)
     if "?" in text:
-        query = text.partition("?")[2]
-        name, _, text = query.partition("&")[0].partition("=")
-        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{name or 'name'}: [{text}]}}")
+        given: dict[str, list[str]] = {}
+        for name, single in parse_qsl(text.partition("?")[2], keep_blank_values=True):
+            given.setdefault(name, []).append(single or "''")
+        listed = ", ".join(f"{name}: [{', '.join(values)}]" for name, values in given.items())
+        _refuse(f"a path without a query; a query belongs in `params:`, like params: {{{listed or 'name: [value]'}}}")
     if not text.startswith("/") or re.search(r"[\s#]", text):
         raise ValueError
     return text
@@ -357,7 +413,7 @@ def one_of(*values: str) -> Accepts:
 
 
 def _any_of(values: tuple[str, ...]) -> str:
-    return f"{', '.join(values[:-1])} or {values[-1]}"
+    return " or ".join(part for part in (", ".join(values[:-1]), values[-1]) if part)
 
 
 def _time_zone(value: object) -> str:
@@ -418,11 +474,13 @@ Port = Annotated[int, whole(1, MAXIMUM_PORT)]
 Url = Annotated[str, Accepts(_A_URL, _url)]
 OptionalUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_url))]
 StoreUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_store_url))]
+DiscoveryUrl = Annotated[str, Accepts("a URL with its scheme, like http://discovery:8080/targets", _discovery_url)]
+Origin = Annotated[str, Accepts("an origin like https://shop.example.org, or * for any", _origin)]
 OptionalExactUrl = Annotated[str, Accepts(_A_URL + _OR_EMPTY, _or_empty(_exact_url))]
 SecretUrl = Annotated[SecretStr, Accepts(_A_URL, _secret_url)]
 Address = Annotated[str, Accepts("host:port, like checkout:8000", _address)]
 DnsAddress = Annotated[str, Accepts("host:port, like checkout.internal:8000", _dns_address)]
-OptionalAddress = Annotated[str, Accepts("host:port, like mail:25, or empty", _or_empty(_address))]
+OptionalAddress = Annotated[str, Accepts("host:port, like mail:25, or empty", _or_empty(_mail_server))]
 Host = Annotated[str, Accepts("a host name or an IP address, like docker.example.org or 10.1.2.3", _host)]
 PublishedAddress = Annotated[
     str, Accepts("an IP address of the Docker host, like 127.0.0.1, or empty for not published", _or_empty(_bind))

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +14,12 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from dashboards import fields, palette, queries, stack_queries, style
+from dashboards import fields, palette, panels, queries, report_queries, stack_queries, style
+from dashboards import runbooks as runbook_page
 from dashboards.catalogue import built as dashboards
 from observability import rules, runbooks, settings, versions
 from observability.configs.datasources import datasources
-from observability.names import uids
+from observability.names import series, uids
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -464,6 +465,13 @@ def test_no_data_has_a_reason_and_a_next_step(case: Case) -> None:
 
 
 @every_dashboard
+def test_no_line_fills_a_panel_of_lines(case: Case) -> None:
+    for panel, target in case.targets():
+        if panel["type"] == "logs" and target["expr"].startswith("{") and "line_format" not in target["expr"]:
+            raise AssertionError(panel["title"])
+
+
+@every_dashboard
 def test_the_same_quantity_looks_the_same_on_every_page(case: Case) -> None:
     """Unit and decimals, by the name of a column or the title of a panel."""
     digits = style.sli(case.settings)
@@ -493,9 +501,84 @@ def test_the_same_quantity_looks_the_same_on_every_page(case: Case) -> None:
                     assert "decimals" not in wanted or result["decimals"] == wanted["decimals"], (panel["title"], name)
         title = re.split(r",| by | in every | a day", panel["title"])[0]
         if panel["type"] == "timeseries" and title in SCALES_OF_GRAPHS:
-            wanted = SCALES_OF_GRAPHS[title]
-            assert shown["unit"] == wanted["unit"], panel["title"]
-            assert shown["decimals"] == wanted.get("decimals"), panel["title"]
+            assert shown["unit"] == SCALES_OF_GRAPHS[title]["unit"], panel["title"]
+
+
+@every_dashboard
+def test_the_labels_of_an_axis_differ(case: Case) -> None:
+    """With fixed digits the axis of small values reads 0.0, 0.0, 0.0, or has no label but 0 and 1."""
+    fine = style.sli(case.settings)["decimals"]
+    for panel in case.panels():
+        defaults = panel["fieldConfig"]["defaults"]
+        if panel["type"] == "timeseries" and (defaults["unit"], defaults.get("decimals")) != ("percentunit", fine):
+            assert "decimals" not in defaults or defaults["unit"] == style.COUNT["unit"], panel["title"]
+
+
+@every_dashboard
+def test_empty_cells_have_no_color_of_a_threshold(case: Case) -> None:
+    """Grafana gives a cell without a value the colour of the lowest step: red, where little is bad."""
+    for panel in case.panels():
+        for name, properties in overrides(panel).items() if panel["type"] == "table" else ():
+            if properties.get("custom.cellOptions", {}).get("type", "").startswith("color-") and properties.get(
+                "thresholds"
+            ):
+                assert [m for m in properties["mappings"] if m["type"] == "special"], (panel["title"], name)
+
+
+@every_dashboard
+def test_a_column_that_is_shown_is_not_excluded_by_its_old_name(case: Case) -> None:
+    """Grafana finds a renamed column by both of its names: the incidents had lost their time."""
+    for panel in case.panels():
+        steps = [s["options"] for s in panel.get("transformations", []) if s["id"] == "organize"]
+        for renaming, last in pairwise(steps):
+            gone = {old for old, new in renaming["renameByName"].items() if new in last["indexByName"]}
+            assert not gone & set(last["excludeByName"]), panel["title"]
+
+
+def test_pages_for_an_incident_start_with_state_and_alerts() -> None:
+    first = {case.uid: [panel["title"] for panel in case.panels()][:2] for case in built("one plain service")}
+    assert first[uids.HOME] == ["Objectives by state", "Alerts"]
+    assert first[uids.SERVICE_DETAIL] == ["Objectives", "Alerts"]
+    assert first[uids.SLO_OVERVIEW][0] == "Objectives by state"
+    assert first[uids.INCIDENT][0] == "Alerts started"
+
+
+def test_lines_without_a_level_have_a_name() -> None:
+    """Loki drops an empty label, and Grafana calls the rest *Value*."""
+    (logs,) = (case for case in built("one plain service") if case.uid == uids.LOGS)
+    for panel, target in logs.targets():
+        if panel["type"] == "timeseries" and "detected_level)" in target["expr"]:
+            assert 'or .detected_level "unknown"' in target["expr"]
+
+
+def test_code_that_a_phone_cannot_show_in_one_line_takes_two() -> None:
+    text = "Run `docker logs observability-<stack>-collector`, or `make up`."
+    shown = '<kbd style="word-break: break-word">docker logs observability-&lt;stack&gt;-collector</kbd>'
+    assert runbook_page.wrapped(text) == f"Run {shown}, or `make up`."
+
+
+def test_panels_that_runbooks_name_exist() -> None:
+    titles = {uid: title for uid, title in style.TITLES.items() if uid in PANELS}
+    named = [
+        (file.stem, *found)
+        for file in runbooks.FOLDER.glob("*.md")
+        for found in re.findall(r"\*([A-Z][^*]+)\* on \*([A-Z][^*]+)\*", file.read_text(encoding="utf-8"))
+    ]
+    assert named
+    for kind, panel, page in named:
+        (case,) = (case for case in built("one plain service") if titles.get(case.uid) == page)
+        shown = [p["title"] for p in case.rows_and_panels()] + [name for p in case.panels() for name in overrides(p)]
+        assert any(title.startswith(panel) for title in shown), (kind, panel, page)
+
+
+def test_counts_of_the_report_go_on_to_now() -> None:
+    """Else a young stack reads 0 requests beside a table that counts 482, and five minutes are missing later."""
+    for count, late in (
+        (report_queries.answered, series.SLO_REQUESTS_LATE),
+        (report_queries.failed, series.SLO_ERRORS_LATE),
+    ):
+        assert late in count("7d")
+        assert late not in count("7d", "7d")
 
 
 @every_dashboard
@@ -763,14 +846,15 @@ def test_hundreds_of_services_make_no_large_dashboard() -> None:
 
 @every_dashboard
 def test_the_numbers_of_a_table_leave_a_phone_room_for_the_name(case: Case) -> None:
-    on_a_phone, name = 340, 82
+    on_a_phone, name = 340, panels.NARROWEST_COLUMN
     for panel in case.panels():
-        # The report is a page to print.
-        if panel["type"] == "table" and case.uid not in {uids.EXECUTIVE_SLO_REPORT, uids.RUNBOOKS}:
+        if panel["type"] == "table":
+            last = [step["options"] for step in panel["transformations"] if step["id"] == "organize"][-1]
+            shown = {last["renameByName"].get(column, column) for column in last.get("indexByName", ())}
             widths = [
-                prop["value"]
-                for override in panel["fieldConfig"]["overrides"]
-                for prop in override["properties"]
-                if prop["id"] == "custom.width"
+                properties["custom.width"]
+                for column, properties in overrides(panel).items()
+                # Two tables side by side share the looks of all columns, and each shows some.
+                if "custom.width" in properties and (not shown or column in shown)
             ]
             assert sum(widths) + name <= on_a_phone, panel["title"]

@@ -204,6 +204,7 @@ NEEDED = {
     "oauthClientSecret": {"oauth": OAUTH},
     "metricsPassword": {"metrics": '{"writeUrl": "https://metrics.example.org/push", "user": "me"}'},
     "grafanaToken": content_alone(),
+    "otlpTokens": {"otlpSenders": '{"a": []}'},
     "logsPassword": content_alone("logs"),
     "tracesPassword": content_alone("traces"),
 }
@@ -214,7 +215,7 @@ NEEDED = {
 def test_a_secret_in_plain_text_is_refused_and_never_echoed(key: str) -> None:
     # Some of them are URLs.
     value = KEY if key == "tlsKey" else "https://hooks.example.org/correct-horse-battery-staple"
-    value = json.dumps({"a": value}) if key in {"scrapeSecrets", "ownSecrets"} else value
+    value = json.dumps({"a": value}) if key in {"scrapeSecrets", "ownSecrets", "otlpTokens"} else value
     others = NEEDED.get(key, {})
     result = problems({key: value, **others, "portOffset": "x"})
     assert any("plain text" in f for f in result)
@@ -423,6 +424,39 @@ def test_grafana_outside_loopback_needs_https() -> None:
     assert problem.startswith("tlsCertificate: missing; accepted: a certificate with tlsKey, or an https address")
     (problem,) = problems(raw | {"grafanaRootUrl": "http://grafana.example.org/"})
     assert problem.startswith("tlsCertificate: missing")
+
+
+def test_each_sender_outside_has_a_token_of_its_own() -> None:
+    certificate, key = self_signed("127.0.0.1")
+    raw = {"addresses": '{"otlpHttp": "192.0.2.1"}', "publishReason": "x", "tlsCertificate": certificate, "tlsKey": key}
+    secret = frozenset({"tlsKey", "otlpToken", "otlpTokens"})
+
+    def wrong(**given: object) -> tuple[str, ...]:
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+        return problems(raw | texts, secret)
+
+    senders = {"shop": ["checkout"], "gateway": []}
+    tokens = {"shop": "0123456789abcdef", "gateway": "fedcba9876543210"}
+    accepted = load("dev", raw | {"otlpSenders": json.dumps(senders), "otlpTokens": json.dumps(tokens)}, secret)
+    assert accepted.otlp_senders == {"shop": ("checkout",), "gateway": ()}
+    (problem,) = wrong(otlpSenders=senders, otlpTokens={"shop": tokens["shop"]})
+    assert problem.startswith("otlpTokens.gateway: missing; accepted: the token of a sender in otlpSenders")
+    (problem,) = wrong(otlpSenders={"shop": []}, otlpTokens=tokens)
+    assert problem.startswith("otlpSenders.gateway: missing; accepted: the services")
+    (problem,) = wrong(otlpSenders=senders, otlpTokens=tokens, otlpToken=STRONG)
+    assert problem == "otlpToken: (hidden); accepted: nothing, because each of otlpSenders has a token of its own"
+    for weak in (
+        "short",
+        "{SHA}0123456789abcdef=",
+        "$2y$10$abcdefghijklmnop",
+        "with a blank in it.",
+        "a-line\nbreak-in-it-0123",
+    ):
+        found = wrong(otlpSenders=senders, otlpTokens=tokens | {"shop": weak})
+        assert any(p.startswith("otlpTokens.shop: (hidden); accepted: at least 16 of letters, digits") for p in found)
+    (problem,) = wrong(otlpSenders={"shop": ["grafana"], "gateway": []}, otlpTokens=tokens)
+    assert problem.startswith("otlpSenders.shop[0]: 'grafana'; accepted: a service that is none of the stack's own")
+    assert any(p.startswith("otlpSenders") for p in wrong(otlpSenders={"a:b": []}, otlpTokens=tokens))
 
 
 def test_otlp_outside_loopback_needs_tls_and_a_token_or_client_certificates() -> None:

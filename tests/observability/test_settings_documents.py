@@ -29,7 +29,16 @@ from observability.settings.documents import DocumentError, parse, read_text
         ("config:\n  a: *nobody\n", "2:6: not YAML: found undefined alias 'nobody'"),
         ("config:\n  a: \x00\n", "2:6: a control character"),
         ("config:\n  ? [a]\n  : b\n", "2:5: a key that is a list or an object"),
-        ("config:\n  a: !!python/object:os.system {}\n", "2:6: not YAML: could not determine a constructor"),
+        ("config:\n  a: !!python/object:os.system {}\n", "2:6: a tag !python/object:os.system, which settings do not"),
+        ("config:\n  a: !secret x\n", "2:6: a tag !secret"),
+        ("config:\n  a: !!set {x}\n", "2:6: a tag !set"),
+        ("config:\n  a: !!timestamp x\n", "2:6: a tag !timestamp"),
+        ("config:\n  a: !!bool maybe\n", "2:6: a value that is no true or false"),
+        ("config:\n  a: !!int x\n", "2:6: a value that is no whole number"),
+        ("config:\n  a: !!float x\n", "2:6: a value that is no number"),
+        ("config:\n  a: !!str [x]\n", "2:6: a tag that says other than what follows"),
+        ("config:\n  a: &x [*x]\n", "2:6: a value that contains itself"),
+        ('config:\n  a: "\\ud800"\n', "2:6: a code of half a character"),
         ("confg:\n  a: b\n", "1:1: unknown key 'confg'; did you mean `config`?"),
         ("observability:demo: true\n", "1:1: unknown key 'observability:demo'; settings belong below `config:`"),
         (f"config:\n  a: {'9' * 5_000}\n", "2:6: a number that is too long"),
@@ -82,5 +91,7 @@ def test_every_value_has_its_place() -> None:
     assert not document.position(("nothing",))
 
 
-def test_an_anchor_within_itself_ends() -> None:
-    assert "a" in parse("config:\n  a: &x [*x]\n", "x").config
+def test_anchors_within_anchors_end() -> None:
+    doubled = "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    with pytest.raises(DocumentError, match=r"unfolds to more than 100000 values"):
+        parse(f"config:\n  a0: &a0 [x, x, x]\n{doubled}", "x")

@@ -231,6 +231,12 @@ def test_a_value_that_works(key: str, value: str) -> None:
         ({"errors": "5\\C."}, "a regular expression of RE2"),
         ({"errors": "5++"}, "a regular expression of RE2"),
         ({"errors": ""}, "a regular expression of RE2"),
+        ({"errors": "5..|"}, "does not match an empty status"),
+        ({"errors": ".*"}, "does not match an empty status"),
+        ({"errors": "(4..)?(5..)?"}, "does not match an empty status"),
+        ({"errors": " 5.."}, "without spaces around it"),
+        ({"errors": "5xx"}, "5.. is 500 as well as the text 5xx"),
+        ({"errors": "4XX|5xx"}, "4..|5.. is 500 as well"),
         ({"errors": None}, "a regular expression of RE2"),
         ({"selector": 'app="x" or app="y"'}, "without `or`"),
         ({"selector": 'app=~"(?!x)"'}, "PromQL label matchers"),
@@ -258,6 +264,18 @@ def test_a_value_that_works(key: str, value: str) -> None:
         ({"tls": {"keySecret": "x"}, "scheme": "https"}, "certificate and keySecret together"),
         ({"tls": {}}, "scheme: https"),
         ({"serviceName": "a\nb"}, "text without line breaks"),
+        ({"serviceName": " "}, "without spaces around it"),
+        ({"serviceName": "shop "}, "without spaces around it"),
+        ({"selector": 'service.name="x"'}, "Prometheus stores service.name as service_name"),
+        ({"metricsPath": "/m?x"}, "like params: {x: ['']}"),
+        ({"metricsPath": "/m?a=b&c=d&a=e"}, "like params: {a: [b, e], c: [d]}"),
+        ({"metricsPath": "/m?"}, "like params: {name: [value]}"),
+        ({"httpSd": ["http://sd/%zz"]}, "% begins a character's code"),
+        ({"httpSd": ["http://[v1.x]/"]}, "a URL with its scheme"),
+        ({"httpSd": ["http://sd/#x"]}, "without a fragment"),
+        ({"latency": {"threshold": "0.3s"}}, "did you mean 300ms?"),
+        ({"latency": {"threshold": "1.5m"}}, "did you mean 90s?"),
+        ({"buckets": [0.1] * 500}, "one of its buckets, 0.1s"),
         ({"serviceName": "x" * 201}, "at most 200 characters"),
         ({"serviceName": "grafana"}, "a name that no other service carries"),
     ],
@@ -422,3 +440,90 @@ def bare(model: type[BaseModel], seen: set[type[BaseModel]]) -> list[str]:
 
 def test_no_field_is_without_a_rule() -> None:
     assert bare(Settings, set()) == ["Settings.stack"]
+
+
+@pytest.mark.parametrize(
+    ("promql", "accepted"),
+    [
+        # The level of a counter is no rate: ratios of it are those since the beginning.
+        ("sum(a_total)", "the rate of a_total"),
+        ('sum by (x) (a_total{ok="1"})', "the rate of a_total"),
+        ("a_total + b_total", "which only ever grows"),
+        ("-a_total", "the rate of a_total"),
+        ("a_total / b_count", "which only ever grows"),
+        ("rate(a_total[5m]) - b_total", "the rate of b_total"),
+        ("topk(3, a_total)", "the rate of a_total"),
+        ("clamp_min(a_sum, 0)", "the rate of a_sum"),
+        ("http.requests", "Prometheus stores http.requests as http_requests"),
+        ("rate(http.requests.total[5m])", "as http_requests_total"),
+    ],
+)
+def test_promql_that_counts_no_events(promql: str, accepted: str) -> None:
+    assert accepted in problems(slo(good=promql))
+    assert accepted in problems(slo(total=promql))
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        "rate(a_total[5m]) and on (job) a_total",
+        "rate(a_total[5m]) unless b_total",
+        "rate(a_total[5m]) * on () count(b_total)",
+        "sum(rate(a_total[5m])) or vector(0)",
+        "max_over_time(rate(a_total[5m])[1h:])",
+        "increase(a_total[5m]) / 300",
+        "sum(shop:requests_total)",
+    ],
+)
+def test_promql_that_counts_events(promql: str) -> None:
+    assert load("dev", slo(good=promql)).services[0].slos[0].good == promql
+
+
+def test_a_discovery_url_is_taken_as_it_is() -> None:
+    urls = ("http://sd/targets", "http://sd:8080/targets?team=shop", "http://sd/targets/")
+    assert read(httpSd=urls).http_sd == urls
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "accepted"),
+    [
+        ("corsOrigins", ["https://a.b:0"], "an origin like"),
+        ("corsOrigins", ["https://a.b:70000"], "an origin like"),
+        ("corsOrigins", ["https://a..b"], "an origin like"),
+        ("corsOrigins", ["https://-"], "an origin like"),
+        ("corsOrigins", ["https://*.*.b"], "one * at most"),
+        ("corsOrigins", ["https://a.b/"], "without a slash at its end: https://a.b"),
+        ("corsOrigins", ["a.b"], "an origin like"),
+        ("networks", ["host"], "made by docker network create"),
+        ("networks", ["none"], "made by docker network create"),
+        ("networks", ["bridge"], "made by docker network create"),
+        ("networks", ["shop", "shop"], "each network once"),
+        ("networks", ["observability-dev-backends"], "a network of others"),
+        ("metrics", {"writeUrl": "http://m/%zz"}, "% begins a character's code"),
+        ("metrics", {"writeUrl": "http://m/", "tenant": ".."}, "a tenant's ID"),
+        ("metrics", {"writeUrl": "http://m/", "mode": "move"}, "accepted: copy"),
+        ("smtpHost", "smtp://mail:25", "like mail:25, without a scheme"),
+        ("grafanaRootUrl", "http://[v1.x]/", "a URL with its scheme"),
+    ],
+)
+def test_a_setting_that_can_never_work(setting: str, value: object, accepted: str) -> None:
+    output = problems({setting: value if isinstance(value, str) else json.dumps(value)})
+    assert output.startswith(setting)
+    assert accepted in output
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "https://*.a.b", "http://localhost:3000", "https://[::1]:3000", "HTTPS://A.B", "capacitor://localhost"],
+)
+def test_origins_that_browsers_send(origin: str) -> None:
+    assert load("dev", {"corsOrigins": json.dumps([origin])}).cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("1e400", ".inf"), ("-1e400", "-.inf"), ("1e-9", "0.000000001"), ("NaN", ".nan")]
+)
+def test_numbers_are_shown_as_yaml_has_them(number: str, text: str) -> None:
+    raw = json.dumps([{"name": "a", "targets": ["a:1"], "availability": {"objective": "HERE"}}])
+    raw = raw.replace('"HERE"', number.replace("1e400", "Infinity"))
+    assert f"objective: {text};" in problems({"services": raw})

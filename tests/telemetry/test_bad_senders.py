@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from cli import otlp
-from tests.telemetry.conftest import Stores, wait_for
+from observability.rules import host
+from tests.telemetry.conftest import Stores, get, wait_for
 
 HOUR: Final = 3_600
 HEALTHY: Final = 10
@@ -40,9 +42,30 @@ def coarse(_: int) -> Metric:
     return {"name": "coarse", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [point]}}
 
 
+def miscounted(_: int) -> Metric:
+    """Return an exponential histogram whose count is not that of its buckets."""
+    metric = coarse(0)
+    metric["name"] = "miscounted"
+    metric["exponentialHistogram"]["dataPoints"][0] |= {"scale": 3, "count": "99"}
+    return metric
+
+
+def far(_: int) -> Metric:
+    """Return an exponential histogram of a bucket that no number is in."""
+    metric = coarse(0)
+    metric["name"] = "far"
+    buckets = {"offset": 2**31 - 1, "bucketCounts": ["1"]}
+    metric["exponentialHistogram"]["dataPoints"][0] |= {"scale": 3, "positive": buckets}
+    return metric
+
+
 def many(value: int) -> Metric:
     points = [total(value, attributes=[attribute("order", str(n))])["sum"]["dataPoints"][0] for n in range(2_001)]
     return {"name": "many", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points}}
+
+
+def not_a_number() -> dict[str, Any]:
+    return {"timeUnixNano": str(time.time_ns()), "asDouble": "NaN"}
 
 
 def gauge(name: str, **more: object) -> Metric:
@@ -66,6 +89,14 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "neither delta nor cumulative": (lambda v: total(v, temporality=0), "", "neither delta nor cumulative"),
     "no kind of metric": (lambda _: {"name": "nothing"}, "", "-"),
     "coarse histogram": (coarse, "", "histogram too coarse"),
+    "miscounted histogram": (miscounted, "", ""),
+    "far histogram": (far, "", ""),
+    "not a number": (lambda _: {"name": "undefined", "gauge": {"dataPoints": [not_a_number()]}}, "undefined", ""),
+    "own reason": (
+        lambda v: {**total(v, name="reasoned"), "metadata": [attribute("refused"), attribute("refused.reason")]},
+        "reasoned_total",
+        "",
+    ),
     "too many series": (many, "", "too many series in one metric"),
     "recorded series": (lambda _: gauge("slo:error_budget:burn_rate5m"), "", "name of one of the stack's own metrics"),
     "up": (lambda _: gauge("up"), "", "name of one of the stack's own metrics"),
@@ -171,6 +202,48 @@ def test_labels_that_say_who_is_meant_are_renamed(stores: Stores) -> None:
     assert stores.query('labelled_total{service="prometheus"}') == {}
 
 
+@pytest.mark.parametrize(
+    "key", ["service.name", "service_name", "service-name", "service·name", "service.namespace", "container.name"]
+)
+def test_a_point_is_of_no_other_service_than_its_resource(stores: Stores, key: str) -> None:
+    """By an attribute of the point that Prometheus turns into the label of the resource's."""
+    number = sum(map(ord, key))
+    push(stores, {"posing": [total(1, name=f"posed_{number}", attributes=[attribute(key, "victim")])]})
+    wait_for(lambda: stores.query(f'posed_{number}_total{{job="posing", service_name="posing"}}'))
+    for label in ("service_name", "service_namespace", "container_name"):
+        assert stores.query(f'posed_{number}_total{{{label}="victim"}}') == {}
+
+
+def test_a_gateways_points_keep_their_series(stores: Stores) -> None:
+    """The same name in the point and in its resource adds no label."""
+    push(stores, {"gateway": [total(1, name="passed_on", attributes=[attribute("service.name", "gateway")])]})
+    wait_for(lambda: stores.query('passed_on_total{service_name="gateway", exported_service_name=""}'))
+
+
+def test_what_is_refused_is_counted_for_who_sent_it(stores: Stores) -> None:
+    late = {**otlp.record("blame"), "timeUnixNano": "1000000000", "attributes": [attribute("service.name", "victim")]}
+    push(stores, {"blaming": [late]}, "records")
+    span = otlp.span("0" * 32, otlp.new_span(), name="blame") | {"attributes": [attribute("service.name", "victim")]}
+    push(stores, {"blaming": [span]}, "spans")
+    for signal in ("lines", "spans"):
+        counted = f'collector_refused_items_total{{service_name="blaming", signal="{signal}"}}'
+        wait_for(partial(equals, stores, counted, 1))
+    assert stores.query('collector_refused_items_total{service_name="victim"}') == {}
+
+
+def test_another_hosts_disk_is_not_the_stacks(stores: Stores) -> None:
+    """A full disk that a sender tells of, or only says that it has, pages nobody."""
+    for state in ("free", "used"):
+        usage = gauge("system.filesystem.usage", unit="By")
+        usage["gauge"]["dataPoints"][0]["attributes"] = [attribute("state", state), attribute("device", "/dev/evil")]
+        push(stores, {"host-elsewhere": [usage]})
+    wait_for(lambda: stores.number('count(system_filesystem_usage_bytes{device="/dev/evil"})') == 2)
+    (rules,) = host.render(stores.settings).values()
+    for rule in yaml.safe_load(rules)["groups"][0]["rules"]:
+        rows = get(f"http://127.0.0.1:{stores.ports['prometheus']}/api/v1/query", query=rule["expr"])["data"]["result"]
+        assert "/dev/evil" not in {row["metric"].get("device") for row in rows}, rule["expr"]
+
+
 def test_a_sender_without_a_name_has_one(stores: Stores) -> None:
     body = {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": [total(1, name="nameless")]}]}]}
     otlp.post(f"{stores.otlp}/v1/metrics", body)
@@ -215,8 +288,9 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
 def test_nobody_sends_spans_as_one_of_the_stack(stores: Stores, name: str, refused: bool) -> None:  # noqa: FBT001
     push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
     counted = f'collector_refused_items_total{{service_name="{name}", signal="spans"}}'
+    before = stores.number(counted)  # of other tests
     if refused:
-        wait_for(partial(equals, stores, counted, 1))
+        wait_for(partial(equals, stores, counted, before + 1))
     else:
         time.sleep(2)
         assert stores.query(counted) == {}

@@ -15,6 +15,7 @@ import grpc
 import pytest
 
 from cli import otlp
+from dashboards import logs
 from observability.configs import intake
 from tests.telemetry import grpc_otlp
 from tests.telemetry.conftest import START_SECONDS, Stores, wait_for
@@ -52,6 +53,73 @@ def test_attributes_of_a_record_are_what_is_shown(line_stores: Stores) -> None:
     assert labels["plain"] == SHOWN
     assert SHOWN in labels["map_in"]
     assert labels["trace_id"] == TRACE, "the link to the trace"
+
+
+def as_list(*texts: str) -> dict[str, Any]:
+    return {"arrayValue": {"values": [{"stringValue": text} for text in texts]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"message": HIDING, f"key{HIDING}": "x", "in": {"it": HIDING}, "number": "5"},
+         {"message": SHOWN, f"key{SHOWN}": "x", "in.it": SHOWN, "number": "5"}),
+        ({"message": "paid", "in": {"it": "ü ✓"}}, {"message": "paid", "in": {"it": "ü ✓"}}),
+        ([HIDING, "x"], {"body.0": SHOWN, "body.1": "x"}),
+        (["paid", "x"], ["paid", "x"]),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_text_is_what_is_shown(line_stores: Stores, body: object, shown: object) -> None:
+    name = f"body-{len(json.dumps(body))}"
+    value = as_list(*body) if isinstance(body, list) else attribute("", body)["value"]
+    otlp.push(line_stores.otlp, "records", {name: [{**otlp.record(""), "body": value}]})
+    ((_, line),) = wait_for(lambda: line_stores.lines(f'{{service_name="{name}"}}'))
+    assert json.loads(line) == shown
+    assert not hidden(line)
+
+
+@pytest.mark.parametrize("name", ["look\u200balike", "look\u200dalike", " lookalike\u00a0", "look\u061calike\ufe0f",
+                                  "lookalike\U000e0041", "look\u00adalike"])  # fmt: skip
+def test_two_names_that_look_the_same_are_the_same(line_stores: Stores, name: str) -> None:
+    before = len(line_stores.lines('{service_name="lookalike"}'))
+    otlp.push(line_stores.otlp, "records", {name: [otlp.record(f"by {name!a}")]})
+    wait_for(lambda: len(line_stores.lines('{service_name="lookalike"}')) == before + 1)
+
+
+def test_a_name_that_looks_like_the_stacks_is_refused(line_stores: Stores) -> None:
+    otlp.push(line_stores.otlp, "records", {"jaeger\u200b": [otlp.record("I am the stack")]})
+    wait_for(lambda: line_stores.number('collector_refused_items_total{service_name="jaeger", signal="lines"}'))
+    assert line_stores.lines('{service_name=~".+"} |= "I am the stack"') == []
+
+
+LONG = {
+    "one row": ("y" * 60_000, 12),
+    "many rows": ("z\n" * 5_000 + "the end", 25),
+    "as long as a line may be": ("ü" * 120_000, 12),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_no_line_fills_a_panel(line_stores: Stores, kind: str) -> None:
+    text, rows = LONG[kind]
+    name = kind.replace(" ", "-")
+    otlp.push(line_stores.otlp, "records", {name: [otlp.record(text)]})
+    ((_, shown),) = wait_for(lambda: line_stores.lines(f'{{service_name="{name}"}} | {logs.SHOWN}'))
+    width = 150  # characters, in half of a page of 1,600 pixels
+    assert sum(1 + len(row) // width for row in shown.split("\n")) <= rows, shown
+    assert shown.startswith(text[:10])
+    assert shown.endswith(text[-5:])
+    assert f"{len(text.encode())} bytes" in shown
+    ((_, whole),) = line_stores.lines(f'{{service_name="{name}"}}')
+    assert whole == text, "all of it is stored"
+
+
+@pytest.mark.parametrize("text", ["paid ü\t✓", "Traceback\n" + '  File "x.py", line 3\n' * 10 + "ValueError: y", "a`b"])
+def test_a_line_that_leaves_room_is_shown_as_it_is(line_stores: Stores, text: str) -> None:
+    name = f"short-{len(text)}"
+    otlp.push(line_stores.otlp, "records", {name: [otlp.record(text)]})
+    ((_, shown),) = wait_for(lambda: line_stores.lines(f'{{service_name="{name}"}} | {logs.SHOWN}'))
+    assert shown == text
 
 
 def test_an_honest_records_attributes_stay_as_they_are(line_stores: Stores) -> None:

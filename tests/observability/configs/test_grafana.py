@@ -77,7 +77,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
     ),
     "theme": ({"grafanaTheme": "light"}, {"GF_USERS_DEFAULT_THEME": "light"}),
-    "public dashboards": ({"grafanaPublicDashboards": "true"}, {"GF_PUBLIC_DASHBOARDS_ENABLED": "true"}),
+    "public dashboards": (
+        {"grafanaPublicDashboards": "true"},
+        {"GF_PUBLIC_DASHBOARDS_ENABLED": "true", "GF_SNAPSHOTS_ENABLED": "true"},
+    ),
     "toggles": (
         {"grafanaFeatureToggles": '["some"]'},
         {"GF_FEATURE_TOGGLES_ENABLE": "jaegerEnableGrpcEndpoint,some"},

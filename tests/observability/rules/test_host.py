@@ -50,6 +50,16 @@ def test_several_volumes_on_one_disk_are_one_disk(promtool: Promtool, group: Rul
     promtool.evaluate(group, usage("7x60", "3x60", "0x60") | other, [("1h", f"count({host.DISK_FREE})", 1)])
 
 
+def test_another_collectors_disk_is_not_counted(promtool: Promtool, group: RuleGroup) -> None:
+    """Whatever a sender pushes has the job that is its name; the stack's own measurements have none."""
+    pushed = {series.replace("{", '{job="shop",'): values for series, values in usage("99x60", "0x60", "0x60").items()}
+    promtool.evaluate(
+        group,
+        usage("7x60", "3x60", "0x60") | pushed,
+        [("1h", host.DISK_FREE, 3), ("1h", *near(host.DISK_USED, 0.7))],
+    )
+
+
 def test_no_forecast_before_six_hours_of_data(promtool: Promtool, group: RuleGroup) -> None:
     series = usage(f"{10 * GIGABYTE}x{MINUTES}", SHRINKING, f"0x{MINUTES}")
     in_three_days = host.disk_free_in(3 * 86_400)

