@@ -21,7 +21,7 @@ password: ## Print Grafana's administrator password
 outputs: ## Print the stack's addresses
 	@$(OBS) outputs $(ON)
 
-recover-password: ## Set Grafana's administrator password to the configured one, when nobody knows it
+recover-password: ## Set Grafana's administrator password to the configured one, when it is lost
 	@$(OBS) recover-password $(ON)
 
 preview: ## Show what `up` would change
@@ -87,7 +87,7 @@ upgrade: ## Upgrade one component, and roll back with its data if the new versio
 test: ## Types, lint, unit tests, contracts, rules; end to end where an engine is; REQUIRE_ALL=1 fails on skips, SMOKE=1 runs the smoke tests alone
 	@$(OBS) test
 
-tools: ## Install what the tests need besides Python: images, promtool, loki, the Pulumi CLI
+tools: ## Install what the tests need besides Python: images, checkers, the Pulumi CLI
 	@$(OBS) tools
 
 reference: ## Write the generated reference pages: commands, recorded series, alerts, outputs

@@ -217,7 +217,7 @@ Visit = Callable[[tarfile.TarInfo, IO[bytes] | None], None]
 def verify(
     path: Path, identities: encryption.Identities | None, key: bytes | None, *, accept_unsigned: bool = False
 ) -> tuple[Manifest, dict[str, str]]:
-    """Read the whole archive; UserError unless every byte is as it was written, by whoever holds `key`.
+    """Read the whole archive; UserError unless every byte is as it was written by a holder of `key`.
 
     Args:
         path: The archive.
@@ -233,7 +233,7 @@ def verify(
     doubt = _unauthenticated(path, sums, key)
     if doubt and not accept_unsigned:
         msg = (
-            f"{path.name} {doubt}: nobody can tell who wrote it, and what is restored decides who administers the"
+            f"{path.name} {doubt}: its author is unknown, and what is restored decides who administers the"
             " stack. ARCHIVE_KEY=<file> names the key that signed it (.state/archive-key where it was made)."
             " ACCEPT_UNSIGNED=yes restores it all the same, for an archive that you know nobody else could write."
             " Nothing was touched."
@@ -282,7 +282,7 @@ def _members(
 
 @dataclass
 class Limits:
-    """How much an archive may unpack to of which nobody knows who wrote it.
+    """How much an unsigned archive may unpack to.
 
     Backups pack to a tenth and rarely to a fiftieth. What claims more than these limits is made to fill a disk.
     """

@@ -1,7 +1,7 @@
 """The key that authenticates archives: `make backup` signs with it, `make restore` accepts nothing else unasked.
 
 A checksum shows damage; only a key shows who wrote an archive. A restored archive decides what Grafana holds and who
-signs in, so whoever can replace the file could take the stack over.
+signs in, so a person who can replace the file could take the stack over.
 
 The key is the file that ARCHIVE_KEY names, by default `.state/archive-key`, made by the first backup. Keep a copy apart
 from the archives, with the passphrase of the stack's secrets: a new host needs both.

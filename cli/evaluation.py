@@ -149,7 +149,7 @@ def _remembered(key: str) -> Iterator[_Result]:
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = path.with_suffix(".lock").open("w")
-    except OSError:  # a home that nobody can write to
+    except OSError:  # a home folder that cannot be written to
         yield _Result(None)
         return
     with lock:

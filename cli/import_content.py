@@ -80,7 +80,7 @@ def _sources(api: GrafanaApi, skipped: list[str]) -> list[imported.Source]:
             continue
         one = api.request("GET", f"/api/datasources/uid/{imported.require_uid(source['uid'])}")
         if any(key.startswith(_HEADER) for key in one["jsonData"]):
-            skipped.append(f"data source '{one['name']}', whose HTTP headers Grafana shows to nobody")
+            skipped.append(f"data source '{one['name']}', whose HTTP headers Grafana never shows")
             continue
         sources.append(
             imported.Source(

@@ -1,4 +1,4 @@
-"""`recover-password`: when nobody knows the administrator's password, Grafana gets the configured one."""
+"""`recover-password`: sets the administrator's password in Grafana to the configured one, when it is lost."""
 
 from __future__ import annotations
 

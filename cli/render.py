@@ -98,7 +98,7 @@ def run(context: Context, out: Path) -> int:
 
 
 def _manifest(out: Path) -> set[str]:
-    """Return the files of the last rendering; whatever else is in the folder belongs to somebody else."""
+    """Return the files of the last rendering; other files in the folder are left alone."""
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

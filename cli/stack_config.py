@@ -58,7 +58,7 @@ def raw(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
 
 
 def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
-    """Return `raw` with stand-ins for the secrets that production needs and nobody has configured yet."""
+    """Return `raw` with stand-ins for the secrets that production needs and that are not configured yet."""
     values, secret = raw(stack, root)
     if values.get("production") != "true":
         return values, secret
@@ -84,7 +84,7 @@ def key_services(stack: str, backend: str) -> frozenset[str]:
 def settings(stack: str, *, stand_in: bool = False) -> Settings:
     """Return the checked settings of `stack`; InvalidSettingsError with every problem.
 
-    With `stand_in`, secrets that production needs and nobody has configured yet are stand-ins too: a plan or a
+    With `stand_in`, secrets that production needs and that are not configured yet are stand-ins too: a plan or a
     rendering needs none.
     """
     values, secret = filled(stack, ROOT) if stand_in else raw(stack, ROOT)
@@ -147,7 +147,7 @@ def _encrypted(value: object) -> bool:
 def _with_stand_ins(key: str, value: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
     """Return `value` with a stand-in for everything that is encrypted."""
     if isinstance(value, dict) and set(value) == {"secure"}:
-        # An object that is encrypted as a whole: nobody sees the names in it but those that services and files give.
+        # An object that is encrypted as a whole: the only names known are those that services and files refer to.
         if key == OWN_SECRETS:
             return dict.fromkeys(own.referenced(own.folder(str(values.get("ownFolder") or ""))), STAND_IN)
         if key == OTLP_TOKENS:

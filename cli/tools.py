@@ -1,6 +1,7 @@
 """`tools`: installs what the tests need besides Python: images, checkers, the Pulumi CLI and its plugins.
 
-The checkers come out of the pinned images, so that they have the versions that will run.
+Promtool and Loki come out of the pinned images, so that they have the versions that will run. The other checkers are
+downloaded; one that cannot be is said, and its tests skip.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
+from cli import checkers
 from cli.context import Context
 from observability import versions
 
@@ -19,9 +21,19 @@ CHECKERS: Final = {"prometheus": "/bin/promtool", "loki": "/usr/bin/loki"}
 
 def run(context: Context) -> int:
     """Install everything that is missing."""
+    folder = context.environment.tools / "bin"
+    for name, checker in versions.checkers().items():
+        try:
+            context.console.say(f"{checkers.install(name, checker, folder)} downloaded from {checker.release}")
+        except checkers.NotInstalledError as error:
+            context.console.say(str(error))
+    try:
+        context.console.say(f"{checkers.fetch_schema(context.environment.tools / 'schemas')} downloaded")
+    except checkers.NotInstalledError as error:
+        context.console.say(str(error))
     context.engine.pull(context.settings)
     for image, path in CHECKERS.items():
-        target = context.environment.tools / "bin" / Path(path).name
+        target = folder / Path(path).name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(_copied(context, versions.image(image).reference, path))
         target.chmod(0o755)

@@ -15,7 +15,7 @@ from components.checks import answers
 def run(context: Context, *, refresh: bool) -> int:
     """Bring the stack up, or up to date; a second run changes nothing.
 
-    With `refresh`, what somebody or something changed in Grafana or on the host is corrected too.
+    With `refresh`, changes that were made in Grafana or on the host are corrected too.
     """
     settings = context.settings
     if settings.runs_stack:

@@ -28,7 +28,7 @@ def _api(props: Properties) -> GrafanaApi:
 
 
 class AdministratorProvider(ResourceProvider):
-    """Speaks for the administrator, to whom Grafana lets nobody else give a name and a password."""
+    """Manages the administrator: only the administrator's own session may change the name and the password."""
 
     serialize_as_secret_always = False
 
@@ -39,7 +39,7 @@ class AdministratorProvider(ResourceProvider):
         return CreateResult(id_="administrator", outs=props)
 
     def read(self, id_: str, props: Properties) -> ReadResult:
-        """See whether they are still let in; a password that somebody else changed is none."""
+        """Check whether the password still works; one that was changed in Grafana does not."""
         outs = props if self._let_in(props) else props | {"password": ""}
         return ReadResult(id_=id_, outs=outs)
 
@@ -49,7 +49,7 @@ class AdministratorProvider(ResourceProvider):
         return DiffResult(changes=changed, replaces=[], stables=[])
 
     def update(self, _id: str, old: Properties, new: Properties) -> UpdateResult:
-        """Change what differs, as whoever Grafana lets in: the configured one, else the one from the state."""
+        """Change what differs, signed in with the configured password, else with the one from the state."""
         # Each refusal counts: after five within five minutes Grafana refuses the right password too. So nothing is
         # tried twice, and the configured one first: `make recover-password` was run after refusals enough.
         half = {**new, "user": old["user"]}
@@ -87,7 +87,7 @@ class AdministratorProvider(ResourceProvider):
     def _lost(props: Properties) -> NoReturn:
         msg = (
             f"Grafana at {props['url']} does not let {props['user']} in with the configured password, nor with the one"
-            " that the state knows: somebody else changed it. `make recover-password` gives Grafana the configured one."
+            " that the state knows: it was changed in Grafana. `make recover-password` sets the configured one."
             " (After five wrong passwords within five minutes Grafana refuses the right one too, for as long: if there"
             " were so many, wait first.)"
         )

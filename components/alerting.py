@@ -1,7 +1,7 @@
 """Alert rules, contact points, message templates and the notification policy, in Grafana.
 
 Everything keeps its provenance (`disable_provenance` is never set), in development too: Grafana then refuses edits by
-hand, so there is no drift to find, and nobody changes at night what the next `up` would silently put back.
+hand, so there is no drift to find, and no change made at night is silently undone by the next `up`.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
 
 
 def _receiver(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleNotificationSettingsArgs | None:
-    """Return who gets an alert in a Grafana whose policy is somebody else's; None for whoever the policy finds."""
+    """Return who gets an alert in an existing Grafana, whose policy stays as it is; None for whom that policy names."""
     if settings.runs_stack or alert.severity not in routing.contacts(settings):
         return None
     return alerting.RuleGroupRuleNotificationSettingsArgs(

@@ -68,7 +68,7 @@ class _Check(ResourceProvider):
 
 
 class PreflightProvider(_Check):
-    """Refuses files that their checker refused, and ports that somebody else holds."""
+    """Refuses files that their checker refused, and ports that another program holds."""
 
     def _run(self, old: Properties, new: Properties) -> None:
         problems = []
@@ -87,7 +87,7 @@ class PreflightProvider(_Check):
 
 
 def answers(host: str, port: int) -> bool:
-    """Tell whether somebody listens on `host:port`."""
+    """Return whether a program listens on `host:port`."""
     try:
         socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
     except OSError:

@@ -1,7 +1,7 @@
 """Contact points by Grafana's own fields: every kind of receiver, not only those that the provider has types for.
 
 One resource is one receiver; receivers of one name are one contact point. Grafana shows no secret that it stores, so a
-change of one by hand is not seen.
+change of one in Grafana is not seen.
 """
 
 from __future__ import annotations

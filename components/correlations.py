@@ -2,8 +2,8 @@
 
 The source and target of a correlation cannot be changed in place: that is a replacement. Everything else is patched.
 Creating adopts an equal one that is already there (an interrupted run, a target that was deleted and came back, one
-made by hand), so nothing ever stands twice. That is also how one is imported: Pulumi's `import` option reads a dynamic
-resource without telling which provider it has, at least up to engine 3.260.
+made in Grafana), so nothing is ever created twice. That is also how one is imported: Pulumi's `import` option reads a
+dynamic resource without naming its provider, at least up to engine 3.260.
 """
 
 from __future__ import annotations

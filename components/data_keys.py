@@ -3,7 +3,7 @@
 Grafana 12 encrypts every stored secret with a data key, and each data key with `secret_key`: AES-CFB in `data_keys`,
 AES-GCM in `secret_data_key` (the newer secrets manager). Its open-source edition knows one secret key at a time and
 can re-encrypt with no other, so another secret key makes everything unreadable. Here the data keys alone are wrapped
-anew, in a database that nobody has open; what they encrypt stays as it is.
+anew, in a database that no process has open; what they encrypt stays as it is.
 
 AES-CFB does not tell a wrong key from the right one. What the data keys encrypt does: it is text.
 """
@@ -95,7 +95,7 @@ def _opens(rows: Sequence[Wrapped], payloads: Sequence[tuple[str, bytes]], candi
     for candidate in candidates:
         keys = {row.id_: open_cfb(row.key, candidate) for row in rows}
         readable = [_is_text(open_cfb(blob, keys[id_])) for id_, blob in payloads if id_ in keys]
-        # Not all: somebody may have stored a secret that is no text. Under a wrong key hardly any looks like it.
+        # Not all: a stored secret may be no text. Under a wrong key hardly any looks like it.
         if sum(readable) * 2 > len(readable) or not readable:
             return candidate
     msg = f"none of {len(candidates)} known secret keys opens the {len(rows)} data keys of Grafana's database"

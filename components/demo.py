@@ -87,7 +87,7 @@ def image_tag(settings: Settings) -> Image:
 
 
 def process(part: topology.Part, settings: Settings) -> Process:
-    """Return the process of one of the four; the load generator serves nobody, so only its process is looked at."""
+    """Return the process of one of the four; the load generator has no port, so only its process is checked."""
     return Process(
         command=(_ROLES[part.name],),
         environment=_environment(part.name, settings),

@@ -23,7 +23,7 @@ Properties = dict[str, Any]
 
 
 class VacancyProvider(ResourceProvider):
-    """Refuses to begin where somebody else's content has one of our UIDs or names."""
+    """Refuses to begin where content that is not ours has one of our UIDs or names."""
 
     serialize_as_secret_always = False
 
@@ -33,7 +33,7 @@ class VacancyProvider(ResourceProvider):
         taken = [f"{what} {uid}" for what, path, uid in _wanted(props) if api.find(path) is not None]
         if taken:
             msg = (
-                f"Grafana at {props['url']} has content of somebody else with the same UID or name: {', '.join(taken)}."
+                f"Grafana at {props['url']} has content of its own with the same UID or name: {', '.join(taken)}."
                 " Nothing was made. Rename or remove it there, or use another organisation of that Grafana."
             )
             raise CheckFailedError(msg)
@@ -54,7 +54,7 @@ def _wanted(props: Properties) -> list[tuple[str, str, str]]:
 
 
 class Vacancy(Resource, module="grafana", name="Vacancy"):
-    """Done when nothing of somebody else's is in the way."""
+    """Done when no content that is not ours is in the way."""
 
     def __init__(self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str]) -> None:
         """`auth` is a token."""

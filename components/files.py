@@ -20,7 +20,7 @@ from components.run_once import RunOnceArgs, run_once
 from observability.names.labels import CONTENT
 
 FILE_MODE = "0444"
-"""Readable by the one user of the container; the volume itself is readable by nobody else but root on the host."""
+"""Readable by the one user of the container; the volume itself is readable by root on the host alone."""
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
@@ -38,7 +38,7 @@ class FileVolumeArgs:
         files: absolute path in the container, below `mount`, to text.
         user: `uid:gid` of the checker.
         memory_mib: memory limit of the checker.
-        key: keys the digest of secret contents; None for contents that anybody may read.
+        key: keys the digest of secret contents; None for contents that are not secret.
         checker: command that accepts or refuses the files; empty for none.
         stand_ins: paths outside the volume that have to exist for the checker, and what is there.
     """

@@ -15,7 +15,7 @@ from components import tls
 
 _TIMEOUT_SECONDS = 30
 REFUSED = (401, 403)
-"""HTTP statuses of somebody who is not let in, or not to this."""
+"""HTTP statuses of a caller that is not signed in, or lacks the permission."""
 
 
 class GrafanaError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Pulumi's SDK, without what it does on every run that nobody sees."""
+"""Pulumi's SDK, without work that it repeats on every run and whose result is never shown."""
 
 from __future__ import annotations
 

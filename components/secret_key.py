@@ -1,4 +1,4 @@
-"""Grafana's secret key, as what its stored secrets are kept under: another key, and they are taken along.
+"""Grafana's secret key, which encrypts its stored secrets: a new key re-encrypts them.
 
 Between the last check and the replacement of Grafana's container, with Grafana stopped, its database comes here, its
 data keys are wrapped with the new key (data_keys.py), and it goes back in one rename. A run that is killed on the way
@@ -41,7 +41,7 @@ class SecretKeyProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Take along what a Grafana from before this resource stored, if there is one."""
+        """Re-encrypt what a Grafana from before this resource stored, if there is one."""
         self._take_along(props, [])
         return CreateResult(id_=str(props["container"]), outs=props)
 

@@ -504,7 +504,7 @@ def _log_options(host: Host) -> dict[str, str]:
 
 
 def _group_id(output: str | None) -> str:
-    """Return the group's number from the output of `stat`; nobody's where there is none."""
+    """Return the group's number from the output of `stat`; that of the group nogroup where there is none."""
     number = re.search(r"\d+", output or "")
     return number.group() if number else "65534"
 

@@ -5,7 +5,7 @@
                        min_val=99, max_val=100)
     print(db.to_json())
 
-Panels flow from left to right in the order they are added; nobody writes positions. Nothing is checked until
+Panels flow from left to right in the order they are added; no position is written. Nothing is checked until
 `build` (or `to_dict`, `to_json`), which raises `DashboardError` for the first thing that is wrong.
 """
 

@@ -287,7 +287,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             ("Time", "objective", "Budget used", "Alerts"),
             (
                 "The parts of a day in which an alert on an objective started, or that used "
-                f"{least:g}% of an error budget; no alerts means that nobody was notified."
+                f"{least:g}% of an error budget; no alerts means that no message was sent."
             ),
         ),
         (

@@ -23,8 +23,6 @@ BAD: Final = VERMILLION
 NEUTRAL: Final = SKY_BLUE
 MUTED: Final = GREY
 
-SEMANTIC: Final = {"good": GOOD, "warning": WARNING, "bad": BAD, "neutral": NEUTRAL, "muted": MUTED}
-
 SERIES: Final = (SKY_BLUE, ORANGE, GREEN, YELLOW, PURPLE, BLUE, VERMILLION, GREY)
 """Colours of lines without a meaning of their own, in the order they are handed out."""
 

@@ -28,7 +28,7 @@ SERVICE_VARIABLE: Final = "service"
 def chosen(variable: str) -> str:
     """Return the regular expression, as a text of PromQL or LogQL, for what a dashboard's variable is set to.
 
-    Names come from whoever sends telemetry. Grafana escapes them for a regular expression, and in backquotes neither
+    Names come from the senders of telemetry. Grafana escapes them for a regular expression, and in backquotes neither
     quotes nor backslashes end the text or change it.
     """
     return f"`${{{variable}:regex}}`"
@@ -226,11 +226,6 @@ def focus(settings: Settings, fallback: str) -> str:
 def slo_requests() -> str:
     """Return the requests per second that availability counts, by service."""
     return of_service(series.SLO_REQUESTS, AVAILABILITY)
-
-
-def slo_errors() -> str:
-    """Return those of them that failed."""
-    return of_service(series.SLO_ERRORS, AVAILABILITY)
 
 
 def requests(*labels: str, status: str = "") -> str:

@@ -49,29 +49,12 @@ def budget_left() -> str:
     return everywhere(of_slo(series.BUDGET_REMAINING))
 
 
-def budget_spent() -> str:
-    """Return the share of the allowed failures that is used up, by service and SLO."""
-    return f"sort_desc(1 - {budget_left()})"
-
-
 def objective() -> str:
-    """Return what is promised, by service and SLO."""
+    """Return the objective, by service and SLO."""
     return everywhere(of_slo(series.OBJECTIVE))
 
 
-def threshold() -> str:
-    """Return within which time an answer is in time, by service and SLO; latency only."""
-    return everywhere(of_slo(series.THRESHOLD))
-
-
-def promises(low: float | None, high: float | None) -> str:
-    """Return how many promises have from `low` to below `high` of their budget left."""
-    above = f" >= {low:g}" if low is not None else ""
-    below = f" < {high:g}" if high is not None else ""
-    return f"count({budget_left()}{above}{below}) or on () vector(0)"
-
-
-# Incidents. Each point tells of the block that begins at it, so that the newest one reaches up to now.
+# Incidents. Each point stands for the block that begins at it, so that the newest one reaches up to now.
 
 
 def block_spent(settings: Settings) -> str:
@@ -92,12 +75,12 @@ def block_worst() -> str:
 
 
 def block_duration() -> str:
-    """Return for how many seconds of a block more failed than the promise allows."""
+    """Return for how many seconds of a block more failed than the objective allows."""
     return f"max by (service, slo) (sum_over_time({series.FAILING_SECONDS}{_block()})) > 0"
 
 
 def block_alerts() -> str:
-    """Return, in LogQL, how many alerts on its promises began in a block: Grafana keeps their history in Loki."""
+    """Return, in LogQL, how many alerts on its SLOs began in a block: Grafana keeps their history in Loki."""
     began = 'current=~"Alerting.*" | previous!~"Alerting.*"'
     lines = f'{{from="state-history"}} | json | labels_slo!="" | labels_severity=~"page|ticket" | {began}'
     named = 'label_format service=labels_service, slo=labels_slo, objective="{{.labels_service}} {{.labels_slo}}"'

@@ -170,7 +170,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         no_value=style.NO_RULES_YET,
         description=style.describe(
             f"How many times faster than allowed the last hour spent the budget: 1 spends it exactly in the window, "
-            f"{page:g} pages somebody.",
+            f"{page:g} pages the owner.",
             "click the bar, find the endpoint and the status code, and roll back the last change.",
         ),
         width=BARS_WIDTH,

@@ -23,7 +23,7 @@ GROUPS: Final = 4
 READERS: Final = {
     part.name: f"{part.name} ({part.store.signal})" for part in topology.WRITTEN_BY_COLLECTOR if part.store is not None
 }
-NO_READS: Final = "Nobody read anything in this time range. Widen it, or open a dashboard."
+NO_READS: Final = "Nothing was read in this time range. Widen it, or open a dashboard."
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -271,7 +271,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         overrides=style.colored_stack(),
         no_value=NO_READS,
         description=style.describe(
-            "95 of 100 reads were answered within this time; a gap is where nobody read.",
+            "95 of 100 reads were answered within this time; a gap is a time without reads.",
             "look whether CPU is near its limit, and if not, narrow the wide query or record it by a rule.",
         ),
         width=style.THIRD,
@@ -310,7 +310,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
         no_value=style.NOT_RUNNING,
         description=style.describe(
             f"Bytes of metrics (blocks, head and write-ahead log){' and of traces' if settings.keeps_traces else ''}.",
-            "find which target began to send new series after a steep rise, and drop what nobody reads.",
+            "find which target began to send new series after a steep rise, and drop what is never read.",
         ),
         width=style.THIRD,
         height=style.GRAPH_HEIGHT,
@@ -328,7 +328,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
         no_value=style.NO_RULES_YET,
         description=style.describe(
             f"How long each group of rules took the last time; they run every {settings.rule_interval}.",
-            "drop labels that nobody reads from the service whose group grew, or raise `ruleInterval`.",
+            "drop labels that are never read from the service whose group grew, or raise `ruleInterval`.",
         ),
         width=style.THIRD,
         height=style.GRAPH_HEIGHT,

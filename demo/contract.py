@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each of the others, that nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each other one, never read
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5)
 """Seconds. 0.3 is the promise of the latency SLO: the share of requests within it is counted, not estimated."""
@@ -65,7 +65,7 @@ class Contract:
             return response
         finally:
             self._in_progress.dec()
-            # The route, never the path: whoever asks for a million paths would make a million series.
+            # The route, never the path: requests for a million paths would make a million series.
             route = getattr(request.scope.get("route"), "path", "(no route)")
             span = trace.get_current_span().get_span_context()
             exemplar = {"trace_id": trace.format_trace_id(span.trace_id)} if span.trace_flags.sampled else None

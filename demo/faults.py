@@ -1,4 +1,4 @@
-"""Faults on demand: each lasts for some seconds, and only whoever has the token can ask for one."""
+"""Faults on demand: each lasts for some seconds, and only a caller with the token can start one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from demo.kinds import Kind
 
 
 class Fault(BaseModel):
-    """What to break, and for how long; 0 seconds mends it."""
+    """What to break, and for how long; 0 seconds ends it."""
 
     kind: Kind
     seconds: Annotated[float, Field(ge=0, le=86_400)]

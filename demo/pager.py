@@ -1,4 +1,4 @@
-"""Somebody to tell: takes Grafana's notifications and keeps the newest, with the time each came."""
+"""A pager: receives Grafana's notifications and keeps the newest, with the time each came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as an instrumented application tells of them, sent at a steady rate and counted at both ends.
+"""Telemetry of requests, as an instrumented application would send it, sent at a steady rate and counted at both ends.
 
 Each request is what one of the demo's is: five spans of three services, and two log lines with its trace's ID. What is
 refused, or gets no answer, is sent again, as the OpenTelemetry libraries do; only what was acknowledged counts as sent.
@@ -52,7 +52,7 @@ class Sent:
     """What was acknowledged: the requests whose spans, and those whose lines were; `total` is the newest count told.
 
     It was told `points` times. `began` and `ended` are seconds since 1970. `again` counts batches that had to be sent
-    more than once, `given_up` requests whose batch nobody took.
+    more than once, `given_up` requests whose batch was never accepted.
     """
 
     began: float

@@ -1,6 +1,6 @@
 """A copy of the project with a stack of its own on the real engine, driven as a person drives it.
 
-For the end-to-end tests and the benchmark: neither ever touches a stack that somebody uses.
+For the end-to-end tests and the benchmark: neither ever touches a stack that is in use.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def free_offset() -> int:
 
 def _free(port: int) -> bool:
     with socket.socket() as probe:
-        # As Docker binds: what is left of closed connections is nobody.
+        # As Docker binds: the rest of closed connections does not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -184,7 +184,7 @@ class Sandbox:
         path.write_text(yaml.safe_dump(document))
 
     def set_secret(self, key: str, value: str) -> None:
-        """Configure a secret, as somebody does who leaves it in no list of processes."""
+        """Configure a secret on standard input, so that no list of processes shows it."""
         done = self.pulumi("config", "set", "--secret", key, stdin=value)
         assert done.returncode == 0, done.stderr
 
@@ -250,7 +250,7 @@ class Sandbox:
         """Remove whatever carries this stack's name on the Docker host."""
         prefix = f"observability-{self.name}"
         for container in self.docker.containers.list(all=True, filters={"name": prefix}, ignore_removed=True):
-            with contextlib.suppress(docker.errors.NotFound):  # an errand's, gone in between
+            with contextlib.suppress(docker.errors.NotFound):  # of a one-shot job, removed in between
                 container.remove(force=True, v=True)
         for volume in self.docker.volumes.list(filters={"name": prefix}):
             volume.remove(force=True)

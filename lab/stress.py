@@ -321,7 +321,7 @@ def _retention(stack: Sandbox) -> bool:
     aged = [otlp.record(f"a day old, {n}") | {"timeUnixNano": old} for n in range(_OLD)]
     otlp.push(endpoint, "records", {_AGED: aged, _FRESH: [otlp.record(f"new, {n}") for n in range(_OLD)]})
     _arrive(lambda: len(backends.traces(sent)) == _OLD and backends.written(_FRESH) == _OLD)
-    backends.flush()  # lines this old are asked of chunks only, which are what is deleted
+    backends.flush()  # lines this old are read from chunks alone, which are what is deleted
     _arrive(lambda: backends.written(_AGED) == _OLD)
     kept = (len(backends.traces(sent)), backends.written(_AGED), backends.written(_FRESH))
     time.sleep(_CHECKPOINTS_SECONDS)  # or they came back with the write-ahead log

@@ -1,6 +1,6 @@
 """Where a client finds each server: the only place that knows whether it is a container of this stack.
 
-A server that somebody else runs (a Loki elsewhere, an existing Grafana) becomes another `Endpoint` here, and no client
+A server outside of this stack (a Loki elsewhere, an existing Grafana) becomes another `Endpoint` here, and no client
 notices.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _SIGNALS: Final = {topology.PROMETHEUS.name: "metrics", topology.LOKI.name: "logs", topology.JAEGER.name: "traces"}
-"""The setting that says where somebody else keeps what a part keeps."""
+"""The setting with the address of an external store, by the part that it replaces."""
 
 
 def reads(part: Part, settings: Settings) -> Endpoint:
@@ -74,7 +74,7 @@ def metrics_copy(settings: Settings) -> Endpoint | None:
 
 
 def metrics_long_term(settings: Settings) -> Endpoint | None:
-    """Return where Grafana reads that copy, None where nobody does."""
+    """Return where Grafana reads that copy, None where it does not."""
     url = settings.metrics.query_url if settings.runs_stack else ""
     return _far(settings.metrics, url, "metricsPassword", settings)
 

@@ -51,7 +51,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Source:
-    """A data source, without its secrets: Grafana keeps those and shows them to nobody."""
+    """A data source, without its secrets, which Grafana never shows."""
 
     uid: str
     name: str

@@ -154,7 +154,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a client finds a server: a container of this stack, or one that somebody else runs.
+    """Where a client finds a server: a container of this stack, or a server outside of it.
 
     Attributes:
         url: address without a trailing slash.
@@ -264,7 +264,7 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
-        # For Grafana's own spans: nobody but the stack's own parts reaches it.
+        # For Grafana's own spans: only the stack's own parts reach it.
         "otlp-own": Port(4316),
         # For senders outside of the Docker host, with TLS; then these are published in place of the first two.
         "otlp-grpc-outside": Port(14317),
@@ -339,7 +339,7 @@ OPTIONAL: Final = (BLACKBOX,)
 """The containers that a stack runs where its settings ask for them."""
 
 _DEMO_USER: Final = "65532:65532"
-"""Nobody in particular: nothing in the image belongs to it."""
+"""The user `nobody`: no file of the image belongs to it."""
 DEMO_GATEWAY: Final = Part(
     name="inference-gateway",
     title="Inference gateway",

@@ -25,6 +25,21 @@ class Image:
         return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
+@dataclass(frozen=True)
+class Checker:
+    """A program that checks documents, rules or dashboards: one release archive for Linux on x86-64."""
+
+    release: str
+    """The address of the release's folder, without a trailing slash."""
+    archive: str
+    program: str
+    """The program's file name in the archive."""
+    checksums: str
+    """The file of published checksums beside the archive, lines of `<sha256>  <file>`."""
+    sha256: str
+    """Of the archive, "" where only the published one is compared."""
+
+
 @cache
 def _document() -> dict[str, Any]:
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
@@ -38,6 +53,17 @@ def image(service: str) -> Image:
 def images() -> dict[str, Image]:
     """Return every pinned image by service name."""
     return {service: image(service) for service in _document()["images"]}
+
+
+def checkers() -> dict[str, Checker]:
+    """Return the pinned release of every checker by its name on PATH."""
+    return {name: Checker(**fields) for name, fields in _document()["checkers"].items()}
+
+
+def schema(name: str) -> tuple[str, str]:
+    """Return the address of a JSON schema and its SHA-256."""
+    pinned = _document()["schemas"][name]
+    return str(pinned["url"]), str(pinned["sha256"])
 
 
 def pulumi_checksum(platform: str) -> str:

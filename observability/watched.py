@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 # Left out below: probes, which fail on purpose while a service starts, and connections that stay open for as
-# long as somebody looks, whose length is no latency. Each latency threshold is a bucket of its histogram.
+# long as a page is open, whose length is no latency. Each latency threshold is a bucket of its histogram.
 STACK: Final = (
     WatchedService(
         name="grafana",

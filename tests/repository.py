@@ -1,4 +1,4 @@
-"""A repository of a copy of the project, of nobody's identity and settings."""
+"""A repository of a copy of the project, without any person's identity and settings."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def password(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
 
 @app.command("recover-password")
 def recover_password(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
-    """Set Grafana's administrator password to the configured one, when nobody knows the current one."""
+    """Set Grafana's administrator password to the configured one, when the current one is lost."""
     from cli import recover_password as command
 
     return command.run(of(context, stack))

@@ -45,7 +45,7 @@ def restore(
     decrypt: Annotated[str, typer.Option(envvar="DECRYPT", help="A file of private keys or of a passphrase.")] = "",
     archive_key: ArchiveKey = "",
     accept_unsigned: Annotated[
-        str, typer.Option(envvar="ACCEPT_UNSIGNED", help="`yes`: restore an archive whoever wrote it.")
+        str, typer.Option(envvar="ACCEPT_UNSIGNED", help="`yes`: restore an archive without a valid signature.")
     ] = "",
     yes: Yes = None,
 ) -> int:
@@ -57,7 +57,7 @@ def restore(
 
     command.require_archive(archive)
     if accept_unsigned not in {"", "yes"}:
-        msg = f"ACCEPT_UNSIGNED={accept_unsigned}; accepted: yes, which restores an archive whoever wrote it"
+        msg = f"ACCEPT_UNSIGNED={accept_unsigned}; accepted: yes, which restores an archive without a valid signature"
         raise UsageError(msg)
     opened = of(context, stack)
     source = command.Source(

@@ -33,7 +33,7 @@ def test(
 
 @app.command()
 def tools(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
-    """Install what the tests need besides Python: images, promtool, loki, the Pulumi CLI and its plugins."""
+    """Install what the tests need besides Python: images, checkers, the Pulumi CLI and its plugins."""
     from cli import tools as command
 
     return command.run(of(context, stack))

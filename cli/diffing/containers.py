@@ -13,7 +13,7 @@ IMAGES: Final = "Images"
 SECTION: Final = "Containers"
 DATA: Final = "Data"
 _ELSEWHERE: Final = frozenset({"image", "labels", "volumes"})
-"""Of a container: told of as image, as restart, and as files or data."""
+"""Properties of a container that are reported as image, as restart, and as files or data."""
 
 
 def serving(resources: list[Registered]) -> dict[str, Registered]:
@@ -83,7 +83,7 @@ def _base(image: dict[str, Any]) -> Facts:
 def _facts(inputs: dict[str, Any]) -> Facts:
     plain = {k: v for k, v in inputs.items() if k not in _ELSEWHERE and k != "envs"}
     plain["env"] = dict(entry.split("=", 1) for entry in inputs.get("envs") or ())
-    # In which volume files and data are is told of elsewhere; where they are seen is told here.
+    # The volume of files and data is reported elsewhere; where they are mounted is reported here.
     plain["mount"] = {v["containerPath"]: "read-only" if v.get("readOnly") else "writable" for v in inputs["volumes"]}
     plain["label"] = {
         entry["label"]: entry["value"] for entry in inputs.get("labels") or () if entry["label"] != labels.SPEC
@@ -92,7 +92,7 @@ def _facts(inputs: dict[str, Any]) -> Facts:
 
 
 def others(before: list[Registered], after: list[Registered]) -> list[Change]:
-    """Return what differs in every resource that no other part of the comparison tells of."""
+    """Return what differs in every resource that no other part of the comparison describes."""
     old, new = (_rest(side) for side in (before, after))
     diff: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):
@@ -129,7 +129,7 @@ def _rest(resources: list[Registered]) -> dict[str, Facts]:
             plain["label"] = {k: v for k, v in label_values(r).items() if k != labels.CONTENT}
         elif r.type.endswith("container:Container"):
             hidden |= {"image", "volumes"} | ({"uploads"} if loader_of(r) else set())
-            if loader_of(r):  # what is in the files is told of as files
+            if loader_of(r):  # the content of the files is reported as files
                 plain["mode"] = {u["file"]: u.get("permissions", "") for u in r.inputs["uploads"]}
         plain |= {k: v for k, v in r.inputs.items() if k not in hidden}
         by_name[f"{r.type.rpartition(':')[2]} {r.name}"] = flatten(plain)

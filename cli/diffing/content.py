@@ -14,7 +14,7 @@ KINDS: Final = {
     "Contact points": ("alerting/contactPoint:ContactPoint", "alerting/messageTemplate:MessageTemplate"),
     "Routing": ("alerting/notificationPolicy:NotificationPolicy", "alerting/muteTiming:MuteTiming"),
 }
-"""Section → the resources that it tells of."""
+"""Section → the resources that it describes."""
 _HIDDEN: Final = frozenset({"__provider", "auth", "url"})
 """Of a correlation, which is a resource of our own: how Grafana is reached."""
 

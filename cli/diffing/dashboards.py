@@ -13,7 +13,7 @@ SECTION: Final = "Dashboards"
 _PLACED: Final = ("id", "gridPos", "panels", "title", "pluginVersion")
 """Of a panel: where it stands and what it is called. The layout flows, so one new panel moves all after it."""
 _APART: Final = ("panels", "templating", "annotations", "links", "uid", "schemaVersion")
-"""Of a dashboard: told of one by one, or the same for all."""
+"""Keys of a dashboard that are compared one by one, or are the same for all."""
 _SHOWN_OF_NEW: Final = ("type", "unit", "thresholds", "query")
 _SUBJECT_KEYS: Final = ("target.expr", "query.query", "query", "target.tags", "url")
 """What a variable, an annotation or a link is about, best first."""

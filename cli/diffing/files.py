@@ -31,7 +31,7 @@ def texts(resources: list[Registered]) -> dict[str, str]:
 
 
 def changes(before: list[Registered], after: list[Registered], *, apart: str) -> list[Change]:
-    """Return what differs in the files; those with `apart` in their path are told of elsewhere."""
+    """Return what differs in the files; those with `apart` in their path are reported elsewhere."""
     old, new = (_documents(resources, apart) for resources in (before, after))
     diff: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):

@@ -60,7 +60,7 @@ def markdown(difference: Difference, base: str, pictures: Mapping[str, tuple[str
 
 
 def _folded(section: str, lines: list[str]) -> list[str]:
-    """Fold many changes that follow from others: what a reviewer reads first is what somebody decided."""
+    """Fold many changes that follow from others: a reviewer reads decisions first."""
     bullets = sum(line.startswith("- ") for line in lines)
     if section not in FOLLOWING or bullets <= _OPEN:
         return ["\n".join(lines)]

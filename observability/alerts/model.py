@@ -65,7 +65,7 @@ class Alert:
         missing: what no answer means.
         pending: how long the condition holds before it fires.
         runbook: address of another runbook than this repository's.
-        datasource: who answers the queries.
+        datasource: the UID of the data source that answers the queries.
 
     """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "own"
 _PAGES: Final = frozenset({"page", "critical", "emergency", "disaster", "fatal", "p1"})
-"""Severities, as rule files have them, that wake somebody; all others are tickets."""
+"""Severities, as rule files have them, that are pages; all others are tickets."""
 _SILENT: Final = frozenset({"none", "watchdog"})
 """Severities of alerts that fire always, or only inhibit others."""
 SEVERITY_LABEL: Final = "own_severity"

@@ -75,7 +75,7 @@ def contact_name(severity: Severity, settings: Settings) -> str:
 def routes(settings: Settings) -> tuple[Route, ...]:
     """Return the policies in order; the first that matches decides.
 
-    Where nobody is configured to hear of something it is muted for good; Grafana shows it all the same. Grafana's own
+    What no configured contact point gets is muted for good; Grafana shows it all the same. Grafana's own
     default contact point will not do: it mails to a made-up address, and is gone once nothing names it.
     """
     contact_points = contacts(settings)

@@ -1,7 +1,7 @@
 """The alerts about the stack itself: blind, full, rejecting, restarting; and the one that always fires.
 
 What they cannot see. The free space is that of the file system with the collector's volume, which is that of all
-volumes unless somebody put one on another disk; that such a disk is full is known only by what its owner prints. A
+volumes unless one is on another disk; that such a disk is full is known only by what its owner prints. A
 container that dies before Prometheus has scraped it is a target that is down, no restart.
 """
 

@@ -4,7 +4,7 @@
 applications  ── OTLP ──────────────► traces   ──► Jaeger, or a store elsewhere
                                         └─ service graph ─┐
                                       metrics ────────────┼──► Prometheus
-engine filter ── containers' use ─────────────────────────┤
+socket proxy ── containers' use ─────────────────────────┤
 /proc         ── the host's use ──────────────────────────┘
 Docker engine ── containers' output ► logs     ──► Loki
 ```
@@ -196,7 +196,7 @@ def render(settings: Settings) -> str:
             "service_graph": {
                 "latency_histogram_buckets": ["10ms", "50ms", "100ms", "300ms", "500ms", "1s", "2s", "5s", "10s"],
                 "store": {"ttl": "10s", "max_items": 10_000},
-                # Who is called and tells of no span is named as its caller names it.
+                # A called service that sends no spans has the name that its caller gives it.
                 "virtual_node_peer_attributes": PEER,
                 "metrics_flush_interval": settings.scrape_interval,
             },

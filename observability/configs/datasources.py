@@ -34,7 +34,7 @@ def lines_of_trace(trace: str) -> str:
     """Return the LogQL for every line of a trace, whether its ID is in the line or beside it.
 
     Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first. Grafana's own lines count
-    by the ID beside them alone: it logs the address of each page that somebody has opened to look at the trace.
+    by the ID beside them alone: it logs the address of each page on which the trace is open.
     """
     in_line = f'and (contains "{trace}" __line__) (ne .service_name "{topology.GRAFANA.name}")'
     trace_id = f"{{{{ if {in_line} }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}"
@@ -65,7 +65,7 @@ def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
 
 
 def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
-    """Yield the copy of the metrics: read as Prometheus' own, by nobody but people who choose it."""
+    """Yield the copy of the metrics: read like Prometheus' own, only by people who choose it."""
     endpoint = endpoints.metrics_long_term(settings)
     if endpoint is not None:
         yield replace(

@@ -156,7 +156,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY),
         # Grafana's hardening page.
         "SECURITY_COOKIE_SECURE": _flag(https),
-        # Strict cookies do not come along when a sign-on provider sends somebody back.
+        # Browsers leave strict cookies out when a sign-on provider sends a person back.
         "SECURITY_COOKIE_SAMESITE": "lax" if settings.oauth else "strict",
         "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
@@ -167,7 +167,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_CONTENT_SECURITY_POLICY_TEMPLATE": "; ".join(_CONTENT_SECURITY_POLICY),
         "SECURITY_DISABLE_GRAVATAR": "true",
         # Five wrong passwords within five minutes lock out the address they came from, not the user they were for:
-        # else anybody can keep the administrator out.
+        # else any caller can lock the administrator out.
         "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_IP_ADDRESS_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_USERNAME_LOGIN_PROTECTION": "true",

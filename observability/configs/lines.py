@@ -198,7 +198,7 @@ def joined(mask: bool) -> dict[str, Any]:  # noqa: FBT001 - a setting
     return {
         "error_mode": "ignore",
         "log_statements": [
-            # The time at which the file was read, different for every line: nobody's business.
+            # The time at which the file was read, different for every line: of no use.
             ottl.group(
                 "log",
                 "set(log.observed_time_unix_nano, 0)",

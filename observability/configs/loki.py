@@ -76,7 +76,7 @@ def render(settings: Settings) -> str:
                 ]
             },
             "ingester": {
-                # One process has nobody to hand over to: ready as soon as it has joined its own ring.
+                # A single process hands over to no other: ready as soon as it has joined its own ring.
                 "lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"},
                 # The default ceiling (4 GB) is above the container's limit and would end in an OOM kill.
                 "wal": {"replay_memory_ceiling": f"{memory * 3 // 4}MB", "flush_on_shutdown": True},

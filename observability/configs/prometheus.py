@@ -146,7 +146,7 @@ def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret |
 
 
 def _own_jobs_with_secrets(settings: Settings) -> list[dict[str, Any]]:
-    """Return the team's own jobs that hold secrets: they are in a file that nobody else reads."""
+    """Return the team's own jobs that hold secrets: they are in a file that only Prometheus reads."""
     return [scrape.job for scrape in own.read(settings).scrapes if scrape.secret]
 
 
@@ -156,7 +156,7 @@ def _store_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
 
 
 def _remote_write(settings: Settings) -> dict[str, Any]:
-    """Return what sends everything on, nothing where nobody gets it.
+    """Return what sends everything on, nothing where no store is configured.
 
     Whatever waits is in the write-ahead log, of which Prometheus keeps the last two to three hours. A request that is
     answered 429 is sent again, as one answered 5xx; any other 4xx is final, and its samples are missing from the copy.

@@ -1,6 +1,6 @@
 """The reading proxy's process: nginx before Prometheus, Loki and Jaeger, which lets only reading requests through.
 
-Grafana's data source proxy hands every path of Loki and Jaeger to whoever is signed in, a Viewer included, and none of
+Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
 the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
 is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store that somebody else
 runs is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
@@ -89,7 +89,7 @@ READS: Final[dict[str, Reads]] = {
         ),
     ),
 }
-"""What may be asked of each backend."""
+"""The requests that each backend may get."""
 HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",))
 """What Grafana's own history of alerts asks of a Loki; its data sources and people do not come by this port."""
 

@@ -1,6 +1,6 @@
 """The Docker socket proxy's process: of the engine's API, the collector alone may call four that read.
 
-Which containers there are, what one is made of, what it uses, and what happens. Nobody else is answered.
+Which containers there are, what one is made of, what it uses, and what happens. Every other request is refused.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from observability.names import uids
 
 FIRST: Final = 1_000
 COUNT: Final = 1_000_000
-"""Numbers made of keys lie from FIRST on, above every number that was once given by hand."""
+"""Numbers made of keys lie from FIRST on, above every number that was once written in the code."""
 
 FIXED: Final[dict[str, dict[str, int]]] = {
     uids.SLO_OVERVIEW: {"budget-left": 4, "burn-rate": 8, "requests": 10},

@@ -27,7 +27,7 @@ DURATION_P95: Final = "service:http_request_duration_seconds:p95_5m"
 DURATION_P99: Final = "service:http_request_duration_seconds:p99_5m"
 DURATION_P99_7D: Final = "service:http_request_duration_seconds:p99_7d"
 
-# What an SLO promises.
+# Objectives.
 OBJECTIVE: Final = "slo:objective:ratio"
 BUDGET: Final = "slo:error_budget:ratio"
 """1 - objective: the share of requests that may fail."""

@@ -1,7 +1,7 @@
 """What each container uses: CPU, memory and network, as recorded series that carry `container` and `service`.
 
 The engine tells, through the collector, for every container on the host. Where it does not (no `dockerSocket`, or the
-filter is down), the stack's own processes tell of themselves, one process to a container. One rule a series: two that
+filter is down), the stack's own processes report, one process to a container. One rule a series: two that
 record the same series meet, and the second one fails.
 """
 

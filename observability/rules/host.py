@@ -1,7 +1,7 @@
 """The disks that hold the stack's volumes, as recorded series by `device`: what `df` on the Docker host prints.
 
 The one source for every number about disk space, on dashboards and in alerts. The collector measures the file system
-of its own volume, which is that of all volumes unless somebody put one on another disk.
+of its own volume, which is that of all volumes unless one is on another disk.
 """
 
 from __future__ import annotations

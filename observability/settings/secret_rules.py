@@ -20,7 +20,7 @@ OPTIONAL_SECRETS = frozenset(
         "grafanaToken",
     }
 )
-"""Given by somebody else, as long or short as they are; never required, never generated."""
+"""Issued by another system, of any length; never required, never generated."""
 MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets", "ownSecrets"})
 PLAIN_OUTSIDE_PRODUCTION = frozenset({"alertWebhookUrl"})
 """Was no secret once; outside production it may still be stored as it was."""

@@ -1,4 +1,4 @@
-"""Stores of metrics, logs and traces that somebody else runs: where they are, and who this stack is to them."""
+"""Stores of metrics, logs and traces outside of this stack: their addresses, and the credentials for them."""
 
 from __future__ import annotations
 

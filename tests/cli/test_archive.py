@@ -369,7 +369,7 @@ def unsigned(path: Path, out: Path) -> None:
 def test_an_archive_without_a_signature_is_accepted_only_when_somebody_says_so(plain: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.tar"
     unsigned(plain, old)
-    with pytest.raises(UserError, match=r"is not signed: nobody can tell who wrote it.*ACCEPT_UNSIGNED=yes"):
+    with pytest.raises(UserError, match=r"is not signed: its author is unknown.*ACCEPT_UNSIGNED=yes"):
         archive.verify(old, None, KEY)
     manifest, _ = archive.verify(old, None, KEY, accept_unsigned=True)
     assert set(manifest.members) == {*FILES, archive.STATE}

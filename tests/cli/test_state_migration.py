@@ -131,7 +131,7 @@ WANTED = {"grafanaAdminUser": "admin", "grafanaAdminPassword": "p", "grafanaSecr
 @pytest.mark.parametrize(
     ("configured", "written"),
     [
-        ({}, ["grafanaAdminPassword"]),  # the key is generated, the password by nobody
+        ({}, ["grafanaAdminPassword"]),  # the key is generated, the password is not
         ({"grafanaAdminPassword": "p"}, []),
         ({"grafanaAdminPassword": "other", "grafanaSecretKey": "other"}, ["grafanaAdminPassword", "grafanaSecretKey"]),
     ],

@@ -162,7 +162,7 @@ def test_a_token_that_is_refused_is_made_anew(grafana: Grafana) -> None:
     grafana.tokens.clear()
     assert provider.diff("", first, ACCESS).changes is True
     grafana.down = True
-    assert provider.diff("", first, ACCESS).changes is False, "nobody refused it"
+    assert provider.diff("", first, ACCESS).changes is False, "no refusal"
     grafana.down = False
     grafana.accounts[1]["role"], grafana.accounts[1]["isDisabled"] = "Viewer", True
     assert outs(provider.update("", first, ACCESS))["token"] in {t["key"] for t in grafana.tokens.values()}

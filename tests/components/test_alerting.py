@@ -111,7 +111,7 @@ def test_quiet_hours_are_a_mute_timing() -> None:
 @pytest.mark.optional
 def test_where_nobody_is_configured_nothing_is_sent(program: tuple[Registered, ...]) -> None:
     if set(of(program, ":ContactPoint")) != {"contact-nobody"}:
-        pytest.skip("this environment tells somebody")
+        pytest.skip("this environment has a contact point")
     (policy,) = of(program, ":NotificationPolicy").values()
     assert {p["muteTimings"][0] for p in policy["policies"]} == {routing.ALWAYS}
     assert policy["policies"][-1]["matchers"] == [{"label": "alertname", "match": "=~", "value": ".*"}]

@@ -1,4 +1,4 @@
-"""The gates: what keeps a service from being replaced, and what calls it ready."""
+"""The checks before and after a service starts: what keeps a service from being replaced, and what calls it ready."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_every_container_is_hardened(program: Program, settings: Settings) -> No
         assert float(container["cpus"]) == settings.limit(name).cpus
         assert container["logDriver"] == "fluentd"
         assert container["logOpts"]["fluentd-address"] == f"127.0.0.1:{settings.port('containerLogs')}"
-        assert container["logOpts"]["fluentd-async"] == "true", "a collector that is away holds nobody up"
+        assert container["logOpts"]["fluentd-async"] == "true", "an absent collector does not block containers"
         assert {"cache-max-size": "10m", "cache-max-file": "3"}.items() <= container["logOpts"].items()
         assert container["restart"] == "always"
         assert container["destroyGraceSeconds"] >= 10

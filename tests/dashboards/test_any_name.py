@@ -1,4 +1,4 @@
-"""Names come from whoever sends telemetry: whatever a service is called, every page's queries stay what they are."""
+"""Names come from the senders of telemetry: no name of a service changes a page's queries."""
 
 from __future__ import annotations
 

@@ -446,7 +446,7 @@ def test_every_panel_says_in_two_sentences_what_it_shows_and_what_to_do(case: Ca
 
 @every_dashboard
 def test_standard_words(case: Case) -> None:
-    """Words that nobody in the field uses, and that were here once."""
+    """Private words that were here once."""
     texts = [panel["title"] for panel in case.rows_and_panels()]
     texts += [panel.get("description", "") for panel in case.panels()]
     texts += [text for panel in case.panels() for text in strings(panel.get("fieldConfig", {}))]

@@ -1,4 +1,4 @@
-"""The palette keeps its promise: seen on the dark theme, and told apart by colour-blind readers."""
+"""The palette: colours are visible on the dark theme, and distinct for colour-blind readers."""
 
 from itertools import combinations
 

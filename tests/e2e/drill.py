@@ -1,4 +1,4 @@
-"""What a fire drill needs besides the stack: a service that can be broken, a past for it, and somebody who is told."""
+"""What a fire drill needs besides the stack: a service to break, a past for it, and a receiver of messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PROMETHEUS_USER = 65534
 
 
 def gateway(engine: DockerClient) -> str:
-    """Return the address of this machine that containers reach and nobody else does."""
+    """Return the address of this machine that only containers reach."""
     address: str = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     return address
 

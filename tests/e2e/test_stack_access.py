@@ -35,7 +35,7 @@ NOTIFICATIONS = (
     "/api/v1/provisioning/contact-points/export?decrypt=true",
     "/api/v1/provisioning/policies/export",
 )
-"""Where Grafana tells of contact points."""
+"""The APIs that show contact points."""
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ THRESHOLDS = {
     "metricsSizePercent": 1e-7,
     "memoryPercent": 0.1,
 }
-"""Nobody fills this machine's disk for a test."""
+"""A test does not fill this machine's disk."""
 WAITING = ("disk-nearly-full", "disk-filling", "metrics-size-limit", "collector-waiting", "container-memory")
 AT_ONCE = {
     "Watchdog: alerts get through",

@@ -1,4 +1,4 @@
-"""A fire drill on the real stack: a service fails, somebody is told, every link of the message opens, and it is over.
+"""A fire drill on the real stack: a service fails, a message arrives, every link of it opens, and the alert ends.
 
 Slow: as long as the arithmetic takes. A total outage has to last 4 min 20 s of an hour before 7.2 % of it have failed,
 and after it the 5-minute window has to pass.

@@ -216,7 +216,7 @@ def key_of(stack: Sandbox) -> Path:
 def test_an_archive_with_code_in_its_state_is_refused_and_runs_nothing(
     filled: Sandbox, taken: tuple[Path, Path, int], tmp_path: Path
 ) -> None:
-    """Even signed: whoever restores it may have been given another's key, or have accepted it unsigned."""
+    """Even signed: the operator may hold another person's key, or have accepted the archive unsigned."""
     path, file, _ = taken
     marker, evil = tmp_path / "ran", tmp_path / "evil.tar"
 

@@ -23,7 +23,7 @@ PANEL: Json = {
 
 
 def content(real: Sandbox) -> Json:
-    """Return everything that Grafana tells of folders, data sources and dashboards, versions and dates too."""
+    """Return all that Grafana's API has on folders, data sources and dashboards, versions and dates too."""
     api = real.grafana()
     result = api.request("GET", "/api/search?limit=5000")
     return {
@@ -76,7 +76,7 @@ def test_what_was_made_by_hand_comes_in_unchanged(real: Sandbox) -> None:
     done = real.run("import")
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)
-    assert "'Headers', whose HTTP headers Grafana shows to nobody" in done.stdout
+    assert "'Headers', whose HTTP headers Grafana never shows" in done.stdout
     assert len(list((real.folder / "imported" / "dashboards").glob("*eam*.json"))) == 3
     preview = real.pulumi("preview", "--diff")
     assert "dashboard:Dashboard" not in preview.stdout, preview.stdout
@@ -132,7 +132,7 @@ def test_a_dashboard_that_is_not_there_cannot_be_pulled(real: Sandbox) -> None:
 
 @pytest.fixture
 def next_one(real: Sandbox) -> Iterator[Sandbox]:
-    """A second stack of the same copy, which nobody has brought up."""
+    """A second stack of the same copy, never brought up."""
     stack = Sandbox(real.folder, "e2e-hands2", real.docker, free_offset())
     shutil.copy(real.folder / f"Pulumi.{real.name}.yaml", real.folder / f"Pulumi.{stack.name}.yaml")
     stack.configure(portOffset=stack.offset, lokiRetention="40d")

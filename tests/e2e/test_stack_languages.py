@@ -138,7 +138,7 @@ def test_three_variables_and_one_line_join_it(
 
 
 def asked(port: int, name: str) -> bool:
-    """Ask, and tell whether anybody answered, whatever it was."""
+    """Send a request; return whether there was any answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello/{name}", timeout=5):
             return True

@@ -27,7 +27,7 @@ NEWER = {"loki": "3.7.9", "jaeger": "2.20.1"}
 
 @pytest.fixture(scope="module")
 def real(make_real: Callable[[str], Sandbox]) -> Iterator[Sandbox]:
-    """A stack with the demo that nobody has brought up yet."""
+    """A stack with the demo, not brought up yet."""
     stack = make_real("e2e-readme")
     stack.configure(demo=True)
     yield stack
@@ -36,7 +36,7 @@ def real(make_real: Callable[[str], Sandbox]) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def second(real: Sandbox) -> Iterator[Sandbox]:
-    """Another stack of the same copy that nobody has brought up yet."""
+    """Another stack of the same copy, not brought up yet."""
     stack = Sandbox(real.folder, "e2e-readme2", real.docker, free_offset())
     shutil.copy(real.folder / f"Pulumi.{real.name}.yaml", real.folder / f"Pulumi.{stack.name}.yaml")
     stack.configure(portOffset=stack.offset, demo=None)

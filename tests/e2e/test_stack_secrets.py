@@ -27,7 +27,7 @@ from tests.e2e.conftest import wait_for
 Json = dict[str, Any]
 
 HELD = "holds-a-password"
-"""A data source made by hand, whose stored password opens Grafana's own metrics, or does not."""
+"""A data source made in Grafana, whose stored password opens Grafana's own metrics, or does not."""
 
 MAIL = r"""
 import base64, hashlib, hmac, os, socketserver

@@ -1,4 +1,4 @@
-"""What somebody on the outside tries, against a real stack: guessing passwords, odd names, reading what is printed."""
+"""Attacks from outside, against a real stack: guessed passwords, odd names, secrets in output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What production refuses, and what nobody may configure because Grafana would expand it."""
+"""What production refuses, and what is refused everywhere because Grafana would expand it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Replica:
     begins: int = 0
     ends: int = 10**9
     history: tuple[int, int] = (0, 0)
-    """Good and failed requests that it had answered before anybody looked."""
+    """Good and failed requests that it had answered before the first scrape."""
     phase: int = 0
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
 

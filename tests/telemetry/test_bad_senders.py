@@ -141,7 +141,7 @@ def test_healthy_senders_keep_every_point_beside_a_bad_one(stores: Stores, kind:
             push(stores, {name: [total(step)]})
         push(stores, {bad: [make(step)]})
         time.sleep(0.005)  # two points of one series in the same millisecond are a fault of their own
-        if reason != "-":  # what no rule knows takes the rest of its own request along, and nobody else's
+        if reason != "-":  # an unknown fault drops the rest of its own request, and of no other
             push(stores, {shared: [total(step)], bad: [make(step)]})
     sent = PUSHES * HEALTHY
     wait_for(lambda: stored(stores, names) == sent)

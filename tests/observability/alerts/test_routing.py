@@ -1,4 +1,4 @@
-"""Who hears of what: pages and tickets go different ways, at different paces, and nobody is invented."""
+"""Routing: pages and tickets go to different contact points, at different paces, and to none that is not configured."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """When alerts fire, by promtool, over every phase of an outage against scrapes and evaluations.
 
 Grafana evaluates on its own, up to one of its intervals after Prometheus has recorded. A test here therefore asks that
-the recorded series fire the alert that much, and one scrape, before the promise: whatever the phases, it is kept.
+the recorded series fire the alert that much, and one scrape, before the limit: whatever the phases, it is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The services' configuration files: what the issue promises is in them, and their own checkers accept them."""
+"""The services' configuration files: what the issues ask for is in them, and their own checkers accept them."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ ALLOWED = [
     ("jaeger", "GET", "/api/v3/traces/0123456789abcdef0123456789abcdef"),
 ]
 REFUSED = [
-    # The exploits: delete lines, push a line that pages somebody, stop the ingester.
+    # The exploits: delete lines, push a line that causes a page, stop the ingester.
     ("loki", "POST", "/loki/api/v1/delete?query=%7Ba%3D%22b%22%7D"),
     ("loki", "DELETE", "/loki/api/v1/delete"),
     ("loki", "GET", "/loki/api/v1/delete"),
