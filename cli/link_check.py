@@ -19,7 +19,7 @@ from typing import Any
 from cli.otlp import call, new_span, new_trace, push, record
 from components.grafana_api import GrafanaApi, GrafanaError
 from observability import explore
-from observability.configs.correlations import CORRELATIONS, CorrelationSpec
+from observability.configs.correlations import CorrelationSpec, correlations
 from observability.configs.datasources import datasources
 from observability.names import series
 from observability.names.uids import (
@@ -175,9 +175,9 @@ def _steps(api: GrafanaApi, request: SyntheticTrace, settings: Settings, trace: 
         expr = str(metric["query"]).replace("$__tags", f'{to_metrics["tags"][0]["value"]}="{request.service}"')
         yield f"trace → the service's {metric['name'].lower()}", lambda expr=expr: _rate(query, expr, another)  # type: ignore[misc]
     yield "log line → the trace", lambda: _by_line(query, derived["derivedFields"], request.service, trace)
-    names = [service.name for service in watched(settings)]
+    names = [service.telemetry_name for service in watched(settings)]
     values = correlation_values(trace, request.service, names[-1] if names else "")
-    for spec in CORRELATIONS:
+    for spec in correlations(settings):
         if names or "${service}" not in json.dumps(dict(spec.query)):
             yield f"correlation {spec.name}", lambda spec=spec: _correlated(query, spec, values)  # type: ignore[misc]
     edge = f'sum(traces_service_graph_request_total{{client="{request.client}", server="{request.server}"}})'

@@ -13,7 +13,7 @@ from cli.errors import UsageError
 from dashboards.catalogue import dashboards
 from observability import alerts, own, processes, rules
 from observability.configs import grafana as grafana_config
-from observability.configs.correlations import CORRELATIONS
+from observability.configs.correlations import correlations
 from observability.configs.datasources import DataSourceSpec, datasources
 from observability.names.paths import CONFIG
 from observability.settings import Settings
@@ -50,7 +50,10 @@ def _grafana(settings: Settings) -> dict[str, str]:
             [_shown(spec) for spec in datasources(settings)], indent=2, sort_keys=True
         )
         + "\n",
-        "grafana/correlations.json": json.dumps([dict(vars(c)) for c in CORRELATIONS], indent=2, sort_keys=True) + "\n",
+        "grafana/correlations.json": json.dumps(
+            [dict(vars(c)) for c in correlations(settings)], indent=2, sort_keys=True
+        )
+        + "\n",
     }
     rendered["grafana/alerts.json"] = (
         json.dumps([asdict(group) for group in alerts.groups(settings)], indent=2, sort_keys=True) + "\n"

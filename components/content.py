@@ -13,7 +13,7 @@ from components.alerting import Alerting
 from components.correlations import Correlation, CorrelationArgs
 from dashboards.catalogue import FOLDERS, dashboards, own_folders
 from observability import imported
-from observability.configs.correlations import CORRELATIONS
+from observability.configs.correlations import correlations
 from observability.configs.datasources import datasources
 from observability.names import uids
 from observability.settings import field_of
@@ -87,7 +87,7 @@ class Content(pulumi.ComponentResource):
             sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
         sources |= own_content.sources(settings, opts_for(provider, *list(sources.values())[:1]))
         own_content.correlations(settings, sources, grafana=grafana, auth=auth, options=opts_for(None))
-        for correlation in CORRELATIONS:
+        for correlation in correlations(settings):
             Correlation(
                 CorrelationArgs(
                     correlation,

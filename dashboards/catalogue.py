@@ -12,6 +12,7 @@ from dashboards import (
     application_performance,
     executive_slo_report,
     home,
+    hosts,
     incident,
     infrastructure_health,
     logs,
@@ -136,7 +137,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
             (uids.FOLDER_ML_PLATFORM, incident.build(settings)),
             *(
                 (uids.FOLDER_INFRASTRUCTURE, page.build(settings))
-                for page in (infrastructure_health, stack_health)
+                for page in (infrastructure_health, hosts, stack_health)
                 if own
             ),
             *((uids.FOLDER_INFRASTRUCTURE, page.build(settings)) for page in (probes,) if settings.probes),

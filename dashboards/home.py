@@ -28,12 +28,13 @@ QUESTIONS: Final = {
     uids.LOGS: "Which errors are logged, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Is the stack itself well, and how long does its space last?",
+    uids.HOSTS: "Does the Docker host lack CPU, memory, disk or network?",
     uids.PROBES: "Do our addresses answer from outside, how fast, and when do certificates expire?",
     uids.RUNBOOKS: "What does this alert mean, and what is to be done?",
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-ALERTS: Final = 14
+ALERTS: Final = 15
 """Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
@@ -132,7 +133,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=10,
+        width=9,
         height=6,
         key="stack",
     )
@@ -177,7 +178,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=4,
+        width=5,
         height=6,
         key="disk",
     )

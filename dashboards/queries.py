@@ -339,15 +339,30 @@ def excluded(settings: Settings) -> str:
     )
 
 
-def exemplars(settings: Settings) -> str:
+def exemplars(settings: Settings, carried: str = SERVICE_VARIABLE) -> str:
     """Return the selectors whose exemplars Grafana fetches; "" when nothing is watched.
+
+    Args:
+        settings: of the stack.
+        carried: variable with the name that the chosen service's telemetry carries.
 
     Recorded series carry no exemplars. Prometheus' exemplar query takes only the selectors out of an expression, so
     these name the raw histograms, and `@ 0` (1970) makes their range query find nothing and read nothing.
     """
     alternatives = []
-    for otlp, selected in ((False, SERVICE), (True, f"service_name=~{chosen(SERVICE_VARIABLE)}")):
-        buckets = sorted({f"{own.metrics.duration}_bucket" for own in watched(settings) if own.otlp is otlp})
+    kinds = (
+        (False, False, SERVICE),
+        (False, True, f"job=~{chosen(SERVICE_VARIABLE)}"),  # the label service is the name that it carries
+        (True, None, f"service_name=~{chosen(carried)}"),
+    )
+    for otlp, renamed, selected in kinds:
+        buckets = sorted(
+            {
+                f"{own.metrics.duration}_bucket"
+                for own in watched(settings)
+                if own.otlp is otlp and renamed in (None, own.telemetry_name != own.name)
+            }
+        )
         if buckets:
             alternatives.append(f'{{__name__=~"{"|".join(buckets)}", {selected}}} @ 0')
     return " or ".join(alternatives)

@@ -37,7 +37,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
     carried = _add_telemetry_name(db, settings)
     _objectives(db, settings)
-    _signals(db, settings)
+    _signals(db, settings, carried)
     _evidence(db, carried)
     _containers(db, settings)
     _neighbours(db, settings, carried)
@@ -95,7 +95,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
     )
 
 
-def _signals(db: DashboardBuilder, settings: Settings) -> None:
+def _signals(db: DashboardBuilder, settings: Settings, carried: str) -> None:
     for key, title, expr, legend, scale, shows in (
         (
             "requests",
@@ -132,7 +132,7 @@ def _signals(db: DashboardBuilder, settings: Settings) -> None:
     ):
         db.add_timeseries_panel(
             title=title,
-            query=[Query(expr, legend=legend), *(style.exemplars(settings) if key == "latency" else [])],
+            query=[Query(expr, legend=legend), *(style.exemplars(settings, carried) if key == "latency" else [])],
             **style.on_axis(scale),
             min_val=0,
             soft_max=0.01 if key == "error-rate" else None,

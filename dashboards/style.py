@@ -31,6 +31,7 @@ TITLES: Final = {
     uids.INCIDENT: "Incident",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
     uids.STACK_HEALTH: "Stack Health",
+    uids.HOSTS: "Hosts",
     uids.PROBES: "Probes",
     uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
 }
@@ -253,9 +254,9 @@ def describe(shows: str, when_bad: str) -> str:
     return f"{shows}\n\n**When it is bad:** {when_bad}"
 
 
-def exemplars(settings: Settings) -> list[Query]:
+def exemplars(settings: Settings, carried: str = queries.SERVICE_VARIABLE) -> list[Query]:
     """Return the query for exemplars, the dots of single requests on a graph; none when nothing is watched."""
-    raw = queries.exemplars(settings)
+    raw = queries.exemplars(settings, carried)
     return [Query(raw, legend="exemplars", ref_id="exemplars", exemplar=True)] if raw else []
 
 

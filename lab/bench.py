@@ -254,6 +254,7 @@ def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], o
     if spec.socket is not None:
         mounts.append(f"{spec.socket.host}:{spec.socket.inside}:ro")
         groups.append(str(Path(spec.socket.host).stat().st_gid))
+    mounts += [f"{path}:{inside}:ro" for path, inside in spec.host_paths.items()]
     for root, files in ((CONFIG, spec.files), (SECRETS, dict.fromkeys(secret_paths, _STAND_IN))):
         for path, text in files.items():
             target = folder / spec.name / path.lstrip("/")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from observability.configs.datasources import TRACE_ID_IN_LINE, lines_of_trace
 from observability.names import series
 from observability.names.uids import DATASOURCE_JAEGER, DATASOURCE_LOKI, DATASOURCE_PROMETHEUS
+from observability.settings import quoted
+from observability.watched import watched
+
+if TYPE_CHECKING:
+    from observability.settings import Settings
+
+_REQUESTS = "service:http_requests:rate5m"
+_OF_LINES = "logs-to-metrics"
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,13 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         ),
     ),
     CorrelationSpec(
-        name="logs-to-metrics",
+        name=_OF_LINES,
         source=DATASOURCE_LOKI,
         target=DATASOURCE_PROMETHEUS,
         label="Requests of this service",
         description="Opens the request rate by status of the service that wrote the line",
         field="Line",
-        query={"expr": 'sum by (status) (service:http_requests:rate5m{service="${service}"})', "range": True},
+        query={"expr": f'sum by (status) ({_REQUESTS}{{service="${{service}}"}})', "range": True},
         transformations=(
             # A quote in a name has a backslash in this JSON, as it needs one in the query.
             _regex(r'"service_name"\s*:\s*"((?:[^"\\]|\\.)+)"', "service", field="labels"),
@@ -84,3 +92,28 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         },
     ),
 )
+
+
+def correlations(settings: Settings) -> tuple[CorrelationSpec, ...]:
+    """Return the correlations; lines lead to the requests of a service whose telemetry carries another name, too."""
+    carried = {s.name: s.telemetry_name for s in watched(settings) if s.telemetry_name != s.name}
+    if not carried:
+        return CORRELATIONS
+    query = {"expr": _requests_by_carried_name(carried), "range": True}
+    return tuple(replace(spec, query=query) if spec.name == _OF_LINES else spec for spec in CORRELATIONS)
+
+
+def _requests_by_carried_name(carried: Mapping[str, str]) -> str:
+    """Return the request rate by status of the service whose telemetry carries the name in `${service}`.
+
+    Args:
+        carried: that name by the service's own, of those where the two differ.
+
+    """
+    renamed = (
+        f'label_replace({_REQUESTS}{{service="{name}"}}, "service", {quoted(other.replace("$", "$$"))}, "", "")'
+        for name, other in carried.items()
+    )
+    others = f'{_REQUESTS}{{service!~"{"|".join(carried)}"}}'
+    line = 'label_replace(vector(1), "service", "${service}", "", "")'
+    return f"sum by (status) (({' or '.join((*renamed, others))}) and on (service) {line})"

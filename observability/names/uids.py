@@ -25,12 +25,13 @@ RUNBOOKS: Final = "runbooks"
 LOGS: Final = "logs"
 SERVICE_DETAIL: Final = "service-detail"
 INCIDENT: Final = "incident"
+HOSTS: Final = "hosts"
 PROBES: Final = "probes"
 """Where there are probes."""
 HOME: Final = "home"
 """What opens first."""
 
-NEEDS: Final = {INFRASTRUCTURE_HEALTH: "runs_stack", STACK_HEALTH: "runs_stack", PROBES: "probes"}
+NEEDS: Final = {HOSTS: "runs_stack", INFRASTRUCTURE_HEALTH: "runs_stack", STACK_HEALTH: "runs_stack", PROBES: "probes"}
 """Dashboards that not every stack has, and the field of the settings without which there is none."""
 
 DEPLOYMENT_TAG: Final = "deployment"

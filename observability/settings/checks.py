@@ -350,6 +350,7 @@ def _only_content(settings: Settings) -> list[str]:
     ]
     refused = {
         "demo": settings.demo,
+        "hostNetwork": settings.host_network,
         "metrics.writeUrl": settings.metrics.write_url,
         "logs.writeUrl": settings.logs.write_url,
         "traces.writeUrl": settings.traces.write_url,

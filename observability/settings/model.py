@@ -186,6 +186,11 @@ class Settings(Frozen):
         description="The Docker engine's socket on its host, from which the socket proxy reads each container's use;"
         " empty turns this off",
     )
+    host_network: Boolean = Field(
+        default=False,
+        alias="hostNetwork",
+        description="Measure the Docker host's network interfaces: the collector then sees the host's /proc/1/net",
+    )
     health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
     )

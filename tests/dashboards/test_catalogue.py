@@ -41,6 +41,7 @@ def test_where_each_dashboard_lives() -> None:
         "logs": ("ml-platform", "Logs"),
         "incident": ("ml-platform", "Incident"),
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
+        "hosts": ("infrastructure", "Hosts"),
         "stack-health": ("infrastructure", "Stack Health"),
         "executive-slo-report": ("executive", "Executive: SLO Report"),
         "home": ("infrastructure", "Home"),

@@ -11,6 +11,7 @@ import yaml
 
 from dashboards import queries
 from dashboards.catalogue import dashboards
+from observability.configs.correlations import correlations
 from observability.names import uids
 from observability.settings import load
 
@@ -51,6 +52,39 @@ def test_the_variable_holds_the_name(promtool: str, tmp_path: Path, service: str
     expected = {"labels": f'{{service="{service}", carried="{carried}"}}', "value": 1}
     test = {"expr": expr, "eval_time": "0m", "exp_samples": [expected]}
     (tmp_path / "test.yml").write_text(yaml.safe_dump({"tests": [{"promql_expr_test": [test]}]}))
+    done = subprocess.run(
+        [promtool, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_exemplars_are_those_of_the_name_that_the_series_carry() -> None:
+    scraped: dict[str, object] = {"name": "orders", "serviceName": "Shop.Orders", "targets": ["orders:1"]}
+    text = json.dumps(page(*SERVICES, scraped)["panels"])
+    assert "service_name=~`${telemetry:regex}`} @ 0" in text
+    assert "job=~`${service:regex}`} @ 0" in text
+    assert "job=~" not in queries.exemplars(load("dev", {"services": json.dumps([SERVICES[1]])}))
+
+
+@pytest.mark.parametrize(
+    ("carried", "expected"), [("Shop.Checkout", 3), ("checkout", None), ("cart", 5), ('Shop "X"', 7), ("nobody", None)]
+)
+def test_a_line_leads_to_the_requests_of_its_service(
+    promtool: str, tmp_path: Path, carried: str, expected: int | None
+) -> None:
+    other: dict[str, object] = {"name": "other", "serviceName": 'Shop "X"', "otlp": True}
+    settings = load("dev", {"services": json.dumps([*SERVICES, other])})
+    spec = next(c for c in correlations(settings) if c.name == "logs-to-metrics")
+    expr = str(spec.query["expr"]).replace("${service}", json.dumps(carried)[1:-1])
+    rates = {"checkout": 3, "cart": 5, "other": 7}
+    series = [
+        {"series": f'service:http_requests:rate5m{{service="{name}", status="200"}}', "values": str(rate)}
+        for name, rate in rates.items()
+    ]
+    samples = [{"labels": '{status="200"}', "value": expected}] if expected else []
+    test = {"expr": expr, "eval_time": "0m", "exp_samples": samples}
+    document = {"tests": [{"input_series": series, "promql_expr_test": [test]}]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(document))
     done = subprocess.run(
         [promtool, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
