@@ -322,8 +322,10 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
             f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
         )
     # How far links look back for a trace is jaegerRetention wherever it is.
+    # Pulumi hands every default in, so only another value tells that somebody gave one.
+    default = Settings.model_fields["loki_retention"].default
     unused = {
-        "lokiRetention": part is topology.LOKI and "loki_retention" in settings.model_fields_set,
+        "lokiRetention": part is topology.LOKI and settings.loki_retention != default,
         f"limits.{part.name}": part.name in settings.limits,
     }
     problems += [

@@ -63,6 +63,11 @@ def test_what_only_the_own_loki_could_do_is_refused(other: dict[str, Any], said:
     assert said in problems(logs=LOGS, **other)
 
 
+def test_defaults_that_pulumi_hands_in_are_nothing_that_was_set() -> None:
+    defaults = {"lokiRetention": "31d", "jaegerRetention": "72h", "limits": {}}
+    assert not settings_of(logs=LOGS, traces=TRACES, **defaults).keeps_logs
+
+
 @pytest.mark.parametrize("token", ['a"b-correct-horse', "a;b-correct-horse", "a$b-correct-horse", "a b-correct-horse"])
 def test_a_token_that_the_proxy_could_not_hold_is_refused_and_not_shown(token: str) -> None:
     said = problems("logsPassword", logs=LOGS, logsPassword=token)
