@@ -508,6 +508,11 @@ def _windows(settings: Settings) -> list[str]:
                 f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
                 f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
             )
+        if slo.each is not None and any(x.recurs for x in settings.exclusions):
+            problems.append(
+                f"{where}.each: beside an exclusion with weekdays; accepted: exclusions that happen once, because what"
+                " recurs cannot be left out of the SLOs of single values"
+            )
         if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
             problems.append(
                 f"{where}.timeSlice.length: '{slo.time_slice.length}'; accepted: a multiple of ruleInterval, which is"
