@@ -34,8 +34,6 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-ALERTS: Final = 15
-"""Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -65,7 +63,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=ALERTS,
+        width=style.ALERTS,
         height=height,
         key="alerts",
     )
@@ -110,7 +108,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=24 - ALERTS,
+        width=24 - style.ALERTS,
         height=height,
         key="services",
     )
@@ -270,6 +268,6 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
             "open SLO Overview when users complain, and Stack Health when the numbers look wrong.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=style.GRAPH_HEIGHT + 2,
         key="directory",
     )

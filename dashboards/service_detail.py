@@ -79,7 +79,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "The state of each objective, the error budget left of its window, and its burn rate.",
             "click the objective to see since when, then look below for what changed at that moment.",
         ),
-        width=style.HALF,
+        width=24 - style.ALERTS,
         height=6,
         key="objectives",
     )
@@ -91,7 +91,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "Alerts of this service that fire, or are about to.",
             "open the alert: it links to its numbers, logs, traces and runbook.",
         ),
-        width=style.HALF,
+        width=style.ALERTS,
         height=6,
         key="alerts",
     )

@@ -100,7 +100,7 @@ PRIVATE: Final = re.compile(
 )
 LISTS: Final = {
     *("Objectives, worst first", "Targets and windows", "Services, worst first", "Was every target met?"),
-    "How many requests was that?",
+    "How much of the error budget is that?",
 }
 SCALES_OF_GRAPHS: Final[dict[str, style.Scale]] = {
     "Burn rate": style.BURN_RATE,
