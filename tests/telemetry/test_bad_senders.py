@@ -286,9 +286,9 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
 
 @pytest.mark.parametrize(("name", "refused"), [("grafana", True), ("prometheus", True), ("shop", False)])
 def test_nobody_sends_spans_as_one_of_the_stack(stores: Stores, name: str, refused: bool) -> None:  # noqa: FBT001
-    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
     counted = f'collector_refused_items_total{{service_name="{name}", signal="spans"}}'
     before = stores.number(counted)  # of other tests
+    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
     if refused:
         wait_for(partial(equals, stores, counted, before + 1))
     else:
