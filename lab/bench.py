@@ -19,7 +19,7 @@ from cli.context import Context
 from components.grafana_api import GrafanaApi, GrafanaError
 from components.service import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
-from lab import bench_slo
+from lab import bench_collector, bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
 from observability import processes, topology
 from observability.names.paths import CONFIG, SECRETS, TOOLS
@@ -70,6 +70,7 @@ def run(context: Context) -> int:
     else:
         context.console.say(f"the stack itself is not measured here: {reason}")
     context.console.table("speed, as ratios in one run", ("what", "over what", "this", "that", "ratio", "goal"), rows)
+    bench_collector.run()
     bench_slo.run()
     return 0
 

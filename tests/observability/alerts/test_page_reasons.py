@@ -128,3 +128,29 @@ def test_the_first_minutes_of_a_service_are_no_trend(promtool: Promtool, share: 
     ticket = alert_of(settings, "slo-burning-slowly")
     lasts = [(minute * 60.0, False) for minute in (2, 5, 30, 60)]
     fires(promtool, ticket, settings, traffic(settings, (3.0 * 3600, share)), lasts)
+
+
+def test_a_pushed_service_that_is_idle_is_not_gone(promtool: Promtool) -> None:
+    """It sends its resource (`target_info`) for an hour, and nothing else; then not even that."""
+    settings = settings_of(
+        watchStack=False,
+        scrapeInterval=MINUTE,
+        ruleInterval=MINUTE,
+        services=[{"name": "shop", "otlp": True, "latency": None}],
+    )
+    inputs = {'target_info{job="shop",instance="a"}': "1x60 stale _x60"}
+    gone = [(at * 60.0, False) for at in (5, 30, 59)]
+    fires(promtool, alert_of(settings, "service-gone"), settings, inputs, [*gone, (90 * 60.0, True)])
+
+
+def test_a_target_without_slos_is_scraped_and_quiet(promtool: Promtool) -> None:
+    settings = settings_of(
+        watchStack=False,
+        scrapeInterval=MINUTE,
+        ruleInterval=MINUTE,
+        services=[{"name": "shop", "targets": ["n:9100"], "availability": None, "latency": None}],
+    )
+    alerts = [a for group in groups(settings) for a in group.alerts if a.service == "shop"]
+    assert {a.kind for a in alerts} == {"service-gone", "target-down"}
+    for alert in alerts:
+        fires(promtool, alert, settings, {'up{job="shop",instance="n:9100"}': "1x60"}, [(3000.0, False)])
