@@ -16,6 +16,13 @@ FOLDER_ML_PLATFORM: Final = "ml-platform"
 FOLDER_INFRASTRUCTURE: Final = "infrastructure"
 FOLDER_EXECUTIVE: Final = "executive"
 
+FOLDERS: Final = {
+    FOLDER_ML_PLATFORM: "ML Platform",
+    FOLDER_INFRASTRUCTURE: "Infrastructure",
+    FOLDER_EXECUTIVE: "Executive",
+}
+"""Every folder and its title, where the setting `folderTitles` has no other."""
+
 SLO_OVERVIEW: Final = "slo-overview"
 APPLICATION_PERFORMANCE: Final = "application-performance"
 INFRASTRUCTURE_HEALTH: Final = "infrastructure-health"

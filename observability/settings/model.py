@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.names import uids
 from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.exclusions import Exclusion
@@ -74,6 +75,29 @@ class QuietHours(Frozen):
         return self
 
 
+class Team(Frozen):
+    """Who gets the alerts of one owner: pages at once, tickets outside of its quiet hours."""
+
+    owner: Owner = Field(description="The owner of services, SLOs and probes whose alerts it gets")
+    email: tuple[Email, ...] = Field((), description="Its addresses, by the stack's mail server")
+    contact_point: Annotated[str, text_of_length(0, 200)] = Field(
+        "", alias="contactPoint", description="Or the name of a contact point in ownFolder: any kind, any field"
+    )
+    also_stack: Boolean = Field(
+        default=False, alias="alsoStack", description="true: the stack's own contact points get its alerts too"
+    )
+    quiet_hours: QuietHours = Field(
+        QuietHours(), alias="quietHours", description="When its tickets wait, instead of ticketQuietHours"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Team:
+        if bool(self.email) == bool(self.contact_point):
+            msg = "either email or contactPoint"
+            raise RefusedError(msg)
+        return self
+
+
 class OAuth(Frozen):
     """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
 
@@ -122,6 +146,7 @@ class OAuth(Frozen):
         return self
 
 
+FolderTitle = Annotated[str, text_of_length(1, 100)]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
@@ -225,14 +250,16 @@ class Settings(Frozen):
     )
     logs: FarStore = Field(
         FarStore(),
-        description="Where an existing Grafana reads logs: {queryUrl, tenant, user, caCertificate}; see deploy",
+        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
+        " stack's own. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
         None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
     )
     traces: FarStore = Field(
         FarStore(),
-        description="Where an existing Grafana reads traces, by Jaeger's API: {queryUrl, tenant, user, caCertificate}",
+        description="Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over"
+        " HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone",
     )
     traces_password: SecretStr | None = Field(
         None, alias="tracesPassword", description="Secret. Password of traces.user, or a bearer token without one"
@@ -254,7 +281,7 @@ class Settings(Frozen):
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )
     jaeger_retention: Annotated[str, duration("1h", "1y", unit="1s")] = Field(
-        "72h", alias="jaegerRetention", description="How long traces are kept"
+        "72h", alias="jaegerRetention", description="How long traces are kept, and how far back links look for one"
     )
     grafana_root_url: OptionalUrl = Field(
         "", alias="grafanaRootUrl", description="The address people type; empty means the published one"
@@ -358,6 +385,18 @@ class Settings(Frozen):
         alias="ticketQuietHours",
         description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
     )
+    teams: tuple[Team, ...] = Field(
+        (),
+        description="Who gets an owner's alerts instead of the stack's contact points: {owner, email, contactPoint, …}",
+    )
+    folder_titles: Mapping[Text, FolderTitle] = Field(
+        default_factory=dict,
+        alias="folderTitles",
+        description="Titles of Grafana's folders that differ, by UID: ml-platform, infrastructure, executive",
+    )
+    home_dashboard: Annotated[str, matching("a dashboard's UID", r"[A-Za-z0-9_-]{1,40}")] = Field(
+        uids.HOME, alias="homeDashboard", description="UID of the dashboard that opens first, yours too"
+    )
     alerts: Mapping[Text, AlertOverride] = Field(
         default_factory=dict,
         description="Alerts that differ, by kind: {enabled, severity, pending}; see docs/reference/alerts.md",
@@ -445,6 +484,26 @@ class Settings(Frozen):
     def runs_stack(self) -> bool:
         """Whether there are containers; without them there is content in an existing Grafana alone."""
         return self.deploy == "stack"
+
+    @property
+    def scraped(self) -> tuple[str, ...]:
+        """The parts that this stack runs and that show metrics of themselves."""
+        return tuple(part.name for part in self.parts if part.metrics is not None)
+
+    @property
+    def with_data(self) -> tuple[str, ...]:
+        """The parts that this stack runs and whose volume a backup copies."""
+        return tuple(part.name for part in self.parts if part.data)
+
+    @property
+    def keeps_logs(self) -> bool:
+        """Whether this stack has a Loki of its own."""
+        return self.runs_stack and not self.logs.far
+
+    @property
+    def keeps_traces(self) -> bool:
+        """Whether this stack has a Jaeger of its own."""
+        return self.runs_stack and not self.traces.far
 
     @property
     def metrics_copied(self) -> bool:
