@@ -19,7 +19,7 @@ from cli.context import Context
 from components.grafana_api import GrafanaApi, GrafanaError
 from components.service import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
-from lab import bench_slo
+from lab import bench_redaction, bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
 from observability import processes, topology
 from observability.names.paths import CONFIG, SECRETS, TOOLS
@@ -62,7 +62,8 @@ Row = tuple[str, str, str, str, str, str]
 
 def run(context: Context) -> int:
     """Run what can run here and print the table; a missed goal is shown, not hidden."""
-    rows = [_building()]
+    with tempfile.TemporaryDirectory(prefix="bench-redaction-") as folder:
+        rows = [_building(), *bench_redaction.rows(Path(folder))]
     reason = missing()
     if reason is None:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
