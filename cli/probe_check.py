@@ -34,7 +34,7 @@ def _answer(api: GrafanaApi, probe: Probe, success: float | None) -> str:
     if success is None:
         return f"{probe.target} is not probed"
     took = _value(api, probe, "probe_duration_seconds") or 0.0
-    return f"{probe.target} {'answers' if success else 'FAILS'}, after {took:.2f} s"
+    return f"{probe.target} {'answers' if success else 'FAILS'}, after {1000 * took:.0f} ms"
 
 
 def _value(api: GrafanaApi, probe: Probe, metric: str) -> float | None:

@@ -83,7 +83,7 @@ class Alerting(pulumi.ComponentResource):
                 pagerduties=_pagerduty(settings) if "pagerduty" in channels else None,
                 slacks=_slack(settings) if "slack" in channels else None,
                 webhooks=_webhook() if "webhook" in channels else None,
-                emails=_email(settings) if "email" in channels else None,
+                emails=_email(list(settings.alert_email)) if "email" in channels else None,
                 opts=options(self, template),
             )
             for severity, channels in routing.contacts(settings).items()
@@ -100,7 +100,18 @@ class Alerting(pulumi.ComponentResource):
         intervals = {
             routing.ALWAYS: (routing.Interval(),),
             routing.QUIET_HOURS: routing.intervals(settings.ticket_quiet_hours),
+            **{routing.team_quiet_hours(team): routing.intervals(team.quiet_hours) for team in settings.teams},
         }
+        named += [
+            alerting.ContactPoint(
+                f"contact-{routing.team_contact(team)}",
+                name=routing.team_contact(team),
+                emails=_email(list(team.email)),
+                opts=options(self),
+            )
+            for team in settings.teams
+            if team.email
+        ]
         timings = [
             alerting.MuteTiming(name, name=name, intervals=[_interval(i) for i in intervals[name]], opts=options(self))
             for name in sorted({route.muted for route in routes if route.muted})
@@ -182,9 +193,13 @@ def _data(name: str, datasource: str, model: dict[str, Any]) -> alerting.RuleGro
 
 def _policy(route: routing.Route) -> alerting.NotificationPolicyPolicyArgs:
     label, match, value = ("severity", "=", route.severity) if route.severity else ("alertname", "=~", ".*")
+    matchers = [alerting.NotificationPolicyPolicyMatcherArgs(label=label, match=match, value=value)]
+    if route.owner:
+        matchers.append(alerting.NotificationPolicyPolicyMatcherArgs(label="owner", match="=", value=route.owner))
     return alerting.NotificationPolicyPolicyArgs(
         contact_point=route.contact,
-        matchers=[alerting.NotificationPolicyPolicyMatcherArgs(label=label, match=match, value=value)],
+        matchers=matchers,
+        continue_=route.goes_on or None,
         group_bies=["service"],
         group_wait=route.wait,
         group_interval=route.interval,
@@ -229,6 +244,5 @@ def _webhook() -> list[alerting.ContactPointWebhookArgs]:
     return [alerting.ContactPointWebhookArgs(url=endpoints.webhook().url, title=messages.TITLE, message=messages.TEXT)]
 
 
-def _email(settings: Settings) -> list[alerting.ContactPointEmailArgs]:
-    addresses = list(settings.alert_email)
+def _email(addresses: list[str]) -> list[alerting.ContactPointEmailArgs]:
     return [alerting.ContactPointEmailArgs(addresses=addresses, subject=messages.TITLE, message=messages.TEXT)]

@@ -11,11 +11,10 @@ from pulumiverse_grafana import Provider, oss
 from components import own_content
 from components.alerting import Alerting
 from components.correlations import Correlation, CorrelationArgs
-from dashboards.catalogue import FOLDERS, dashboards, own_folders
+from dashboards.catalogue import dashboards, own_folders, titles
 from observability import imported
 from observability.configs.correlations import correlations
 from observability.configs.datasources import datasources
-from observability.names import uids
 from observability.settings import field_of
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ class Content(pulumi.ComponentResource):
             return grafana.options(*depends_on, parent=parent, provider=provider)
 
         folders = {
-            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in FOLDERS.items()
+            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider))
+            for uid, title in titles(settings).items()
         }
         for folder in imported.folders():  # parents before children
             folders[folder.uid] = oss.Folder(
@@ -114,7 +114,7 @@ class Content(pulumi.ComponentResource):
         if not grafana.shared:
             oss.OrganizationPreferences(
                 "preferences",
-                home_dashboard_uid=uids.HOME,
+                home_dashboard_uid=settings.home_dashboard,
                 # Set with the rest of the preferences, or it would be reset to Grafana's own default.
                 theme=settings.grafana_theme,
                 opts=opts_for(provider, *shown),
@@ -122,11 +122,11 @@ class Content(pulumi.ComponentResource):
         notified = own_content.notifications(
             settings, grafana=grafana, auth=auth, options=opts_for(provider), through_api=opts_for(None)
         )
-        titles = {uid: folder.uid for uid, folder in folders.items()}
-        own_content.rule_groups(settings, titles, opts_for(provider, *sources.values(), *notified))
+        folder_uids = {uid: folder.uid for uid, folder in folders.items()}
+        own_content.rule_groups(settings, folder_uids, opts_for(provider, *sources.values(), *notified))
         Alerting(
             settings,
-            folders=titles,
+            folders=folder_uids,
             named=notified,
             options=lambda parent, *depends_on: opts_for(provider, *depends_on, parent=parent),
             depends_on=list(sources.values()),

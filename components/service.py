@@ -92,11 +92,15 @@ class ServiceSpec:
     """Docker networks of other projects that the container joins too."""
     tools_image: Image | None = None
     """Has the tools that the health check borrows; None where it needs none."""
+    host_paths: Mapping[str, str] = field(default_factory=dict)
+    """Paths of the Docker host, and where they are in the container, read-only."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
         del plain["tools_image"]
+        if not self.host_paths:  # so that a container that sees none stays what it is
+            del plain["host_paths"]
         if self.socket is not None:  # whose image only runs a one-shot job
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -134,6 +138,7 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         others_networks=settings.networks if part.reaches_applications else (),
         reaches_host=part.reaches_applications,
         tools_image=versions.image(HELPER_IMAGE) if process.borrows_tools else None,
+        host_paths=process.host_paths,
     )
 
 
@@ -252,6 +257,10 @@ class Service(pulumi.ComponentResource):
         self._socket(prepared)
         self._files(prepared)
         self._tools(prepared)
+        prepared.mounts += [
+            docker.ContainerVolumeArgs(host_path=path, container_path=inside, read_only=True)
+            for path, inside in self.spec.host_paths.items()
+        ]
         self.container = self._container(prepared, self._checks(prepared))
         self.ready = self._readiness()
         self.register_outputs({"container": self.container.id})

@@ -6,12 +6,13 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dashboards import (
     application_performance,
     executive_slo_report,
     home,
+    hosts,
     incident,
     infrastructure_health,
     logs,
@@ -25,19 +26,13 @@ from dashboards.builder import check_unique
 from dashboards.errors import DashboardError
 from observability import imported, own
 from observability.names import uids
+from observability.names.uids import FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
-
-FOLDERS: Final[dict[str, str]] = {
-    uids.FOLDER_ML_PLATFORM: "ML Platform",
-    uids.FOLDER_INFRASTRUCTURE: "Infrastructure",
-    uids.FOLDER_EXECUTIVE: "Executive",
-}
-"""UID to title."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,11 @@ def folders() -> dict[str, str]:
     return FOLDERS | {folder.uid: folder.title for folder in imported.folders()}
 
 
+def titles(settings: Settings) -> dict[str, str]:
+    """Return the title of every folder of the built dashboards and alerts, by its UID."""
+    return {uid: settings.folder_titles.get(uid, title) for uid, title in FOLDERS.items()}
+
+
 def own_folders(settings: Settings) -> dict[str, str]:
     """Return the title of every folder that only the team's own content needs, by its UID."""
     return {f.uid: f.title for f in own.read(settings).folders if f.uid not in folders()}
@@ -66,7 +66,8 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
     """Return all dashboards; an imported one takes the place of the one that is built with its UID.
 
     Raises:
-        DashboardError: one cannot be built, two have the same uid, or an imported one names no known folder.
+        DashboardError: one cannot be built, two have the same uid, an imported one names no known folder, or there is
+            no `homeDashboard`.
 
     """
     ours = built(settings)
@@ -82,7 +83,7 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
                 accepted=f"one of {', '.join(folder_uids)}",
             )
     replaced = {file.uid for file in ours} & set(imported_by_uid)
-    return (
+    every = (
         *(file for file in (*ours, *_own(settings)) if file.uid not in imported_by_uid),
         *(
             # What takes the place of a built one can be edited where that could.
@@ -92,6 +93,15 @@ def dashboards(settings: Settings) -> tuple[DashboardFile, ...]:
             for uid, dashboard in imported_by_uid.items()
         ),
     )
+    if settings.home_dashboard not in {file.uid for file in every}:
+        raise DashboardError(
+            dashboard=settings.home_dashboard,
+            panel="",
+            setting="homeDashboard",
+            value=settings.home_dashboard,
+            accepted=f"one of {', '.join(file.uid for file in every)}",
+        )
+    return every
 
 
 def _own(settings: Settings) -> tuple[DashboardFile, ...]:
@@ -136,7 +146,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
             (uids.FOLDER_ML_PLATFORM, incident.build(settings)),
             *(
                 (uids.FOLDER_INFRASTRUCTURE, page.build(settings))
-                for page in (infrastructure_health, stack_health)
+                for page in (infrastructure_health, hosts, stack_health)
                 if own
             ),
             *((uids.FOLDER_INFRASTRUCTURE, page.build(settings)) for page in (probes,) if settings.probes),

@@ -240,7 +240,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
         key="weeks",
     )
     db.add_timeseries_panel(
-        title=f"Failed requests a day, 30 days{style.limited(settings)}",
+        title=f"Failed requests, 30 days{style.limited(settings)}",
         query=Query(
             f"round({style.most_failed(settings, report_queries.failed_by_service('1d'))})",
             legend="{{service}}",
@@ -278,7 +278,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     }
     labels = ("Time", *SLO_LABELS)
     names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 28)
+    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 36)
     for key, title, query, show, shows in (
         (
             "incidents",

@@ -28,13 +28,12 @@ QUESTIONS: Final = {
     uids.LOGS: "Which errors are logged, how often, and by whom?",
     uids.INFRASTRUCTURE_HEALTH: "Does a container lack CPU, memory or network?",
     uids.STACK_HEALTH: "Is the stack itself well, and how long does its space last?",
+    uids.HOSTS: "Does the Docker host lack CPU, memory, disk or network?",
     uids.PROBES: "Do our addresses answer from outside, how fast, and when do certificates expire?",
     uids.RUNBOOKS: "What does this alert mean, and what is to be done?",
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
-ALERTS: Final = 14
-"""Columns of the list of alerts: its names are long, and it cuts off what does not fit."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -64,7 +63,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Alerts that fire, are about to, or have no data.",
             "open the first one: it links to its panel, its logs and its runbook.",
         ),
-        width=ALERTS,
+        width=style.ALERTS,
         height=height,
         key="alerts",
     )
@@ -109,7 +108,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
             "Every service by the objective that is worst, with the least budget left and the highest burn rate.",
             "click the first name to open the service.",
         ),
-        width=24 - ALERTS,
+        width=24 - style.ALERTS,
         height=height,
         key="services",
     )
@@ -132,7 +131,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "Whether Prometheus reaches each of the stack's own services.",
             "look at the log of the container that is down (`docker logs`).",
         ),
-        width=10,
+        width=9,
         height=6,
         key="stack",
     )
@@ -177,7 +176,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
             "How full the disk with the stack's volumes is, as `df` on the Docker host counts it.",
             "find what grows on Stack Health and make room before Prometheus and Loki lose data on a full disk.",
         ),
-        width=4,
+        width=5,
         height=6,
         key="disk",
     )
@@ -269,6 +268,6 @@ def _elsewhere(db: DashboardBuilder, settings: Settings) -> None:
             "open SLO Overview when users complain, and Stack Health when the numbers look wrong.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=style.GRAPH_HEIGHT + 2,
         key="directory",
     )

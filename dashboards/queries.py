@@ -152,11 +152,11 @@ _BURNING: Final = ((BURNING_FAST, series.PAGE_RATIO), (BURNING_SLOWLY, series.TI
 
 
 def _verdicts(settings: Settings) -> list[tuple[int, str]]:
-    """Return each verdict on a budget and its condition, most urgent first."""
+    """Return each verdict on a budget and its condition, most urgent first. At exactly 0 the target is just met."""
     coverage, left = of_slo(series.COVERAGE), of_slo(series.BUDGET_REMAINING)
     early = f"{coverage} < {settings.thresholds.coverage:g}"
     return [
-        (MISSED, f"{left} <= 0 unless {early}"),
+        (MISSED, f"{left} < 0 unless {early}"),
         (BUDGET_LOW, f"{left} < {settings.thresholds.budget_low:g} unless {early}"),
         (NO_DATA, f"{coverage} == 0 unless {of_slo(series.GOOD_PERIOD)}"),
         (TOO_EARLY, early),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import logs, objective_columns, queries, style, tables, transform
-from dashboards.model import JaegerQuery, Link, Override, Query
+from dashboards import logs, objective_columns, palette, queries, style, tables, transform
+from dashboards.model import JaegerQuery, Link, Override, Query, Thresholds
 from dashboards.objective_columns import BURN_RATE
 from dashboards.targets import MISSING
 from observability.names import series, uids
@@ -37,6 +37,8 @@ def build(settings: Settings) -> DashboardBuilder:
     db.add_custom_variable(queries.SERVICE_VARIABLE, "Service", style.service_names(settings))
     carried = _add_telemetry_name(db, settings)
     _objectives(db, settings)
+    if any(slo.each for service in watched(settings) for slo in service.slo_by_name.values()):
+        _values(db, settings)
     _signals(db, settings, carried)
     _evidence(db, carried)
     _containers(db, settings)
@@ -77,7 +79,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "The state of each objective, the error budget left of its window, and its burn rate.",
             "click the objective to see since when, then look below for what changed at that moment.",
         ),
-        width=style.HALF,
+        width=24 - style.ALERTS,
         height=6,
         key="objectives",
     )
@@ -89,9 +91,64 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "Alerts of this service that fire, or are about to.",
             "open the alert: it links to its numbers, logs, traces and runbook.",
         ),
-        width=style.HALF,
+        width=style.ALERTS,
         height=6,
         key="alerts",
+    )
+
+
+def _values(db: DashboardBuilder, settings: Settings) -> None:
+    """Add the SLOs of single values of a label, where any service has them."""
+    left, others = (
+        queries.select(record, queries.SERVICE) for record in (series.VALUE_BUDGET_REMAINING, series.VALUES_LEFT_OUT)
+    )
+    columns = {
+        "Budget left": left,
+        "Requests": f"round({queries.select(series.VALUE_REQUESTS_PERIOD, queries.SERVICE)})",
+        "Bad": f"round({queries.select(series.VALUE_ERRORS_PERIOD, queries.SERVICE)})",
+        "Page": queries.select(series.VALUE_PAGE_RATIO, queries.SERVICE),
+        "Left out": f"0 * {left} + on (service, slo) group_left () {others}",
+    }
+    names = {"slo": "SLO", "by": "Label", "value": "Value"}
+    db.add_table_panel(
+        title="Objectives of single values",
+        query=tables.columns(columns)[0],
+        **style.BUDGET_SHARE,
+        transformations=[
+            *tables.joined(
+                columns, ("service", "slo", "by", "value"), names=names, show=("slo", "by", "value", *columns)
+            ),
+            transform.sort_by("Budget left"),
+        ],
+        overrides=[
+            Override(
+                name="Budget left",
+                **style.BUDGET_SHARE,
+                cell="color-text",
+                thresholds=style.budget_thresholds(settings),
+                width=style.NUMBER,
+            ),
+            Override(name="Requests", **style.COUNT, width=style.NUMBER),
+            Override(name="Bad", **style.COUNT, width=style.NUMBER),
+            Override(name="Left out", **style.COUNT, width=style.NUMBER),
+            Override(
+                name="Page",
+                unit="percentunit",
+                decimals=0,
+                cell="color-text",
+                thresholds=Thresholds(((None, palette.GOOD, "far from a page"), (1, palette.BAD, "pages"))),
+                width=style.NUMBER,
+            ),
+        ],
+        no_value="No value of the label was counted yet, or this service's SLOs are not divided by one.",
+        description=style.describe(
+            "The SLO of each value of a label, over the SLO's own window: worst first. *Page* is how near its page is, "
+            "*Left out* how many other values have requests and no SLO, because there are more than `atMost`.",
+            "find the endpoint, tenant or cluster at the top in Logs and Traces; the whole can be well without it.",
+        ),
+        width=24,
+        height=8,
+        key="values",
     )
 
 

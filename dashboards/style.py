@@ -31,12 +31,15 @@ TITLES: Final = {
     uids.INCIDENT: "Incident",
     uids.INFRASTRUCTURE_HEALTH: "Infrastructure Health",
     uids.STACK_HEALTH: "Stack Health",
+    uids.HOSTS: "Hosts",
     uids.PROBES: "Probes",
     uids.EXECUTIVE_SLO_REPORT: "Executive: SLO Report",
 }
 
 HALF: Final = 12
 THIRD: Final = 8
+ALERTS: Final = 15
+"""Columns of a list of alerts: their names are long, and Grafana cuts off what does not fit."""
 GRAPH_HEIGHT: Final = 10
 LINES: Final = 6
 """Lines in a graph by service or container; of more, the highest are drawn: a legend of two rows leaves room."""
@@ -122,7 +125,7 @@ def sli(settings: Settings) -> Scale:
 
 def sli_width(settings: Settings) -> int:
     """Return the pixels of a column of SLIs or targets: they have as many digits as the strictest objective needs."""
-    return 12 + 8 * (len("99.%") + sli(settings)["decimals"])
+    return max(72, 12 + 8 * (len("99.%") + sli(settings)["decimals"]))
 
 
 def table_height(lines: int) -> int:

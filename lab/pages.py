@@ -1,8 +1,8 @@
 """Every dashboard in a real Grafana and a real browser: measured, timed and photographed, over made-up data.
 
 The measuring test (tests/dashboards/test_in_browser.py) and the command `pages` share this module. The sizes are those
-of a laptop with Grafana's menu, a small laptop, a phone and a wall; one page is loaded twice for all four, because a
-new width needs no new answers.
+of a laptop and a small one with Grafana's menu, a phone, which never has it open, and a wall; one page is loaded once
+for all four, because a new width needs no new answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lab.preview_data import SCENARIOS
 from observability.names import uids
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FloatRect, Page
+    from playwright.sync_api import Browser, BrowserContext, FloatRect, Page
 
     from cli.context import Context
     from lab.preview import Preview
@@ -43,7 +43,12 @@ _TALL: Final = 12_000
 """Pixels: every panel is on the screen, so that none waits to be scrolled to."""
 _PATIENCE_SECONDS: Final = 300
 _DRAWN_MS: Final = 1_500
-"""Milliseconds until the panels are drawn at a new width."""
+"""Milliseconds between two looks at whether panels are drawn at a new width."""
+_BOXES: Final = """() => [
+    ...document.querySelectorAll("section[data-testid*='Panel header'], canvas, [role='gridcell']"),
+  ].map((element) => element.getBoundingClientRect())
+   .map((box) => [box.left, box.top, box.width, box.height].map(Math.round)).join(" ")"""
+"""Where panels, graphs and cells are: the same twice when all are drawn."""
 _DATA: Final = ("/api/ds/query", "/api/datasources/", "/api/prometheus/")
 """Parts of the addresses of requests for data; those for panels first."""
 _PANEL: Final = "[data-testid*='Panel header']"
@@ -56,19 +61,17 @@ class Size:
     Args:
         width: pixels.
         height: pixels that a person sees before scrolling.
-        docked: whether Grafana's menu stays open at the left.
         kiosk: whether the page has no menu and no bar at all.
 
     """
 
     width: int
     height: int
-    docked: bool = False
     kiosk: bool = False
 
 
 SIZES: Final = {
-    "laptop": Size(1440, 900, docked=True),
+    "laptop": Size(1440, 900),
     "phone": Size(390, 844),
     "small laptop": Size(1280, 720),
     "wall": Size(1920, 1080, kiosk=True),
@@ -157,9 +160,8 @@ class _Traffic:
 @contextmanager
 def opened(chromium: Browser, url: str, size: Size, panels: int) -> Iterator[tuple[Page, Loading]]:
     """Open an address as tall as its `panels`, and wait until they are drawn."""
-    context = chromium.new_context(viewport={"width": size.width, "height": _TALL})
-    context.add_init_script(f"localStorage.setItem('grafana.navigation.docked', '{str(size.docked).lower()}')")
-    page = context.new_page()
+    page = _person(chromium).new_page()
+    page.set_viewport_size({"width": size.width, "height": _TALL})
     traffic = _Traffic(page)
     began = time.time()
     try:
@@ -170,7 +172,16 @@ def opened(chromium: Browser, url: str, size: Size, panels: int) -> Iterator[tup
         slowest = max((end - start for start, end in traffic.answers), default=0.0)
         yield page, Loading(drawn - began, drawn - first, slowest, len(traffic.answers))
     finally:
-        context.close()
+        page.close()
+
+
+def _person(chromium: Browser) -> BrowserContext:
+    """Return the browser of a person who has Grafana's menu open, and loaded Grafana itself with the first page."""
+    if chromium.contexts:
+        return chromium.contexts[0]
+    context = chromium.new_context()
+    context.add_init_script("localStorage.setItem('grafana.navigation.docked', 'true')")
+    return context
 
 
 def model(scenario: Scenario, uid: str) -> dict[str, Any]:
@@ -188,29 +199,29 @@ def resize(page: Page, size: Size) -> None:
           if (kiosk) { url.searchParams.set("kiosk", "true"); } else { url.searchParams.delete("kiosk"); }
           history.pushState(history.state, "", url);
           dispatchEvent(new PopStateEvent("popstate", {state: history.state}));
+          document.activeElement?.blur();
         }""",
         size.kiosk,
     )
-    page.wait_for_timeout(_DRAWN_MS)
+    before = ""
+    for _ in range(_PATIENCE_SECONDS):
+        page.wait_for_timeout(_DRAWN_MS)
+        drawn = page.evaluate(_BOXES)
+        if drawn == before:
+            return
+        before = drawn
 
 
 def looks(
     chromium: Browser, shown: Preview, uid: str, theme: str, sizes: tuple[str, ...] = tuple(SIZES)
 ) -> Iterator[tuple[str, Page, Loading]]:
-    """Yield the page at each size: those with the menu in one load, those without in another."""
+    """Yield the page at each size, of one load."""
     panels = sum(panel["type"] != "row" for panel in model(shown.scenario, uid)["panels"])
-    for docked in (True, False):
-        names = [name for name in sizes if SIZES[name].docked is docked]
-        if not names:
-            continue
-        with opened(chromium, shown.address(uid, more=f"theme={theme}"), SIZES[names[0]], panels) as (
-            page,
-            loading,
-        ):
-            for name in names:
-                if name != names[0]:
-                    resize(page, SIZES[name])
-                yield name, page, loading
+    with opened(chromium, shown.address(uid, more=f"theme={theme}"), SIZES[sizes[0]], panels) as (page, loading):
+        for name in sizes:
+            if name != sizes[0]:
+                resize(page, SIZES[name])
+            yield name, page, loading
 
 
 @dataclass(frozen=True)

@@ -365,6 +365,7 @@ def _stores(samples: _Samples, down: str) -> None:
 def _probes(samples: _Samples) -> None:
     for probe in samples.history.scenario.settings.probes:
         labels = {"job": probe.name, "service": probe.name, "instance": probe.target}
+        samples.gauge("up", 1, labels)
         samples.gauge("probe_success", 1, labels)
         samples.gauge("probe_duration_seconds", 0.12, labels, 0.4)
         if probe.uses_tls:

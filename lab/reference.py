@@ -30,7 +30,13 @@ _EXAMPLE: Final = {
     "name": "example",
     "targets": ["example:8000"],
     "slos": [
-        {"name": "orders", "objective": 99.9, "good": "orders_done_total", "total": "orders_total"},
+        {
+            "name": "orders",
+            "objective": 99.9,
+            "good": "orders_done_total",
+            "total": "orders_total",
+            "each": {"label": "region"},
+        },
         {"name": "probe", "objective": 99, "gauge": "probe_success", "window": "month", "timeSlice": {"atLeast": 95}},
     ],
 }
@@ -84,8 +90,8 @@ def _series(settings: Settings) -> str:
         rows.append(f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |")
     return (
         "# Recorded series\n\n"
-        "Every series that the recording rules write for a service with the custom SLOs `orders` and `probe`, which\n"
-        "counts good minutes of a calendar month.\n"
+        "Every series that the recording rules write for a service with the custom SLOs `orders`, with one of each\n"
+        "region, and `probe`, which counts good minutes of a calendar month.\n"
         "The names follow Prometheus' `level:metric:operations`.\n"
         "[SLO arithmetic](../explanation/slo-arithmetic.md) explains how they are computed.\n\n"
         "| series | fixed labels | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"

@@ -39,6 +39,14 @@ def check(settings: Settings) -> own.Content:
 
     """
     content = own.read(settings)
+    points = [point.name for point in content.contact_points]
+    if missing := [
+        f"teams[{index}].contactPoint: '{team.contact_point}'; accepted: a contact point in ownFolder:"
+        f" {', '.join(points) or 'it has none'}"
+        for index, team in enumerate(settings.teams)
+        if team.contact_point and team.contact_point not in points
+    ]:
+        raise own.OwnContentError(tuple(missing))
     if content and (problems := _by_tools(_Rendered(settings, content))):
         raise own.OwnContentError(problems)
     return content

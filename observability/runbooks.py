@@ -25,6 +25,8 @@ _OF_CONTAINERS: Final = (
     "disk-filling",
     "disk-full",
     "disk-nearly-full",
+    "host-cpu",
+    "host-memory",
     "jaeger-dropping",
     "loki-rejecting",
     "metrics-not-stored",

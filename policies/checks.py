@@ -9,7 +9,7 @@ from typing import Final
 
 from observability import topology
 from observability.names.labels import CONTENT, PUBLISHED_BECAUSE, SERVICE
-from observability.names.paths import SECRETS
+from observability.names.paths import HOST_NETWORK, SECRETS
 from policies.resource import Resource, texts, unknown
 
 CONTAINER: Final = "docker:index/container:Container"
@@ -115,8 +115,10 @@ def container_is_confined(resource: Resource) -> list[str]:
     kept = {c.removeprefix("CAP_") for c in capabilities.get("adds") or ()} - (
         {"CHOWN"} if _one_shot(resource) else set()
     )
+    allowed = HOST_NETWORK if resource.labels.get(SERVICE) == topology.COLLECTOR.name else {}
     paths = {m["hostPath"] for m in resource.get("volumes", ()) if m.get("hostPath")}
     paths |= {m["source"] for m in resource.get("mounts", ()) if m.get("type") == "bind"}
+    paths -= {path for path in allowed if _read_only(resource, path)}
     found = [
         said
         for said, wrong in (
@@ -137,6 +139,10 @@ def container_is_confined(resource: Resource) -> list[str]:
         if wrong
     ]
     return [f"container '{resource.name}' {said}" for said in found]
+
+
+def _read_only(resource: Resource, path: str) -> bool:
+    return all(m.get("readOnly", False) for m in resource.get("volumes", ()) if m.get("hostPath") == path)
 
 
 def _keeps_privileges(resource: Resource) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.slo_import import queries
 from cli.slo_import.found import CannotExpressError, Found, name_of
 from observability.settings import milliseconds
+from observability.settings.promql import is_selector
 
 if TYPE_CHECKING:
     from cli.slo_import.located import Located
@@ -48,25 +49,33 @@ def slo(document: Located) -> Found:
 
 def _indicator(found: Found, indicator: Located) -> dict[str, Any]:
     grouping = next((one.get("grouping") for key in indicator.keys() if (one := indicator.get(key))), indicator)  # noqa: SIM118
-    more: dict[str, Any] = {}
-    if labels := [item.text for item in grouping.items()]:
+    counted = _counted(indicator)
+    labels = [item.text for item in grouping.items()]
+    divided = not counted.get("gauge") and all(is_selector(text) for text in counted.values())
+    if len(labels) == 1 and divided:
+        return {**counted, "each": {"label": labels[0]}}
+    if labels:
         found.lose(grouping, f"grouping by {', '.join(labels)}: one SLO for all of them")
+    return counted
+
+
+def _counted(indicator: Located) -> dict[str, str]:
     if ratio := indicator.get("ratio"):
         bad, total = ratio.at("errors", "metric"), ratio.at("total", "metric")
-        return {"bad": queries.counter(bad), "total": queries.counter(total), **more}
+        return {"bad": queries.counter(bad), "total": queries.counter(total)}
     if latency := indicator.get("latency"):
         good, total = latency.at("success", "metric"), latency.at("total", "metric")
-        return {"good": queries.counter(good), "total": queries.counter(total), **more}
+        return {"good": queries.counter(good), "total": queries.counter(total)}
     if native := indicator.get("latencyNative"):
-        return _native(native) | more
+        return _native(native)
     if gauge := indicator.get("bool_gauge", "boolGauge"):
         metric = gauge.get("metric")
         queries.parsed(metric.text, metric)
-        return {"gauge": " ".join(metric.text.split()), **more}
+        return {"gauge": " ".join(metric.text.split())}
     raise CannotExpressError(indicator, "indicator without ratio, latency, latencyNative or bool_gauge")
 
 
-def _native(native: Located) -> dict[str, Any]:
+def _native(native: Located) -> dict[str, str]:
     metric, latency = native.at("total", "metric"), native.get("latency")
     queries.parsed(metric.text, metric)
     try:

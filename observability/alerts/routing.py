@@ -6,12 +6,12 @@ switch to the webhook, again and again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from observability.alerts.model import Severity
-    from observability.settings import QuietHours, Settings
+    from observability.settings import QuietHours, Settings, Team
 
 Channel = Literal["pagerduty", "slack", "webhook", "email"]
 
@@ -30,7 +30,10 @@ _CHANNELS: Final[dict[Severity, tuple[Channel, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Alerts with this `severity` (None: any other) go to `contact` at this pace; `muted` names a time interval."""
+    """Alerts with this `severity` (None: any other) go to `contact` at this pace; `muted` names a time interval.
+
+    Those of one `owner` alone where that is given; `goes_on` tells that the next route that matches gets them too.
+    """
 
     severity: Severity | None
     contact: str
@@ -38,6 +41,8 @@ class Route:
     interval: str
     repeat: str
     muted: str = ""
+    owner: str = ""
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,29 @@ def routes(settings: Settings) -> tuple[Route, ...]:
         return Route(severity, contact, wait, interval, repeat, quiet)
 
     return (
+        *(route for team in settings.teams for route in _team_routes(team)),
         to("page", "page", "10s", "1m", "1h"),
         to("watchdog", "watchdog", "0s", "1m", "5m"),
         to("ticket", "ticket", "5m", "15m", "1d"),
         to(None, "ticket", "5m", "15m", "1d"),
     )
+
+
+def team_contact(team: Team) -> str:
+    """Return the name of a team's contact point: its own, or the one that is made of its addresses."""
+    return team.contact_point or f"team-{team.owner}"
+
+
+def team_quiet_hours(team: Team) -> str:
+    """Return the name of the time in which a team's tickets wait, "" for none."""
+    return f"{QUIET_HOURS}-{team.owner}" if intervals(team.quiet_hours) else ""
+
+
+def _team_routes(team: Team) -> tuple[Route, ...]:
+    """Return where the pages and tickets of a team's services go; its pages are never muted."""
+    contact, quiet = team_contact(team), team_quiet_hours(team)
+    page = Route("page", contact, "10s", "1m", "1h", owner=team.owner, goes_on=team.also_stack)
+    return (page, replace(page, severity="ticket", wait="5m", interval="15m", repeat="1d", muted=quiet))
 
 
 def intervals(quiet: QuietHours) -> tuple[Interval, ...]:

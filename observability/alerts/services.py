@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dashboards import queries
 from observability.alerts import template_helpers as helpers
-from observability.alerts.model import Alert, AlertGroup, PanelRef
+from observability.alerts.model import NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
 from observability.names import series, uids
 from observability.rules.exclusions import now_excluded
 from observability.rules.windows import BASE_WINDOW, BurnAlert, burn_alerts, canonical
@@ -29,6 +29,7 @@ TICKET_SECONDS: Final = 60
 BUDGET_PANEL: Final = "budget-left"
 BURN_PANEL: Final = "burn-rate"
 REQUESTS_PANEL: Final = "requests"
+VALUES_PANEL: Final = "values"
 
 _KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
     "page": ("slo-burning-fast", "error budget burns fast"),
@@ -61,6 +62,8 @@ def _alerts(service: WatchedService, settings: Settings) -> Iterator[Alert]:
             excluded = any(x.applies(service.name, name) for x in settings.exclusions)
             alerts = _SloAlerts(service, name, slo, settings, excluded=excluded)
             yield from (alerts.burning(severity) for severity in _KINDS if alerts.tiers(severity))
+            if slo.each is not None:
+                yield from (alerts.value_burning(s, slo.each.label) for s in _KINDS if alerts.tiers(s))
             yield alerts.nearly_gone()
             yield alerts.unmeasured()
     # The stack's own services are targets of the stack's own alert.
@@ -104,6 +107,31 @@ class _SloAlerts:
                 f" {helpers.left('left', f'the {canonical(self.slo.window)} budget')}."
             ),
             panel=BURN_PANEL,
+        )
+
+    def value_burning(self, severity: Literal["page", "ticket"], label: str) -> Alert:
+        """Return the alert on any pair of windows of a single value of a label: one instance a value."""
+        record = {"page": series.VALUE_PAGE_RATIO, "ticket": series.VALUE_TICKET_RATIO}[severity]
+        kind, what = _KINDS[severity]
+        return Alert(
+            kind=kind,
+            title=f"{self.service} {self.name}, one {label}: {what}",
+            severity=severity,
+            service=self.service,
+            owner=self.owner,
+            slo=self.name,
+            queries={
+                "near": queries.select(record, _equals(self.labels)),
+                "left": queries.select(series.VALUE_BUDGET_REMAINING, _equals(self.labels)),
+            },
+            condition="$near >= 1",
+            summary=(
+                f"{label} {helpers.label('value')} alone: {helpers.times('near')} times the burn rate that alerts."
+                f" {helpers.left('left', f'its {canonical(self.slo.window)} budget')}."
+            ),
+            panel=PanelRef(uids.SERVICE_DETAIL, VALUES_PANEL, {"service": self.service}),
+            missing=NOTHING_IS_FINE,
+            runbook=self.slo.runbook,
         )
 
     def nearly_gone(self) -> Alert:

@@ -66,7 +66,8 @@ def group(settings: Settings) -> AlertGroup:
         )
         found = tuple(replace(alert, panel=PanelRef(uids.HOME, "services")) for alert in seen)
         return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, found)
-    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_copy(settings), *_containers(settings))
+    about_containers = (*_containers(settings), *_host(settings))
+    alerts = (*_blind(settings), *_full(settings), *_rejecting(settings), *_copy(settings), *about_containers)
     return AlertGroup("stack", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, alerts)
 
 
@@ -441,6 +442,45 @@ def _containers(settings: Settings) -> Iterator[Alert]:
             panel=MEMORY_PANEL,
             pending="5m",
         )
+
+
+def _host(settings: Settings) -> Iterator[Alert]:
+    """Yield what the whole Docker host lacks: disk space is among what is full."""
+    thresholds = settings.thresholds
+    yield Alert(
+        kind="host-memory",
+        title="The Docker host's memory is nearly used up",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={
+            "used": f"max({host.MEMORY_USED})",
+            "left": f"min({host.MEMORY_AVAILABLE})",
+            "all": f"max({host.MEMORY})",
+        },
+        condition=f"$used > {thresholds.host_memory_percent / 100:g}",
+        summary=(
+            f"{helpers.share('used')} of the host's {helpers.size('all')} are in use, {helpers.size('left')} are left."
+            " When nothing is left the kernel kills processes, those of this stack among them."
+        ),
+        panel=PanelRef(uids.HOSTS, "memory"),
+        pending="10m",
+    )
+    yield Alert(
+        kind="host-cpu",
+        title="The Docker host's processors are busy",
+        severity="ticket",
+        service="collector",
+        owner=settings.owner,
+        queries={"used": f"max({host.CPU_USED})", "load": f"max({host.LOAD})", "cpus": f"max({host.CPUS})"},
+        condition=f"$used > {thresholds.host_cpu_percent / 100:g} && $load > $cpus",
+        summary=(
+            f"{helpers.share('used')} of the host's {helpers.count('cpus')} processors are in use, and"
+            f" {helpers.times('load')} processes run or wait on average: everything on the host gets slower."
+        ),
+        panel=PanelRef(uids.HOSTS, "cpu"),
+        pending="15m",
+    )
 
 
 def _ahead(size: str, days: int) -> str:

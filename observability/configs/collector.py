@@ -21,7 +21,7 @@ from observability import endpoints, own, topology
 from observability.configs import intake, lines, otelcol, otlp_outside, output
 from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
-from observability.names.paths import CONFIG, SECRETS
+from observability.names.paths import CONFIG, HOST_NETWORK, HOST_ROOT, SECRETS
 from observability.own import collector_files as own_collector
 from observability.own import secret_references
 from observability.text import to_yaml
@@ -52,6 +52,9 @@ PEER: Final = ["peer.service", "db.name", "db.system", "server.address", "net.pe
 """What a caller's span says of whom it calls: OpenTelemetry's names, older ones, and Grafana's for its data sources."""
 
 _STACK: Final = "stack"
+_MEMORY: Final = ("system.memory.limit", "system.linux.memory.available")
+_VIRTUAL: Final = "^(lo|veth|br-|docker|virbr|cni|flannel|cali|ifb|dummy).*"
+"""Network interfaces that carry what another one carries too, or nothing."""
 
 # The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
 # so the health endpoint answers with one, and `validate` fails when there is no answer, or another.
@@ -84,13 +87,16 @@ def process(settings: Settings) -> Process:
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
+        host_paths=HOST_NETWORK if settings.host_network else {},
     )
 
 
 def render(settings: Settings) -> str:
     """Return collector.yaml."""
     receivers = _receivers(settings)
-    measured = ["host_metrics", *(["docker_stats"] if settings.docker_socket else [])]
+    measured: list[str] = [
+        name for name in ("host_metrics", "host_metrics/network", "docker_stats") if name in receivers
+    ]
     mask = settings.redaction
     senders = settings.otlp_senders if settings.otlp_outside else {}
     document = {
@@ -256,7 +262,8 @@ def _receivers(settings: Settings) -> dict[str, Any]:
             "scrapers": {
                 "cpu": {},
                 "load": {},
-                "memory": {},
+                # What `free` prints: how much there is, and how much a process could still get.
+                "memory": {"metrics": {name: {"enabled": True} for name in _MEMORY}},
                 "disk": {},
                 # The host's own mounts are not to be seen from here, but the volume is on its disk.
                 "filesystem": {
@@ -266,6 +273,17 @@ def _receivers(settings: Settings) -> dict[str, Any]:
             },
         },
     }
+    if settings.host_network:
+        receivers["host_metrics/network"] = {
+            "collection_interval": settings.scrape_interval,
+            "root_path": HOST_ROOT,
+            "scrapers": {
+                "network": {
+                    "exclude": {"interfaces": [_VIRTUAL], "match_type": "regexp"},
+                    "metrics": {"system.network.connections": {"enabled": False}},  # those of the container
+                }
+            },
+        }
     if settings.docker_socket:
         receivers["docker_stats"] = {
             "endpoint": endpoints.socket_proxy().url,

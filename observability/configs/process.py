@@ -119,6 +119,7 @@ class Process:
         checker: command that accepts or refuses `files`; empty to take them as they are.
         secrets: absolute path of each secret file to the secret that it holds.
         socket: a socket of the Docker host, None for none.
+        host_paths: other paths of the Docker host, and where they are in the container, read-only.
     """
 
     health: tuple[str, ...]
@@ -130,6 +131,7 @@ class Process:
     checker: tuple[str, ...] = ()
     secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
     socket: HostSocket | None = None
+    host_paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def borrows_tools(self) -> bool:

@@ -10,3 +10,7 @@ SECRET_KEY = f"{SECRETS}/secret-key"
 """Grafana's."""
 UNRESOLVED_SECRET_KEY = f"$__file{{{SECRET_KEY}}}"
 """What Grafana takes for the secret key where the environment, and not its file of configuration, names the file."""
+HOST_ROOT = "/etc"
+"""Below it the collector finds what it may see of the Docker host. The folder is there where a file is only checked."""
+HOST_NETWORK = {"/proc/1/net": f"{HOST_ROOT}/proc/net", "/proc/stat": f"{HOST_ROOT}/proc/stat"}
+"""What it sees with `hostNetwork`, by the path on the host: counters of interfaces, and since when they count."""

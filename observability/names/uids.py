@@ -16,6 +16,13 @@ FOLDER_ML_PLATFORM: Final = "ml-platform"
 FOLDER_INFRASTRUCTURE: Final = "infrastructure"
 FOLDER_EXECUTIVE: Final = "executive"
 
+FOLDERS: Final = {
+    FOLDER_ML_PLATFORM: "ML Platform",
+    FOLDER_INFRASTRUCTURE: "Infrastructure",
+    FOLDER_EXECUTIVE: "Executive",
+}
+"""Every folder and its title, where the setting `folderTitles` has no other."""
+
 SLO_OVERVIEW: Final = "slo-overview"
 APPLICATION_PERFORMANCE: Final = "application-performance"
 INFRASTRUCTURE_HEALTH: Final = "infrastructure-health"
@@ -25,12 +32,13 @@ RUNBOOKS: Final = "runbooks"
 LOGS: Final = "logs"
 SERVICE_DETAIL: Final = "service-detail"
 INCIDENT: Final = "incident"
+HOSTS: Final = "hosts"
 PROBES: Final = "probes"
 """Where there are probes."""
 HOME: Final = "home"
 """What opens first."""
 
-NEEDS: Final = {INFRASTRUCTURE_HEALTH: "runs_stack", STACK_HEALTH: "runs_stack", PROBES: "probes"}
+NEEDS: Final = {HOSTS: "runs_stack", INFRASTRUCTURE_HEALTH: "runs_stack", STACK_HEALTH: "runs_stack", PROBES: "probes"}
 """Dashboards that not every stack has, and the field of the settings without which there is none."""
 
 DEPLOYMENT_TAG: Final = "deployment"

@@ -6,15 +6,16 @@ in `k`, where `k` is one evaluation, 5 minutes and 2 hours (`HOPS`), and keeps t
 counting can only miss events, and a gap that hides them from one shows in a longer one.
 
 A series is read as its highest value in the last 2 minutes (`NOW`), now and `k` ago: a sample that is missing, too low
-or no number changes nothing, of two writers the higher counts. With `top`, the highest value in between:
+or no number changes nothing, of two writers the higher counts. A series that was not read `k` ago goes on from its last
+value of half an hour before that (`FORGOTTEN`). It adds
 
-    grown      top - before             where that is positive
-    restarted  now                      where it is below `before`: the process began again at 0
-    born       now                      where there was no series `k` ago, although its target was read then
+    now - before        where that is not negative
+    now                 where it is: its process began again at 0; over 2 hours also what it had grown to meanwhile
+    now                 where there was no series, although its target was read `k` ago: it was born
+    now - first         where nothing was known of its target: its history is not new
 
-A series that was not read 5 minutes ago goes on from its last value of half an hour before that (`FORGOTTEN`).
-
-A series of a target that nothing is known of counts from its first sample on: its history is not new.
+A restart does not show in a series that soon counts as much as before. It shows in others of the same process: see
+`Events.restarted`.
 """
 
 from __future__ import annotations
@@ -79,10 +80,14 @@ class Counter:
         step = "30s" if milliseconds(window) <= milliseconds(BASE_WINDOW) else NOW
         return f"max_over_time(({self.value.format(self.selector)})[{window}:{step}]{offset})"
 
-    def before(self, ago: str) -> str:
-        """Return what each series had reached `ago`; 5 minutes ago also one that was not read just then."""
-        just_then = self.highest(NOW, ago)
-        return f"({just_then} or {self.last(ago)})" if ago == BASE_WINDOW else just_then
+    def lowest(self, window: str) -> str:
+        """Return the lowest value of each series in a window: its first, of one that was born in it."""
+        return self.highest(window).replace("max_over_time", "min_over_time", 1)
+
+    def peak(self, window: str) -> str:
+        """Return the highest value of each series in a long window, of values that are 2 minutes apart."""
+        value = self.value.format(self.selector) if self.value else self.selector
+        return f"max_over_time(({value})[{window}:{NOW}])"
 
     def last(self, ago: str) -> str:
         """Return the last value of each series that is not forgotten, as of `ago`."""
@@ -90,15 +95,30 @@ class Counter:
             return self.highest(FORGOTTEN, ago)
         return f"last_over_time({self.selector}[{FORGOTTEN}] offset {ago})"
 
-    def restarted(self, ago: str) -> str:
-        """Return the value of each series whose process began again within `ago`."""
-        whole = replace(self, value=self.whole, whole="") if self.whole else self
-        fell = f"{whole.highest(NOW)} < ({whole.before(ago)} < Inf)"
-        return f"{self.highest(NOW)} and {fell}" if self.whole else fell
+    @property
+    def process(self) -> Counter:
+        """Return what falls only when its process begins again."""
+        return replace(self, value=self.whole, whole="") if self.whole else self
 
     def grown(self, window: str) -> str:
-        """Return the growth of each series that has any past."""
-        return f"({self.highest(window)} - {self.before(window)}) >= 0 < Inf"
+        """Return the growth of each series that was there at the beginning of a window."""
+        return f"({self.highest(NOW)} - {self.highest(NOW, window)}) >= 0 < Inf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Restarted:
+    """What is there, by job and instance, for processes that began again: at this evaluation, and lately."""
+
+    now: str
+    lately: str
+
+    @classmethod
+    def of(cls, record: str, hop: str, interval: str) -> _Restarted | None:
+        """Return it for the hop since the last evaluation: a longer one cannot tell old from new."""
+        if not record or hop != canonical(interval):
+            return None
+        just_now = canonical(f"{milliseconds(interval) // 2}ms")
+        return cls(f"last_over_time({record}[{just_now}])", f"last_over_time({record}[{FORGOTTEN}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +174,75 @@ class Events:
         """Whether all of it is counted from counters."""
         return all(isinstance(term, (Counter, Samples)) for term in self.terms)
 
-    def running_total(self, record: str, interval: str, measured: str) -> str:
-        """Return the next value of the running total that is recorded as `record`."""
+    def running_total(self, record: str, interval: str, measured: str, restarted: str = "") -> str:
+        """Return the next value of the running total that is recorded as `record`.
+
+        Args:
+            record: its own name, with its labels.
+            interval: time between two evaluations.
+            measured: what is there while anything can be counted.
+            restarted: what is there for processes that began again; see `restarted`.
+
+        """
         last = f"last_over_time({record}[{CARRY}])"
         begun = f"{last} or 0 * {measured}"
         if self.exact:
-            steps = [self._step(record, hop, interval, measured) for hop in hops(interval)]
+            steps = [self._step(record, hop, interval, measured, restarted) for hop in hops(interval)]
             return largest(begun, *steps)
         # The 5-minute rates of one evaluation in five are a whole: five chains, each complete in itself.
         base = self._step(record, BASE_WINDOW, interval, measured)
         first = f"sum({last}) + {self._increase(interval)} and on () {measured}"
         return largest(begun, f"({base} or {first})")
+
+    def total_of_each(  # noqa: PLR0913 - keyword-only
+        self, record: str, *, label: str, known: str, interval: str, measured: str, restarted: str
+    ) -> str:
+        """Return the next values of running totals that are kept by the values of a label, as `value`.
+
+        Args:
+            record: their name, with its labels.
+            label: whose values.
+            known: what is there, by `value`, for those that are kept.
+            interval: time between two evaluations.
+            measured: what is there while anything can be counted.
+            restarted: what is there for processes that began again.
+
+        """
+        none = f"0 * group by (value) ({known})"
+
+        def grown(term: Term, hop: str) -> str:
+            assert isinstance(term, Counter)  # noqa: S101 - settings refuse anything else
+            new = _Restarted.of(restarted, hop, interval)
+            return f"({by_value(f'sum by ({label}) ({self._each(term, hop, new)})', label)} or {none})"
+
+        def step(hop: str) -> str:
+            before = f"sum by (value) ({self._then(record, hop, interval)})"
+            if hop == canonical(interval):
+                before = f"({before} or {none})"
+            signed = " ".join(f"{'-' if term.sign < 0 else '+'} {grown(term, hop)}" for term in self.terms)
+            return f"{before} {signed} and on () {measured}"
+
+        last = f"sum by (value) ({remembered(record)}) or {none}"
+        return f"{largest(last, *map(step, hops(interval)), by='value')} and on (value) {known}"
+
+    def values(self, label: str) -> str:
+        """Return 1 for each value of a label that a series of the family has now, by `value`."""
+        found = " or ".join(series.highest(NOW) for series in self.family)
+        return by_value(f"group by ({label}) ({found})", label)
+
+    def restarted(self, interval: str) -> str:
+        """Return the processes, by job and instance, that began again at 0 since the last evaluation.
+
+        Such a process has series that fell. What these have counted since is more than any of its other series has:
+        one that had counted long before would be larger. A single series that begins again makes no restart of it.
+        """
+        parts = []
+        for series in self.family:
+            now, before = series.highest(NOW), series.highest(NOW, interval)
+            fresh = f"sum by (job, instance) ({now} < ({before} < Inf))"
+            others = f"max by (job, instance) ({now} * ({now} >= bool {before}))"
+            parts.append(f"({fresh} >= {others})")
+        return " or ".join(parts)
 
     def present(self) -> str:
         """Return 1 where any of the series is there or a target answers; of a gauge, where it has a valid sample."""
@@ -174,33 +252,74 @@ class Events:
         presence += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
         return " or ".join([*presence, f"group({_answering(self.job)})"])
 
-    def _step(self, record: str, hop: str, interval: str, measured: str) -> str:
+    def _step(self, record: str, hop: str, interval: str, measured: str, restarted: str = "") -> str:
         """Return the total of `hop` ago, where just then it was recorded, and what came since."""
+        before = f"sum({self._then(record, hop, interval)})"
+        if self.family and hop == canonical(interval):  # of a total of counters that begins now, too
+            before = f"({before} or 0 * group({measured}))"
+        since = self._increase(hop, _Restarted.of(restarted, hop, interval))
+        return f"{before} + {since} and on () {measured}"
+
+    @staticmethod
+    def _then(record: str, hop: str, interval: str) -> str:
+        """Return what was recorded at the evaluation a hop ago."""
         every = milliseconds(interval)
         span, ago = canonical(f"{every // 2}ms"), canonical(f"{milliseconds(hop) - every // 4}ms")
-        before = f"sum(last_over_time({record}[{span}] offset {ago}))"
-        return f"{before} + {self._increase(hop)} and on () {measured}"
+        return f"last_over_time({record}[{span}] offset {ago})"
 
-    def _increase(self, hop: str) -> str:
-        parts = [("-" if term.sign < 0 else "+", self._of(term, hop)) for term in self.terms]
+    def _increase(self, hop: str, restarted: _Restarted | None = None) -> str:
+        parts = [("-" if term.sign < 0 else "+", self._of(term, hop, restarted)) for term in self.terms]
         return "(" + " ".join(f"{sign} {part}" for sign, part in parts).removeprefix("+ ") + ")"
 
-    def _of(self, term: Term, hop: str) -> str:
+    def _of(self, term: Term, hop: str, restarted: _Restarted | None) -> str:
         if isinstance(term, Samples):
             return f"(sum({term.within(hop)}) or vector(0))"
         if isinstance(term, Rate):
             length = Decimal(milliseconds(hop)) / 1000
             return f"({float(length):g} * sum({term.numbers}) or vector(0))"
-        now = term.highest(NOW)
-        parts = [term.grown(hop), term.restarted(hop)]
-        if milliseconds(hop) >= milliseconds(BASE_WINDOW):
-            presence = [f"group by (job, instance) ({series.highest(NOW, hop)})" for series in self.family]
-            presence += [
-                f"group by (job, instance) ({_answering(self.job, hop)})",
-                f"group({_answering(self.job, hop)})",
-            ]
-            parts.append(f"({now} unless {term.last(hop)}) < Inf and on (job, instance) ({' or '.join(presence)})")
-        return "(" + " + ".join(f"(sum({part}) or vector(0))" for part in parts) + ")"
+        return f"(sum({self._each(term, hop, restarted)}) or vector(0))"
+
+    def _each(self, term: Counter, hop: str, restarted: _Restarted | None) -> str:
+        """Return what each series counted in a hop."""
+        each = self._over_a_gap(term) if hop == RECOVERY else self._step_by_step(term, hop, restarted)
+        return f"({each}) < Inf"
+
+    def _step_by_step(self, term: Counter, hop: str, restarted: _Restarted | None) -> str:
+        """Return what each series counted in a short hop, Inf included."""
+        known = self._known(hop)
+        long_ago = canonical(f"{milliseconds(hop) + milliseconds(NOW)}ms")
+
+        def before(counter: Counter) -> str:
+            then, last = counter.highest(NOW, hop), counter.last(hop)
+            if restarted is not None:
+                # What a process that began again counts is all new, whatever its old series had reached.
+                # The last evaluation has counted what it had by then above these.
+                old = f"{counter.highest(NOW, long_ago)} and on (job, instance) {restarted.now}"
+                counted = f"clamp_min({then} - {counter.highest(hop, NOW)}, 0) and ({old}) or "
+                then = f"{counted if milliseconds(hop) <= milliseconds(NOW) else ''}{then} unless ({old})"
+                last = f"({last} unless on (job, instance) ({restarted.lately} and on (job, instance) ({known})))"
+            return f"({then} or {last})"
+
+        now, whole = term.highest(NOW), term.process
+        goes_on = f"({before(whole)} <= bool {whole.highest(NOW)})"
+        grown = f"clamp_min({now} - {before(term)} * {goes_on}, 0)"
+        born = f"{now} and on (job, instance) ({known})"
+        arrived = f"{now} - {term.lowest(hop)}"
+        return f"{grown} or {born} or {arrived}"
+
+    def _over_a_gap(self, term: Counter) -> str:
+        """Return what each series counted in 2 hours, with what it had reached when its process began again."""
+        now, whole = term.highest(NOW), term.process
+        lost = f"{term.peak(RECOVERY)} * ({whole.peak(RECOVERY)} > bool {whole.highest(NOW)})"
+        grown = f"clamp_min({now} - {term.highest(NOW, RECOVERY)} + {lost}, 0)"
+        born = f"({now} + {lost} unless {term.last(RECOVERY)})"
+        return f"{grown} or {born} and on (job, instance) ({self._known(RECOVERY)})"
+
+    def _known(self, ago: str) -> str:
+        """Return the targets that were read `ago`."""
+        known = [f"group by (job, instance) ({series.highest(NOW, ago)})" for series in self.family]
+        answering = _answering(self.job, ago)
+        return " or ".join([*known, f"group by (job, instance) ({answering})", f"group({answering})"])
 
 
 def events_of(text: str, job: str) -> Events:
@@ -273,9 +392,19 @@ def _answering(job: str, ago: str = "") -> str:
     return f"last_over_time(up{{job={json.dumps(job)}}}[{NOW}]{offset}) == 1"
 
 
-def largest(*expressions: str) -> str:
-    """Return the largest of single values, of those that there are."""
+def remembered(record: str) -> str:
+    """Return the last value within a day, of many series cheaply."""
+    return f"(last_over_time({record}[{BASE_WINDOW}]) or last_over_time({record}[{CARRY}:{BASE_WINDOW}]))"
+
+
+def by_value(expr: str, label: str) -> str:
+    """Return what is summed by a label with its values in the label `value` instead."""
+    return f'sum by (value) (label_replace({expr}, "value", "$1", "{label}", "(.*)"))'
+
+
+def largest(*expressions: str, by: str = "") -> str:
+    """Return the largest of values, of those that there are: of all, or by a label."""
     numbered: Iterable[str] = (
         f'label_replace({expr}, "way", "{number}", "", "")' for number, expr in enumerate(expressions)
     )
-    return f"max({' or '.join(numbered)})"
+    return f"max{f' by ({by}) ' if by else ''}({' or '.join(numbered)})"

@@ -38,6 +38,7 @@ from observability.rules.counting import (
     largest,
     samples_of,
 )
+from observability.rules.values import EPSILON, HELD, ROUNDED, Counted, ValueRules
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
@@ -60,15 +61,9 @@ if TYPE_CHECKING:
 _BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
 """From here on a window is summed from subtotals of 5 minutes."""
-EPSILON: Final = "1e-09"
-"""Stands for no requests in a divisor: one request in 30 days sums to seven orders of magnitude more."""
-ROUNDED: Final = "1e-06"
-"""Good events are subtracted from all to this, so that sums of the same in another order leave exactly 0."""
 TOLERATED: Final = 0.01
 """The outcome of so many requests may be unknown before an SLO counts as not measured."""
 HISTOGRAM_COUNT: Final = "histogram_count({})"
-HELD: Final = 3
-"""A burn alert that fires holds until its short window burns at less than this part of its factor."""
 CALENDAR_CARRY: Final = "14d"
 """The sum of a month or quarter is continued after an absence up to here."""
 QUANTILES: Final = ((series.DURATION_P50, 0.5), (series.DURATION_P95, 0.95), (series.DURATION_P99, 0.99))
@@ -238,6 +233,12 @@ class _SloRules:
                 there = f"last_over_time({self._read(series.SLO_MEASURED)}[{BASE_WINDOW}])"
                 none = f"max(0 * {self._read(_REQUESTS.total)})"
                 yield self._rule(record, f"{nearest} and on () {there} or {none}")
+        if self.slo.each is not None:
+            requests, errors, good, _ = _events(self.service, self.slo, self.interval)
+            made = ValueRules(self.slo, self.slo.each, _number(self.budget), self._read, self.interval, self.exclusions)
+            counted_now = Counted(requests, errors, good, self._restarted(requests))
+            labels = {**self.labels, "by": self.slo.each.label}
+            yield from (RecordingRule(record, expr, labels) for record, expr in made.rules(counted_now))
 
     def _rule(self, record: str, expr: str) -> RecordingRule:
         return RecordingRule(record, expr, self.labels)
@@ -264,8 +265,12 @@ class _SloRules:
         again = bool(standing) or self.slo.time_slice is not None
         all_total, error_total = (made.raw if again else made.total for made in (_REQUESTS, _ERRORS))
 
+        if self._restarted(requests):
+            yield self._rule(series.SLO_RESTARTED, requests.restarted(self.interval))
+
         def total(record: str, events: Events) -> RecordingRule:
-            return self._rule(record, events.running_total(self._read(record), self.interval, measured))
+            name, restarted = self._read(record), self._restarted(requests)
+            return self._rule(record, events.running_total(name, self.interval, measured, restarted))
 
         yield total(all_total, requests)
         if good is not None:
@@ -280,6 +285,10 @@ class _SloRules:
             yield from self._recorded(made)
         if self.slo.calendar:
             yield from self._summed_by_calendar()
+
+    def _restarted(self, requests: Events) -> str:
+        """Return the selector of processes that began again; empty where nothing tells them."""
+        return self._read(series.SLO_RESTARTED) if requests.exact and requests.family else ""
 
     def _counted_again(self, standing: str) -> Iterator[RecordingRule]:
         """Count time slices instead of events, and nothing in excluded hours of the week."""
@@ -431,19 +440,19 @@ class _SloRules:
     def _tier(self, record: str, alert: BurnAlert) -> str:
         """Return the burn rates over both windows, the lower of them, by the factor: at 1 the tier fires.
 
-        For a page, what its long window lacks because the SLO is younger counts as good, and it needs its least number
-        of bad events.
+        What the long window of a page lacks because the SLO is younger counts as good, and so does what the short one
+        of a ticket lacks: minutes are no trend. A page needs its least number of bad events.
         While the alert fires, the short window holds it down to a third of the factor: it does not end and begin again.
         """
         total = self._read(_REQUESTS.total)
         burn = {
             window: f"{self._read(series.burn_rate(window))} / {alert.factor:g}" for window in (alert.long, alert.short)
         }
-        long = burn[alert.long]
+        needed = alert.long if alert.severity == "page" else alert.short
+        young = f"({self._filled(needed)} or 0 * {total}) unless {total} offset {needed}"
+        long = f"{burn[alert.long]} * ({young} or {total} * 0 + 1)"
         if alert.severity == "page":
-            young = f"{self._filled(alert.long)} unless {total} offset {alert.long}"
-            enough = f"{self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
-            long = f"{long} * ({young} or {total} * 0 + 1) and {enough}"
+            long += f" and {self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
         firing = f"(last_over_time({self._read(record)}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
         short = f"{burn[alert.short]} * (1 + {HELD - 1} * {firing})"
         return f"(({long}) <= ({short}) or ({short}) and ({long}))"

@@ -13,7 +13,7 @@ from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.errors import SettingsError
 from observability.settings.exclusions import Exclusion
 from observability.settings.loading import load
-from observability.settings.model import OAuth, QuietHours, Settings, field_of, secret_keys
+from observability.settings.model import OAuth, QuietHours, Settings, Team, field_of, secret_keys
 from observability.settings.parts import (
     CONTAINERS,
     DEFAULT_LIMITS,
@@ -35,6 +35,7 @@ from observability.settings.slos import (
     AvailabilitySlo,
     BurnTier,
     CustomSlo,
+    EachValue,
     LatencySlo,
     Slo,
     TimeSlice,
@@ -59,6 +60,7 @@ __all__ = [
     "AvailabilitySlo",
     "BurnTier",
     "CustomSlo",
+    "EachValue",
     "Exclusion",
     "LabelNames",
     "LatencySlo",
@@ -70,6 +72,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Slo",
+    "Team",
     "Thresholds",
     "TimeSlice",
     "WatchedService",

@@ -33,6 +33,14 @@ class Thresholds(Frozen):
     memory_percent: Percent = Field(
         90, alias="memoryPercent", description="container-memory: fires above so much of a container's memory limit"
     )
+    host_memory_percent: Percent = Field(
+        90, alias="hostMemoryPercent", description="host-memory: fires above so much of the Docker host's memory"
+    )
+    host_cpu_percent: Percent = Field(
+        90,
+        alias="hostCpuPercent",
+        description="host-cpu: fires above so much of the Docker host's processors, while processes wait for them",
+    )
     queue_percent: Percent = Field(
         25, alias="queuePercent", description="collector-waiting: fires above so much of the collector's queue"
     )

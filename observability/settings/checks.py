@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from observability import topology
 from observability.names.alert_kinds import WATCHDOG, kinds
+from observability.names.uids import FOLDERS
 from observability.settings import production
 from observability.settings.errors import HIDDEN, one_line, shown
 from observability.settings.model import Settings, secrets_of
@@ -58,6 +59,8 @@ def across(settings: Settings) -> list[str]:
         if key not in accepted
     ]
     problems += _alerts(settings)
+    problems += _teams(settings)
+    problems += _folders(settings)
     problems += _ports(settings)
     problems += _networks(settings)
     problems += _outside(settings)
@@ -100,6 +103,36 @@ def _alerts(settings: Settings) -> list[str]:
     watchdog = settings.alerts.get(WATCHDOG)
     if watchdog is not None and (watchdog.severity or watchdog.pending):
         problems.append(f"alerts.{WATCHDOG}: an object; accepted: enabled alone, because it fires always")
+    return problems
+
+
+def _teams(settings: Settings) -> list[str]:
+    """Return what is wrong with who gets alerts, but for contact points of the team's own: those are files."""
+    problems = []
+    owners: set[str] = set()
+    for index, team in enumerate(settings.teams):
+        if team.owner in owners:
+            problems.append(f"teams[{index}].owner: '{team.owner}'; accepted: an owner that no other team has")
+        owners.add(team.owner)
+        if team.email and not settings.smtp_host:
+            problems.append(f"smtpHost: ''; accepted: host:port, because teams[{index}].email is set")
+    if settings.teams and not settings.runs_stack:
+        problems.append("teams: set; accepted: none, because deploy is content: the policy there is not this stack's")
+    return problems
+
+
+def _folders(settings: Settings) -> list[str]:
+    problems = [
+        f"folderTitles.{one_line(uid)}: no such folder; accepted: {', '.join(FOLDERS)}"
+        for uid in settings.folder_titles
+        if uid not in FOLDERS
+    ]
+    titles = [settings.folder_titles.get(uid, title) for uid, title in FOLDERS.items()]
+    problems += [
+        f"folderTitles: {shown(title)} twice; accepted: titles that differ, or Grafana takes them for one folder"
+        for title in dict.fromkeys(titles)
+        if titles.count(title) > 1
+    ]
     return problems
 
 
@@ -306,6 +339,7 @@ def _only_content(settings: Settings) -> list[str]:
     ]
     refused = {
         "demo": settings.demo,
+        "hostNetwork": settings.host_network,
         "metrics.writeUrl": settings.metrics.write_url,
         "logs.writeUrl": settings.logs.write_url,
         "traces.writeUrl": settings.traces.write_url,
@@ -460,6 +494,11 @@ def _windows(settings: Settings) -> list[str]:
             problems.append(
                 f"{where}.window: '{slo.window}'; accepted: whole hours, at least {SHORTEST_WINDOW} (the"
                 f" alerts look back that far) and at most prometheusRetention, {settings.prometheus_retention}"
+            )
+        if slo.each is not None and any(x.recurs for x in settings.exclusions):
+            problems.append(
+                f"{where}.each: beside an exclusion with weekdays; accepted: exclusions that happen once, because what"
+                " recurs cannot be left out of the SLOs of single values"
             )
         if slo.time_slice is not None and milliseconds(slo.time_slice.length) % every:
             problems.append(

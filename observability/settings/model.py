@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, model_validator
 
 from observability import topology
+from observability.names import uids
 from observability.names.labels import PROJECT
 from observability.settings.alerting import AlertOverride, Thresholds
 from observability.settings.exclusions import Exclusion
@@ -74,6 +75,29 @@ class QuietHours(Frozen):
         return self
 
 
+class Team(Frozen):
+    """Who gets the alerts of one owner: pages at once, tickets outside of its quiet hours."""
+
+    owner: Owner = Field(description="The owner of services, SLOs and probes whose alerts it gets")
+    email: tuple[Email, ...] = Field((), description="Its addresses, by the stack's mail server")
+    contact_point: Annotated[str, text_of_length(0, 200)] = Field(
+        "", alias="contactPoint", description="Or the name of a contact point in ownFolder: any kind, any field"
+    )
+    also_stack: Boolean = Field(
+        default=False, alias="alsoStack", description="true: the stack's own contact points get its alerts too"
+    )
+    quiet_hours: QuietHours = Field(
+        QuietHours(), alias="quietHours", description="When its tickets wait, instead of ticketQuietHours"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Team:
+        if bool(self.email) == bool(self.contact_point):
+            msg = "either email or contactPoint"
+            raise RefusedError(msg)
+        return self
+
+
 class OAuth(Frozen):
     """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
 
@@ -122,6 +146,7 @@ class OAuth(Frozen):
         return self
 
 
+FolderTitle = Annotated[str, text_of_length(1, 100)]
 NetworkName = Annotated[str, matching("the name of a Docker network", r"[A-Za-z0-9][A-Za-z0-9_.-]*")]
 
 
@@ -185,6 +210,11 @@ class Settings(Frozen):
         alias="dockerSocket",
         description="The Docker engine's socket on its host, from which the socket proxy reads each container's use;"
         " empty turns this off",
+    )
+    host_network: Boolean = Field(
+        default=False,
+        alias="hostNetwork",
+        description="Measure the Docker host's network interfaces: the collector then sees the host's /proc/1/net",
     )
     health_interval: Annotated[str, duration("1s", "5m", unit="1s")] = Field(
         "10s", alias="healthInterval", description="Time between two health checks of a container"
@@ -352,6 +382,18 @@ class Settings(Frozen):
         QuietHours(),
         alias="ticketQuietHours",
         description="When tickets wait, pages never do: {start, end, weekdays, timezone}",
+    )
+    teams: tuple[Team, ...] = Field(
+        (),
+        description="Who gets an owner's alerts instead of the stack's contact points: {owner, email, contactPoint, …}",
+    )
+    folder_titles: Mapping[Text, FolderTitle] = Field(
+        default_factory=dict,
+        alias="folderTitles",
+        description="Titles of Grafana's folders that differ, by UID: ml-platform, infrastructure, executive",
+    )
+    home_dashboard: Annotated[str, matching("a dashboard's UID", r"[A-Za-z0-9_-]{1,40}")] = Field(
+        uids.HOME, alias="homeDashboard", description="UID of the dashboard that opens first, yours too"
     )
     alerts: Mapping[Text, AlertOverride] = Field(
         default_factory=dict,

@@ -66,6 +66,11 @@ def _regex(value: object) -> str:
     return text
 
 
+def is_selector(text: str) -> bool:
+    """Return whether an expression is nothing but a selector."""
+    return isinstance(parse(text), promql_parser.VectorSelector)
+
+
 def _error_statuses(value: object) -> str:
     text = _regex(value)
     if re.fullmatch(r"(?i)[1-5]xx(\|[1-5]xx)*", text):

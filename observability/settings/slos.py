@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from observability.settings.promql import Events, Gauge
+from observability.settings.promql import Events, Gauge, is_selector
 from observability.settings.value_types import (
     Accepts,
     Boolean,
@@ -16,6 +16,8 @@ from observability.settings.value_types import (
     Objective,
     OptionalExactUrl,
     OptionalOwner,
+    RefusedError,
+    check_label,
     duration,
     milliseconds,
     number,
@@ -80,6 +82,30 @@ class TimeSlice(Frozen):
     length: Annotated[SliceLength, one_of(*get_args(SliceLength))] = Field("1m", description="Length of a slice")
 
 
+_RESERVED_LABELS: Final = frozenset({"le", "quantile", "service", "slo"})
+
+
+def _label(value: object) -> str:
+    label = check_label(value)
+    if label in _RESERVED_LABELS:
+        raise RefusedError("a label that tells events apart, like tenant: not le, quantile, service or slo")
+    return label
+
+
+class EachValue(Frozen):
+    """An SLO of each value of a label, beside that of all: the same objective, window and burn alerts.
+
+    The first `atMost` values have one; a value that no series had for a day makes room for another.
+    """
+
+    label: Annotated[str, Accepts("a label's name, like tenant", _label)] = Field(
+        description="Label of the counted series, as they have it: endpoint, tenant, cluster"
+    )
+    at_most: Annotated[int, whole(1, 200)] = Field(
+        20, alias="atMost", description="How many values have an SLO of their own"
+    )
+
+
 class Slo(Frozen):
     """`objective` percent of events are good over `window`."""
 
@@ -89,6 +115,9 @@ class Slo(Frozen):
     )
     time_slice: TimeSlice | None = Field(
         None, alias="timeSlice", description="Count good minutes instead of good events: {atLeast: 95, length: 1m}"
+    )
+    each: EachValue | None = Field(
+        None, description="An SLO of each value of a label, beside that of all: {label: tenant, atMost: 20}"
     )
     alerting: Boolean = Field(default=True, description="false keeps the numbers and leaves the alerts out")
     owner: OptionalOwner = Field("", description="Who answers for it; empty means the service's owner")
@@ -120,6 +149,13 @@ class Slo(Frozen):
             if milliseconds(tier.long) > milliseconds(self.length):
                 msg = f"burnAlerts.long: at most the window, {self.window}"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Slo:
+        if self.each is not None and (self.calendar or self.time_slice is not None):
+            msg = "each: with a rolling window, and without timeSlice"
+            raise ValueError(msg)
         return self
 
 
@@ -171,6 +207,9 @@ class CustomSlo(Slo):
     def _one_of_two(self) -> CustomSlo:
         counters = [text for text in (self.good, self.bad, self.total) if text is not None]
         if self.gauge is not None:
+            if self.each is not None:
+                msg = "each: with total and good or bad, not with a gauge"
+                raise ValueError(msg)
             if counters:
                 msg = "gauge alone, or total with good or bad: a gauge's samples are its events"
                 raise ValueError(msg)
@@ -180,6 +219,9 @@ class CustomSlo(Slo):
             raise ValueError(msg)
         if (self.good is None) == (self.bad is None):
             msg = "either good or bad: the one is what the other leaves of total"
+            raise ValueError(msg)
+        if self.each is not None and not all(is_selector(text) for text in counters):
+            msg = "each: with selectors of counters as total and good or bad; an expression has lost its labels"
             raise ValueError(msg)
         if any(_GAUGE.match(text) for text in counters):
             msg = "good, bad, total: counters; of a gauge like probe_success write gauge: probe_success"

@@ -118,6 +118,7 @@ def test_pyrra() -> None:
     assert [(n.line, n.text) for n in found["ingress-errors"].notes] == [
         (25, "grouping by host: one SLO for all of them")
     ]
+    assert found["mail-latency"].slo["each"] == {"label": "host"}
     assert found["mail-native"].slo["alerting"] is False
     assert (found["mail-errors"].service, found["mail-errors"].slo["window"]) == ("mail", "28d")
 

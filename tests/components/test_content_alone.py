@@ -73,7 +73,7 @@ def test_no_dashboard_leads_to_one_that_is_not_there() -> None:
     settings = settings_of()
     made = {dashboard.uid: dashboard.json for dashboard in dashboards(settings)}
     for uid, text in made.items():
-        for left_out in ("stack-health", "infrastructure-health"):
+        for left_out in ("stack-health", "infrastructure-health", "hosts"):
             assert f"/d/{left_out}" not in text, uid
     for group in groups(settings):
         for alert in group.alerts:

@@ -228,6 +228,7 @@ def test_dashboards_lie_in_their_folders(program: Program) -> None:
         "logs": "ml-platform",
         "incident": "ml-platform",
         "infrastructure-health": "infrastructure",
+        "hosts": "infrastructure",
         "stack-health": "infrastructure",
         "runbooks": "infrastructure",
         "executive-slo-report": "executive",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.builder import DashboardBuilder
-from dashboards.catalogue import FOLDERS, dashboards, files
+from dashboards.catalogue import dashboards, files
 from dashboards.errors import DashboardError
 from observability import settings
 from observability.names import uids
@@ -25,7 +25,7 @@ assert not [name for name in sys.modules if name.partition(".")[0].startswith("p
 
 
 def test_folders() -> None:
-    assert FOLDERS == {
+    assert uids.FOLDERS == {
         "ml-platform": "ML Platform",
         "infrastructure": "Infrastructure",
         "executive": "Executive",
@@ -41,6 +41,7 @@ def test_where_each_dashboard_lives() -> None:
         "logs": ("ml-platform", "Logs"),
         "incident": ("ml-platform", "Incident"),
         "infrastructure-health": ("infrastructure", "Infrastructure Health"),
+        "hosts": ("infrastructure", "Hosts"),
         "stack-health": ("infrastructure", "Stack Health"),
         "executive-slo-report": ("executive", "Executive: SLO Report"),
         "home": ("infrastructure", "Home"),

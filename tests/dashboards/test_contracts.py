@@ -42,10 +42,11 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "one plain service": {"watchStack": False, "services": [{"name": "shop", "targets": ["shop:8000"]}]},
     "an odd one too": {"services": [ODD, {"name": "shop", "targets": ["shop:8000"], "latency": None}]},
     "with probes": {
+        "hostNetwork": True,
         "probes": [
             {"name": "front", "target": "https://shop.example.org/"},
             {"name": "mail", "type": "tcp", "target": "mail.example.org:25"},
-        ]
+        ],
     },
     "one without availability": {"services": [{"name": "batch", "targets": ["batch:1"], "availability": None}]},
 }
@@ -59,6 +60,7 @@ PANELS: Final = {
     uids.INCIDENT: 8,
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 9,
+    uids.HOSTS: 12,
     uids.PROBES: 5,
     uids.RUNBOOKS: len(runbooks.kinds()) - list(runbooks.NEEDS.values()).count("metrics_copied"),
 }
@@ -98,7 +100,7 @@ PRIVATE: Final = re.compile(
 )
 LISTS: Final = {
     *("Objectives, worst first", "Targets and windows", "Services, worst first", "Was every target met?"),
-    "How many requests was that?",
+    "How much of the error budget is that?",
 }
 SCALES_OF_GRAPHS: Final[dict[str, style.Scale]] = {
     "Burn rate": style.BURN_RATE,
@@ -229,7 +231,7 @@ def recorded(loaded: settings.Settings) -> set[str]:
 
 def possible() -> set[str]:
     """Return the series that some configuration records: what one without services lacks is not a mistake."""
-    return recorded(load(CASES["one plain service"])) | recorded(load(CASES["the stack alone"]))
+    return recorded(load(CASES["one plain service"])) | recorded(load(CASES[EVERY_PAGE]))
 
 
 def strings(value: object) -> Iterator[str]:

@@ -40,6 +40,7 @@ MOST_SAMPLES = {
     # What `@ end()` reads once, Prometheus counts again at each of the points.
     "application-performance": 1_000_000,
     "infrastructure-health": 100_000,
+    "hosts": 100_000,
     "stack-health": 600_000,
     "executive-slo-report": 600_000,
     "runbooks": 0,

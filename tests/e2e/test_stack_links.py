@@ -32,7 +32,7 @@ PICTURES = ROOT / "build" / "links"
 PATIENCE_MS = 60_000
 LATENCY, SERVICE_MAP = (panel_id(uids.SERVICE_DETAIL, key) for key in ("latency", "map"))
 """Panels of the service's page."""
-AFTER_A_DAY = "Failed requests a day"
+AFTER_A_DAY = "Failed requests, 30 days"
 """A bar for each day that is over: says so until one is; `test_stack_dashboards` sees it over 30 days."""
 TRACE = re.compile(r"[0-9a-f]{32}")
 

@@ -32,8 +32,9 @@ class Case:
     fast: bool = False
     nightly: bool = False
     peers: tuple[str, str] | None = PEERS
-    ratio: float | None = None
-    """The right error ratio, where it is not the world's."""
+    close: float = 0.01
+    """Of the error ratio, relative, and of the remaining budget, in parts of the whole: of what happened, or of what of
+    it scrapes can have seen."""
 
 
 def replicas(count: int, *deploys: int, rename: bool = True, **more: Any) -> list[Replica]:  # noqa: ANN401
@@ -75,6 +76,15 @@ def custom(good: str, total: str, **more: str) -> dict[str, Any]:
 
 def latency(**more: str) -> dict[str, Any]:
     return {"availability": None, "latency": {"threshold": "1s", **more}}
+
+
+def bad(errors: str, total: str) -> dict[str, Any]:
+    slo = {"name": "own", "objective": 99.5, "bad": errors, "total": total}
+    return {"availability": None, "latency": None, "slos": [slo]}
+
+
+def every(*begins: int, length: int) -> Callable[[int], bool]:
+    return lambda second: any(begin <= second < begin + length for begin in begins)
 
 
 TIMED = "http_request_duration_seconds"
@@ -154,6 +164,19 @@ def minutes(world: World) -> dict[str, str]:
     }
 
 
+def written_as(part: str, renamed_to: str) -> Callable[[World], dict[str, str]]:
+    """Return what writes a part of the series' names otherwise."""
+    return lambda world: {name.replace(part, renamed_to): values for name, values in world.series().items()}
+
+
+def in_milliseconds(world: World) -> dict[str, str]:
+    return world.histogram("http_request_duration_milliseconds", "1000")
+
+
+def statusless_for_a_while(second: int) -> dict[str, str]:
+    return {"status": "state"} if 4000 <= second < 7000 else {}
+
+
 def renamed(second: int) -> dict[str, str]:
     return {"status": "code"} if second >= 1.5 * HOUR else {}
 
@@ -167,7 +190,7 @@ CASES = (
     Case(
         "12 endpoints, 2 replicas, deploys under the same names",
         lambda: World(
-            endpoints=12, rate=lambda _: 0.1, failing=lambda _: 0.03, replicas=replicas(2, HOUR, 6000, rename=False)
+            endpoints=12, rate=lambda _: 0.1, failing=lambda _: 0.004, replicas=replicas(2, HOUR, 6000, rename=False)
         ),
         fast=True,
     ),
@@ -282,7 +305,7 @@ CASES = (
     Case("rules every 5 minutes", lambda: World(rate=lambda s: 1.0 if s < 10_200 else 0.0), interval="5m"),
     Case(
         "a crash every 7 minutes",
-        lambda: World(failing=lambda _: 0.1, replicas=replicas(2, *range(420, 10_000, 420), rename=False)),
+        lambda: World(failing=lambda _: 0.01, replicas=replicas(2, *range(420, 10_000, 420), rename=False)),
     ),
     Case(
         "counted when it begins, good 2 minutes later",
@@ -365,6 +388,171 @@ CASES = (
         service={"latency": None, "availability": {"timeSlice": {"atLeast": 95}}},
         inputs=minutes,
         peers=None,
+    ),
+    # Births.
+    Case(
+        "created timestamps: zeros injected, 30 endpoints, a deploy",
+        lambda: World(
+            endpoints=30, rate=lambda _: 0.05, failing=lambda _: 0.002, replicas=replicas(4, HOUR), injected=True
+        ),
+    ),
+    Case(
+        "created timestamps, deploys every 20 minutes under the same names",
+        lambda: World(
+            replicas=replicas(2, *range(1200, 10_000, 1200), rename=False), failing=lambda _: 0.01, injected=True
+        ),
+    ),
+    Case(
+        "OTLP once a minute with start times, deploys",
+        lambda: World(
+            scrape=60, up=False, endpoints=5, rate=lambda _: 0.2, replicas=replicas(2, 3000, 6000), injected=True
+        ),
+        fast=True,
+    ),
+    Case(
+        "OTLP once a minute, one short-lived process after another",
+        lambda: World(scrape=60, up=False, injected=True, replicas=replicas(1, *range(900, 10_000, 900))),
+    ),
+    Case(
+        "three errors, each born in another endpoint of another replica",
+        lambda: World(
+            endpoints=12, replicas=replicas(3), rate=lambda _: 0.1, failing=lambda s: 0.3 if s % 3300 == 1500 else 0
+        ),
+    ),
+    Case(
+        "series end at once when a process is replaced",
+        lambda: World(endpoints=4, rate=lambda _: 0.3, replicas=replicas(2, HOUR, 7000, rename=False), stale=True),
+    ),
+    Case(
+        "an error class that comes back after each deploy",
+        lambda: World(
+            endpoints=3,
+            rate=lambda _: 0.5,
+            failing=lambda s: 0.1 if s % 1500 < 60 else 0,
+            replicas=replicas(1, *range(1500, 10_000, 1500), rename=False),
+        ),
+        fast=True,
+    ),
+    # Gaps.
+    Case(
+        "a scrape gap of three minutes soon after a deploy",
+        lambda: World(
+            replicas=replicas(2, 5000, rename=False), unseen=lambda _r, s: 5400 <= s < 5580, failing=lambda _: 0.02
+        ),
+        fast=True,
+    ),
+    Case(
+        "failed scrapes end series at once, and requests fail just then",
+        lambda: World(
+            replicas=replicas(2),
+            stale=True,
+            failing=outage(4000, 4600, 0.5),
+            unseen=lambda _r, s: 3990 <= s < 4640,
+        ),
+    ),
+    Case(
+        "two minutes away, every half hour",
+        lambda: World(
+            away=every(*range(1800, 10_000, 1800), length=120), failing=lambda s: 0.3 if s % 1800 < 200 else 0
+        ),
+    ),
+    Case(
+        "every second evaluation is missed for an hour",
+        lambda: World(unevaluated=lambda s: 3600 <= s < 7200 and s // 60 % 2 == 0, failing=outage(5000, 5300)),
+    ),
+    Case(
+        "an evaluation is missed exactly at a deploy",
+        lambda: World(
+            endpoints=6,
+            rate=lambda _: 0.2,
+            failing=lambda _: 0.01,
+            replicas=replicas(2, 4000, 7000, rename=False),
+            unevaluated=lambda s: 4060 <= s < 4180 or 7060 <= s < 7180,
+        ),
+        close=0.03,  # what the old processes counted in the last minutes
+    ),
+    Case(
+        "no evaluations for 40 minutes while scrapes go on, a deploy in it",
+        lambda: World(
+            unevaluated=between(4000, 6400), failing=outage(4500, 4800), replicas=replicas(2, 5500, rename=False)
+        ),
+    ),
+    Case(
+        "away for 90 minutes",
+        lambda: World(hours=5, away=between(5000, 10_400), failing=outage(7000, 8000, 0.5)),
+    ),
+    # Bad samples.
+    Case(
+        "NaN, Inf and a low sample in one hour",
+        lambda: World(
+            sample=lambda labels, s, v: (
+                {6000: float("nan"), 7200: float("inf"), 8400: 1.0}.get(s, v) if ("status", "200") in labels else v
+            )
+        ),
+    ),
+    Case("a sample is negative", lambda: World(sample=at(6000, -5.0), scrape=60)),
+    Case("an error sample is Inf", lambda: World(sample=at(6000, float("inf"), "500"), scrape=15)),
+    Case("every fiftieth sample is NaN", lambda: World(sample=lambda _l, s, v: float("nan") if s % 750 == 0 else v)),
+    # Pairs of counters.
+    Case(
+        "`bad:` beside a total",
+        lambda: World(endpoints=8, rate=lambda _: 0.2, failing=lambda _: 0.005),
+        service=bad('http_requests_total{status="500"}', "http_requests_total"),
+        slo="own",
+        fast=True,
+    ),
+    Case(
+        "`bad:` with no bad series ever",
+        lambda: World(failing=lambda _: 0.0),
+        service=bad('http_requests_total{status="500"}', "http_requests_total"),
+        slo="own",
+    ),
+    Case(
+        "`bad:` as a sum of rates",
+        lambda: World(endpoints=4, rate=lambda _: 0.2, failing=lambda _: 0.02),
+        service=bad(
+            'sum(rate(http_requests_total{status="500"}[5m]))',
+            'sum(rate(http_requests_total{status="200"}[5m])) + sum(rate(http_requests_total{status="500"}[5m]))',
+        ),
+        slo="own",
+    ),
+    # Histograms.
+    Case(
+        "latency in milliseconds",
+        lambda: World(failing=lambda _: 0.02),
+        service=latency() | {"metrics": {"duration": "http_request_duration_milliseconds", "unit": "milliseconds"}},
+        slo="latency",
+        inputs=in_milliseconds,
+        peers=None,
+    ),
+    Case(
+        "latency, deploys under the same names",
+        lambda: World(failing=lambda _: 0.02, replicas=replicas(2, 3000, 6000, rename=False)),
+        service=latency(),
+        slo="latency",
+        inputs=partial(World.histogram, metric=TIMED, bound="1.0"),
+        peers=None,
+    ),
+    # Names.
+    Case("no status for 50 minutes", lambda: World(names=statusless_for_a_while), truth="less coverage"),
+    Case(
+        "the endpoint label is renamed by a deploy",
+        lambda: World(
+            names=lambda s: {"endpoint": "route"} if s >= 5000 else {},
+            replicas=replicas(1, 5000, rename=False),
+            failing=lambda s: 0.002 if s < 5000 else 0.02,
+        ),
+    ),
+    # Volumes.
+    Case(
+        "one request in four minutes, a few fail",
+        lambda: World(rate=lambda s: 0.2 if s % 240 == 0 else 0, failing=lambda _: 0.08, seed=9),
+    ),
+    Case(
+        "10 million requests before, then a trickle of errors",
+        lambda: World(
+            replicas=[Replica("a", history=(10**7, 10**4))], rate=lambda _: 3, failing=outage(8000, 8100, 0.01, 0)
+        ),
     ),
     Case(
         "two days, a deploy in each, 30 endpoints, 4 replicas",

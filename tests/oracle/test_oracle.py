@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tests.oracle.world import World
 
 NIGHTLY = bool(os.environ.get("NIGHTLY"))
-CLOSE = 0.01
-"""Of the error ratio, relative, and of the remaining budget, in parts of the whole."""
 
 
 def shown(promtool: str, folder: Path, case: Case) -> tuple[World, Shown]:
@@ -37,9 +35,14 @@ def problem(case: Case, world: World, result: Shown) -> str:
         return "" if result.ratio is None or (result.coverage or 0) < full / 2 else "shows a number it cannot know"
     if result.ratio is None or result.left is None:
         return "shows nothing"
-    budget = 1 - (1 - result.left) and (1 - result.left) / result.ratio if result.ratio else None
-    left = 1 - world.ratio * budget if budget else 1.0
-    close = abs(result.ratio - world.ratio) <= CLOSE * world.ratio or abs(result.left - left) <= CLOSE
+    if result.requests is None or result.errors is None:
+        return "counts nothing"
+    budget = 1 - WatchedService.model_validate({"name": "shop", **case.service}).slo_by_name[case.slo].objective / 100
+    close = any(
+        abs(result.ratio - truth) <= case.close * truth + 1e-12
+        and abs(result.left - (1 - truth / budget)) <= case.close
+        for truth in (world.ratio, world.known_ratio)
+    )
     less = (result.coverage or 0) * 30 * 86_400 < 0.98 * (world.seconds - 60) - 300
     return (
         ""

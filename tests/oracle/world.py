@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STEP = 5
+STALE = float("-inf")
+"""Prometheus' mark that a series has ended, in place of a value."""
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -31,6 +33,10 @@ class Replica:
     """Good and failed requests that it had answered before the first scrape."""
     phase: int = 0
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    created: dict[tuple[str, str], int] = field(default_factory=dict)
+    """When a counter began at 0."""
+    scraped: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The last that was read of a counter."""
 
 
 @dataclass
@@ -43,6 +49,10 @@ class World:
     endpoints: int = 1
     replicas: list[Replica] = field(default_factory=lambda: [Replica("a")])
     zeros: bool = False
+    injected: bool = False
+    """Whether Prometheus writes a zero at the time when a counter was created, or when a pushed stream began."""
+    stale: bool = False
+    """Whether a failed scrape, and one that lacks a series, ends series at once."""
     scrape: int = 15
     up: bool = True
     instances: bool = True
@@ -59,6 +69,9 @@ class World:
     seed: int = 1
     requests: int = 0
     errors: int = 0
+    known_requests: int = 0
+    known_errors: int = 0
+    """Those that scrapes have seen to come: not what a target had at its first, nor what it counted after its last."""
     counts: dict[Labels, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     ups: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -71,12 +84,16 @@ class World:
                 if not replica.begins <= second < replica.ends:
                     continue
                 if second == replica.begins:
-                    self._begin(replica)
+                    self._begin(replica, second)
                 if 0 < second < quiet:
                     self._answer(replica, second, chance)
                 if (second + replica.phase) % self.scrape == 0 and not self.away(second):
                     self._scrape(replica, second)
         return self
+
+    @property
+    def known_ratio(self) -> float:
+        return self.known_errors / self.known_requests if self.known_requests else 0.0
 
     @property
     def seconds(self) -> int:
@@ -90,8 +107,10 @@ class World:
         """Return, for each step, whether rules are evaluated."""
         return [not (self.away(s) or self.unevaluated(s)) for s in range(0, self.seconds + 1, STEP)]
 
-    def _begin(self, replica: Replica) -> None:
+    def _begin(self, replica: Replica, second: int) -> None:
         replica.counters.clear()
+        if self.stale:
+            self._end(replica, second)
         for endpoint in range(self.endpoints):
             for status, before in zip(("200", "500"), replica.history, strict=True):
                 if before or self.zeros:
@@ -106,14 +125,18 @@ class World:
             for status, more in (("200", count - bad), ("500", bad)):
                 if more:
                     key = (f"/{endpoint}", status)
+                    replica.created.setdefault(key, second - STEP)
                     replica.counters[key] = replica.counters.get(key, 0) + more
             self.requests += count
             self.errors += bad
 
     def _scrape(self, replica: Replica, second: int) -> None:
         answers = not self.unseen(replica, second)
+        new = not any(self.ups.get(replica.instance, {}).values()) and not self.injected
         self.ups[replica.instance][second] = float(answers)
         if not answers:
+            if self.stale:
+                self._end(replica, second)
             return
         names = self.names(second)
         for (endpoint, status), value in replica.counters.items():
@@ -124,6 +147,18 @@ class World:
             seen = self.sample(labels, second, float(value))
             if seen is not None:
                 self.counts[labels][second] = seen
+            if self.injected and (endpoint, status) not in replica.scraped and (endpoint, status) in replica.created:
+                self.counts[labels].setdefault(replica.created[endpoint, status], 0.0)
+            more = 0 if new else value - replica.scraped.get((endpoint, status), replica.history[status != "200"])
+            self.known_requests += more
+            self.known_errors += more * (status != "200")
+            replica.scraped[endpoint, status] = value
+
+    def _end(self, replica: Replica, second: int) -> None:
+        """Mark the series of an instance as ended."""
+        for labels, values in self.counts.items():
+            if ("instance", replica.instance) in labels and values:
+                values.setdefault(second, STALE)
 
     # What promtool reads.
 
@@ -174,6 +209,6 @@ def notation(values: dict[int, float], seconds: int) -> str:
         if gap:
             parts += [f"_x{gap}"] if gap > 1 else ["_"]
             gap = 0
-        parts.append(f"{value:.12g}")
+        parts.append("stale" if value == STALE else f"{value:.12g}")
         last = True
     return " ".join(parts) if last else f"_x{seconds // STEP}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 
+import grpc
+import psutil
 import pytest
+import zstandard
 
 from observability.configs.otelcol import PUSH_BYTES
 from observability.settings import load
+from tests.telemetry import grpc_otlp
 from tests.telemetry.conftest import Stores, needed
 
 PAGE = "https://shop.example.org"
@@ -53,3 +60,57 @@ def test_a_body_over_the_limit_is_refused_at_once(collector: Stores) -> None:
     assert refused.value.code == 400
     assert b"body too large" in refused.value.read()
     refused.value.close()
+
+
+BOMB_BYTES = 128 * 1024 * 1024
+BOMB = b'{"x": "' + b" " * BOMB_BYTES
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": partial(gzip.compress, compresslevel=1),
+    "zstd": zstandard.ZstdCompressor().compress,
+    "deflate": partial(zlib.compress, level=1),
+}
+
+
+def memory(collector: Stores) -> int:
+    return int(psutil.Process(collector.processes["collector"].pid).memory_info().rss)
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+@pytest.mark.parametrize("signal", ["metrics", "logs", "traces"])
+def test_a_small_body_that_unpacks_to_much_is_refused(collector: Stores, encoding: str, signal: str) -> None:
+    """128 MiB in some hundred KiB."""
+    body = PACKED[encoding](BOMB)
+    assert len(body) < 1024 * 1024
+    before = memory(collector)
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    request = urllib.request.Request(f"{collector.otlp}/v1/{signal}", body, headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code in {400, 413}
+    refused.value.close()
+    assert memory(collector) - before < BOMB_BYTES // 2
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "identity", "x-snappy-framed", "lz4", "nonsense"])
+def test_no_other_packing_gets_around_the_limit(collector: Stores, encoding: str) -> None:
+    body = gzip.compress(gzip.compress(BOMB, 1))
+    before = memory(collector)
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    request = urllib.request.Request(f"{collector.otlp}/v1/logs", body, headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert 400 <= refused.value.code < 500
+    refused.value.close()
+    assert memory(collector) - before < BOMB_BYTES // 2
+
+
+def test_a_packed_message_over_grpc_is_refused(collector: Stores) -> None:
+    before = memory(collector)
+    with grpc.insecure_channel(
+        f"127.0.0.1:{collector.ports['grpc']}",
+        compression=grpc.Compression.Gzip,
+        options=[("grpc.max_send_message_length", -1)],
+    ) as channel:
+        assert grpc_otlp.status(channel, "bomb", "x" * (64 * 1024 * 1024)) == "RESOURCE_EXHAUSTED"
+        assert grpc_otlp.status(channel, "no-bomb", "x") == "OK"
+    assert memory(collector) - before < BOMB_BYTES // 2

@@ -14,7 +14,7 @@ import pytest
 
 from cli.verify import panels, variables
 from dashboards import style
-from dashboards.catalogue import FOLDERS, dashboards
+from dashboards.catalogue import dashboards
 from observability import runbooks
 from observability.alerts import groups
 from observability.alerts.links import alert_annotations
@@ -203,7 +203,7 @@ def test_titles_and_uids_are_their_own(settings: Settings) -> None:
     ids = [a.uid for g in groups(settings) for a in g.alerts]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", uid) for uid in ids)
-    assert {g.folder for g in groups(settings)} <= set(FOLDERS)
+    assert {g.folder for g in groups(settings)} <= set(uids.FOLDERS)
     assert {a.datasource for g in groups(settings) for a in g.alerts} <= {d.uid for d in datasources(settings)}
 
 

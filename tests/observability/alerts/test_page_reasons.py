@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from observability.rules import slo
 from observability.rules.windows import burn_alerts
 from observability.settings import AvailabilitySlo, LatencySlo, Settings, SettingsError, Slo, WatchedService
 from tests.observability.alerts.conftest import fires, settings_of
-from tests.observability.alerts.test_timing import BAD, OK, UP, alert_of, shop
+from tests.observability.alerts.test_timing import BAD, OK, UP, alert_of, shop, traffic
 from tests.observability.rules.conftest import Promtool
 
 MINUTE = "1m"
@@ -104,3 +105,52 @@ def test_a_trickle_of_failures_pages_once(promtool: Promtool) -> None:
     page = f'{series.PAGE_RATIO}{{service="shop",slo="availability"}}'
     begun = f"count_over_time(({page} >= 1 unless {page} offset 1m >= 1)[{hours}h:1m])"
     promtool.evaluate(rules, inputs, [(f"{hours}h", f"{begun} <= bool 2", 1)])
+
+
+def test_a_page_goes_on_while_prometheus_is_away_for_two_minutes(promtool: Promtool) -> None:
+    """Every evaluation from the first page to the end of the outage holds it, those just after the return too."""
+    away = range(19, 22)  # three evaluations; scrapes too
+    good = " ".join("_" if at in away else str(60 * min(at, 10)) for at in range(60))
+    bad = " ".join("_" if at in away else str(60 * max(at - 10, 0)) for at in range(60))
+    there = " ".join("_" if at in away else "1" for at in range(60))
+    group = slo.group(WatchedService(name="shop", latency=None), MINUTE)
+    rules = tuple(replace(rule, expr=f"({rule.expr}) and on () (there == 1)") for rule in group.rules)
+    inputs = {OK: good, BAD: bad, UP: there, "there": there.replace("_", "0")}
+    page = f'{series.PAGE_RATIO}{{service="shop",slo="availability"}}'
+    checks = [(f"{at}m", f"{page} >= bool 1", 1.0) for at in (*range(17, 19), *range(22, 40))]
+    promtool.evaluate(replace(group, rules=rules), inputs, [("12m", f"{page} >= bool 1", 0.0), *checks])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.006])
+def test_the_first_minutes_of_a_service_are_no_trend(promtool: Promtool, share: float) -> None:
+    """A ticket needs its short window: 2 hours, or 6."""
+    settings = shop(MINUTE, MINUTE)
+    ticket = alert_of(settings, "slo-burning-slowly")
+    lasts = [(minute * 60.0, False) for minute in (2, 5, 30, 60)]
+    fires(promtool, ticket, settings, traffic(settings, (3.0 * 3600, share)), lasts)
+
+
+def test_a_pushed_service_that_is_idle_is_not_gone(promtool: Promtool) -> None:
+    """It sends its resource (`target_info`) for an hour, and nothing else; then not even that."""
+    settings = settings_of(
+        watchStack=False,
+        scrapeInterval=MINUTE,
+        ruleInterval=MINUTE,
+        services=[{"name": "shop", "otlp": True, "latency": None}],
+    )
+    inputs = {'target_info{job="shop",instance="a"}': "1x60 stale _x60"}
+    gone = [(at * 60.0, False) for at in (5, 30, 59)]
+    fires(promtool, alert_of(settings, "service-gone"), settings, inputs, [*gone, (90 * 60.0, True)])
+
+
+def test_a_target_without_slos_is_scraped_and_quiet(promtool: Promtool) -> None:
+    settings = settings_of(
+        watchStack=False,
+        scrapeInterval=MINUTE,
+        ruleInterval=MINUTE,
+        services=[{"name": "shop", "targets": ["n:9100"], "availability": None, "latency": None}],
+    )
+    alerts = [a for group in groups(settings) for a in group.alerts if a.service == "shop"]
+    assert {a.kind for a in alerts} == {"service-gone", "target-down"}
+    for alert in alerts:
+        fires(promtool, alert, settings, {'up{job="shop",instance="n:9100"}': "1x60"}, [(3000.0, False)])

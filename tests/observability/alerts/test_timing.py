@@ -6,6 +6,8 @@ the recorded series fire the alert that much, and one scrape, before the limit: 
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from observability.alerts import groups
@@ -86,6 +88,29 @@ def test_a_rate_above_the_budget_gets_a_ticket_and_no_page(promtool: Promtool) -
     inputs = traffic(settings, (12 * HOUR, 0.0), (24 * HOUR, 0.01))
     for kind, does in (("slo-burning-slowly", True), ("slo-burning-fast", False)):
         fires(promtool, alert_of(settings, kind), settings, inputs, [(35.0 * HOUR, does)])
+
+
+NIGHTLY = pytest.mark.skipif(not os.environ.get("NIGHTLY"), reason="five days of evaluations: NIGHTLY=1")
+
+
+@pytest.mark.parametrize(
+    ("share", "kind", "known", "due"),
+    [
+        (0.1, "slo-burning-fast", 7, 0.72),  # 7.2 % of an hour
+        pytest.param(0.02, "slo-burning-slowly", 73, 18, marks=NIGHTLY),  # 1.5 % of a day, 0.5 % of three
+        pytest.param(0.006, "slo-burning-slowly", 73, 60, marks=NIGHTLY),  # 0.5 % of three days
+    ],
+)
+def test_a_share_of_failures_alerts_when_the_arithmetic_says(
+    promtool: Promtool, share: float, kind: str, known: float, due: float
+) -> None:
+    """Hours of good requests, then this share fails: the alert is due when its window has so many."""
+    settings = shop("1m", "5m")
+    every = seconds(settings.rule_interval)
+    at = (known + due) * HOUR
+    inputs = traffic(settings, (known * HOUR, 0), ((due + 1) * HOUR, share))
+    soon = at // every * every - every
+    fires(promtool, alert_of(settings, kind), settings, inputs, [(soon, False), (soon + 3 * every, True)])
 
 
 @pytest.mark.parametrize("phase", [0, 15, 30, 45])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from observability.alerts import stack
+from observability.configs import collector
 from observability.rules import host
 from observability.rules.slo import RecordingRule, RuleGroup
 from tests.observability.rules.conftest import near
@@ -89,3 +91,56 @@ def test_alerts_read_the_same_series_as_the_dashboards(settings: Settings) -> No
     assert all(host.DISK_FREE in text for text in requests.values())
     assert "badger" not in str(requests)
     assert host.disk_free_in(3 * 86_400) in requests["disk-filling"]
+
+
+def test_memory_is_what_free_prints(promtool: Promtool, group: RuleGroup) -> None:
+    """Used is what no process could get any more: caches that the kernel gives back are not."""
+    promtool.evaluate(
+        group,
+        {
+            "system_memory_limit_bytes": "1000x60",
+            "system_linux_memory_available_bytes": "250x60",
+            'system_linux_memory_available_bytes{job="other-collector"}': "1x60",
+        },
+        [("1h", host.MEMORY, 1000), ("1h", host.MEMORY_AVAILABLE, 250), ("1h", *near(host.MEMORY_USED, 0.75))],
+    )
+
+
+def test_processors_are_in_use_unless_they_idle_or_wait(promtool: Promtool, group: RuleGroup) -> None:
+    every = {
+        f'system_cpu_time_seconds_total{{cpu="cpu{cpu}",state="{state}"}}': f"0+{seconds}x60"
+        for cpu in (0, 1)
+        for state, seconds in (("idle", 15), ("wait", 15), ("user", 24), ("system", 6))
+    }
+    promtool.evaluate(
+        group,
+        every | {"system_cpu_load_average_15m": "3x60"},
+        [
+            ("1h", *near(host.CPU_USED, 0.5)),
+            ("1h", *near(f'{host.CPU}{{state="user"}}', 0.4)),
+            ("1h", host.CPUS, 2),
+            ("1h", host.LOAD, 3),
+        ],
+    )
+
+
+def test_partitions_count_with_their_disk(promtool: Promtool, group: RuleGroup) -> None:
+    devices = ("sda", "sda1", "nvme0n1", "nvme0n1p2", "mmcblk0", "mmcblk0p1", "loop3", "xvda1")
+    written = {f'system_disk_io_bytes_total{{device="{d}",direction="write"}}': "0+60x60" for d in devices}
+    promtool.evaluate(
+        group,
+        written,
+        [("1h", f"count({host.DISK_IO})", 4), ("1h", *near(f'{host.DISK_IO}{{device="xvda1"}}', 1))],
+    )
+
+
+def test_the_network_is_measured_on_request(settings: Settings) -> None:
+    asked = settings.model_copy(update={"host_network": True})
+    assert host.NETWORK_IO not in host.render(settings)["host.yml"]
+    assert host.NETWORK_IO in host.render(asked)["host.yml"]
+    assert not collector.process(settings).host_paths
+    paths = collector.process(asked).host_paths
+    assert set(paths) == {"/proc/1/net", "/proc/stat"}
+    receivers = yaml.safe_load(collector.render(asked))["receivers"]
+    assert receivers["host_metrics/network"]["root_path"] == "/etc"
+    assert all(inside == f"/etc/proc/{Path(path).name}" for path, inside in paths.items())

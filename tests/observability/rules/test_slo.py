@@ -30,6 +30,7 @@ CARRIED = {
     *(series.SLO_REQUESTS_TOTAL, series.SLO_ERRORS_TOTAL, series.SLO_GOOD_TOTAL),
     *(series.SLO_REQUESTS_MARK, series.SLO_ERRORS_MARK),
     *(series.PAGE_RATIO, series.TICKET_RATIO),
+    series.SLO_RESTARTED,
 }
 """What an evaluation continues from what the last one recorded."""
 WINDOW = re.compile(r"\[([0-9a-z]+)\]")
