@@ -101,3 +101,22 @@ def test_pint_refuses_a_bad_rule(pint: list[str], tmp_path: Path, expr: str) -> 
     (tmp_path / "rules.yml").write_text(json.dumps(rules))
     code, output = lint_rules(pint, tmp_path / "rules.yml")
     assert code != 0, output
+
+
+def lint_dashboard(path: Path) -> tuple[int, str]:
+    config = f"--config={ROOT / 'tests' / 'dashboard-linter.yml'}"
+    command = [program("dashboard-linter"), "lint", "--strict", config, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_dashboard_linter_accepts_the_dashboards_of_production() -> None:
+    for path in sorted((GOLDEN / "prod" / "grafana" / "dashboards").rglob("*.json")):
+        assert lint_dashboard(path)[0] == 0, f"{path.name}: {lint_dashboard(path)[1]}"
+
+
+def test_dashboard_linter_refuses_a_dashboard_that_anyone_can_edit(tmp_path: Path) -> None:
+    dashboard = json.loads((GOLDEN / "prod/grafana/dashboards/infrastructure/stack-health.json").read_text())
+    (tmp_path / "d.json").write_text(json.dumps(dashboard | {"editable": True}))
+    code, output = lint_dashboard(tmp_path / "d.json")
+    assert code != 0, output

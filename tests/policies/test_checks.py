@@ -263,3 +263,43 @@ def test_production_asks_for_protection(settings: Settings) -> None:
         "images-have-digests": {"required": settings.stack == "prod"},
     }
     assert json.dumps(configuration)
+
+
+# Killed mutants: each of these passed when the check was changed.
+
+
+def test_a_container_without_a_number_of_cpus_has_no_limit() -> None:
+    resource = Resource(checks.CONTAINER, "loki", {key: value for key, value in GOOD.items() if key != "cpus"})
+    assert checks.container_has_limits_and_health_check(resource) == ["container 'loki' has no CPU limit"]
+
+
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [
+        ({"internal": 80.0}, "port 80 is published on every address"),
+        ({"internal": 80.0, "external": 8080.0}, "port 8080 is published on every address"),
+        ({"internal": 80.0, "ip": "192.0.2.1"}, "port 80 is published on 192.0.2.1"),
+    ],
+)
+def test_a_published_port_is_named_with_its_address(port: dict[str, object], said: str) -> None:
+    (problem,) = checks.ports_are_local_or_explained(container(ports=[port]))
+    assert problem.startswith(said)
+
+
+def test_the_longest_secret_that_fits_is_named() -> None:
+    plain = {"urn": {"env": "password=hunter22-and-more"}}
+    hidden = {"hunter22": "short key", "hunter22-and-more": "whole key"}
+    for order in (hidden, dict(reversed(hidden.items()))):
+        (problem,) = checks.repeated_in_plain_text(order, plain)["urn"]
+        assert problem.endswith("whole key")
+
+
+def test_a_network_of_backends_that_says_nothing_leads_outside() -> None:
+    (problem,) = checks.networks_are_separate(
+        Resource(checks.NETWORK, "n", {"name": f"observability-dev{checks.BACKENDS}"})
+    )
+    assert "leads outside" in problem
+
+
+def test_an_address_that_is_none_is_not_local() -> None:
+    assert checks.ports_are_local_or_explained(container(ports=[{"internal": 80.0, "ip": "somewhere"}]))
