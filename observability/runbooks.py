@@ -28,7 +28,6 @@ _OF_CONTAINERS: Final = (
     "host-cpu",
     "host-memory",
     "jaeger-dropping",
-    "loki-rejecting",
     "metrics-not-stored",
     "metrics-repaired",
     "metrics-size-limit",
@@ -40,10 +39,11 @@ _OF_CONTAINERS: Final = (
 NEEDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
     "certificate-expiring": "probes",
+    "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }
-"""Kinds of alerts that not every stack has, and the field of the settings without which there is none."""
+"""Kinds of alerts that not every stack has, and the attribute of the settings without which there is none."""
 
 
 def shown(settings: Settings) -> tuple[str, ...]:
