@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 VARIABLE: Final = "probe"
-_MADE: Final = f'job=~"${VARIABLE}"'
+_MADE: Final = f'service=~"${VARIABLE}"'
+"""By a label that only a scrape sets: what senders push has other ones."""
 _DAY: Final = 86_400
 NAMES: Final = {"service": "Probe", "instance": "Target"}
 """The head of each label's column."""
