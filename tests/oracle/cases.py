@@ -476,6 +476,7 @@ CASES = (
         lambda: World(
             unevaluated=between(4000, 6400), failing=outage(4500, 4800), replicas=replicas(2, 5500, rename=False)
         ),
+        close=0.05,  # what the old processes counted in their last minutes: two hours are read at 2-minute steps
     ),
     Case(
         "away for 90 minutes",
