@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings digests sbom pages import-slos screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings scale digests sbom pages import-slos screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ golden: ## Write what `render` writes, for every environment, to tests/golden
 
 settings: ## Write the reference of settings from the schema
 	@$(OBS) settings
+
+scale: ## Estimate what many services need, and what leaves one machine first: SERVICES=200 HOSTS=20 INSTANCES=3 SERIES=500 REQUESTS=10
+	@$(OBS) scale $(foreach n,SERVICES HOSTS INSTANCES SERIES REQUESTS,$(if $($(n)),--$(shell echo $(n) | tr A-Z a-z) $($(n))))
 
 digests: ## Write the images' digests from the registry
 	@$(OBS) digests

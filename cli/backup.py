@@ -27,7 +27,6 @@ from cli.context import Context
 from cli.errors import NotUpError, UserError
 from cli.pause import paused
 from observability.names import labels
-from observability.settings import SERVICES
 
 FOLDER: Final = "backups"
 _FINAL: Final = re.compile(
@@ -57,8 +56,10 @@ def run(context: Context, folder: Path, keys: Keys) -> int:
     context.console.table(
         f"backup of stack '{context.stack}'",
         ("store", "files", "bytes", "counted"),
-        [(s, *_contents(manifest, s)) for s in SERVICES],
+        [(s, *_contents(manifest, s)) for s in context.settings.with_data],
     )
+    for what in inventory.elsewhere(context.settings):
+        context.console.say(f"{what} are kept elsewhere and are not in it")
     size = path.stat().st_size
     context.console.say(
         f"{path}: {size:,} bytes; the stack was paused for {manifest.paused_seconds:.1f} s."
@@ -78,7 +79,7 @@ def create(context: Context, folder: Path, keys: Keys) -> tuple[Path, archive.Ma
     path = folder / f"observability-{settings.stack}-{now:%Y%m%dT%H%M%SZ}.tar"
     at = int(now.timestamp()) - inventory.SETTLED_SECONDS
     say = context.console.say
-    with _interruptible(), volumes.helper(engine.client, settings, volumes.BACKUP, SERVICES) as helper:
+    with _interruptible(), volumes.helper(engine.client, settings, volumes.BACKUP, settings.with_data) as helper:
         say("counting …")
         before = inventory.measure(api, settings, at)
         created = now.isoformat(timespec="seconds")
@@ -91,7 +92,7 @@ def create(context: Context, folder: Path, keys: Keys) -> tuple[Path, archive.Ma
             fields = {
                 "stack": settings.stack,
                 "created": created,
-                "images": _images(json.loads(state)),
+                "images": _images(json.loads(state), settings.with_data),
                 "paused_seconds": round(seconds, 3),
                 "at": at,
                 "counts": [m.document() for m in inventory.merge(before, inventory.measure(api, settings, at))],
@@ -164,17 +165,18 @@ def _state(context: Context, writer: archive.Writer, state: str, *, encrypted: b
 def _running(context: Context) -> list[Container]:
     """Return the containers whose volumes are copied; NotUpError unless all of them run."""
     all_ = context.engine.containers()
-    by_service = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in SERVICES}
-    down = [s for s in SERVICES if s not in by_service or by_service[s].status != "running"]
+    services = context.settings.with_data
+    by_service = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in services}
+    down = [s for s in services if s not in by_service or by_service[s].status != "running"]
     if down:
         msg = f"{', '.join(down)} of stack '{context.stack}' does not run: `make up` first. Nothing was written."
         raise NotUpError(msg)
-    return [by_service[s] for s in SERVICES]
+    return [by_service[s] for s in services]
 
 
-def _images(state: dict[str, Any]) -> dict[str, str]:
+def _images(state: dict[str, Any], services: Sequence[str]) -> dict[str, str]:
     """Return the images of the services in the state, by service."""
-    wanted = {f"{service}-image": service for service in SERVICES}
+    wanted = {f"{service}-image": service for service in services}
     return {
         wanted[name]: str(resource["inputs"]["name"])
         for resource in state["deployment"]["resources"]

@@ -73,6 +73,8 @@ def run(context: Context, *, as_json: bool) -> int:
             ("store", "what", "number"),
             [(m.store, m.what, f"{sum(m.low.values()):,}") for m in measures],
         )
+        for signal in elsewhere(settings):
+            context.console.say(f"{signal} are kept elsewhere and are not counted")
     return 0
 
 
@@ -80,7 +82,7 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
     """Count what the stores (all, where none is named) hold up to `at`; UserError when one does not answer."""
     measures = []
     for store, count in _STORES.items():
-        if stores and store not in stores:
+        if (stores and store not in stores) or store not in settings.containers:
             continue
         try:
             measures += [Measure(store, what, counts, counts) for what, counts in count(api, settings, at)]
@@ -88,6 +90,11 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
             msg = f"{store} could not be counted: {error}"
             raise UserError(msg) from None
     return measures
+
+
+def elsewhere(settings: Settings) -> tuple[str, ...]:
+    """Return the signals that somebody else's stores keep, which are neither counted nor in a backup."""
+    return tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
 
 
 def merge(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:

@@ -32,7 +32,6 @@ from cli.errors import UsageError, UserError
 from cli.repair import prepare_stack
 from components.grafana_api import GrafanaApi
 from observability import versions
-from observability.settings import SERVICES
 
 Json = dict[str, Any]
 
@@ -55,7 +54,10 @@ def run(context: Context, source: Source, *, confirmation: str | None) -> int:
     began = time.monotonic()
     settings, say, pulumi = context.settings, context.console.say, context.pulumi
     _ = context.engine
+    services = settings.with_data
     manifest, state, secrets = _accepted(context, source)
+    for signal in inventory.elsewhere(settings):
+        say(f"{signal} are kept elsewhere: what the archive has of them is not restored")
     held = _holds_data(context)
     if held:
         confirm(context, manifest, given=confirmation)
@@ -68,9 +70,9 @@ def run(context: Context, source: Source, *, confirmation: str | None) -> int:
     api = GrafanaApi(settings.address("grafana"), auth, settings.tls_ca)
     try:
         with data_replacement.replacing(
-            context, SERVICES, sizes=sizes(manifest), state=before, files=[f"Pulumi.{settings.stack}.yaml"]
+            context, services, sizes=sizes(manifest), state=before, files=[f"Pulumi.{settings.stack}.yaml"]
         ) as helper:
-            fill(context, helper, Archive(source.path, source.identities, manifest), SERVICES)
+            fill(context, helper, Archive(source.path, source.identities, manifest), services)
             networks = data_replacement.networks(context.engine.client, settings)
             stripped = state_migration.strip_host_resources(state, keep=before, networks=networks)
             state_migration.install(pulumi, stripped, like=before)
@@ -78,7 +80,7 @@ def run(context: Context, source: Source, *, confirmation: str | None) -> int:
             for setting in state_migration.configure_secrets(context, state, secrets, configured):
                 say(f"{setting} of the archive is now a secret in Pulumi.{settings.stack}.yaml")
             pulumi.up(*(part for pattern in _CONTENT for part in ("--exclude", pattern)), check=True)
-            verdicts = inventory.wait_until_matching(api, manifest.counts, settings, manifest.at, SERVICES)
+            verdicts = inventory.wait_until_matching(api, manifest.counts, settings, manifest.at, services)
             show(context, verdicts, manifest)
             equal = all(v.passed for v in verdicts)
             if held:
@@ -194,7 +196,7 @@ def _roll_back(context: Context, before: dict[str, Any], error: BaseException) -
 
 
 def _holds_data(context: Context) -> bool:
-    for service in SERVICES:
+    for service in context.settings.with_data:
         try:
             context.engine.client.volumes.get(volumes.data_volume(context.settings, service))
         except docker.errors.NotFound:

@@ -17,7 +17,7 @@ from cli.context import Context
 from cli.engine import health
 from cli.errors import UsageError, UserError
 from observability import topology, versions
-from observability.settings import CONTAINERS, SERVICES
+from observability.settings import CONTAINERS
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -25,7 +25,9 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 def run(context: Context, component: str, version: str) -> int:
     """Bring `component` to `version`."""
     old = check(component, version)
-    _ = context.settings
+    if component not in context.settings.containers:
+        msg = f"COMPONENT={component}: stack '{context.stack}' does not run it. Nothing was changed."
+        raise UsageError(msg)
     context.engine.pull_image(f"{old.name}:{version}", f"Is TO={version} right, and is there a network?")
     context.pulumi.select()
     _check_stack(context)
@@ -98,7 +100,7 @@ def _try(context: Context, manifest: archive.Manifest) -> str:
         return "`pulumi up` failed, as above"
     try:
         verdicts = inventory.wait_until_matching(
-            context.grafana(), manifest.counts, context.settings, manifest.at, SERVICES
+            context.grafana(), manifest.counts, context.settings, manifest.at, context.settings.with_data
         )
     except UserError as error:
         return str(error)
@@ -113,7 +115,7 @@ def _try(context: Context, manifest: archive.Manifest) -> str:
 def _roll_back(context: Context, component: str, path: Path, manifest: archive.Manifest) -> None:
     """Bring the old version back with its own data; the other components keep what they stored since."""
     repair.unlock(context)
-    if component in SERVICES:
+    if component in context.settings.with_data:
         with data_replacement.replacing(context, [component], sizes=restore.sizes(manifest), state=None) as helper:
             restore.fill(context, helper, restore.Archive(path, None, manifest), [component])
     repair.prepare_stack(context)
@@ -122,7 +124,7 @@ def _roll_back(context: Context, component: str, path: Path, manifest: archive.M
         msg = f"the old version does not start either; its output is above. The data is in {path}: {again}"
         raise UserError(msg)
     verdicts = inventory.wait_until_matching(
-        context.grafana(), manifest.counts, context.settings, manifest.at, SERVICES
+        context.grafana(), manifest.counts, context.settings, manifest.at, context.settings.with_data
     )
     restore.show(context, verdicts, manifest)
     if not all(v.passed for v in verdicts):

@@ -28,7 +28,7 @@ from docker.models.containers import Container
 from cli.errors import StackLockedError, UserError
 from observability import versions
 from observability.names import labels
-from observability.settings import PROJECT, SERVICES, Settings
+from observability.settings import PROJECT, Settings
 
 BACKUP: Final = "backup"
 RESTORE: Final = "restore"
@@ -215,9 +215,7 @@ class HelperContainer:
             raise UserError(msg)
 
 
-def build(
-    client: DockerClient, settings: Settings, purpose: str, services: Sequence[str] = SERVICES
-) -> HelperContainer:
+def build(client: DockerClient, settings: Settings, purpose: str, services: Sequence[str]) -> HelperContainer:
     """Create a helper container and start it; missing volumes are created as the program creates them."""
     made = [_volume(client, settings, service) for service in services]
     container = client.containers.create(

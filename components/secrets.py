@@ -9,7 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from observability.configs import otlp_outside, webhook_relay
+from observability.configs import far_stores, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -41,6 +41,10 @@ class Secrets:
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     metrics_store_password: pulumi.Output[str] | None
+    logs_store_password: pulumi.Output[str] | None
+    logs_store_login: pulumi.Output[str] | None
+    traces_store_password: pulumi.Output[str] | None
+    traces_store_login: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -96,6 +100,10 @@ def secrets(settings: Settings) -> Secrets:
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         metrics_store_password=_configured(settings.metrics_password),
+        logs_store_password=_configured(settings.logs_password),
+        logs_store_login=_text(far_stores.login("logs", settings)),
+        traces_store_password=_configured(settings.traces_password),
+        traces_store_login=_text(far_stores.login("traces", settings)),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )

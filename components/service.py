@@ -233,6 +233,34 @@ class _Prepared:
     """The container in which the service's own checker read its files."""
 
 
+def _data_volume(name: str, host: Host, parent: pulumi.Resource) -> docker.Volume:
+    """Make the data volume of the part called `name`."""
+    return docker.Volume(
+        f"{name}-data",
+        name=f"{host.prefix}-{name}-data",
+        labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in host.labels(name).items()],
+        # Any change of a volume's own properties would replace it, and its data with it.
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            protect=host.protect_data,
+            ignore_changes=["driver", "driverOpts", "labels"],
+        ),
+    )
+
+
+class KeptData(pulumi.ComponentResource):
+    """The data volume of a part that does not run because a store elsewhere is in its place.
+
+    It is the volume that the part had and gets again on the way back: only `destroy` deletes it.
+    """
+
+    def __init__(self, name: str, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the volume, under the name of the part's service."""
+        super().__init__("observability:index:Service", name, None, opts)
+        self.volume = _data_volume(name, host, self)
+        self.register_outputs({})
+
+
 class Service(pulumi.ComponentResource):
     """A hardened container with its data, its files and its checks.
 
@@ -267,20 +295,10 @@ class Service(pulumi.ComponentResource):
 
     def _data_volume(self, prepared: _Prepared, image: docker.RemoteImage) -> docker.Volume | None:
         """Make the data volume and hand it to the service's user."""
-        spec, host = self.spec, self._args.host
+        spec = self.spec
         if not spec.data:
             return None
-        volume = docker.Volume(
-            f"{spec.name}-data",
-            name=f"{self._args.container_name}-data",
-            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in self._args.labels.items()],
-            # Any change of a volume's own properties would replace it, and its data with it.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=host.protect_data,
-                ignore_changes=["driver", "driverOpts", "labels"],
-            ),
-        )
+        volume = _data_volume(spec.name, self._args.host, self)
         prepared.mounts.append(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=spec.data))
         if spec.owner_image is not None:
             if spec.owner_image != spec.image:

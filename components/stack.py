@@ -15,7 +15,7 @@ from components.demo import Demo
 from components.deployed import facts
 from components.deployment import Deployment
 from components.secrets import secrets
-from components.service import Host, Service, ServiceArgs, service_spec
+from components.service import Host, KeptData, Service, ServiceArgs, service_spec
 from observability import configuration, processes, topology
 from observability.names import labels
 
@@ -63,6 +63,9 @@ def bring_up(settings: Settings) -> None:
             ),
             pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
         )
+    for part in topology.WITH_DATA:
+        if part not in settings.parts:
+            KeptData(part.name, host)
     everything = list(services.values())
     if settings.demo:
         sends_to = services[topology.COLLECTOR.name].ready

@@ -13,6 +13,8 @@ from observability.names import uids
 from observability.rules import containers, host
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dashboards.builder import DashboardBuilder
     from observability.settings import Settings
 
@@ -32,14 +34,14 @@ def build(settings: Settings) -> DashboardBuilder:
         description="Whether the stack's own services are well, how long their space lasts, and what they cost.",
     )
     db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
-    _state(db)
+    _state(db, settings)
     _space(db, settings)
-    _work(db)
+    _work(db, settings)
     _rules(db, settings)
     return db
 
 
-def _state(db: DashboardBuilder) -> None:
+def _state(db: DashboardBuilder, settings: Settings) -> None:
     db.add_stat_panel(
         title="Services",
         query=Query(stack_queries.up(), legend="{{job}}", instant=True),
@@ -91,7 +93,7 @@ def _state(db: DashboardBuilder) -> None:
         title="Data refused",
         query=[
             Query(expr, legend=name, ref_id=name.replace(" ", "_"), instant=True)
-            for name, expr in stack_queries.rejected().items()
+            for name, expr in stack_queries.rejected(settings).items()
         ],
         **style.COUNT,
         sparkline=False,
@@ -111,7 +113,7 @@ def _state(db: DashboardBuilder) -> None:
 
 
 def _space(db: DashboardBuilder, settings: Settings) -> None:
-    columns = stack_queries.cost()
+    columns = stack_queries.cost(settings)
     db.add_table_panel(
         title="Use of the limits",
         query=tables.columns(columns)[0],
@@ -198,13 +200,30 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         )
 
 
-def _work(db: DashboardBuilder) -> None:
+def _ingested(settings: Settings) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Yield what comes in, as key, title, query, store, unit and what is counted."""
+    yield "metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix:samples/s", "Samples"
+    if settings.keeps_logs:
+        yield "logs-in", "Log bytes ingested", stack_queries.logs_in(), "loki", "Bps", "Bytes of log lines"
+    else:
+        sent = stack_queries.sent("log_records", "loki")
+        yield "logs-in", "Log lines sent elsewhere", sent, "loki", "suffix:lines/s", "Log lines"
+    if settings.keeps_traces:
+        yield "traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix:spans/s", "Spans"
+    else:
+        sent = stack_queries.sent("spans", "jaeger")
+        yield "traces-in", "Spans sent elsewhere", sent, "jaeger", "suffix:spans/s", "Spans"
+
+
+def _takes(name: str, settings: Settings) -> str:
+    if name in settings.containers:
+        return f"{name} accepts from its senders"
+    return "the store elsewhere has taken from the collector"
+
+
+def _work(db: DashboardBuilder, settings: Settings) -> None:
     db.add_row("What comes in, and what is read?", panel_id=104)
-    for key, title, query, name, unit, what in (
-        ("metrics-in", "Samples ingested", stack_queries.samples_in(), "prometheus", "suffix:samples/s", "Samples"),
-        ("logs-in", "Log bytes ingested", stack_queries.logs_in(), "loki", "Bps", "Bytes of log lines"),
-        ("traces-in", "Spans ingested", stack_queries.spans_in(), "jaeger", "suffix:spans/s", "Spans"),
-    ):
+    for key, title, query, name, unit, what in _ingested(settings):
         db.add_timeseries_panel(
             title=title,
             query=Query(query, legend=name),
@@ -213,7 +232,7 @@ def _work(db: DashboardBuilder) -> None:
             overrides=style.colored_stack(),
             no_value=style.NOT_RUNNING,
             description=style.describe(
-                f"{what} per second that {name} accepts from its senders.",
+                f"{what} per second that {_takes(name, settings)}.",
                 "check the senders and the network after a fall to nothing, and find who began to send after a sudden "
                 "rise.",
             ),
@@ -223,7 +242,11 @@ def _work(db: DashboardBuilder) -> None:
         )
     db.add_timeseries_panel(
         title="Reads",
-        query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.reads().items()],
+        query=[
+            Query(expr, legend=READERS[name], ref_id=name)
+            for name, expr in stack_queries.reads().items()
+            if name in settings.containers
+        ],
         **style.on_axis(style.REQUEST_RATE),
         min_val=0,
         overrides=style.colored_stack(),
@@ -238,7 +261,11 @@ def _work(db: DashboardBuilder) -> None:
     )
     db.add_timeseries_panel(
         title="Read latency P95",
-        query=[Query(expr, legend=READERS[name], ref_id=name) for name, expr in stack_queries.read_time().items()],
+        query=[
+            Query(expr, legend=READERS[name], ref_id=name)
+            for name, expr in stack_queries.read_time().items()
+            if name in settings.containers
+        ],
         **style.LATENCY,
         min_val=0,
         overrides=style.colored_stack(),
@@ -270,15 +297,19 @@ def _work(db: DashboardBuilder) -> None:
     db.add_timeseries_panel(
         title="Data stored",
         query=[
-            Query(stack_queries.metrics_on_disk(), legend="prometheus", ref_id="metrics"),
-            Query(stack_queries.traces_on_disk(), legend="jaeger", ref_id="traces"),
+            Query(expr, legend=name, ref_id=signal)
+            for signal, name, expr in (
+                ("metrics", "prometheus", stack_queries.metrics_on_disk()),
+                ("traces", "jaeger", stack_queries.traces_on_disk()),
+            )
+            if name in settings.containers
         ],
         **style.on_axis(style.BYTES),
         min_val=0,
         overrides=style.colored_stack(),
         no_value=style.NOT_RUNNING,
         description=style.describe(
-            "Bytes of metrics (blocks, head and write-ahead log) and of traces.",
+            f"Bytes of metrics (blocks, head and write-ahead log){' and of traces' if settings.keeps_traces else ''}.",
             "find which target began to send new series after a steep rise, and drop what is never read.",
         ),
         width=style.THIRD,

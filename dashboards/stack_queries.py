@@ -57,7 +57,7 @@ def failed_evaluations() -> str:
     return f"round({added(failed, PROMETHEUS)} + {added(missed, PROMETHEUS)})"
 
 
-def rejected() -> dict[str, str]:
+def rejected(settings: Settings) -> dict[str, str]:
     """Return what each part refused to take in the time range, by what it is."""
     samples = (
         "prometheus_target_scrapes_sample_out_of_order_total",
@@ -69,9 +69,10 @@ def rejected() -> dict[str, str]:
         what: " + ".join([_increased(REFUSED, f'signal="{what}"'), *(_increased(s) for s in selectors)])
         for what, selectors in lost().items()
     }
+    discarded = added("loki_discarded_samples_total", LOKI)
     return {
         "samples": " + ".join([*(added(metric, PROMETHEUS) for metric in samples), dropped["points"]]),
-        "log lines": f"{added('loki_discarded_samples_total', LOKI)} + {dropped['lines']}",
+        "log lines": f"{discarded} + {dropped['lines']}" if settings.keeps_logs else dropped["lines"],
         "spans": dropped["spans"],
     }
 
@@ -126,6 +127,12 @@ def logs_in() -> str:
 def spans_in() -> str:
     """Return spans per second that Jaeger takes in."""
     return f"sum({rate('otelcol_receiver_accepted_spans', JAEGER)})"
+
+
+def sent(what: str, backend: str) -> str:
+    """Return how much per second a backend has taken from the collector; `what` as its exporters count it."""
+    taken = rate(f"otelcol_exporter_sent_{what}", COLLECTOR, f'exporter=~".*/{backend}"')
+    return f"sum({taken}) or on () vector(0)"
 
 
 def waiting() -> str:
@@ -205,14 +212,14 @@ def space(settings: Settings) -> dict[str, str]:
     """Return the columns of the table of space, each by `part`."""
     kept = {
         METRICS: f"max({select('prometheus_tsdb_retention_limit_seconds', PROMETHEUS)}) / {_DAY}",
-        LOGS: f"vector({seconds(settings.loki_retention) / _DAY:g})",
-        TRACES: f"vector({seconds(settings.jaeger_retention) / _DAY:g})",
+        **({LOGS: f"vector({seconds(settings.loki_retention) / _DAY:g})"} if settings.keeps_logs else {}),
+        **({TRACES: f"vector({seconds(settings.jaeger_retention) / _DAY:g})"} if settings.keeps_traces else {}),
     }
     limit = f"max({select('prometheus_tsdb_retention_limit_bytes', PROMETHEUS)})"
     return {
         "Used": _parts({METRICS: f"({metrics_on_disk()}) / ({limit} > 0)", HOST: disk_used()}),
         "Full in": _parts({METRICS: days_left(), HOST: host_days_left()}),
-        "Size": _parts({METRICS: metrics_on_disk(), TRACES: traces_on_disk()}),
+        "Size": _parts({METRICS: metrics_on_disk(), **({TRACES: traces_on_disk()} if settings.keeps_traces else {})}),
         "Kept for": _parts(kept),
     }
 
@@ -246,7 +253,7 @@ def _parts(by_part: dict[str, str]) -> str:
 # Cost
 
 
-def cost() -> dict[str, str]:
+def cost(settings: Settings) -> dict[str, str]:
     """Return the columns of the table of what each part takes, each by `container`."""
     cpu, memory = containers.CPU, containers.MEMORY
     return {
@@ -255,13 +262,14 @@ def cost() -> dict[str, str]:
         "Restarts": " or ".join(
             f"label_replace(max(changes({select('process_start_time_seconds', _job(name))}[$__range])), "
             f'"container", "{name}", "", "")'
-            for name in SERVICES
+            for name in settings.scraped
             if name not in containers.COLLECTORS
         )
         + "".join(
             f" or label_replace(max(resets({select('otelcol_process_uptime', _job(name))}[$__range])), "
             f'"container", "{name}", "", "")'
             for name in containers.COLLECTORS
+            if name in settings.scraped
         ),
     }
 

@@ -63,6 +63,23 @@ def pages(
 
 
 @app.command()
+def scale(
+    context: typer.Context,
+    services: Annotated[int, typer.Option(help="Services with SLOs; without it the page is written.", min=0)] = 0,
+    hosts: Annotated[int, typer.Option(help="Docker hosts.", min=1)] = 1,
+    instances: Annotated[int, typer.Option(help="Processes of one service.", min=1)] = 3,
+    series: Annotated[int, typer.Option(help="Series that one instance shows.", min=1)] = 500,
+    requests: Annotated[float, typer.Option(help="Requests a second of one service.", min=0)] = 10,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Estimate what a number of services and hosts needs, and which signal leaves one machine first."""
+    from lab import scale as command
+
+    size = command.Size(services=services, hosts=hosts, instances=instances, series=series, requests=requests)
+    return command.run(of(context, stack), size if services else None)
+
+
+@app.command()
 def settings(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     """Write the reference of settings from the schema."""
     from lab import settings_table as command

@@ -22,7 +22,11 @@ _SIGNALS: Final = {topology.PROMETHEUS.name: "metrics", topology.LOKI.name: "log
 
 
 def reads(part: Part, settings: Settings) -> Endpoint:
-    """Return where a store answers queries: the stack's own nothing else, because Grafana lets every Viewer through."""
+    """Return where Grafana queries a store.
+
+    In a stack that is the reading proxy, wherever the store is: Grafana hands every path of a data source to every
+    Viewer, with the password of the data source.
+    """
     if not settings.runs_stack:
         signal = _SIGNALS[part.name]
         store: FarStore = getattr(settings, signal)
@@ -35,10 +39,33 @@ def api(part: Part) -> Endpoint:
     return Endpoint(f"http://{part.address('http')}")
 
 
-def writes(part: Part) -> Endpoint:
+def elsewhere(part: Part, settings: Settings) -> Endpoint | None:
+    """Return where somebody else's store answers for a part that this stack does not run, None for one that it runs."""
+    signal = _SIGNALS[part.name]
+    store: FarStore = getattr(settings, signal)
+    if part in settings.parts or not settings.runs_stack:
+        return None
+    return _far(store, store.query_url, f"{signal}Password", settings)
+
+
+def writes(part: Part, settings: Settings) -> Endpoint:
     """Return where a store takes what the collector sends."""
+    signal = _SIGNALS[part.name]
+    store: FarStore = getattr(settings, signal)
+    if part not in settings.parts:
+        return _far(store, store.write_url, f"{signal}Password", settings) or Endpoint("", external=True)
     port = "otlp-grpc" if "otlp-grpc" in part.ports else "http"
     return Endpoint(f"http://{part.address(port)}")
+
+
+def alert_history(settings: Settings) -> Endpoint:
+    """Return where Grafana writes and reads the history of alerts.
+
+    Grafana knows neither tokens nor a CA of one's own for it; the reading proxy does, and keeps the password.
+    """
+    if settings.keeps_logs:
+        return writes(topology.LOKI, settings)
+    return Endpoint(f"http://{topology.READING_PROXY.address('alert-history')}")
 
 
 def metrics_copy(settings: Settings) -> Endpoint | None:

@@ -31,10 +31,11 @@ _OF_EVERY_STACK: Final = (
 NEEDS: Final[Mapping[str, str]] = {
     **{kind: "runs_stack" for kind in kinds() if kind not in _OF_EVERY_STACK},
     "certificate-expiring": "probes",
+    "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }
-"""Kinds of alerts that not every stack has, and the field of the settings without which there is none."""
+"""Kinds of alerts that not every stack has, and the attribute of the settings without which there is none."""
 
 
 def shown(settings: Settings) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ class Part:
             the part's own image has that directory already.
         tmp_mib: size of /tmp in memory.
         stop_seconds: how long it may take to stop before it is killed.
-        requires: field of the settings without which the part does not run, "" for always.
+        requires: attribute of the settings without which the part does not run, "" for always.
         starts_after: parts that have to be ready before it starts.
         reaches_applications: whether it talks to what runs outside of the stack's own network: on the Docker host, in
             other Docker networks.
@@ -224,6 +224,7 @@ LOKI: Final = Part(
     data="/loki",
     stop_seconds=60,
     metrics=Metrics("http"),
+    requires="keeps_logs",
     store=Store("logs", ("lines", "streams"), "loki_retention", written_by_collector=True),
     color="grey",
     restart=Restart("logs wait in the collector", 3),
@@ -248,6 +249,7 @@ JAEGER: Final = Part(
     data_owned_by="jaeger",
     stop_seconds=60,
     metrics=Metrics("metrics", "opentelemetry"),
+    requires="keeps_traces",
     store=Store("traces", ("traces", "spans"), "jaeger_retention", written_by_collector=True),
     color="blue",
     restart=Restart("traces wait in the collector", 11),
@@ -270,6 +272,8 @@ COLLECTOR: Final = Part(
         "health": Port(13133, "collector", 13133),
         "container-logs": Port(24224, "containerLogs", 4324, "engine"),
         "metrics": Port(8888),
+        # Where traces are kept elsewhere; else Jaeger counts spans.
+        "span-metrics": Port(8889),
     },
     data="/var/lib/otelcol",
     data_owned_by="prometheus",
@@ -306,6 +310,8 @@ READING_PROXY: Final = Part(
         JAEGER.name: Port(16686, "jaeger", 16686),
         "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
         "webhook": Port(9094),
+        # For Grafana's history of alerts, where logs are kept elsewhere.
+        "alert-history": Port(9095),
         "health": Port(8080),
     },
     tmp_mib=64,

@@ -64,11 +64,12 @@ def applications(settings: Settings) -> tuple[WatchedService, ...]:
 
 def watched(settings: Settings) -> tuple[WatchedService, ...]:
     """Return every service that gets rules and panels, because it has an SLO: the configured ones first."""
-    return tuple(
-        service
-        for service in (*applications(settings), *(STACK if settings.watch_stack and settings.runs_stack else ()))
-        if service.slo_by_name
-    )
+    return tuple(service for service in (*applications(settings), *_of_stack(settings)) if service.slo_by_name)
+
+
+def _of_stack(settings: Settings) -> tuple[WatchedService, ...]:
+    """Return those of the stack's own services that it runs and watches."""
+    return tuple(service for service in STACK if settings.watch_stack and service.name in settings.containers)
 
 
 def exporters(settings: Settings) -> tuple[WatchedService, ...]:

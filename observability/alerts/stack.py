@@ -14,11 +14,11 @@ from dashboards import stack_queries
 from observability import topology
 from observability.alerts import template_helpers as helpers
 from observability.alerts.model import FALLS_SILENT, FIRES, NOTHING_IS_FINE, Alert, AlertGroup, PanelRef
-from observability.configs.jaeger import SPAN_SERIES
 from observability.configs.prometheus import COPY, SAMPLE_LIMIT
+from observability.configs.span_metrics import SPAN_SERIES, counted_by
 from observability.names import uids
 from observability.rules import containers, host
-from observability.settings import SERVICES, seconds
+from observability.settings import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 INTERVAL_SECONDS: Final = 60
-JOBS: Final = {name: name for name in SERVICES} | {"span-metrics": "jaeger"}
-"""Prometheus' jobs over the stack itself, and the service behind each."""
-
 SERVICES_PANEL: Final = PanelRef(uids.STACK_HEALTH, "services")
 TARGETS_PANEL: Final = PanelRef(uids.STACK_HEALTH, "targets-down")
 RULES_PANEL: Final = PanelRef(uids.STACK_HEALTH, "rule-failures")
@@ -56,6 +53,11 @@ OVERFLOW: Final = 'traces_span_metrics_calls_total{otel_metric_overflow="true"}'
 
 _COPY: Final = f'job="prometheus", remote_name="{COPY}"'
 _STARTED: Final = 'process_start_time_seconds{job="prometheus"}'
+
+
+def jobs(settings: Settings) -> dict[str, str]:
+    """Return Prometheus' jobs over the stack itself, and the service behind each."""
+    return {name: name for name in settings.scraped} | {"span-metrics": counted_by(settings).name}
 
 
 def group(settings: Settings) -> AlertGroup:
@@ -166,7 +168,7 @@ def _blind(settings: Settings) -> Iterator[Alert]:
         panel=RULES_PANEL,
         pending="2m",
     )
-    for job, service in JOBS.items():
+    for job, service in jobs(settings).items():
         yield Alert(
             kind="target-down",
             title=f"{job}: not scraped",
@@ -188,7 +190,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         kind="disk-nearly-full",
         title="The Docker host's disk is nearly full",
         severity="page",
-        service="jaeger",
+        service=_on_disk(settings),
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})"},
         condition=f"$free < {int(settings.thresholds.disk_free_gib * GIBIBYTE)}",
@@ -199,7 +201,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         panel=SPACE_PANEL,
         pending="5m",
     )
-    for name in SERVICES:
+    for name in settings.scraped:
         if name == "loki":  # whose own lines are refused then, and that is an alert
             continue
         # Grafana prints a query that failed: this one has the words in it.
@@ -221,7 +223,7 @@ def _full(settings: Settings) -> Iterator[Alert]:
         kind="disk-filling",
         title="The Docker host's disk is filling",
         severity="ticket",
-        service="jaeger",
+        service=_on_disk(settings),
         owner=settings.owner,
         queries={"free": f"min({host.DISK_FREE})", "ahead": f"min({host.disk_free_in(days * 86_400)})"},
         condition=f"$ahead <= {settings.thresholds.forecast_free_gib * GIBIBYTE:.0f}",
@@ -256,30 +258,18 @@ def _full(settings: Settings) -> Iterator[Alert]:
 
 def _rejecting(settings: Settings) -> Iterator[Alert]:
     """Yield who throws data away."""
-    pushes = 'loki_request_duration_seconds_count{job="loki", route=~".*push.*|otlp.*", status_code=~"4..|5.."}'
-    yield Alert(
-        kind="loki-rejecting",
-        title="Loki rejects log lines",
-        severity="ticket",
-        service="loki",
-        owner=settings.owner,
-        queries={"lines": _count('loki_discarded_samples_total{job="loki"}'), "pushes": _count(pushes)},
-        condition="$lines + $pushes > 0",
-        summary=(
-            f"In the last {_SINCE} Loki discarded {helpers.count('lines')} lines and refused"
-            f" {helpers.count('pushes')} pushes."
-        ),
-        panel=REFUSED_PANEL,
-    )
+    if settings.keeps_logs:
+        yield _loki_rejecting(settings)
+    refusing = "Jaeger" if settings.keeps_traces else "the store elsewhere"
     yield Alert(
         kind="jaeger-dropping",
         title="Spans are lost on their way to Jaeger",
         severity="ticket",
-        service="jaeger",
+        service="jaeger" if settings.keeps_traces else "collector",
         owner=settings.owner,
         queries={"spans": _lost("spans")},
         condition="$spans > 0",
-        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: Jaeger refuses them for good.",
+        summary=f"{helpers.count('spans')} spans were given up in the last {_SINCE}: {refusing} refuses them for good.",
         panel=REFUSED_PANEL,
     )
     yield Alert(
@@ -315,7 +305,7 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         kind="sender-over-limit",
         title="A service has too many kinds of spans",
         severity="ticket",
-        service="jaeger",
+        service=counted_by(settings).name,
         owner=settings.owner,
         queries={"calls": f"sum by (service_name) (rate({OVERFLOW}[5m]))"},
         condition="$calls > 0",
@@ -366,6 +356,30 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
         )
 
 
+def _on_disk(settings: Settings) -> str:
+    """Return the service that an alert about the volumes' disk names: the store that grows most."""
+    return "jaeger" if settings.keeps_traces else "prometheus"
+
+
+def _loki_rejecting(settings: Settings) -> Alert:
+    """Return what tells that Loki refuses lines."""
+    pushes = 'loki_request_duration_seconds_count{job="loki", route=~".*push.*|otlp.*", status_code=~"4..|5.."}'
+    return Alert(
+        kind="loki-rejecting",
+        title="Loki rejects log lines",
+        severity="ticket",
+        service="loki",
+        owner=settings.owner,
+        queries={"lines": _count('loki_discarded_samples_total{job="loki"}'), "pushes": _count(pushes)},
+        condition="$lines + $pushes > 0",
+        summary=(
+            f"In the last {_SINCE} Loki discarded {helpers.count('lines')} lines and refused"
+            f" {helpers.count('pushes')} pushes."
+        ),
+        panel=REFUSED_PANEL,
+    )
+
+
 def _copy(settings: Settings) -> Iterator[Alert]:
     """Yield what keeps a copy of the metrics elsewhere from being whole; none where there is no copy."""
     if not settings.metrics_copied:
@@ -406,7 +420,7 @@ def _copy(settings: Settings) -> Iterator[Alert]:
 
 def _containers(settings: Settings) -> Iterator[Alert]:
     """Yield what ails a container."""
-    for name in SERVICES:
+    for name in settings.scraped:
         # By the age, which a restart sets back: the start's time itself moves with the kernel's clock.
         age = f'(time() - process_start_time_seconds{{job="{name}"}})[30m:{settings.scrape_interval}]'
         started = f"resets({age})"

@@ -1,7 +1,7 @@
 """The collector's configuration: everything that is pushed comes in here, and waits on disk for a backend that is down.
 
 ```
-applications  ── OTLP ──────────────► traces   ──► Jaeger
+applications  ── OTLP ──────────────► traces   ──► Jaeger, or a store elsewhere
                                         └─ service graph ─┐
                                       metrics ────────────┼──► Prometheus
 socket proxy ── containers' use ─────────────────────────┤
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, own, topology
-from observability.configs import intake, lines, otelcol, otlp_outside, output
+from observability.configs import far_stores, intake, lines, otelcol, otlp_outside, output, span_metrics
 from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
 from observability.names.paths import CONFIG, HOST_NETWORK, HOST_ROOT, SECRETS
@@ -82,8 +82,12 @@ def process(settings: Settings) -> Process:
     return Process(
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
-        files={FILE: render(settings), **otlp_outside.files(settings)},
-        secrets={**otlp_outside.secrets(settings), **_own_secrets(settings)},
+        files={FILE: render(settings), **otlp_outside.files(settings), **far_stores.files(settings)},
+        secrets={
+            **otlp_outside.secrets(settings),
+            **far_stores.passwords(settings),
+            **_own_secrets(settings),
+        },
         checker=("/otelcol-contrib", "validate", *command()),
         health=health(),
         health_interval=settings.health_interval,
@@ -98,19 +102,20 @@ def render(settings: Settings) -> str:
         name for name in ("host_metrics", "host_metrics/network", "docker_stats") if name in receivers
     ]
     mask = settings.redaction
+    logging_in = far_stores.extensions(settings)
+    counting = span_metrics.counted_by(settings) is topology.COLLECTOR
+    traces_to = [_traces_exporter(settings), "service_graph", *([span_metrics.CONNECTOR] if counting else [])]
     senders = settings.otlp_senders if settings.otlp_outside else {}
     document = {
         "service": {
-            "extensions": ["health_check", "file_storage"],
+            "extensions": ["health_check", "file_storage", *logging_in],
             "pipelines": {
-                **_intake(
-                    "traces", ["transform/long", *_masking("trace", mask)], ["otlp_grpc/jaeger", "service_graph"]
-                ),
+                **_intake("traces", ["transform/long", *_masking("trace", mask)], traces_to),
                 # Only here may spans be called like a part of the stack: Grafana's.
                 "traces/own": _pipeline(
                     ["otlp/own"],
                     ["transform/long", *_masking("trace", mask)],
-                    ["otlp_grpc/jaeger", "service_graph"],
+                    [*traces_to],
                 ),
                 **_intake(
                     "metrics",
@@ -126,6 +131,11 @@ def render(settings: Settings) -> str:
                     ["otlp_http/prometheus"],
                 ),
                 "metrics/service_graph": _pipeline(["service_graph"], [], ["otlp_http/prometheus"]),
+                **(
+                    {span_metrics.PIPELINE: _pipeline([span_metrics.CONNECTOR], [], [span_metrics.EXPORTER])}
+                    if counting
+                    else {}
+                ),
                 "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
                 # Masked before they are on disk, and again when a secret may have been put together.
                 "logs/printed": _pipeline(
@@ -159,6 +169,7 @@ def render(settings: Settings) -> str:
                     "cleanup_on_start": True,
                 },
             },
+            **logging_in,
         },
         "receivers": receivers,
         "processors": {
@@ -195,29 +206,47 @@ def render(settings: Settings) -> str:
                 "virtual_node_peer_attributes": PEER,
                 "metrics_flush_interval": settings.scrape_interval,
             },
+            **({span_metrics.CONNECTOR: span_metrics.connector(settings)} if counting else {}),
         },
         "exporters": {
-            "otlp_grpc/jaeger": {
-                "endpoint": endpoints.writes(topology.JAEGER).address,
-                "tls": {"insecure": True},
-                **_waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES),
-            },
+            _traces_exporter(settings): _to_jaeger(settings),
             # One request for each push: what Prometheus refuses of one takes no other sender's points along.
             "otlp_http/prometheus": {
-                "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                "endpoint": f"{endpoints.writes(topology.PROMETHEUS, settings).url}/api/v1/otlp",
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, batch=0),
             },
             EXPONENTIAL: {
-                "endpoint": f"{endpoints.writes(topology.PROMETHEUS).url}/api/v1/otlp",
+                "endpoint": f"{endpoints.writes(topology.PROMETHEUS, settings).url}/api/v1/otlp",
                 **_waiting(at_once=PROMETHEUS_AT_ONCE, one_item=True),
             },
-            "otlp_http/loki": {"endpoint": f"{endpoints.writes(topology.LOKI).url}/otlp", **_waiting()},
+            "otlp_http/loki": _to_loki(settings),
             output.FILE: output.exporter(DATA),
+            **({span_metrics.EXPORTER: span_metrics.exporter(topology.COLLECTOR)} if counting else {}),
         },
     }
     complete = otlp_outside.added(settings, document)
     partials = own.read(settings).collector
     return to_yaml("collector", own_collector.merged(complete, _with_secret_files(partials)) if partials else complete)
+
+
+def _traces_exporter(settings: Settings) -> str:
+    return "otlp_grpc/jaeger" if settings.keeps_traces else "otlp_http/jaeger"
+
+
+def _to_jaeger(settings: Settings) -> dict[str, Any]:
+    """Return the exporter of spans: by gRPC to the stack's own Jaeger, over HTTP to a store by URL."""
+    endpoint = endpoints.writes(topology.JAEGER, settings)
+    waiting = _waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES)
+    if settings.keeps_traces:
+        return {"endpoint": endpoint.address, "tls": {"insecure": True}, **waiting}
+    return {"endpoint": endpoint.url, **far_stores.client(topology.JAEGER, settings), **waiting}
+
+
+def _to_loki(settings: Settings) -> dict[str, Any]:
+    """Return the exporter of lines; one name for any Loki, so that a queue goes on where the next one is."""
+    url = endpoints.writes(topology.LOKI, settings).url
+    own_path = "/otlp" if settings.keeps_logs else ""
+    return {"endpoint": f"{url}{own_path}", **far_stores.client(topology.LOKI, settings), **_waiting()}
 
 
 def _with_secret_files(partials: Mapping[str, Any]) -> dict[str, Any]:

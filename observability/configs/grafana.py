@@ -178,7 +178,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
         # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
         "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
-        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.writes(topology.LOKI).url,
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.alert_history(settings).url,
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
         "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",

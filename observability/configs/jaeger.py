@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from observability import endpoints, topology
-from observability.configs import otelcol
+from observability.configs import otelcol, span_metrics
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 from observability.settings import milliseconds
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 DATA = topology.JAEGER.data
 FILE = f"{CONFIG}/jaeger.yaml"
 _BINARY = "/cmd/jaeger/jaeger-linux"
-SPAN_SERIES = 1_000
-"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
 
 
 def command() -> tuple[str, ...]:
@@ -55,9 +53,12 @@ def render(settings: Settings) -> str:
                         "receivers": ["otlp"],
                         # No batches: what is answered as taken is on disk, and until then in the collector's queue.
                         "processors": ["memory_limiter"],
-                        "exporters": ["jaeger_storage_exporter", "span_metrics"],
+                        "exporters": ["jaeger_storage_exporter", span_metrics.CONNECTOR],
                     },
-                    "metrics/span_metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
+                    span_metrics.PIPELINE: {
+                        "receivers": [span_metrics.CONNECTOR],
+                        "exporters": [span_metrics.EXPORTER],
+                    },
                 },
                 "telemetry": otelcol.telemetry(topology.JAEGER.name, topology.JAEGER.port("metrics")),
             },
@@ -100,23 +101,10 @@ def render(settings: Settings) -> str:
             },
             "receivers": {"otlp": otelcol.OTLP},
             "processors": {"memory_limiter": otelcol.MEMORY_LIMITER},
-            "connectors": {
-                "span_metrics": {
-                    "exemplars": {"enabled": True},
-                    "metrics_flush_interval": settings.scrape_interval,
-                    "metrics_expiration": "15m",
-                    # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
-                    "aggregation_cardinality_limit": SPAN_SERIES,
-                    "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
-                }
-            },
+            "connectors": {span_metrics.CONNECTOR: span_metrics.connector(settings)},
             "exporters": {
                 "jaeger_storage_exporter": {"trace_storage": "badger"},
-                "prometheus": {
-                    "endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('span-metrics')}",
-                    "enable_open_metrics": True,  # without it there are no exemplars
-                    "resource_to_telemetry_conversion": {"enabled": True},
-                },
+                span_metrics.EXPORTER: span_metrics.exporter(topology.JAEGER),
             },
         },
     )

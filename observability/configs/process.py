@@ -70,6 +70,10 @@ SecretName = Literal[
     "demo_token",
     "webhook",
     "metrics_store_password",
+    "logs_store_password",
+    "logs_store_login",
+    "traces_store_password",
+    "traces_store_login",
 ]
 """A secret of the stack, by its field in `components.secrets.Secrets`."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from observability import endpoints, own, topology
+from observability.configs import span_metrics
 from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
@@ -52,7 +53,8 @@ SCRAPE_LIMITS = {
 # What discovery knew of a target stays on its series, so that people can filter by it.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
 
-_RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
+RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
+"""What the job of span metrics drops."""
 
 
 def command(settings: Settings) -> tuple[str, ...]:
@@ -240,11 +242,11 @@ def _stack_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
         # First of all, and by an address that never changes.
         _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
-        *(_stack_job(part, settings) for part in topology.SCRAPED if part is not topology.PROMETHEUS),
+        *(_stack_job(part, settings) for part in settings.parts if part.metrics and part is not topology.PROMETHEUS),
         # About other services, which `service_name` tells. What only describes their runtime, or changes with every
         # restart, would make new series and tell nothing.
-        _static("span-metrics", topology.JAEGER.address("span-metrics"))
-        | {"metric_relabel_configs": [{"action": "labeldrop", "regex": _RUNTIME_LABELS}]},
+        _static("span-metrics", span_metrics.counted_by(settings).address(span_metrics.PORT))
+        | {"metric_relabel_configs": [{"action": "labeldrop", "regex": RUNTIME_LABELS}]},
     ]
 
 

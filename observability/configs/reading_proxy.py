@@ -2,7 +2,8 @@
 
 Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
 the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
-is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it.
+is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store that somebody else
+runs is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
-from observability.configs import webhook_relay
+from observability.configs import far_stores, webhook_relay
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
@@ -33,6 +34,7 @@ class Place:
         resolver: the name server.
         temporary: folder for temporary files.
         webhook: the secret file of the relay of notifications.
+        folder: prefix of the files of stores elsewhere, "" in the container.
     """
 
     backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
@@ -40,6 +42,7 @@ class Place:
     resolver: str = "127.0.0.11"  # Docker's
     temporary: str = "/tmp"  # noqa: S108 - in memory, in its container
     webhook: str = webhook_relay.SECRET_FILE
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ READS: Final[dict[str, Reads]] = {
     ),
 }
 """The requests that each backend may get."""
+HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",))
+"""What Grafana's own history of alerts asks of a Loki; its data sources and people do not come by this port."""
 
 
 def process(settings: Settings) -> Process:
@@ -94,9 +99,12 @@ def process(settings: Settings) -> Process:
     command = ("nginx", "-e", "stderr", "-c", FILE)
     return Process(
         command=command,
-        files={FILE: render(settings)},
+        files={FILE: render(settings), **far_stores.files(settings)},
         checker=(*command, "-t"),
-        secrets={webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {},
+        secrets={
+            **({webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {}),
+            **far_stores.logins(settings),
+        },
         health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
     )
@@ -104,10 +112,9 @@ def process(settings: Settings) -> Process:
 
 def render(settings: Settings, place: Place = Place()) -> str:
     """Return nginx.conf."""
-    servers = [
-        _server(place.port(name), _locations(reads, place.backend(topology.part(name)).url))
-        for name, reads in READS.items()
-    ]
+    servers = [_store(topology.part(name), reads, place.port(name), settings, place) for name, reads in READS.items()]
+    if settings.runs_stack and not settings.keeps_logs:
+        servers.append(_store(topology.LOKI, HISTORY, place.port("alert-history"), settings, place))
     if settings.remote_write_receiver:
         write = _location("/api/v1/write", place.backend(topology.PROMETHEUS).url, methods="POST")
         servers.append(_server(place.port("remote-write"), [write]))
@@ -142,26 +149,35 @@ http {{
 """
 
 
-def _server(port: int, locations: list[str]) -> str:
+def _store(part: topology.Part, reads: Reads, port: int, settings: Settings, place: Place) -> str:
+    """Return the server before a store, the stack's own or one elsewhere."""
+    store, endpoint = far_stores.find(part, settings), endpoints.elsewhere(part, settings)
+    if store is None or endpoint is None:
+        return _server(port, _locations(reads, place.backend(part).url))
+    client = far_stores.proxy(store, endpoint, place.folder)
+    return _server(port, _locations(reads, endpoint.url, far_stores.stream(store, endpoint, place.folder)), client)
+
+
+def _server(port: int, locations: list[str], client: str = "") -> str:
     refused = '    location / { return 403 "Only reading requests are let through.\\n"; }\n'
-    return f"  server {{\n    listen {port};\n{''.join(locations)}{refused}  }}\n"
+    return f"  server {{\n    listen {port};\n{client}{''.join(locations)}{refused}  }}\n"
 
 
-def _locations(reads: Reads, url: str) -> list[str]:
+def _locations(reads: Reads, url: str, stream_headers: str = "") -> list[str]:
     return [
         *(_location(path, url, methods="GET POST") for path in reads.form),
         *(_location(path, url, methods="GET") for path in reads.get),
-        *(_location(path, url, methods="GET", stream=True) for path in reads.stream),
+        *(_location(path, url, methods="GET", upgrade=stream_headers or _UPGRADE) for path in reads.stream),
     ]
 
 
-def _location(path: str, url: str, *, methods: str, stream: bool = False) -> str:
-    upgrade = (
-        "      proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection upgrade;\n"
-        '      proxy_set_header Host $http_host;\n      proxy_set_header Origin "";\n'
-        if stream
-        else ""
-    )
+_UPGRADE: Final = (
+    "      proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection upgrade;\n"
+    '      proxy_set_header Host $http_host;\n      proxy_set_header Origin "";\n'
+)
+
+
+def _location(path: str, url: str, *, methods: str, upgrade: str = "") -> str:
     # A variable makes nginx look the name up at each request; without one it looks once, at its start. The path goes on
     # as it was matched (decoded, without dots), so that a backend cannot read it as a different one.
     return (

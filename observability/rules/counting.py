@@ -100,6 +100,11 @@ class Counter:
         """Return what falls only when its process begins again."""
         return replace(self, value=self.whole, whole="") if self.whole else self
 
+    def came(self, window: str) -> str:
+        """Return how much of each series came in a window, with all of one that was not there at its beginning."""
+        now = self.highest(NOW)
+        return f"({now} - {self.highest(NOW, window)} or {now}) >= 0 < Inf"
+
     def grown(self, window: str) -> str:
         """Return the growth of each series that was there at the beginning of a window."""
         return f"({self.highest(NOW)} - {self.highest(NOW, window)}) >= 0 < Inf"

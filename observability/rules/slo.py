@@ -503,7 +503,8 @@ def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
             (f'{service.labels.status}=""',),
         )
     )
-    unknown = f"sum({mute.grown(BASE_WINDOW)}) > {TOLERATED} * sum({every.grown(BASE_WINDOW)})"
+    # With series that are new: a label that is renamed begins with all that was counted before.
+    unknown = f"sum({mute.came(BASE_WINDOW)}) > {TOLERATED} * sum({every.came(BASE_WINDOW)})"
     if not service.may_push_native:
         return counted((every,), service.name), counted((failed,), service.name, (every,)), None, unknown
     native, native_failed, native_mute = (
@@ -514,7 +515,7 @@ def _availability(service: WatchedService) -> tuple[Events, Events, None, str]:
             (f'{service.labels.status}=""',),
         )
     )
-    unknown += f" or sum({native_mute.grown(BASE_WINDOW)}) > {TOLERATED} * sum({native.grown(BASE_WINDOW)})"
+    unknown += f" or sum({native_mute.came(BASE_WINDOW)}) > {TOLERATED} * sum({native.came(BASE_WINDOW)})"
     family = (every, native)
     return counted(family, service.name), counted((failed, native_failed), service.name, family), None, unknown
 

@@ -29,7 +29,10 @@ from observability.settings.value_types import MAXIMUM_PORT, loopback, milliseco
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic import SecretStr
+
     from observability.settings.slos import Slo
+    from observability.settings.stores import FarStore
 
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
@@ -37,6 +40,8 @@ WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
 """Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
 MOST_EXCLUSIONS = 50
 """Each is subtracted in every window of its SLOs."""
+_BEARER = re.compile(r"[A-Za-z0-9._~+/=:-]+")
+"""What a bearer token is made of: nothing that nginx would read as its own."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _MOST_LISTED = 12
 _DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
@@ -310,14 +315,55 @@ def _own_stack(settings: Settings) -> list[str]:
         problems.append(
             "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
         )
-    problems += [
-        f"{signal}: an object; accepted: with deploy: content alone, because the stack's own containers keep {signal}"
-        for signal, store in (("logs", settings.logs), ("traces", settings.traces))
-        if store.far
-    ]
+    problems += _elsewhere(settings, "logs", settings.logs, settings.logs_password)
+    problems += _elsewhere(settings, "traces", settings.traces, settings.traces_password)
     problems += [
         f"deploy: 'stack'; accepted: content, because {key} is set and the stack has a Grafana of its own"
         for key, given in (("grafanaUrl", settings.grafana_url), ("grafanaToken", settings.grafana_token))
+        if given
+    ]
+    return problems
+
+
+def _elsewhere(settings: Settings, signal: str, store: FarStore, password: SecretStr | None) -> list[str]:
+    """Return what keeps a store elsewhere from taking the place of the stack's own."""
+    if not store.far:
+        return []
+    part = next(part for part in topology.PARTS if part.store is not None and part.store.signal == signal)
+    needed = {
+        "writeUrl": (store.write_url, "where the collector sends"),
+        "queryUrl": (store.query_url, "where it is read"),
+    }
+    problems = [
+        f"{signal}.{key}: ''; accepted: {what}, because {signal} are kept elsewhere and no container has them"
+        for key, (url, what) in needed.items()
+        if not url
+    ]
+    problems += [
+        f"{signal}.{key}: {shown(url)}; accepted: a URL without $ and ;, which the reading proxy would read as its own"
+        for key, (url, _) in needed.items()
+        if set(url) & set("$;")
+    ]
+    read = urlsplit(store.query_url)
+    if read.scheme == "https" and _is_address(read.hostname or ""):
+        problems.append(
+            f"{signal}.queryUrl: {shown(store.query_url)}; accepted: https with a host name, which the certificate can"
+            " prove"
+        )
+    if password is not None and not store.user and not _BEARER.fullmatch(password.get_secret_value()):
+        problems.append(
+            f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
+        )
+    # How far links look back for a trace is jaegerRetention wherever it is.
+    # Pulumi hands every default in, so only another value tells that somebody gave one.
+    default = Settings.model_fields["loki_retention"].default
+    unused = {
+        "lokiRetention": part is topology.LOKI and settings.loki_retention != default,
+        f"limits.{part.name}": part.name in settings.limits,
+    }
+    problems += [
+        f"{key}: set; accepted: nothing, because {signal} are kept elsewhere and there is no {part.title} here"
+        for key, given in unused.items()
         if given
     ]
     return problems
@@ -510,7 +556,8 @@ def _windows(settings: Settings) -> list[str]:
 
 def _exclusions(settings: Settings) -> list[str]:
     """Return what exclusions name that is not there, and how many are too many."""
-    own = [*(DEMO if settings.demo else ()), *(WATCHED_BY_ITSELF if settings.watch_stack else ())]
+    itself = [name for name in WATCHED_BY_ITSELF if settings.watch_stack and name in settings.containers]
+    own = [*(DEMO if settings.demo else ()), *itself]
     names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}
     names |= {probe.name: (PROBE_SLO,) for probe in settings.probes}
     problems = []

@@ -250,14 +250,16 @@ class Settings(Frozen):
     )
     logs: FarStore = Field(
         FarStore(),
-        description="Where an existing Grafana reads logs: {queryUrl, tenant, user, caCertificate}; see deploy",
+        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
+        " stack's own. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
         None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
     )
     traces: FarStore = Field(
         FarStore(),
-        description="Where an existing Grafana reads traces, by Jaeger's API: {queryUrl, tenant, user, caCertificate}",
+        description="Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over"
+        " HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone",
     )
     traces_password: SecretStr | None = Field(
         None, alias="tracesPassword", description="Secret. Password of traces.user, or a bearer token without one"
@@ -279,7 +281,7 @@ class Settings(Frozen):
         "31d", alias="lokiRetention", description="How long logs are kept, at least 24h, in whole hours"
     )
     jaeger_retention: Annotated[str, duration("1h", "1y", unit="1s")] = Field(
-        "72h", alias="jaegerRetention", description="How long traces are kept"
+        "72h", alias="jaegerRetention", description="How long traces are kept, and how far back links look for one"
     )
     grafana_root_url: OptionalUrl = Field(
         "", alias="grafanaRootUrl", description="The address people type; empty means the published one"
@@ -482,6 +484,26 @@ class Settings(Frozen):
     def runs_stack(self) -> bool:
         """Whether there are containers; without them there is content in an existing Grafana alone."""
         return self.deploy == "stack"
+
+    @property
+    def scraped(self) -> tuple[str, ...]:
+        """The parts that this stack runs and that show metrics of themselves."""
+        return tuple(part.name for part in self.parts if part.metrics is not None)
+
+    @property
+    def with_data(self) -> tuple[str, ...]:
+        """The parts that this stack runs and whose volume a backup copies."""
+        return tuple(part.name for part in self.parts if part.data)
+
+    @property
+    def keeps_logs(self) -> bool:
+        """Whether this stack has a Loki of its own."""
+        return self.runs_stack and not self.logs.far
+
+    @property
+    def keeps_traces(self) -> bool:
+        """Whether this stack has a Jaeger of its own."""
+        return self.runs_stack and not self.traces.far
 
     @property
     def metrics_copied(self) -> bool:

@@ -26,7 +26,9 @@ _HTTPS: Final = (
     "oauth.apiUrl",
     "metrics.writeUrl",
     "metrics.queryUrl",
+    "logs.writeUrl",
     "logs.queryUrl",
+    "traces.writeUrl",
     "traces.queryUrl",
     "grafanaUrl",
 )

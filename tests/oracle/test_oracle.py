@@ -60,6 +60,16 @@ def test_an_slo_shows_what_happened(promtool: str, tmp_path: Path, case: Case) -
     assert problem(case, world, result) == ""
 
 
+def test_what_a_renamed_label_had_counted_does_not_count_twice(promtool: str, tmp_path: Path) -> None:
+    """The status becomes unknown, and the series of the new name begin with all that the old had counted."""
+    (case,) = (case for case in CASES if case.name == "the status label is renamed half-way")
+    world, result = shown(promtool, tmp_path, case)
+    assert result.requests is not None
+    assert result.ratio is not None
+    assert result.requests < 0.6 * world.requests
+    assert abs(result.ratio / world.ratio - 1) < 0.05  # one half of the time stands for both
+
+
 def test_there_are_enough_cases() -> None:
     assert len(CASES) >= 40
     assert len({case.name for case in CASES}) == len(CASES)

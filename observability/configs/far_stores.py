@@ -1,0 +1,201 @@
+"""Stores that somebody else runs: what the collector needs to write there, and the reading proxy to read.
+
+Grafana gets neither address nor password of them. It hands every path of a data source to every Viewer, and would do so
+with the password; the reading proxy adds the password to requests that only read.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from observability import endpoints, topology
+from observability.configs.webhook_relay import AUTHORITIES
+from observability.names.paths import CONFIG, SECRETS
+from observability.settings import field_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from observability.configs.process import SecretName
+    from observability.settings import Settings
+    from observability.topology import Endpoint
+
+TENANT_HEADER: Final = "X-Scope-OrgID"
+_PASSED_ON: Final = {
+    "Accept": "$http_accept",
+    "Accept-Encoding": "$http_accept_encoding",
+    "Content-Type": "$http_content_type",
+    # How Loki is to mark what of an answer is a label and what is structured metadata.
+    "X-Loki-Response-Encoding-Flags": "$http_x_loki_response_encoding_flags",
+    "X-Query-Tags": "$http_x_query_tags",
+}
+"""The headers of a request that reach a store elsewhere: no cookie, no tenant, no identity that somebody makes up."""
+_STREAMED: Final = {
+    "Upgrade": "$http_upgrade",
+    "Connection": "upgrade",
+    "Sec-WebSocket-Key": "$http_sec_websocket_key",
+    "Sec-WebSocket-Version": "$http_sec_websocket_version",
+    "Sec-WebSocket-Protocol": "$http_sec_websocket_protocol",
+    "Sec-WebSocket-Extensions": "$http_sec_websocket_extensions",
+}
+"""And those of a WebSocket."""
+
+
+@dataclass(frozen=True)
+class FarStore:
+    """A store elsewhere, as the stack's processes see it.
+
+    Attributes:
+        part: the part in whose place it is.
+        signal: the setting that describes it.
+        password: the secret with its password or token.
+        login: the same as a directive of nginx'.
+    """
+
+    part: topology.Part
+    signal: str
+    password: SecretName
+    login: SecretName
+
+    @property
+    def ca_file(self) -> str:
+        """Return the file of the CA certificate."""
+        return f"{CONFIG}/{self.signal}-store-ca.crt"
+
+    @property
+    def password_file(self) -> str:
+        """Return the secret file that the collector reads."""
+        return f"{SECRETS}/{self.signal}-store-password"
+
+    @property
+    def login_file(self) -> str:
+        """Return the secret file that the reading proxy reads."""
+        return f"{SECRETS}/{self.signal}-store.conf"
+
+    def ca(self, settings: Settings) -> dict[str, str]:
+        """Return the CA certificate by its path, if the settings give one."""
+        text = getattr(settings, self.signal).ca_certificate
+        return {self.ca_file: text} if text else {}
+
+
+LOGS: Final = FarStore(topology.LOKI, "logs", "logs_store_password", "logs_store_login")
+TRACES: Final = FarStore(topology.JAEGER, "traces", "traces_store_password", "traces_store_login")
+_ALL: Final = (LOGS, TRACES)
+
+
+def used(settings: Settings) -> tuple[FarStore, ...]:
+    """Return the stores elsewhere that are in the place of a part of this stack."""
+    return tuple(store for store in _ALL if endpoints.elsewhere(store.part, settings) is not None)
+
+
+def find(part: topology.Part, settings: Settings) -> FarStore | None:
+    """Return the store elsewhere that is in a part's place, None where the part runs here."""
+    return next((store for store in used(settings) if store.part is part), None)
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """Return the CA certificates by their paths."""
+    return {path: text for store in used(settings) for path, text in store.ca(settings).items()}
+
+
+# The collector
+
+
+def passwords(settings: Settings) -> dict[str, SecretName]:
+    """Return the collector's secret files."""
+    return {s.password_file: s.password for s in used(settings) if endpoints.writes(s.part, settings).secret}
+
+
+def extensions(settings: Settings) -> dict[str, Any]:
+    """Return the collector's extensions that log in."""
+    found: dict[str, Any] = {}
+    for store in used(settings):
+        endpoint = endpoints.writes(store.part, settings)
+        if endpoint.secret and endpoint.user:
+            login = {"username": endpoint.user, "password_file": store.password_file}
+            found[_authenticator(store, endpoint)] = {"client_auth": login}
+        elif endpoint.secret:
+            found[_authenticator(store, endpoint)] = {"scheme": "Bearer", "filename": store.password_file}
+    return found
+
+
+def client(part: topology.Part, settings: Settings) -> dict[str, Any]:
+    """Return what the exporter to a store elsewhere has beside its endpoint; nothing for the stack's own."""
+    store = find(part, settings)
+    if store is None:
+        return {}
+    endpoint = endpoints.writes(part, settings)
+    fields: dict[str, Any] = {}
+    if endpoint.tenant:
+        fields["headers"] = {TENANT_HEADER: endpoint.tenant}
+    if endpoint.secret:
+        fields["auth"] = {"authenticator": _authenticator(store, endpoint)}
+    if endpoint.ca_certificate:
+        fields["tls"] = {"ca_file": store.ca_file}
+    return fields
+
+
+def _authenticator(store: FarStore, endpoint: Endpoint) -> str:
+    return f"{'basicauth' if endpoint.user else 'bearertokenauth'}/{store.signal}"
+
+
+# The reading proxy
+
+
+def logins(settings: Settings) -> dict[str, SecretName]:
+    """Return the reading proxy's secret files."""
+    return {s.login_file: s.login for s in used(settings) if endpoints.writes(s.part, settings).secret}
+
+
+def login(signal: str, settings: Settings) -> str | None:
+    """Return a login as nginx' directive, None without one. Neither form has a character that nginx would read."""
+    store = getattr(settings, signal)
+    secret = getattr(settings, field_of(f"{signal}Password") or "")
+    if secret is None:
+        return None
+    password = secret.get_secret_value()
+    basic = b64encode(f"{store.user}:{password}".encode()).decode()
+    value = f"Basic {basic}" if store.user else f"Bearer {password}"
+    return f'proxy_set_header Authorization "{value}";\n'
+
+
+def proxy(store: FarStore, endpoint: Endpoint, folder: str = "") -> str:
+    """Return nginx' directives for a server whose requests go to a store elsewhere.
+
+    Args:
+        store: The store.
+        endpoint: Where it is read.
+        folder: Prefix of the files of password and CA, "" in the container.
+    """
+    return "".join(f"    {line}\n" for line in _directives(store, endpoint, folder))
+
+
+def stream(store: FarStore, endpoint: Endpoint, folder: str = "") -> str:
+    """Return the headers for a location with a WebSocket, which inherits none."""
+    return "".join(f"      {line}\n" for line in _headers(store, endpoint, folder, _STREAMED))
+
+
+def _directives(store: FarStore, endpoint: Endpoint, folder: str) -> Iterator[str]:
+    yield "proxy_pass_request_headers off;"
+    yield from _headers(store, endpoint, folder, {"Connection": ""})
+    if endpoint.url.startswith("https://"):
+        yield "proxy_ssl_server_name on;"
+        yield f'proxy_ssl_name "{urlsplit(endpoint.url).hostname}";'
+        yield "proxy_ssl_verify on;"
+        yield "proxy_ssl_verify_depth 8;"
+        authorities = f"{folder}{store.ca_file}" if endpoint.ca_certificate else AUTHORITIES
+        yield f"proxy_ssl_trusted_certificate {authorities};"
+
+
+def _headers(store: FarStore, endpoint: Endpoint, folder: str, connection: dict[str, str]) -> Iterator[str]:
+    sent = {"Host": f'"{endpoint.address}"', **_PASSED_ON, **{k: v or '""' for k, v in connection.items()}}
+    if endpoint.tenant:
+        sent[TENANT_HEADER] = f'"{endpoint.tenant}"'
+    for name, value in sent.items():
+        yield f"proxy_set_header {name} {value};"
+    if endpoint.secret:
+        # Left out where it is not there yet, as for the check of the configuration.
+        yield f"include {folder}{store.login_file}*;"
