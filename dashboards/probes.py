@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 VARIABLE: Final = "probe"
-_MADE: Final = f'job=~"${VARIABLE}"'
+_MADE: Final = f'service=~"${VARIABLE}"'
+"""By a label that only a scrape sets: what senders push has other ones."""
 _DAY: Final = 86_400
 NO_PROBES: Final = "No data: no probe has been made yet, or the blackbox exporter does not run. Check `docker ps`."
 NO_CERTIFICATE: Final = "No certificate: no chosen probe that answered uses TLS. Choose all, and check *Probes now*."
