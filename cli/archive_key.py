@@ -18,6 +18,7 @@ from typing import Final
 
 from cli.environment import Environment
 from cli.errors import UsageError
+from observability.failures import reason
 
 FILE: Final = "archive-key"
 """In the folder of the state."""
@@ -48,7 +49,7 @@ def read(environment: Environment, setting: str) -> bytes | None:
     try:
         key = path.read_bytes().strip()
     except OSError as error:
-        msg = f"ARCHIVE_KEY={path}: cannot be read ({error}); accepted: a file with the key that signs archives"
+        msg = f"ARCHIVE_KEY={path}: cannot be read ({reason(error)}); accepted: a file with the key that signs archives"
         raise UsageError(msg) from None
     if len(key) < MINIMUM:
         msg = f"ARCHIVE_KEY={path}: holds {len(key)} characters; accepted: a key of {MINIMUM} or more"

@@ -24,7 +24,7 @@ from docker.models.containers import Container
 from cli import archive, archive_key, encryption, inventory, repair, volumes
 from cli.bootstrap import ROOT
 from cli.context import Context
-from cli.errors import NotUpError, UserError
+from cli.errors import NotUpError, UsageError, UserError
 from cli.pause import paused
 from observability.names import labels
 
@@ -52,6 +52,10 @@ class Keys:
 
 def run(context: Context, folder: Path, keys: Keys) -> int:
     """Back the stack up into a folder."""
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    if not above.is_dir():
+        msg = f"TO={folder}: {above} is a file; accepted: a folder, which is created when it is missing"
+        raise UsageError(msg)
     path, manifest = create(context, folder, keys)
     context.console.table(
         f"backup of stack '{context.stack}'",

@@ -13,6 +13,7 @@ from typing import Final
 from cli.errors import UserError
 from cli.pulumi import download
 from observability import versions
+from observability.failures import reason
 from observability.versions import Checker
 
 
@@ -29,7 +30,7 @@ def fetch_schema(folder: Path, fetch: Callable[[str], bytes] = download) -> Path
     try:
         content = fetch(url)
     except OSError as error:
-        msg = f"{url} could not be downloaded ({error}): the test of it will skip"
+        msg = f"{url} could not be downloaded ({reason(error)}): the test of it will skip"
         raise NotInstalledError(msg) from None
     if hashlib.sha256(content).hexdigest() != sha256:
         msg = f"{url} does not have the checksum that versions.toml pins; it was not installed"
@@ -54,7 +55,7 @@ def install(name: str, checker: Checker, folder: Path, fetch: Callable[[str], by
         sums = fetch(f"{checker.release}/{checker.checksums}").decode()
         archive = fetch(f"{checker.release}/{checker.archive}")
     except OSError as error:
-        msg = f"{name} could not be downloaded from {checker.release} ({error}): its tests will skip"
+        msg = f"{name} could not be downloaded from {checker.release} ({reason(error)}): its tests will skip"
         raise NotInstalledError(msg) from None
     digest = hashlib.sha256(archive).hexdigest()
     if f"{digest}  {checker.archive}" not in sums.splitlines() or checker.sha256 not in {"", digest}:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cli.context import Context
 from cli.diffing.markdown import fenced
-from cli.errors import ExitCode
+from cli.errors import ExitCode, UsageError
 
 _COMPARISONS: Final = (
     ("What runs is not what the state believes", ("refresh", "--preview-only", "--expect-no-changes")),
@@ -23,6 +23,9 @@ _REPORT_LINES: Final = 200
 
 def run(context: Context, *, report: Path | None, as_json: bool) -> int:
     """Compare the host with the state, then the state with the program; stop when a comparison fails."""
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        msg = f"REPORT={report}: cannot be written; accepted: a file in a folder that is there"
+        raise UsageError(msg)
     _ = context.settings, context.engine
     context.pulumi.select()
     say = context.console.say

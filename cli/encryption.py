@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 import pyrage
 
 from cli.errors import UsageError, UserError, WrongPassphraseError
+from observability.failures import reason
 
 MINIMUM_PASSPHRASE: Final = 12
 _TRIES: Final = 60
@@ -184,5 +185,5 @@ def _read(setting: str, value: str) -> str:
     try:
         return Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{setting}={value}: cannot be read ({error}); accepted: a file with keys or a passphrase"
+        msg = f"{setting}={value}: cannot be read ({reason(error)}); accepted: a file with keys or a passphrase"
         raise UsageError(msg) from None

@@ -15,6 +15,7 @@ from cli.console import Console
 from cli.errors import MissingToolError, NoEngineError
 from components import engine
 from observability import versions
+from observability.failures import reason
 from observability.names import labels
 from observability.settings import Settings
 
@@ -29,7 +30,7 @@ def connect(stack: str) -> Engine:
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
         msg = (
-            f"Docker does not answer at {engine.address(host)} ({_short(error)}). Install it"
+            f"Docker does not answer at {engine.address(host)} ({reason(error)}). Install it"
             " (https://docs.docker.com/engine/install/), start it, and check that you may use it; or set docker:host."
             " `make plan` and `make render` work without it."
         )
@@ -64,7 +65,7 @@ class Engine:
             except docker.errors.APIError as error:
                 msg = (
                     f"image {reference} is neither on the Docker host nor in its registry"
-                    f" ({_short(error)}). {hint} Nothing was changed."
+                    f" ({reason(error)}). {hint} Nothing was changed."
                 )
                 raise MissingToolError(msg) from None
 

@@ -38,4 +38,4 @@ def _answer(api: GrafanaApi, probe: Probe, success: float | None) -> str:
 
 
 def _value(api: GrafanaApi, probe: Probe, metric: str) -> float | None:
-    return link_check.value(api, DATASOURCE_PROMETHEUS, f'max({metric}{{job="{probe.name}"}})')
+    return link_check.value(api, DATASOURCE_PROMETHEUS, f'max({metric}{{service="{probe.name}"}})')

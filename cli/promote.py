@@ -13,7 +13,7 @@ from cli import release, stack_config, up, verify
 from cli.context import Context
 from cli.errors import UsageError, UserError
 from components.deployment import changes
-from observability.settings import OPTIONAL_SECRETS, secret_keys
+from observability.settings import GENERATED_SECRETS, secret_keys
 
 _WIDTH = 60
 
@@ -106,7 +106,7 @@ def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:
     """Return a setting's effective value in one line; of a secret, whether there is one."""
     value = values.get(key, "")
     if key in secret or key in secret_keys():
-        return "set" if value else "not set" if key in OPTIONAL_SECRETS else "generated"
+        return "set" if value else "generated" if key in GENERATED_SECRETS else "not set"
     line = " ".join(value.split())
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 

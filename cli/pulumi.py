@@ -26,6 +26,7 @@ from cli.environment import Environment
 from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
 from cli.stack_file import StackFile
 from observability import versions
+from observability.failures import reason
 
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -152,7 +153,7 @@ class Pulumi:
         try:
             passphrase = self.environment.passphrase
         except (OSError, UnicodeDecodeError) as error:
-            msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({error}); accepted: a file with a passphrase"
+            msg = f"PULUMI_CONFIG_PASSPHRASE_FILE: cannot be read ({reason(error)}); accepted: a file with a passphrase"
             raise WrongPassphraseError(msg) from None
         if passphrase is not None and not passphrase.strip() and self.is_production(self.stack):
             msg = (
@@ -220,7 +221,7 @@ class Pulumi:
             data = self.download(f"{_RELEASES}/v{pinned}/{archive}")
         except OSError as error:
             msg = (
-                f"Pulumi {pinned} is not on PATH and could not be downloaded ({error}). Install it"
+                f"Pulumi {pinned} is not on PATH and could not be downloaded ({reason(error)}). Install it"
                 " (https://www.pulumi.com/docs/install/) or try again with a network. `make plan` and `make render`"
                 " work without it."
             )

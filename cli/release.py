@@ -12,7 +12,7 @@ from cli import stack_config
 from cli.bootstrap import ROOT
 from cli.evaluation import evaluate
 from cli.pulumi import Pulumi
-from observability.settings import OPTIONAL_SECRETS, STAND_IN, secret_keys
+from observability.settings import GENERATED_SECRETS, STAND_IN, secret_keys
 
 Fingerprint = Mapping[str, str]
 """A version or a hash of everything that is deployed, by its name."""
@@ -23,7 +23,7 @@ _TYPE = "grafana:Deployment"
 def expected(stack: str) -> Fingerprint:
     """Return what this commit would deploy to `stack`; needs neither engine nor passphrase."""
     values, secret = stack_config.raw(stack)
-    missing = {k for k in secret_keys() if not values.get(k) and k not in OPTIONAL_SECRETS}
+    missing = {k for k in secret_keys() if not values.get(k) and k in GENERATED_SECRETS}
     resources = evaluate(stack, values | dict.fromkeys(missing, STAND_IN), secret | missing)
     return _fingerprint((r.type, r.inputs) for r in resources) or {}
 

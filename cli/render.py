@@ -79,6 +79,9 @@ def _shown(spec: DataSourceSpec) -> dict[str, object]:
 
 def run(context: Context, out: Path) -> int:
     """Write the stack's files below the folder `out`; delete those of an earlier rendering that are no longer made."""
+    if out == Path():  # `OUT=`, or `.`: files of a rendering belong into no clone
+        msg = "OUT is empty or the current folder; accepted: a folder for these files alone, like build/render"
+        raise UsageError(msg)
     out = out.expanduser().resolve()
     if out.exists() and not out.is_dir():
         msg = f"OUT={out}: this is a file; accepted: a folder, which is created when it is missing"

@@ -19,6 +19,7 @@ from cli.context import Context
 from cli.errors import UsageError
 from cli.pulumi import plugin_packages
 from observability import versions
+from observability.failures import reason
 from observability.settings import PROJECT
 
 Json = dict[str, Any]
@@ -38,7 +39,7 @@ def run(context: Context, out: Path | None) -> int:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        msg = f"OUT={out}: cannot be written ({error}); accepted: a file"
+        msg = f"OUT={out}: cannot be written ({reason(error)}); accepted: a file"
         raise UsageError(msg) from None
     context.console.say(f"{out} written")
     return 0

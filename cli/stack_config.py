@@ -16,7 +16,7 @@ import yaml
 from cli.bootstrap import ROOT
 from cli.errors import InvalidSettingsError
 from observability import own, own_checks
-from observability.settings import OPTIONAL_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
+from observability.settings import GENERATED_SECRETS, PROJECT, STAND_IN, Settings, SettingsError, load
 from observability.settings.documents import Document, DocumentError, parse, read_text
 
 SECRET_OBJECT = "scrapeSecrets"  # noqa: S105 - the name of a setting
@@ -65,7 +65,7 @@ def filled(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str
     schema = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     # As that version's schema marks them, which may know other secrets than this one.
     marked = {key for key, entry in schema.items() if str(entry.get("description")).startswith("Secret.")}
-    missing = frozenset(key for key in marked - OPTIONAL_SECRETS if not values[key])
+    missing = frozenset(key for key in marked & GENERATED_SECRETS if not values[key])
     return values | dict.fromkeys(missing, STAND_IN), secret | missing
 
 

@@ -10,6 +10,7 @@ from cli import link_check
 from cli.otlp import push
 from components.grafana_api import GrafanaApi
 from observability.configs.prometheus import COPY
+from observability.failures import reason
 from observability.names.uids import DATASOURCE_LONG_TERM, DATASOURCE_PROMETHEUS
 from observability.settings import Settings, seconds
 
@@ -41,7 +42,7 @@ def check_copy(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) 
     try:
         push(outputs["otlpEndpoint"], "metrics", {_SERVICE: [_gauge(run)]})
     except OSError as error:
-        return False, f"{outputs['otlpEndpoint']}: {error}"
+        return False, f"{outputs['otlpEndpoint']}: {reason(error)}"
     found = _wait(api, DATASOURCE_LONG_TERM, f"max({METRIC})", began + patience, lambda value: value >= run)
     took = f"after {time.monotonic() - began:.1f} s"
     return found is not None, f"a number written and found, {took}" if found else f"number {run} not found {took}"

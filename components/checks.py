@@ -19,6 +19,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from components import engine, tls
+from observability.failures import reason
 
 if TYPE_CHECKING:
     import pulumi_docker
@@ -141,7 +142,7 @@ class ReadinessProvider(_Check):
                 with error:
                     return f"{url}: HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
             except OSError as error:
-                return f"{url}: {error}"
+                return f"{url}: {reason(error)}"
 
         return probe
 

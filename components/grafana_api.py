@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components import tls
+from observability.failures import reason
 
 _TIMEOUT_SECONDS = 30
 REFUSED = (401, 403)
@@ -52,7 +53,7 @@ class GrafanaApi:
                 text = error.read(500).decode(errors="replace")
             raise GrafanaError(error.code, f"{method} {path}: HTTP {error.code}: {text}") from None
         except OSError as error:
-            raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} is out of reach: {error}") from None
+            raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} is out of reach: {reason(error)}") from None
         return json.loads(text) if text else None
 
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON

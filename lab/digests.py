@@ -10,6 +10,7 @@ import docker.errors
 from cli.context import Context
 from cli.errors import UserError
 from observability import versions
+from observability.failures import reason
 
 PLATFORMS: Final = ("linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64")
 
@@ -44,7 +45,7 @@ def _published(context: Context) -> dict[str, str]:
     try:
         checksums = _checksums(context.pulumi.published_checksums(release))
     except OSError as error:
-        msg = f"the checksums of Pulumi {release} could not be downloaded ({error}); versions.toml is as it was"
+        msg = f"the checksums of Pulumi {release} could not be downloaded ({reason(error)}); versions.toml is as it was"
         raise UserError(msg) from None
     missing = [platform for platform in PLATFORMS if platform not in checksums]
     if missing:

@@ -17,27 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["FOLDER", "kinds", "shown", "text", "url"]
 
-_OF_CONTAINERS: Final = (
-    "collector-waiting",
-    "container-memory",
-    "container-restarting",
-    "data-lost",
-    "disk-filling",
-    "disk-full",
-    "disk-nearly-full",
-    "host-cpu",
-    "host-memory",
-    "jaeger-dropping",
-    "metrics-not-stored",
-    "metrics-repaired",
-    "metrics-size-limit",
-    "rules-failing",
-    "sender-over-limit",
-    "sender-refused",
-    "target-down",
+_OF_EVERY_STACK: Final = (
+    "queries-failing",
+    "service-gone",
+    "service-uncounted",
+    "slo-budget-nearly-gone",
+    "slo-burning-fast",
+    "slo-burning-slowly",
+    "slo-unmeasured",
+    "watchdog",
 )
+"""Kinds of alerts that need no container of this stack."""
 NEEDS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(_OF_CONTAINERS, "runs_stack"),
+    **{kind: "runs_stack" for kind in kinds() if kind not in _OF_EVERY_STACK},
     "certificate-expiring": "probes",
     "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",

@@ -45,7 +45,7 @@ def _alerts(settings: Settings) -> Iterator[Alert]:
     )
     for probe in settings.probes:
         if probe.uses_tls and probe.certificate_days is not None:
-            expiry = f'min(probe_ssl_earliest_cert_expiry{{job="{probe.name}"}})'
+            expiry = f'min(probe_ssl_earliest_cert_expiry{{service="{probe.name}"}})'
             yield Alert(
                 kind="certificate-expiring",
                 title=f"{probe.name}: a certificate expires soon",

@@ -21,11 +21,7 @@ _ANY_RECORD: Final = ".+"
 def process(settings: Settings) -> Process:
     """Return the blackbox exporter's process. It needs no capability: pings are datagrams, which the engine allows."""
     return Process(
-        command=(
-            f"--config.file={FILE}",
-            f"--web.listen-address=:{topology.BLACKBOX.port('http')}",
-            "--log.prober=warn",  # why a probe failed, and no line for one that succeeds
-        ),
+        command=(f"--config.file={FILE}", f"--web.listen-address=:{topology.BLACKBOX.port('http')}"),
         files={FILE: render(settings), **_certificates(settings)},
         checker=("/bin/blackbox_exporter", "--config.check", f"--config.file={FILE}"),
         secrets={_secret_file(name): ScrapeSecret(name) for probe in settings.probes for _, name in probe.secret_names},

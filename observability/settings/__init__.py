@@ -27,7 +27,7 @@ from observability.settings.parts import (
 )
 from observability.settings.probes import Probe
 from observability.settings.promql import quoted
-from observability.settings.secret_rules import OPTIONAL_SECRETS, STAND_IN
+from observability.settings.secret_rules import GENERATED_SECRETS, STAND_IN
 from observability.settings.services import LabelNames, MetricNames, WatchedService, rename_order
 from observability.settings.slos import (
     CALENDAR,
@@ -51,7 +51,7 @@ __all__ = [
     "DEMO_PAGER_URL",
     "DEMO_PORTS",
     "ENGINE_FILTER",
-    "OPTIONAL_SECRETS",
+    "GENERATED_SECRETS",
     "PROJECT",
     "RESERVED_SLOS",
     "SERVICES",

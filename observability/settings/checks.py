@@ -16,9 +16,9 @@ from observability.settings.model import Settings, secrets_of
 from observability.settings.parts import CONTAINERS, DEFAULT_LIMITS, DEFAULT_PORTS, DEMO, PUBLISHABLE
 from observability.settings.probes import SLO as PROBE_SLO
 from observability.settings.secret_rules import (
+    GENERATED_SECRETS,
     MINIMUM_SECRET_LENGTH,
     MULTILINE_SECRETS,
-    OPTIONAL_SECRETS,
     STAND_IN,
     WEAK_SECRETS,
 )
@@ -248,12 +248,12 @@ def _secrets(settings: Settings) -> list[str]:
     for key, value in secrets_of(settings):
         setting = key.partition(".")[0]
         if value is None:
-            if settings.production and setting not in OPTIONAL_SECRETS:
+            if settings.production and setting in GENERATED_SECRETS:
                 problems.append(
                     f"{key}: missing; accepted: in production, a secret of at least {shortest} characters"
                     f" (pulumi config set --secret {key})"
                 )
-        elif setting not in OPTIONAL_SECRETS and (
+        elif setting in GENERATED_SECRETS and (
             len(value.get_secret_value()) < shortest or value.get_secret_value().lower() in WEAK_SECRETS
         ):
             problems.append(f"{key}: (hidden); accepted: at least {shortest} characters and not a common password")

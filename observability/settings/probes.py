@@ -148,7 +148,7 @@ class Probe(Slo):
             honor_labels=False,
             availability=None,
             latency=None,
-            slos=(CustomSlo(name=SLO, gauge=f'probe_success{{job="{self.name}"}}', **promised),),
+            slos=(CustomSlo(name=SLO, gauge=f'probe_success{{service="{self.name}"}}', **promised),),
             owner=self.owner,
             absence_alerts=False,  # whether it is probed at all is one alert of all probes
         )

@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-OPTIONAL_SECRETS = frozenset(
-    {
-        "otlpToken",
-        "otlpTokens",
-        "smtpPassword",
-        "alertWebhookUrl",
-        "alertSlackUrl",
-        "alertPagerdutyKey",
-        "tlsKey",
-        "oauthClientSecret",
-        "scrapeSecrets",
-        "ownSecrets",
-        "metricsPassword",
-        "logsPassword",
-        "tracesPassword",
-        "grafanaToken",
-    }
-)
-"""Issued by another system, of any length; never required, never generated."""
+GENERATED_SECRETS = frozenset({"grafanaAdminPassword", "grafanaSecretKey"})
+"""Generated outside production, required in it. Every other secret is optional, and as long as its issuer makes it."""
 MULTILINE_SECRETS = frozenset({"tlsKey", "scrapeSecrets", "ownSecrets"})
 PLAIN_OUTSIDE_PRODUCTION = frozenset({"alertWebhookUrl"})
 """Was no secret once; outside production it may still be stored as it was."""

@@ -114,6 +114,10 @@ def test_destroy_asks_first(capsys: pytest.CaptureFixture[str]) -> None:
         (("diff", "main", "--changed", "/nowhere/x"), "CHANGED=/nowhere/x: /nowhere is no folder"),
         (("render", f"{ROOT}/Makefile"), "Makefile: this is a file; accepted: a folder"),
         (("render", "/dev/null/x"), "OUT=/dev/null/x: "),
+        (("render", ""), "OUT is empty or the current folder"),
+        (("drift", "/dev/null/x"), "REPORT=/dev/null/x: cannot be written"),
+        (("backup", "/dev/null/x"), "TO=/dev/null/x: /dev/null is a file"),
+        (("sbom", "/nowhere/x.json"), "OUT=/nowhere/x.json: cannot be written (No such file or directory)"),
     ],
 )
 def test_arguments_are_checked_before_anything_else(arguments: tuple[str, ...], message: str) -> None:

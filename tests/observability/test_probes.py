@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_prometheus_scrapes_the_exporter_and_names_the_target() -> None:
 def test_a_probe_is_a_service_with_one_objective() -> None:
     (group,) = yaml.safe_load(rules.render(settings_of(FRONT))["slo-front.yml"])["groups"]
     counted = [rule["expr"] for rule in group["rules"] if rule["labels"].get("slo") == "probe"]
-    assert any('probe_success{job="front"}' in expr for expr in counted)
+    assert any('probe_success{service="front"}' in expr for expr in counted)
     mine = [alert for alert in told(settings_of(FRONT)) if alert.service == "front"]
     assert {alert.owner for alert in mine} == {"shop"}
     page = next(alert for alert in mine if alert.severity == "page")
@@ -217,7 +218,7 @@ class _Answers(GrafanaApi):
 
     def request(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401, ARG002 - as its base
         expr = body["queries"][0]["expr"]
-        value = next((v for job, v in self.values.items() if f'job="{job}"' in expr), None)
+        value = next((v for job, v in self.values.items() if f'service="{job}"' in expr), None)
         fields = [{"name": "Time", "type": "time"}, {"name": "Value", "type": "number"}]
         answer = {"schema": {"fields": fields}, "data": {"values": [[0], [value]]}}
         frames = [] if value is None else [answer]
@@ -247,3 +248,14 @@ def test_the_image_is_pulled_only_where_it_is_used(monkeypatch: pytest.MonkeyPat
     assert not [name for name in pulled if "blackbox" in name]
     engine.pull(settings_of(FRONT))
     assert [name for name in pulled if "blackbox" in name]
+
+
+def test_nothing_that_a_sender_can_set_tells_whose_probe_it_is() -> None:
+    """A sender's `service.name` becomes the label job; only a scrape or a rule sets service."""
+    settings = settings_of(FRONT)
+    texts = [alert.queries.get("days", "") for alert in told(settings)]
+    texts += [rules.render(settings)["slo-front.yml"]]
+    texts += [file.json for file in dashboards(settings) if file.uid == uids.PROBES]
+    read = [match for text in texts for match in re.findall(r"probe_\w+\{[^}]*\}", text.replace('\\"', '"'))]
+    assert len(read) > 5
+    assert all("service=" in selector and "job=" not in selector for selector in read)
