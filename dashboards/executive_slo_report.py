@@ -278,7 +278,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     }
     labels = ("Time", *SLO_LABELS)
     names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 36)
+    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 42)
     for key, title, query, show, shows in (
         (
             "incidents",

@@ -72,7 +72,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
         ),
         (
             "budget-left", f"Error budget left{style.limited(settings, lowest=True)}",
-            Query(style.least_budget(settings), legend="{{service}} {{slo}}"),
+            Query(style.least_budget(settings), legend="{{service}}"),
             style.BUDGET_SHARE, {"soft_max": 1.0},
             "What is left of each availability objective's error budget.",
             "find the moment from which it falls: that is when the incident began, whatever the alerts say.",

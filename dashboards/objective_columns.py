@@ -34,7 +34,7 @@ def burn_rate() -> Override:
         **style.BURN_RATE,
         cell="color-text",
         thresholds=style.burn_thresholds(),
-        width=style.NUMBER,
+        width=style.NUMBER - 4,
     )
 
 

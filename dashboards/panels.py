@@ -34,7 +34,7 @@ MAX_OPACITY: Final = 100
 STAT_NAME: Final = 11
 """Pixels of the name beside a number: Grafana would shrink it with the panel, to 8 on a phone."""
 EMPTY_CELL: Final = "—"
-NARROWEST_COLUMN: Final = 80
+NARROWEST_COLUMN: Final = 78
 """Pixels: a name of a dozen letters."""
 
 _INSTANT: Final = QueryDefaults(instant=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dashboards import style, tables
-from dashboards.model import Override, Query, Thresholds
+from dashboards.model import Override, PanelQuery, Query, Thresholds
 from observability.names import uids
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ VARIABLE: Final = "probe"
 _MADE: Final = f'service=~"${VARIABLE}"'
 """By a label that only a scrape sets: what senders push has other ones."""
 _DAY: Final = 86_400
+NAMES: Final = {"service": "Probe", "instance": "Target"}
+"""The head of each label's column."""
 NO_PROBES: Final = "No data: no probe has been made yet, or the blackbox exporter does not run. Check `docker ps`."
 NO_CERTIFICATE: Final = "No certificate: no chosen probe that answered uses TLS. Choose all, and check *Probes now*."
 
@@ -51,8 +53,8 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(
             columns,
             labels,
-            show=("service", "State", "Success", "Took", "Expires in", "instance"),
-            names={"service": "Probe", "instance": "Target"},
+            show=("service", "State", "Success", "Took"),
+            names=NAMES,
         ),
         overrides=[
             Override(
@@ -65,6 +67,24 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
             ),
             Override(name="Success", **style.ERROR_RATE, width=style.NUMBER + 4),
             Override(name="Took", **style.LATENCY, width=style.NUMBER - 6),
+        ],
+        no_value=NO_PROBES,
+        description=style.describe(
+            "Each probe's last result, the share that succeeded in this time range, and how long the last one took.",
+            "open the target yourself, check whether DNS, network, certificate or the service fails, and look at the "
+            "phases below.",
+        ),
+        paged=style.paged(len(settings.probes)),
+        width=style.HALF,
+        height=style.table_height(len(settings.probes)),
+        key="probes",
+    )
+    db.add_table_panel(
+        title="Targets and certificates",
+        query=PanelQuery("probes"),
+        **style.COUNT,
+        transformations=tables.joined(columns, labels, show=("service", "instance", "Expires in"), names=NAMES),
+        overrides=[
             Override(
                 name="Expires in",
                 **style.DAYS,
@@ -75,15 +95,13 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=NO_PROBES,
         description=style.describe(
-            "Each probe's last result, the share that succeeded in this time range, how long the last one took, and "
-            "the days in which a certificate of its target expires.",
-            "open the target yourself, check whether DNS, network, certificate or the service fails, and look at the "
-            "phases below.",
+            "What each probe tries, and the days in which a certificate of it expires; a dash is a target without one.",
+            "renew the certificate that expires soon, and check why that did not happen by itself.",
         ),
         paged=style.paged(len(settings.probes)),
-        width=24,
+        width=style.HALF,
         height=style.table_height(len(settings.probes)),
-        key="probes",
+        key="targets",
     )
 
 

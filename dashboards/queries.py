@@ -390,16 +390,18 @@ def telemetry_name(others: Mapping[str, str]) -> str:
 def callers_and_called(settings: Settings, variable: str) -> str:
     """Return the nodes of the map of the service that `variable` holds: it, who calls it, and what it calls.
 
-    One a row: `id`, `title`, its health, and the calls per second it gets from the others on the map.
+    One a row: `id`, `title`, its health, and the calls per second it gets from the others on the map. Without any call
+    there is one node that says so: Grafana shows an error in place of a map without nodes.
     """
     calls, failed = _beside(variable, service_graph.CALLS), _beside(variable, service_graph.FAILED)
     health = _named(
         _health(settings, f"sum by (server) ({calls})", f"sum by (server) ({failed})"), id="server", title="server"
     )
     calling = _named(f"0 * sum by (client) ({calls})", id="client", title="client")
+    none = _labelled("vector(0)", id="none", title="No calls seen", subtitle="in its traces", color=palette.GREY)
     return (
-        f"sum by (id, title, subtitle, color) ({health}) or on (id)"
-        f" {_labelled(f'sum by (id, title) ({calling})', color=palette.GREY)}"
+        f"(sum by (id, title, subtitle, color) ({health}) or on (id)"
+        f" {_labelled(f'sum by (id, title) ({calling})', color=palette.GREY)}) or on () {none}"
     )
 
 

@@ -320,8 +320,6 @@ def _neighbours(db: DashboardBuilder, settings: Settings, carried: str) -> None:
             transform.organize(rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")})
         ],
         overrides=[
-            # The legend would have the name of this column too.
-            Override(name="color", display_name="orange: calls fail"),
             Override(
                 name="title",
                 links=[

@@ -119,7 +119,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             service,
             Override(name="Target", width=style.sli_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
-            Override(name="Window", **style.DAYS, width=style.NUMBER - 8),
+            Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
             Override(name="With data", **style.SHARE, width=style.NUMBER - 20),
         ],
         no_value=style.NO_RULES_YET,

@@ -313,7 +313,7 @@ def _work(db: DashboardBuilder, settings: Settings) -> None:
             "find which target began to send new series after a steep rise, and drop what is never read.",
         ),
         width=style.THIRD,
-        height=style.GRAPH_HEIGHT,
+        height=style.GRAPH_HEIGHT + 2,
         key="stored",
     )
 
@@ -331,7 +331,7 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
             "drop labels that are never read from the service whose group grew, or raise `ruleInterval`.",
         ),
         width=style.THIRD,
-        height=style.GRAPH_HEIGHT,
+        height=style.GRAPH_HEIGHT + 2,
         key="rule-time",
     )
     db.add_timeseries_panel(
@@ -349,6 +349,6 @@ def _rules(db: DashboardBuilder, settings: Settings) -> None:
             "raise Prometheus' CPU in `limits`, or `ruleInterval`, well before that.",
         ),
         width=style.THIRD,
-        height=style.GRAPH_HEIGHT,
+        height=style.GRAPH_HEIGHT + 2,
         key="rule-share",
     )

@@ -39,7 +39,7 @@ FIRST_ON_A_PHONE: Final = 190
 """Pixels above the first panel of a phone, at most: Grafana's two bars, a line of times, and one of links."""
 PICKER_ON_A_PHONE: Final = 40
 """Pixels that each picker may take besides: two of them do not fit one line."""
-_TALL: Final = 12_000
+_TALL: Final = 20_000
 """Pixels: every panel is on the screen, so that none waits to be scrolled to."""
 _PATIENCE_SECONDS: Final = 300
 _DRAWN_MS: Final = 1_500
@@ -280,15 +280,18 @@ def check(  # noqa: PLR0913, PLR0917 - what to look at, and how
     pictures: Path | None = None,
 ) -> Iterator[Measured]:
     """Yield what was measured of a page at each size, and write a picture of each to `pictures`."""
-    for size, page, loading in looks(chromium, shown, uid, theme, sizes):
-        found = measure(page)
-        if pictures is not None:
-            height = min(found["bottom"] + 16, _TALL)
-            clip: FloatRect = {"x": 0, "y": 0, "width": SIZES[size].width, "height": height}
-            name = f"{shown.scenario.name}-{uid}-{size.replace(' ', '-')}-{theme}.png"
-            page.screenshot(path=pictures / name, clip=clip)
-        pickers = sum(not v.get("hide") for v in model(shown.scenario, uid)["templating"]["list"])
-        yield Measured(shown.scenario, uid, size, theme, found["panels"], loading, faults(found, size, pickers))
+    try:
+        for size, page, loading in looks(chromium, shown, uid, theme, sizes):
+            found = measure(page)
+            if pictures is not None:
+                height = min(found["bottom"] + 16, _TALL)
+                clip: FloatRect = {"x": 0, "y": 0, "width": SIZES[size].width, "height": height}
+                name = f"{shown.scenario.name}-{uid}-{size.replace(' ', '-')}-{theme}.png"
+                page.screenshot(path=pictures / name, clip=clip)
+            pickers = sum(not v.get("hide") for v in model(shown.scenario, uid)["templating"]["list"])
+            yield Measured(shown.scenario, uid, size, theme, found["panels"], loading, faults(found, size, pickers))
+    except RuntimeError as error:
+        yield Measured(shown.scenario, uid, sizes[0], theme, 0, Loading(0, 0, 0, 0), {"not drawn": [str(error)]})
 
 
 def run(context: Context, names: list[str], folder: Path | None, *, everything: bool) -> int:

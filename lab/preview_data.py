@@ -306,6 +306,25 @@ def _containers(samples: _Samples, services: list[str]) -> None:
 def _host(samples: _Samples) -> None:
     disk, history = {"device": "/dev/vda1"}, samples.history
     samples.gauge(host.DISK_USED, 0.71, disk)
+    for state, share in (("user", 0.3), ("system", 0.08), ("wait", 0.03), ("idle", 0.59)):
+        samples.gauge(host.CPU, share, {"state": state})
+    for record, value in (
+        (host.CPU_USED, 0.38),
+        (host.CPUS, 8),
+        (host.LOAD, 3.2),
+        (host.MEMORY, 32 * GIBIBYTE),
+        (host.MEMORY_AVAILABLE, 14 * GIBIBYTE),
+        (host.MEMORY_USED, 18 / 32),
+    ):
+        samples.gauge(record, value, {})
+    samples.gauge(host.DISK_BUSY, 0.12, disk, 0.5)
+    for record, device, directions in (
+        (host.DISK_IO, "/dev/vda1", ("read", "write")),
+        (host.NETWORK_IO, "eth0", ("receive", "transmit")),
+    ):
+        for number, direction in enumerate(directions, 1):
+            samples.gauge(record, 2e6 * number, {"device": device, "direction": direction}, 0.5)
+    samples.gauge(host.NETWORK_FAULTS, 0, {"device": "eth0"})
     filled = GIBIBYTE * 0.3 / DAY
     samples.lines[host.DISK_FREE] = [
         f"{host.DISK_FREE}{{{_labels(disk)}}} {29 * GIBIBYTE - (at - history.start) * filled:.0f} {at}\n"

@@ -61,7 +61,7 @@ PANELS: Final = {
     uids.STACK_HEALTH: 17,
     uids.EXECUTIVE_SLO_REPORT: 9,
     uids.HOSTS: 12,
-    uids.PROBES: 5,
+    uids.PROBES: 6,
     uids.RUNBOOKS: len(runbooks.kinds()) - list(runbooks.NEEDS.values()).count("metrics_copied"),
 }
 EVERY_PAGE: Final = "with probes"
@@ -543,6 +543,14 @@ def test_pages_for_an_incident_start_with_state_and_alerts() -> None:
     assert first[uids.SERVICE_DETAIL] == ["Objectives", "Alerts"]
     assert first[uids.SLO_OVERVIEW][0] == "Objectives by state"
     assert first[uids.INCIDENT][0] == "Alerts started"
+
+
+def test_a_map_without_calls_has_a_node_that_says_so() -> None:
+    """Grafana shows an error, in red, in place of a map without nodes."""
+    expr = queries.callers_and_called(load(CASES["one plain service"]), "service")
+    tree = promql.parse(re.sub("`[^`]*`", '""', expr))
+    assert "No calls seen" in str(tree.rhs)
+    assert str(tree.op) == "or"
 
 
 def test_lines_without_a_level_have_a_name() -> None:
