@@ -171,7 +171,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_IP_ADDRESS_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_USERNAME_LOGIN_PROTECTION": "true",
-        # A snapshot can be read by all who have its link, without a login, as a public dashboard is.
+        # The link of a snapshot opens it without a login, as that of a public dashboard does.
         "SNAPSHOTS_ENABLED": _flag(settings.grafana_public_dashboards),
         "SNAPSHOTS_EXTERNAL_ENABLED": "false",
         "UNIFIED_ALERTING_ENABLED": "true",

@@ -133,6 +133,7 @@ class _Request:
             settings.stack,
             str(folder(settings.own_folder)),
             settings.own_dashboards_strict,
+            settings.production,
             settings.configured_names,
             frozenset(settings.own_secrets),
         )
@@ -181,7 +182,7 @@ def _content(found: dict[str, list[reading.Found]], report: reading.Report, sett
     sources, beside = grafana_files.sources(files("datasources"))
     correlations = (*beside, *grafana_files.correlations(files("correlations"), (s.uid for s in sources)))
     rules, alert_groups = prometheus_files.rules(in_folders("rules"), settings)
-    contacts = grafana_files.contact_points(alerting)
+    contacts = grafana_files.contact_points(alerting, production=settings.production)
     content = Content(
         scrapes=prometheus_files.scrapes(files("scrape"), settings),
         rules=rules,
@@ -201,7 +202,7 @@ def _content(found: dict[str, list[reading.Found]], report: reading.Report, sett
         sources=sources,
         correlations=correlations,
         collector=collector_files.partials(files("collector")),
-        grafana=grafana_files.ini(found[reading.GRAFANA_INI], report),
+        grafana=grafana_files.ini(found[reading.GRAFANA_INI], report, production=settings.production),
         contact_points=contacts,
         mute_timings=grafana_files.mute_timings(alerting),
         templates=grafana_files.templates(alerting),

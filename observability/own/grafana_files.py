@@ -7,7 +7,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from observability import topology
 from observability.names import uids
 from observability.own.model import (
     FOLDER_TITLE,
@@ -22,6 +24,7 @@ from observability.own.model import (
 )
 from observability.own.reading import File, Found, Report, ValuePath, dotted, slug, texts
 from observability.own.secret_references import REFERENCE, looks_secret
+from observability.settings.production import EXPANDED
 from observability.settings.value_types import milliseconds
 
 OURS: Final = (uids.DATASOURCE_PROMETHEUS, uids.DATASOURCE_LOKI, uids.DATASOURCE_JAEGER)
@@ -53,6 +56,17 @@ _REFUSED_SECTIONS: Final = {
     "auth.generic_oauth": "the settings are oauth and oauthClientSecret",
 }
 _ALLOWED_KEYS: Final = frozenset({"paths.permitted_provisioning_paths", "smtp.from_name", "smtp.ehlo_identity"})
+_NOT_IN_PRODUCTION: Final = {
+    "auth.anonymous.enabled": "everybody who reaches Grafana would read all telemetry",
+    "auth.proxy.enabled": "everybody who reaches Grafana could name themselves anybody, by a header",
+    "plugins.allow_loading_unsigned_plugins": "nobody can tell who wrote such a plugin",
+}
+_OFF: Final = frozenset({"", "false", "0", "off", "no"})
+_STORE: Final = re.compile(
+    rf"(observability-.+-)?({'|'.join(p.name for p in topology.WRITTEN_BY_COLLECTOR)})(-in-backends)?\.?"
+)
+"""Names of the stores in the stack's networks: of the part, of its container, of its address there."""
+_HTTPS_IN_PRODUCTION: Final = "(hidden); accepted: in production, an address with https"
 _PINNED_PLUGIN: Final = re.compile(r"[a-z0-9-]+@[0-9][\w.+-]*(@https://\S+)?")
 
 
@@ -106,7 +120,7 @@ def _source(file: File, item: Json, path: ValuePath) -> Source:
         uid=uid,
         name=name,
         type=file.text(item, "type", path),
-        url=_unescaped(file.text(item, "url", path, default="")),
+        url=_only_reading(file, _unescaped(file.text(item, "url", path, default="")), (*path, "url")),
         access="direct" if item.get("access") == "direct" else "proxy",
         user=_unescaped(file.text(item, "user", path, default="")),
         database=_unescaped(file.text(item, "database", path, default="")),
@@ -116,6 +130,19 @@ def _source(file: File, item: Json, path: ValuePath) -> Source:
         secure=_unescaped(secure),
         headers=headers,
     )
+
+
+def _only_reading(file: File, url: str, path: ValuePath) -> str:
+    """Return an address, by way of the reading proxy where it is one of the stack's own stores.
+
+    There a Viewer could delete lines, stop the store and write to it through Grafana's proxy.
+    """
+    store = _STORE.fullmatch(urlsplit(url).hostname or "")
+    if store is None:
+        return url
+    through = f"http://{topology.READING_PROXY.address(store[2])}"
+    file.warn(path, f"'{url}' is read at {through}: past the reading proxy, a Viewer could change what is stored")
+    return through
 
 
 def _no_environment(file: File, value: Any, path: ValuePath) -> None:  # noqa: ANN401 - YAML
@@ -176,8 +203,8 @@ def _correlations(
         )
 
 
-def contact_points(files: Iterable[File]) -> tuple[ContactPoint, ...]:
-    """Return every receiver of the contact points in files of alerting."""
+def contact_points(files: Iterable[File], *, production: bool = False) -> tuple[ContactPoint, ...]:
+    """Return every receiver of the contact points in files of alerting; in production, over https alone."""
     found: list[ContactPoint] = []
     taken: dict[str, str] = {}
     for file, path, item in _of_alerting(files, "contactPoints"):
@@ -188,6 +215,9 @@ def contact_points(files: Iterable[File]) -> tuple[ContactPoint, ...]:
             kind = file.text(receiver, "type", where)
             settings = dict(file.mapping(receiver.get("settings") or {}, (*where, "settings")))
             _no_environment(file, {k: v for k, v in settings.items() if "{{" not in str(v)}, (*where, "settings"))
+            for at, text in texts(settings, (*where, "settings")) if production else ():
+                if text.lower().startswith("http://"):
+                    file.refuse(at, _HTTPS_IN_PRODUCTION)
             secret = _SECRET_ADDRESSES.get(kind)
             if secret and isinstance(settings.get(secret), str) and not REFERENCE.search(settings[secret]):
                 file.refuse((*where, "settings", secret), "(hidden); accepted: ${secret:name}")
@@ -294,7 +324,7 @@ def check_alerting(files: Iterable[File]) -> None:
                 file.refuse((key,), f"nothing reads this; accepted: {', '.join(sorted(read))}")
 
 
-def ini(found: Iterable[Found], report: Report) -> dict[str, dict[str, str]]:
+def ini(found: Iterable[Found], report: Report, *, production: bool = False) -> dict[str, dict[str, str]]:
     """Return the sections of grafana.ini; one for a single stack has the last word."""
     merged: dict[str, dict[str, str]] = {}
     for file in found:
@@ -309,14 +339,26 @@ def ini(found: Iterable[Found], report: Report) -> dict[str, dict[str, str]]:
             for key, value in parser.items(section):
                 at = f"{file.name}:{lines.get((section, key), 1)}:1"
                 merged.setdefault(section, {})[key] = value
-                report.problems += [f"{at}: [{section}] {key}: {p}" for p in _ini_problems(section, key, value)]
+                problems = [*_ini_problems(section, key, value)]
+                problems += _ini_problems_in_production(section, key, value) if production else ()
+                report.problems += [f"{at}: [{section}] {key}: {problem}" for problem in problems]
                 report.secrets |= {match[1] for match in REFERENCE.finditer(value)}
     return merged
+
+
+def _ini_problems_in_production(section: str, key: str, value: str) -> Iterator[str]:
+    why = _NOT_IN_PRODUCTION.get(f"{section}.{key}")
+    if why and value.strip().lower() not in _OFF:
+        yield f"'{value[:40]}'; accepted: in production, nothing, because {why}"
+    if section.startswith("auth.") and value.strip().lower().startswith("http://"):
+        yield _HTTPS_IN_PRODUCTION
 
 
 def _ini_problems(section: str, key: str, value: str) -> Iterator[str]:
     if section in _REFUSED_SECTIONS and f"{section}.{key}" not in _ALLOWED_KEYS:
         yield f"not read here: {_REFUSED_SECTIONS[section]}"
+    elif EXPANDED.search(REFERENCE.sub("", value)):
+        yield "(hidden); accepted: text without ${…} and $__file{…}, which Grafana would replace; ${secret:name}"
     elif kind := looks_secret((key,), value, by_field=True):
         yield f"(hidden) looks like {kind}; accepted: ${{secret:name}}, with the secret in the setting ownSecrets"
     elif section == "plugins" and key in {"preinstall", "preinstall_sync"}:

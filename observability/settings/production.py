@@ -78,6 +78,9 @@ def _plain(settings: Settings) -> Iterator[str]:
         url = texts.get(key) or secret.get(key) or ""
         if url and urlsplit(url).scheme != "https":
             yield f"{key}: {HIDDEN}; accepted: in production, an address with https"
+    for key, text in secret.items():
+        if key.startswith("ownSecrets.") and urlsplit(text).scheme == "http":
+            yield f"{key}: {HIDDEN}; accepted: in production, an address with https"
     for key, text in texts.items():
         if _CREDENTIALS.match(text):
             yield f"{key}: {HIDDEN}; accepted: an address without user name and password, because it is no secret"

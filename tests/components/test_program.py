@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cli.evaluation import Registered
+from cli.evaluation import Registered, evaluate
 from components.service import Host, Port
 from observability import processes
+from observability.configs import otlp_outside
 from observability.settings import DEMO, Settings
+from tests.pem import self_signed
 
 Program = tuple[Registered, ...]
 SOCKET = "/var/run/docker.sock"
@@ -164,6 +166,20 @@ def test_grafana_reads_its_secrets_from_files(program: Program) -> None:
         path = environment[key].removeprefix("$__file{").removesuffix("}")
         uploads = loader(program, "grafana-secrets")["uploads"]
         assert path in {u["file"] for u in uploads}, key
+
+
+def test_the_tokens_of_senders_are_in_one_secret_file_of_the_collector() -> None:
+    certificate, key = self_signed("127.0.0.1")
+    tokens = {"shop": "the-shops-token-0123", "gateway": "the-gateways-token-0"}
+    raw = {
+        "addresses": '{"otlpHttp": "192.0.2.1"}', "publishReason": "x", "tlsCertificate": certificate, "tlsKey": key,
+        "otlpSenders": '{"shop": ["checkout"], "gateway": []}', "otlpTokens": json.dumps(tokens),
+    }  # fmt: skip
+    registered = evaluate("dev", raw, frozenset({"tlsKey", "otlpTokens"}))
+    uploads = {u["file"]: u["content"] for u in loader(registered, "collector-secrets")["uploads"]}
+    assert uploads[otlp_outside.SENDERS_FILE] == "shop:the-shops-token-0123\ngateway:the-gateways-token-0\n"
+    others = [u["content"] for u in loader(registered, "collector-config")["uploads"]]
+    assert not [token for token in tokens.values() for text in others if token in text]
 
 
 def test_folders_and_data_sources_have_their_constant_uids(program: Program) -> None:

@@ -419,6 +419,12 @@ def test_what_is_for_one_stack_is_for_no_other(write: Write) -> None:
             "grafana.ini:2:1: [auth.github] client_secret: (hidden)",
         ),
         ({"grafana.ini": "[plugins]\npreinstall = grafana-clock-panel\n"}, "plugins with their version"),
+        (
+            {"grafana.ini": "[users]\nhome_page = $__file{/run/secrets/admin-password}\n"},
+            "grafana.ini:2:1: [users] home_page: (hidden); accepted: text without ${…} and $__file{…}",
+        ),
+        ({"grafana.ini": "[users]\nhome_page = $__env{SECRET}\n"}, "[users] home_page: (hidden)"),
+        ({"grafana.ini": "[users]\nhome_page = ${HOME}\n"}, "[users] home_page: (hidden)"),
         ({"dashboards/a.json": "{"}, "dashboards/a.json:1:2: no JSON"),
         ({"dashboards/a.json": '{"elements": {}, "layout": {}}'}, "a dashboard of schema v2"),
         (
@@ -485,3 +491,50 @@ def test_a_contact_point_that_is_there_is_taken_over(monkeypatch: pytest.MonkeyP
         ("GET", "/api/v1/provisioning/contact-points"),
         ("PUT", "/api/v1/provisioning/contact-points/u"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            {
+                "alerting/a.yaml": "contactPoints: [{name: a, receivers: [{type: webhook, settings: {url: 'http://x/'}}]}]"
+            },
+            "settings.url: (hidden); accepted: in production, an address with https",
+        ),
+        ({"grafana.ini": "[auth.anonymous]\nenabled = true\n"}, "would read all telemetry"),
+        ({"grafana.ini": "[auth.proxy]\nenabled = true\n"}, "could name themselves anybody"),
+        ({"grafana.ini": "[plugins]\nallow_loading_unsigned_plugins = x\n"}, "nobody can tell who wrote"),
+        ({"grafana.ini": "[auth.github]\ntoken_url = http://github.example/token\n"}, "an address with https"),
+    ],
+)
+def test_production_refuses_what_is_plain_or_open(write: Write, files: dict[str, str], said: str) -> None:
+    assert own.read(write(files)).files, "accepted elsewhere"
+    production = write(files).model_copy(update={"production": True})
+    assert said in refused(production)
+
+
+def test_production_accepts_what_is_off(write: Write) -> None:
+    settings = write({"grafana.ini": "[auth.anonymous]\nenabled = false\n[auth.proxy]\nenabled = off\n"})
+    assert own.read(settings.model_copy(update={"production": True})).files
+
+
+@pytest.mark.parametrize(
+    ("url", "read_at"),
+    [
+        ("http://loki:3100", "http://reading-proxy:3100"),
+        ("http://LOKI:3100/", "http://reading-proxy:3100"),
+        ("http://prometheus:9090", "http://reading-proxy:9090"),
+        ("http://prometheus-in-backends:9090", "http://reading-proxy:9090"),
+        ("http://jaeger:16686", "http://reading-proxy:16686"),
+        ("http://loki.:3100", "http://reading-proxy:3100"),
+        ("http://observability-dev-loki:3100", "http://reading-proxy:3100"),
+        ("http://my-loki:3100", "http://my-loki:3100"),
+        ("https://loki.example.org", "https://loki.example.org"),
+    ],
+)
+def test_no_data_source_goes_past_the_reading_proxy(write: Write, url: str, read_at: str) -> None:
+    content = own.read(write({"datasources/a.yaml": f"datasources: [{{name: A, type: loki, url: '{url}'}}]"}))
+    (source,) = content.sources
+    assert source.url == read_at
+    assert any("past the reading proxy" in warning for warning in content.warnings) == (url != read_at)

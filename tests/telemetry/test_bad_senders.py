@@ -232,7 +232,7 @@ def test_what_is_refused_is_counted_for_who_sent_it(stores: Stores) -> None:
 
 
 def test_another_hosts_disk_is_not_the_stacks(stores: Stores) -> None:
-    """A full disk that a sender tells of, or only says that it has, pages nobody."""
+    """A full disk in pushed metrics changes none of the recorded series that the disk alerts read."""
     for state in ("free", "used"):
         usage = gauge("system.filesystem.usage", unit="By")
         usage["gauge"]["dataPoints"][0]["attributes"] = [attribute("state", state), attribute("device", "/dev/evil")]
@@ -286,9 +286,9 @@ def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
 
 @pytest.mark.parametrize(("name", "refused"), [("grafana", True), ("prometheus", True), ("shop", False)])
 def test_nobody_sends_spans_as_one_of_the_stack(stores: Stores, name: str, refused: bool) -> None:  # noqa: FBT001
-    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
     counted = f'collector_refused_items_total{{service_name="{name}", signal="spans"}}'
     before = stores.number(counted)  # of other tests
+    push(stores, {name: [otlp.span(otlp.new_trace(), otlp.new_span(), name="GET /")]}, "spans")
     if refused:
         wait_for(partial(equals, stores, counted, before + 1))
     else:

@@ -246,7 +246,7 @@ def test_a_sender_over_grpc_speaks_for_its_own_services_alone(senders: Outside) 
 
 
 def test_a_sender_on_the_host_has_any_name(senders: Outside) -> None:
-    """The door on loopback asks nobody who it is: what is there is the host's own."""
+    """The door on loopback asks senders for no credentials."""
     otlp.push(senders.otlp, "metrics", {"on-the-host": [{"name": "on_the_host", "gauge": {
         "dataPoints": [{"timeUnixNano": str(time.time_ns()), "asDouble": 1}]}}]})  # fmt: skip
     wait_for(lambda: senders.number('on_the_host{service_name="on-the-host"}'))

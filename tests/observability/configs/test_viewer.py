@@ -1,4 +1,4 @@
-"""What a Viewer, an Editor and nobody can do in a real Grafana before the reading proxy and stores that do everything.
+"""What Viewers, Editors and strangers can do in a real Grafana, with the reading proxy before permissive stores.
 
 Grafana runs as a process with the rendered configuration, nginx with the reading proxy's. The stores answer every
 request and remember it: whatever was tried, only reading requests may have reached them.
@@ -36,6 +36,8 @@ from tests.observability.configs.test_reading_proxy import (
     free_ports,
     running_nginx,
 )
+
+pytestmark = pytest.mark.optional  # Grafana's binary is in its image alone
 
 PASSWORD = "a-password-of-a-test-0123456789"
 PROXY = "/api/datasources/proxy/uid"
