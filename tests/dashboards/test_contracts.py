@@ -549,6 +549,7 @@ def test_a_map_without_calls_has_a_node_that_says_so() -> None:
     """Grafana shows an error, in red, in place of a map without nodes."""
     expr = queries.callers_and_called(load(CASES["one plain service"]), "service")
     tree = promql.parse(re.sub("`[^`]*`", '""', expr))
+    assert isinstance(tree, promql.BinaryExpr)
     assert "No calls seen" in str(tree.rhs)
     assert str(tree.op) == "or"
 
