@@ -93,7 +93,7 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
 
 
 def elsewhere(settings: Settings) -> tuple[str, ...]:
-    """Return the signals that somebody else's stores keep, which are neither counted nor in a backup."""
+    """Return the signals that external stores keep, which are neither counted nor in a backup."""
     return tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
 
 

@@ -40,7 +40,7 @@ def api(part: Part) -> Endpoint:
 
 
 def elsewhere(part: Part, settings: Settings) -> Endpoint | None:
-    """Return where somebody else's store answers for a part that this stack does not run, None for one that it runs."""
+    """Return where an external store answers for a part that this stack does not run, None for one that it runs."""
     signal = _SIGNALS[part.name]
     store: FarStore = getattr(settings, signal)
     if part in settings.parts or not settings.runs_stack:

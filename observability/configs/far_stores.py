@@ -1,4 +1,4 @@
-"""Stores that somebody else runs: what the collector needs to write there, and the reading proxy to read.
+"""External stores: what the collector needs to write there, and the reading proxy to read.
 
 Grafana gets neither address nor password of them. It hands every path of a data source to every Viewer, and would do so
 with the password; the reading proxy adds the password to requests that only read.

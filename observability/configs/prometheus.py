@@ -272,7 +272,7 @@ def _static(name: str, target: str) -> dict[str, Any]:
 
 
 def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
-    """Return a service's job; `instance` is what its series tell of, where it is not what is scraped."""
+    """Return a service's job; `instance` is what its series describe, if that is not what is scraped."""
     labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,

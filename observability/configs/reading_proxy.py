@@ -2,8 +2,8 @@
 
 Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
 the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
-is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store that somebody else
-runs is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
+is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store outside
+of this stack is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
 """
 
 from __future__ import annotations

@@ -355,7 +355,7 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
             f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
         )
     # How far links look back for a trace is jaegerRetention wherever it is.
-    # Pulumi hands every default in, so only another value tells that somebody gave one.
+    # Pulumi hands every default in, so only another value shows that one was given.
     default = Settings.model_fields["loki_retention"].default
     unused = {
         "lokiRetention": part is topology.LOKI and settings.loki_retention != default,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_an_edited_rule_replaces_prometheus_only_and_keeps_its_data(real: Sandbox) -> None:
     before = real.ids()
     oldest = first_sample(real)
-    undo = real.edit("observability/rules/slo.py", '"1e-09"', '"2e-09"')
+    undo = real.edit("observability/rules/values.py", '"1e-09"', '"2e-09"')
     real.up()
     assert real.changed(before) == {"prometheus"}
     assert wait_for(lambda: first_sample(real)) == oldest

@@ -20,7 +20,7 @@ def failure(error: type[BaseException], action: object) -> BaseException:
 
 
 def closed() -> str:
-    """Return the URL of a port that nobody listens on."""
+    """Return the URL of a port that is free."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -1,4 +1,4 @@
-"""Probes: what is accepted, what the blackbox exporter and Prometheus are asked, and what is told of them."""
+"""Probes: what is accepted, what the blackbox exporter and Prometheus are asked, and what people see of them."""
 
 from __future__ import annotations
 

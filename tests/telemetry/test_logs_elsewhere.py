@@ -96,7 +96,7 @@ class Far(Stores):
     """A collector that sends elsewhere, and the Loki there."""
 
     def _write(self, name: str, text: str, replaced: dict[str, str]) -> Path:
-        if name == "loki.yaml":  # somebody else's: of many tenants
+        if name == "loki.yaml":  # an external one: of many tenants
             text = text.replace("auth_enabled: false", "auth_enabled: true")
         if name == "collector.yaml":
             replaced = {old: new for old, new in replaced.items() if "loki" not in old}

@@ -8,7 +8,8 @@ import pytest
 
 from observability.names import series
 from observability.rules import exclusions, slo
-from observability.settings import Exclusion, WatchedService
+from observability.rules.windows import burn_alerts
+from observability.settings import Exclusion, Slo, WatchedService
 from tests.observability.rules.conftest import near
 from tests.observability.rules.test_slo_numbers import of
 
@@ -149,3 +150,9 @@ def test_an_exclusion_over_the_border_of_a_month_is_out_of_both(promtool: Promto
 
 def test_the_quarter_is_three_months_long() -> None:
     assert exclusions.number_now("quarter") == "floor((year() * 12 + month() - 1) / 3)"
+
+
+def test_every_burn_alert_can_fire_whatever_the_objective() -> None:
+    """Where nothing is good, the budget of 90 % burns 10 times too fast: a factor of 14.4 would never be reached."""
+    assert [alert.factor for alert in burn_alerts(Slo(objective=90))] == [8, 6, 3, 1]
+    assert [alert.factor for alert in burn_alerts(Slo(objective=99.5))] == [14.4, 6, 3, 1]
