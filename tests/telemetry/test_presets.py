@@ -116,7 +116,7 @@ class _Target(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         library = LIBRARIES[self.server.library]  # type: ignore[attr-defined]
         text = library(1 + int(time.monotonic() - _Target.started)) + "\n"
-        # As client_golang does: names have dots for whoever does not ask for underscores.
+        # As client_golang does: names have dots unless the client asks for underscores.
         if self.server.library == "go" and "escaping=underscores" not in self.headers["Accept"]:  # type: ignore[attr-defined]
             text = re.sub(r"(?m)^http_(\w+)\{", r'{"http.\1",', text)
         self.send_response(200)

@@ -217,7 +217,7 @@ def test_each_probe_finds_what_is_there(stack: Running) -> None:
     found = wait_for(
         lambda: found if len(found := stack.query("probe_success")) == len(names) else None, PROBED_SECONDS
     )
-    if not found["good-icmp"]:  # this machine lets nobody ping without privileges
+    if not found["good-icmp"]:  # on this machine a ping needs privileges
         found.pop("good-icmp")
     assert found == {name: float(name.startswith("good-")) for name in found}
 
