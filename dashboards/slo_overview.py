@@ -99,7 +99,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "times too fast the last hour spent it.",
             "click the first name to open the service.",
         ),
-        width=13,
+        width=12,
         height=style.table_height(count),
         key="objectives",
     )
@@ -117,10 +117,10 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.sli_width(settings)),
+            Override(name="Target", width=style.target_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
             Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 20),
+            Override(name="With data", **style.SHARE, width=style.NUMBER - 24),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -128,7 +128,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "has data.",
             "look at the Service page for what was missed, and check the scraping where little of the window has data.",
         ),
-        width=11,
+        width=12,
         height=style.table_height(count),
         key="targets",
     )

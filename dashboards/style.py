@@ -124,8 +124,17 @@ def sli(settings: Settings) -> Scale:
 
 
 def sli_width(settings: Settings) -> int:
-    """Return the pixels of a column of SLIs or targets: they have as many digits as the strictest objective needs."""
-    return max(72, 12 + 8 * (len("99.%") + sli(settings)["decimals"]))
+    """Return the pixels of a column of SLIs: 100 %, with the digits of its scale."""
+    return max(76, _text_width("100.%", settings))
+
+
+def target_width(settings: Settings) -> int:
+    """Return the pixels of a column of targets, which have a digit less: none is 100 %."""
+    return max(72, _text_width("99.%", settings))
+
+
+def _text_width(text: str, settings: Settings) -> int:
+    return 12 + math.ceil(7.75 * (len(text) + sli(settings)["decimals"]))
 
 
 def table_height(lines: int) -> int:
