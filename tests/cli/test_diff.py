@@ -232,13 +232,19 @@ def test_alerts_come_and_go(before: Program) -> None:
     assert "  - condition `$near >= 1`\n" in added
 
 
-def file(before: Program, part: str, old: str, new: str, service: str = "prometheus") -> Program:
-    """One text in the files of a service replaced, and the digest of its volume with it."""
+def rule(before: Program, group: str, old: str, new: str) -> Program:
+    """One text in a group of rules replaced."""
+    return file(before, "rules.yml", old, new, behind=f"- name: {group}\n")
+
+
+def file(before: Program, part: str, old: str, new: str, service: str = "prometheus", *, behind: str = "") -> Program:
+    """The first text in the files of a service, after `behind`, replaced, and the digest of its volume with it."""
 
     def edit(inputs: dict[str, Any]) -> None:
         upload = next(u for u in inputs["uploads"] if part in u["file"])
-        assert old in upload["content"]
-        upload["content"] = upload["content"].replace(old, new, 1)
+        start = upload["content"].index(behind)
+        assert old in upload["content"][start:]
+        upload["content"] = upload["content"][:start] + upload["content"][start:].replace(old, new, 1)
 
     def label(inputs: dict[str, Any]) -> None:
         inputs["labels"][-1]["value"] += "0"
@@ -248,7 +254,7 @@ def file(before: Program, part: str, old: str, new: str, service: str = "prometh
 
 
 def test_an_objective_is_told_in_percent_and_prometheus_starts_again(before: Program) -> None:
-    shown = said(before, file(before, "slo-grafana", "vector(0.995)", "vector(0.999)"))
+    shown = said(before, rule(before, "slo-grafana", "vector(0.995)", "vector(0.999)"))
     assert "### SLOs\n\n- `grafana availability`: objective `99.5 %` → `99.9 %`\n" in shown
     assert "| `prometheus` | configuration files | " in shown
     assert "at most 120 s of it to stop | nothing is scraped" in shown
@@ -256,7 +262,7 @@ def test_an_objective_is_told_in_percent_and_prometheus_starts_again(before: Pro
 
 
 def test_a_rule_shows_its_expression(before: Program) -> None:
-    shown = said(before, file(before, "models.yml", "expr: ", "expr: 2 * "))
+    shown = said(before, rule(before, "models", "expr: ", "expr: 2 * "))
     assert "### Recording rules\n\n- `" in shown
     assert " → `2 * max by (service, model, version)" in shown
     assert "Configuration files" not in shown
@@ -266,8 +272,8 @@ def test_many_rules_are_folded_under_what_was_decided(before: Program) -> None:
     after = before
     for group in ("slo-grafana", "slo-loki"):
         for window in ("5m", "30m", "1h", "2h"):
-            rule = f"record: slo:error_budget:burn_rate{window}\n    expr: "
-            after = file(after, group, rule, f"{rule}2 * ")
+            head = f"record: slo:error_budget:burn_rate{window}\n    expr: "
+            after = rule(after, group, head, f"{head}2 * ")
     shown = said(before, after)
     assert "### Recording rules\n\n<details><summary>Recording rules: 8 kinds of change</summary>\n\n- `" in shown
     assert shown.count("<details>") == shown.count("\n\n</details>") == 1

@@ -76,10 +76,17 @@ def test_a_stack_without_its_file_is_mentioned(
     assert not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("written", ["2026-01-02", "!!binary aGk=", "&x [*x]", ".nan", ".inf", "{1: 2}", "null", "''"])
-def test_any_value_is_refused_or_accepted(write: Callable[[str], None], written: str) -> None:
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("!!binary aGk=", "a tag !binary"),
+        ("&x [*x]", "contains itself"),
+        *((text, "portOffset: ") for text in ("2026-01-02", ".nan", ".inf", "{1: 2}", "null", "''")),
+    ],
+)
+def test_any_value_is_refused_or_accepted(write: Callable[[str], None], written: str, reason: str) -> None:
     write(f"config:\n  observability:portOffset: {written}\n")
-    assert ("within itself" if written[0] in "&!" else "portOffset: ") in stop()
+    assert reason in stop()
 
 
 def test_null_is_as_if_nothing_were_written(write: Callable[[str], None]) -> None:

@@ -103,9 +103,11 @@ def test_what_only_containers_could_do_is_refused(changed: dict[str, str]) -> No
         settings_of(**changed)
 
 
-@pytest.mark.parametrize("key", ["grafanaUrl", "logs", "traces"])
-def test_a_stack_of_its_own_refuses_what_is_for_an_existing_grafana(key: str) -> None:
-    with pytest.raises(SettingsError, match="deploy"):
+@pytest.mark.parametrize(
+    ("key", "named"), [("grafanaUrl", "deploy"), ("logs", r"logs\.writeUrl"), ("traces", r"traces\.writeUrl")]
+)
+def test_a_stack_of_its_own_refuses_what_is_for_an_existing_grafana(key: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
         load("test", {key: RAW[key]})
 
 
