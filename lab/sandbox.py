@@ -43,7 +43,7 @@ LEFT_OUT = shutil.ignore_patterns(
 
 def missing() -> str | None:
     """Return what keeps the end-to-end tests from running here, None when nothing does."""
-    client, refused = _engine()
+    client, refused = running_engine()
     if client is None:
         return f"no Docker engine answers ({refused[:120]})"
     for service, image in versions.images().items():
@@ -62,7 +62,8 @@ def missing() -> str | None:
     return None
 
 
-def _engine() -> tuple[DockerClient | None, str]:
+def running_engine() -> tuple[DockerClient | None, str]:
+    """Return a client of the Docker engine, None with the reason where none answers."""
     with warnings.catch_warnings():
         # The client leaves the socket of a refused connection to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from cli.context import Context
 from cli.engine import Engine
 from cli.errors import UserError
 from cli.pulumi import Pulumi, download
 from lab import digests
+from lab.sandbox import running_engine
 from observability import versions
 from tests.cli import fakes
 
@@ -115,11 +114,9 @@ def file(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def context(registry: Registry) -> Context:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException:
-        pytest.skip("no Docker engine")
+    client, refused = running_engine()
+    if client is None:
+        pytest.skip(f"no Docker engine answers ({refused[:120]})")
 
     def fetch(url: str) -> bytes:
         return download(f"http://{registry.address}/{url.rpartition('/')[2]}")

@@ -78,7 +78,8 @@ def test_every_job_has_a_limit_and_its_own_permissions() -> None:
         assert read(path)["permissions"] == {}, path
         assert "concurrency" in read(path), path
     for file, name, job in jobs():
-        assert job["timeout-minutes"] <= 60, (file, name)
+        # All end-to-end tests take more than an hour.
+        assert job["timeout-minutes"] <= {("main.yml", "test"): 150}.get((file, name), 60), (file, name)
         writes = {k for k, v in job["permissions"].items() if v == "write"}
         assert writes == {("pull-request.yml", "comment"): {"pull-requests"}, ("drift.yml", "drift"): {"issues"}}.get(
             (file, name), set()
