@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 
 from dashboards import objective_columns, queries, stack_queries, style, tables
 from dashboards.limits import add_share_of_limit
-from dashboards.model import Override, PanelQuery, Query, Thresholds
+from dashboards.model import Override, PanelQuery, Query
 from dashboards.objective_columns import BURN_RATE
 from dashboards.state import add_states
 from observability.names import series, uids
 from observability.rules import containers
 from observability.rules.windows import BASE_WINDOW
-from observability.settings import ratio
 from observability.watched import watched
 
 if TYPE_CHECKING:
@@ -116,7 +115,6 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
 
 
 def _stack(db: DashboardBuilder, settings: Settings) -> None:
-    limits = settings.thresholds
     db.add_stat_panel(
         title="Observability stack",
         query=Query(stack_queries.up(), legend="{{job}}", instant=True),
@@ -169,7 +167,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(stack_queries.disk_used(), legend="in use", instant=True),
         **style.SHARE,
         sparkline=False,
-        thresholds=Thresholds.high_is_bad(ratio(limits.disk_warning_percent), ratio(limits.disk_bad_percent)),
+        thresholds=style.disk_thresholds(settings),
         data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(

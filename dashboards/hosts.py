@@ -8,7 +8,6 @@ from dashboards import queries, style
 from dashboards.model import Query, Thresholds
 from observability.names import uids
 from observability.rules import host
-from observability.settings import ratio
 
 if TYPE_CHECKING:
     from dashboards.builder import DashboardBuilder
@@ -32,9 +31,7 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _now(db: DashboardBuilder, settings: Settings) -> None:
-    limits = settings.thresholds
-    disk = Thresholds.high_is_bad(ratio(limits.disk_warning_percent), ratio(limits.disk_bad_percent))
-    usage = style.usage_thresholds(settings)
+    disk, usage = style.disk_thresholds(settings), style.usage_thresholds(settings)
     for key, title, query, thresholds, shows, when_bad in (
         (
             "cpu-now",

@@ -371,6 +371,12 @@ def usage_thresholds(settings: Settings) -> Thresholds:
     return Thresholds.high_is_bad(ratio(limits.usage_warning_percent), ratio(limits.usage_bad_percent))
 
 
+def disk_thresholds(settings: Settings) -> Thresholds:
+    """Return when the use of the host's disk is a warning, and bad."""
+    limits = settings.thresholds
+    return Thresholds.high_is_bad(ratio(limits.disk_warning_percent), ratio(limits.disk_bad_percent))
+
+
 def burn_thresholds() -> Thresholds:
     """Return a step for each burn rate that alerts."""
 

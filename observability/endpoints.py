@@ -6,7 +6,7 @@ notices.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from observability import topology
 from observability.settings import field_of
@@ -28,9 +28,7 @@ def reads(part: Part, settings: Settings) -> Endpoint:
     Viewer, with the password of the data source.
     """
     if not settings.runs_stack:
-        signal = _SIGNALS[part.name]
-        store: FarStore = getattr(settings, signal)
-        return _far(store, store.query_url, f"{signal}Password", settings) or Endpoint("", external=True)
+        return _external(part, "query_url", settings) or Endpoint("", external=True)
     return Endpoint(f"http://{topology.READING_PROXY.address(part.name)}")
 
 
@@ -41,19 +39,15 @@ def api(part: Part) -> Endpoint:
 
 def elsewhere(part: Part, settings: Settings) -> Endpoint | None:
     """Return where an external store answers for a part that this stack does not run, None for one that it runs."""
-    signal = _SIGNALS[part.name]
-    store: FarStore = getattr(settings, signal)
     if part in settings.parts or not settings.runs_stack:
         return None
-    return _far(store, store.query_url, f"{signal}Password", settings)
+    return _external(part, "query_url", settings)
 
 
 def writes(part: Part, settings: Settings) -> Endpoint:
     """Return where a store takes what the collector sends."""
-    signal = _SIGNALS[part.name]
-    store: FarStore = getattr(settings, signal)
     if part not in settings.parts:
-        return _far(store, store.write_url, f"{signal}Password", settings) or Endpoint("", external=True)
+        return _external(part, "write_url", settings) or Endpoint("", external=True)
     port = "otlp-grpc" if "otlp-grpc" in part.ports else "http"
     return Endpoint(f"http://{part.address(port)}")
 
@@ -70,16 +64,19 @@ def alert_history(settings: Settings) -> Endpoint:
 
 def metrics_copy(settings: Settings) -> Endpoint | None:
     """Return where Prometheus sends a copy of everything, None where it keeps it to itself."""
-    return _far(settings.metrics, settings.metrics.write_url, "metricsPassword", settings)
+    return _external(topology.PROMETHEUS, "write_url", settings)
 
 
 def metrics_long_term(settings: Settings) -> Endpoint | None:
     """Return where Grafana reads that copy, None where it does not."""
-    url = settings.metrics.query_url if settings.runs_stack else ""
-    return _far(settings.metrics, url, "metricsPassword", settings)
+    return _external(topology.PROMETHEUS, "query_url", settings) if settings.runs_stack else None
 
 
-def _far(store: FarStore, url: str, secret: str, settings: Settings) -> Endpoint | None:
+def _external(part: Part, field: Literal["write_url", "query_url"], settings: Settings) -> Endpoint | None:
+    """Return the external store of what a part keeps, at that URL; None where the settings give none."""
+    signal = _SIGNALS[part.name]
+    store: FarStore = getattr(settings, signal)
+    url, secret = getattr(store, field), f"{signal}Password"
     if not url:
         return None
     given = getattr(settings, field_of(secret) or secret) is not None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from observability import topology
 from observability.configs.process import WGET, Process, ScrapeSecret, restarting
-from observability.names.paths import CONFIG, SECRETS
+from observability.configs.target_client import TargetClient
+from observability.names.paths import CONFIG
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
@@ -16,15 +17,18 @@ FILE: Final = f"{CONFIG}/blackbox.yml"
 BODY_LIMIT: Final = "10MB"
 """Of a body that is longer the probe fails: it is held in memory."""
 _ANY_RECORD: Final = ".+"
+_CLIENT: Final = TargetClient("probe")
 
 
 def process(settings: Settings) -> Process:
     """Return the blackbox exporter's process. It needs no capability: pings are datagrams, which the engine allows."""
     return Process(
         command=(f"--config.file={FILE}", f"--web.listen-address=:{topology.BLACKBOX.port('http')}"),
-        files={FILE: render(settings), **_certificates(settings)},
+        files={FILE: render(settings), **_CLIENT.certificates(settings.probes)},
         checker=("/bin/blackbox_exporter", "--config.check", f"--config.file={FILE}"),
-        secrets={_secret_file(name): ScrapeSecret(name) for probe in settings.probes for _, name in probe.secret_names},
+        secrets={
+            _CLIENT.secret_file(name): ScrapeSecret(name) for probe in settings.probes for _, name in probe.secret_names
+        },
         health=restarting(*WGET, f"http://{topology.BLACKBOX.local('http')}/-/healthy"),
         health_interval=settings.health_interval,
     )
@@ -52,12 +56,7 @@ def _http(probe: Probe) -> dict[str, Any]:
         found["fail_if_not_ssl"] = True  # where a redirect leads to plain http
     if probe.contains:
         found["fail_if_body_not_matches_regexp"] = [probe.contains]
-    if probe.basic_auth:
-        password = _secret_file(probe.basic_auth.password_secret)
-        found["basic_auth"] = {"username": probe.basic_auth.username, "password_file": password}
-    if probe.bearer_token_secret:
-        found["authorization"] = {"type": "Bearer", "credentials_file": _secret_file(probe.bearer_token_secret)}
-    return found | _tls(probe)
+    return found | _CLIENT.login(probe) | _tls(probe)
 
 
 def _tcp(probe: Probe) -> dict[str, Any]:
@@ -74,32 +73,5 @@ def _dns(probe: Probe) -> dict[str, Any]:
 
 
 def _tls(probe: Probe) -> dict[str, Any]:
-    if probe.tls is None:
-        return {}
-    options = {
-        "ca_file": _certificate_file(probe, "ca") if probe.tls.ca else None,
-        "cert_file": _certificate_file(probe, "client") if probe.tls.certificate else None,
-        "key_file": _secret_file(probe.tls.key_secret) if probe.tls.key_secret else None,
-        "server_name": probe.tls.server_name,
-        "insecure_skip_verify": probe.tls.insecure_skip_verify or None,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    given = _CLIENT.tls(probe)
     return {"tls_config": given} if given else {}
-
-
-def _certificates(settings: Settings) -> dict[str, str]:
-    return {
-        _certificate_file(probe, kind): text
-        for probe in settings.probes
-        if probe.tls is not None
-        for kind, text in (("ca", probe.tls.ca), ("client", probe.tls.certificate))
-        if text
-    }
-
-
-def _certificate_file(probe: Probe, kind: str) -> str:
-    return f"{CONFIG}/probe-{probe.name}-{kind}.crt"
-
-
-def _secret_file(name: str) -> str:
-    return f"{SECRETS}/probe-{name}"

@@ -12,6 +12,7 @@ import yaml
 from observability import endpoints, own, topology
 from observability.configs import span_metrics
 from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
+from observability.configs.target_client import TargetClient
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
 from observability.text import dump, to_yaml
@@ -35,6 +36,8 @@ COPY = "copy"
 """The name of the remote write that sends everything on."""
 COPY_SHARDS, COPY_BUFFER = 10, 10_000
 """Requests at once, and samples that each has in memory: some 20 MiB at most; what waits beyond is in the WAL."""
+
+_CLIENT = TargetClient("scrape")
 
 _GROUPS = "groups:\n"
 _GROUP_NAME = re.compile(r"^- name: (.+)$", re.MULTILINE)
@@ -118,28 +121,16 @@ def files(settings: Settings) -> dict[str, str]:
         FILE: render(settings),
         **({CA_FILE: settings.tls_ca} if settings.tls_ca else {}),
         **({STORE_CA_FILE: settings.metrics.ca_certificate} if settings.metrics.ca_certificate else {}),
-        **{
-            _certificate_file(service, kind): text
-            for service in applications(settings)
-            if service.tls is not None
-            for kind, text in (("ca", service.tls.ca), ("client", service.tls.certificate))
-            if text
-        },
+        **_CLIENT.certificates(applications(settings)),
     }
-
-
-def _certificate_file(service: WatchedService, kind: str) -> str:
-    return f"{CONFIG}/scrape-{service.name}-{kind}.crt"
-
-
-def _secret_file(name: str) -> str:
-    return f"{SECRETS}/scrape-{name}"
 
 
 def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret | OwnText]:
     """Return the file of every secret that a service's targets ask for, and the team's own jobs that hold secrets."""
     names = (name for service in applications(settings) for _, name in service.secret_names)
-    found: dict[str, SecretName | ScrapeSecret | OwnText] = {_secret_file(name): ScrapeSecret(name) for name in names}
+    found: dict[str, SecretName | ScrapeSecret | OwnText] = {
+        _CLIENT.secret_file(name): ScrapeSecret(name) for name in names
+    }
     if jobs := _own_jobs_with_secrets(settings):
         found[OWN_JOBS_FILE] = OwnText(dump({"scrape_configs": jobs}), yaml=True)
     return found
@@ -311,19 +302,7 @@ def _scrape_options(service: WatchedService) -> dict[str, Any]:
         options["scrape_timeout"] = service.scrape_timeout
     if service.params:
         options["params"] = {name: list(values) for name, values in service.params.items()}
-    if service.basic_auth:
-        password = _secret_file(service.basic_auth.password_secret)
-        options["basic_auth"] = {"username": service.basic_auth.username, "password_file": password}
-    if service.bearer_token_secret:
-        token = _secret_file(service.bearer_token_secret)
-        options["authorization"] = {"type": "Bearer", "credentials_file": token}
+    options |= _CLIENT.login(service)
     if service.tls:
-        tls = {
-            "ca_file": _certificate_file(service, "ca") if service.tls.ca else None,
-            "cert_file": _certificate_file(service, "client") if service.tls.certificate else None,
-            "key_file": _secret_file(service.tls.key_secret) if service.tls.key_secret else None,
-            "server_name": service.tls.server_name,
-            "insecure_skip_verify": service.tls.insecure_skip_verify or None,
-        }
-        options["tls_config"] = {name: value for name, value in tls.items() if value is not None}
+        options["tls_config"] = _CLIENT.tls(service)
     return options

@@ -38,7 +38,7 @@ from observability.rules.counting import (
     largest,
     samples_of,
 )
-from observability.rules.values import EPSILON, HELD, ROUNDED, Counted, ValueRules
+from observability.rules.values import EPSILON, ROUNDED, Counted, ValueRules, lower
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
@@ -442,7 +442,6 @@ class _SloRules:
 
         What the long window of a page lacks because the SLO is younger counts as good, and so does what the short one
         of a ticket lacks: minutes are no trend. A page needs its least number of bad events.
-        While the alert fires, the short window holds it down to a third of the factor: it does not end and begin again.
         """
         total = self._read(_REQUESTS.total)
         burn = {
@@ -453,9 +452,7 @@ class _SloRules:
         long = f"{burn[alert.long]} * ({young} or {total} * 0 + 1)"
         if alert.severity == "page":
             long += f" and {self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
-        firing = f"(last_over_time({self._read(record)}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
-        short = f"{burn[alert.short]} * (1 + {HELD - 1} * {firing})"
-        return f"(({long}) <= ({short}) or ({short}) and ({long}))"
+        return lower(long, burn[alert.short], self._read(record), total)
 
     def _filled(self, window: str) -> str:
         """Return which share of a window has data."""

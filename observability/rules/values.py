@@ -31,6 +31,17 @@ HELD: Final = 3
 _FINE_MS: Final = milliseconds("2h")
 
 
+def lower(long: str, short: str, record: str, total: str) -> str:
+    """Return the lower of two windows' burn rates by the factor; at 1 the tier fires.
+
+    While `record`, which holds it, is at 1, the short window holds it down to a third of the factor: an alert does not
+    end and begin again. `total` is there wherever the SLO is counted.
+    """
+    firing = f"(last_over_time({record}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
+    held = f"{short} * (1 + {HELD - 1} * {firing})"
+    return f"(({long}) <= ({held}) or ({held}) and ({long}))"
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What an SLO counts; errors, or else good events."""
@@ -134,6 +145,4 @@ class ValueRules:
         long = f"{self._burn(alert.long, alert.factor)} * ({filled})"
         if alert.severity == "page":
             long += f" and {self._within(series.VALUE_ERRORS_TOTAL, alert.long)} >= {self.slo.page_after_errors}"
-        firing = f"(last_over_time({self.read(record)}[{BASE_WINDOW}]) >= bool 1 or 0 * {total})"
-        short = f"{self._burn(alert.short, alert.factor)} * (1 + {HELD - 1} * {firing})"
-        return f"(({long}) <= ({short}) or ({short}) and ({long}))"
+        return lower(long, self._burn(alert.short, alert.factor), self.read(record), total)
