@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards import palette, queries, report_queries, style, tables, transform
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
 from observability.names import series, uids
+from observability.rules.incidents import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ VERDICTS: Final = {
     queries.MET: ("Met", palette.GOOD),
     queries.TOO_EARLY: ("Too early", palette.NEUTRAL),
     queries.NO_DATA: ("No data", palette.MUTED),
+}
+ALERTS: Final[Mappings] = {
+    str(number): ValueText(text, palette.NEUTRAL) for text, number in {"none": 0, **SEVERITIES}.items()
 }
 CHANGES: Final[Mappings] = {
     (None, -SAME): ValueText("worse", palette.BAD),
@@ -266,28 +270,26 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
 
 
 def _incidents(db: DashboardBuilder, settings: Settings) -> None:
-    block, least = report_queries.BLOCK, settings.thresholds.incident_percent
-    columns: dict[str, str | Query] = {
-        "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
-        "Budget used": Query(
-            f'label_join({report_queries.block_spent(settings)}, "objective", " ", "service", "slo")', interval=block
-        ),
-        "Bad requests": Query(f"round({report_queries.block_failed(settings)})", interval=block),
-        "Worst 5 min": Query(report_queries.block_worst(), interval=block),
-        "Lasted": Query(report_queries.block_duration(), interval=block),
+    least = settings.thresholds.incident_percent
+    spent = report_queries.incident_spent(settings)
+    columns = {
+        "Started": report_queries.incident_start(),
+        "Budget used": f'label_join({spent}, "objective", " ", "service", "slo")',
+        "Alert": report_queries.incident_alert(),
+        "Bad requests": f"round({report_queries.incident_failed(settings)})",
+        "Worst 5 min": report_queries.incident_worst(),
+        "Lasted": report_queries.incident_seconds(settings),
     }
-    labels = ("Time", *SLO_LABELS)
-    names = {**tables.NAMES, "Time": "6 hours from"}
-    when = Override(name="6 hours from", unit="time:MMM D HH:mm", width=style.NUMBER + 42)
+    labels = (*SLO_LABELS, "began")
     for key, title, query, show, shows in (
         (
             "incidents",
             f"Worst {INCIDENTS} incidents, 30 days",
             tables.columns(columns)[0],
-            ("Time", "objective", "Budget used", "Alerts"),
+            ("Started", "objective", "Budget used", "Alert"),
             (
-                "The parts of a day in which an alert on an objective started, or that used "
-                f"{least:g}% of an error budget; no alerts means that no message was sent."
+                f"Incidents that used {least:g}% of an error budget, or in which an alert on the objective fired. One "
+                "ends when for half an hour no more failed than the objective allows."
             ),
         ),
         (
@@ -309,21 +311,20 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             transformations=tables.joined(
                 columns,
                 labels,
-                names=names,
                 show=show,
-                needs=("Budget used", "Alerts"),
+                needs=("Budget used",),
                 order="Budget used",
                 most=INCIDENTS,
             ),
             overrides=[
-                when,
-                Override(name="Alerts", width=style.NUMBER - 8, custom={"noValue": "none"}),
+                Override(name="Started", unit="time:MMM D HH:mm", width=style.NUMBER + 42),
+                Override(name="Alert", unit="none", mappings=ALERTS, width=style.NUMBER - 8),
                 Override(name="Budget used", **style.SHARE, width=style.NUMBER),
                 Override(name="Bad requests", width=style.NUMBER + 4),
                 Override(name="Worst 5 min", **style.SHARE, width=style.NUMBER - 8),
                 Override(name="Lasted", unit="s", decimals=0, width=style.NUMBER - 4),
             ],
-            no_value=(f"No alert, and nothing used {least:g}% of an error budget within 6 hours."),
+            no_value=f"No alert, and no incident used {least:g}% of an error budget.",
             description=style.describe(
                 shows, "read the review of each, and check that what it decided to repair is repaired."
             ),

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from dashboards.queries import AVAILABILITY, everywhere, of_slo, select
 from observability.names import series
 from observability.rules import exclusions
-from observability.rules.windows import BASE_WINDOW
 from observability.settings import ratio, seconds
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-BLOCK: Final = "6h"
-"""What the report counts as one incident: all that went wrong within one such part of a day."""
+INCIDENTS_OF: Final = "30d"
+"""How far back the report looks for incidents."""
 
 
 def good(settings: Settings, window: str, ago: str = "") -> str:
@@ -54,37 +53,52 @@ def objective() -> str:
     return everywhere(of_slo(series.OBJECTIVE))
 
 
-# Incidents. Each point stands for the block that begins at it, so that the newest one reaches up to now.
+# Incidents, by service, SLO and `began`: the second at which each began.
 
 
-def block_spent(settings: Settings) -> str:
-    """Return the share of the budget that a block spent, where it is worth telling."""
+def incident_spent(settings: Settings) -> str:
+    """Return the share of the budget that an incident used, where it is worth telling: by its size, or an alert."""
     allowed = f"({_at_end(series.BUDGET)} * {_at_end(series.REQUESTS_PERIOD)} > 0)"
-    return f"{block_failed(settings)} / {allowed} > {ratio(settings.thresholds.incident_percent):g}"
+    spent = f"{incident_failed(settings)} / on (service, slo) group_left () {allowed}"
+    least = f"{ratio(settings.thresholds.incident_percent):g}"
+    return f"({spent} > {least} or {spent} and {incident_alert()} > 0)"
 
 
-def block_failed(settings: Settings) -> str:
-    """Return how many requests of a block were bad."""
-    bad = f"sum by (service, slo) (sum_over_time({series.SLO_ERRORS_SLOT}[{BLOCK}] offset -{BLOCK}))"
-    return _counting(settings, bad, series.SLO_ERRORS_TOTAL, BLOCK, -seconds(BLOCK))
+def incident_failed(settings: Settings) -> str:
+    """Return how many requests of an incident were bad."""
+    return _of_incident(settings, series.INCIDENT_ERRORS)
 
 
-def block_worst() -> str:
-    """Return the highest share of bad requests in any 5 minutes of a block."""
-    return f"max by (service, slo) (max_over_time({series.error_ratio(BASE_WINDOW)}{_block()}))"
+def incident_seconds(settings: Settings) -> str:
+    """Return for how many seconds of an incident more failed than the objective allows."""
+    return _of_incident(settings, series.INCIDENT_SECONDS)
 
 
-def block_duration() -> str:
-    """Return for how many seconds of a block more failed than the objective allows."""
-    return f"max by (service, slo) (sum_over_time({series.FAILING_SECONDS}{_block()})) > 0"
+def incident_worst() -> str:
+    """Return the highest share of bad requests in any 5 minutes of an incident."""
+    return _recorded(series.INCIDENT_WORST)
 
 
-def block_alerts() -> str:
-    """Return, in LogQL, how many alerts on its SLOs began in a block: Grafana keeps their history in Loki."""
-    began = 'current=~"Alerting.*" | previous!~"Alerting.*"'
-    lines = f'{{from="state-history"}} | json | labels_slo!="" | labels_severity=~"page|ticket" | {began}'
-    named = 'label_format service=labels_service, slo=labels_slo, objective="{{.labels_service}} {{.labels_slo}}"'
-    return f"sum by (service, slo, objective) (count_over_time({lines} | {named} [{BLOCK}] offset -{BLOCK}))"
+def incident_alert() -> str:
+    """Return the most urgent alert on the SLO in an incident: 2 for a page, 1 for a ticket, 0 for none."""
+    return _recorded(series.INCIDENT_ALERT)
+
+
+def incident_start() -> str:
+    """Return when an incident began, in milliseconds since 1970, as Grafana has times."""
+    return f"1000 * {_recorded(series.INCIDENT_START)}"
+
+
+def _recorded(record: str) -> str:
+    """Return the last that was recorded of each incident that the time range holds, or ended in."""
+    return f"max by (service, slo, began) (last_over_time({record}[{INCIDENTS_OF}]))"
+
+
+def _of_incident(settings: Settings, record: str) -> str:
+    """Return a sum over each incident, without what was excluded after it had been recorded."""
+    found = _recorded(record)
+    excluded = exclusions.subtracted_of_incidents(settings, record)
+    return f"clamp_min({found} - ({excluded} or 0 * {found}), 0)" if excluded else found
 
 
 def _counting(settings: Settings, summed: str, total: str, window: str, late: float) -> str:
@@ -103,10 +117,6 @@ def _counted(slot: str, late: str, window: str, ago: str) -> str:
         return f"sum({slots})"
     since = f"max by (service, slo) ({select(late, AVAILABILITY)})"
     return f"sum({slots} + ({since} or 0 * {slots}) or {since})"
-
-
-def _block() -> str:
-    return f"[{BLOCK}] offset -{BLOCK}"
 
 
 def _at_end(metric: str) -> str:

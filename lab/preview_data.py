@@ -159,6 +159,9 @@ class History:
             for rule in group["rules"]:
                 record, labels = rule["record"], rule["labels"]
                 slo = slos[name].get(labels.get("slo", ""))
+                if slo and record in _OF_INCIDENT:
+                    lines.setdefault(record, []).extend(self._of_incidents(record, name, labels, slo))
+                    continue
                 for more in _spread(record):
                     text = _labels({**labels, **more})
                     value = self._of_slo(record, name, slo) if slo else self._of_service(record, name, more)
@@ -210,6 +213,7 @@ class History:
             series.SLO_REQUESTS_LATE: lambda at: RATE * min(at % SLOT, age(at)),
             series.SLO_ERRORS_LATE: lambda at: RATE * min(at % SLOT, age(at)) * bad(at, max(at % SLOT, 1)),
             series.AVAILABILITY_30D: lambda at: 1 - bad(at, 30 * DAY),
+            series.INCIDENT_SINCE: lambda at: next((o.start for o in health.outages if at in o), 0),
             series.FAILING_SECONDS: lambda at: since(at) * (bad(at, since(at)) > budget),
         }
         if record in fixed:
@@ -221,6 +225,21 @@ class History:
         if record.startswith("slo:error_budget:consumed"):
             return lambda at: bad(at) / budget * min(longest, age(at)) / min(period, age(at))
         return bad if record.startswith("slo:error:") else lambda at: 1 - bad(at)
+
+    def _of_incidents(self, record: str, service: str, labels: dict[str, str], slo: Slo) -> Iterator[str]:
+        """Yield what the rules would have recorded of each outage while it lasted."""
+        health, budget = self._healths[service], 1 - slo.objective / 100
+        for outage in health.outages:
+            text = _labels({**labels, "began": str(outage.start)})
+            for at in range(max(outage.start, self.start) + MINUTE, outage.stop + 1, MINUTE):
+                value = {
+                    series.INCIDENT_START: outage.start,
+                    series.INCIDENT_ERRORS: RATE * health.bad * (at - outage.start),
+                    series.INCIDENT_SECONDS: at - outage.start,
+                    series.INCIDENT_WORST: health.bad,
+                    series.INCIDENT_ALERT: 2 if health.bad > budget else 0,
+                }[record]
+                yield f"{record}{{{text}}} {value:.12g} {at}\n"
 
     def _burning(self, health: _Health, at: int, pairs: list[BurnAlert], budget: float) -> float:
         """Return how far above its limit the worst pair of windows is, as the rules record it; from 1 on it alerts."""
@@ -400,7 +419,13 @@ def _probes(samples: _Samples) -> None:
 
 
 _COUNTED: Final = {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
-_KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PERIOD, series.FAILING_SECONDS}
+_KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PERIOD}
+
+
+_OF_INCIDENT: Final = {
+    *(series.INCIDENT_START, series.INCIDENT_ERRORS, series.INCIDENT_SECONDS),
+    *(series.INCIDENT_WORST, series.INCIDENT_ALERT),
+}
 
 
 def _spread(record: str) -> tuple[dict[str, str], ...]:

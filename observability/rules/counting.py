@@ -100,6 +100,17 @@ class Counter:
         """Return what falls only when its process begins again."""
         return replace(self, value=self.whole, whole="") if self.whole else self
 
+    def if_no_restart(self, grown: str, before: str) -> str:
+        """Return the growth of each series whose process goes on, given the last value of what tells a restart."""
+        if self.process == self:
+            return f"({grown}) >= 0"
+        return f"clamp_min({grown}, 0) and {before} <= {self.process.highest(NOW)}"
+
+    def if_restarted(self, window: str) -> str:
+        """Return the peak in a long window of each series whose process began again in it."""
+        fell = f"{self.process.peak(window)} > {self.process.highest(NOW)}"
+        return fell if self.process == self else f"{self.peak(window)} and {fell}"
+
     def came(self, window: str) -> str:
         """Return how much of each series came in a window, with all of one that was not there at its beginning."""
         now = self.highest(NOW)
@@ -305,26 +316,26 @@ class Events:
                 last = f"({last} unless on (job, instance) ({restarted.lately} and on (job, instance) ({known})))"
             return f"({then} or {last})"
 
-        now, whole = term.highest(NOW), term.process
-        goes_on = f"({before(whole)} <= bool {whole.highest(NOW)})"
-        grown = f"clamp_min({now} - {before(term)} * {goes_on}, 0)"
+        now, ago = term.highest(NOW), f"({term.highest(NOW, hop)} or {term.last(hop)})"
+        grown = term.if_no_restart(f"{now} - {before(term)}", before(term.process))
+        again = f"{now} + 0 * {ago}"
         born = f"{now} and on (job, instance) ({known})"
         arrived = f"{now} - {term.lowest(hop)}"
-        return f"{grown} or {born} or {arrived}"
+        return f"{grown} or {again} or {born} or {arrived}"
 
     def _over_a_gap(self, term: Counter) -> str:
         """Return what each series counted in 2 hours, with what it had reached when its process began again."""
-        now, whole = term.highest(NOW), term.process
-        lost = f"{term.peak(RECOVERY)} * ({whole.peak(RECOVERY)} > bool {whole.highest(NOW)})"
-        grown = f"clamp_min({now} - {term.highest(NOW, RECOVERY)} + {lost}, 0)"
-        born = f"({now} + {lost} unless {term.last(RECOVERY)})"
-        return f"{grown} or {born} and on (job, instance) ({self._known(RECOVERY)})"
+        now, then = term.highest(NOW), term.highest(NOW, RECOVERY)
+        reached = f"({now} + ({term.if_restarted(RECOVERY)}) or {now})"
+        known = self._known(RECOVERY)
+        none = f"0 * {now} unless {term.last(RECOVERY)} and on (job, instance) ({known})"
+        return f"clamp_min({reached} - ({then} or {none}), 0)"
 
     def _known(self, ago: str) -> str:
         """Return the targets that were read `ago`."""
-        known = [f"group by (job, instance) ({series.highest(NOW, ago)})" for series in self.family]
         answering = _answering(self.job, ago)
-        return " or ".join([*known, f"group by (job, instance) ({answering})", f"group({answering})"])
+        read = " or ".join([*(series.highest(NOW, ago) for series in self.family), answering])
+        return f"group by (job, instance) ({read}) or group({answering})"
 
 
 def events_of(text: str, job: str) -> Events:

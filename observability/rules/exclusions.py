@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from observability.rules.counting import RECOVERY
 from observability.rules.windows import canonical
 from observability.settings import milliseconds
 from observability.watched import watched
@@ -62,6 +63,11 @@ class Span:
             upper = f"({total} offset {late}s and on () (vector(time() - {late}) < {self.ends}) or {upper})"
         seen = f"vector(time() - {late}) > {self.begins} < {self.ends + size - late}"
         return f"clamp_min({upper} - ({begin} or {self._lower(total)}), 0) and on () ({seen})"
+
+    def within_incident(self, record: str) -> str:
+        """Return how much of a sum over each incident came in it: planned, nothing did."""
+        upper = f"last_over_time({record}[{self.ends - self.begins}s] @ {self.ends})"
+        return f"{upper} - (last_over_time({record}[{RECOVERY}] @ {self.begins}) or 0 * {upper})"
 
     def _upper(self, total: str) -> str:
         """Return the total at the end, or now where that is to come."""
@@ -115,14 +121,26 @@ def subtracted(settings: Settings, record: str, window: str, late: int = 0) -> s
         late: below 0 for a window that is to end so many seconds after the time of the evaluation.
 
     """
-    found = []
+    found = (span.within(total, window, late) for total, span in _spans_of(settings, record))
+    return _summed(found, "service, slo")
+
+
+def subtracted_of_incidents(settings: Settings, record: str) -> str:
+    """Return what is excluded of a sum over incidents, by service, SLO and `began`; empty where nothing is."""
+    return _summed((span.within_incident(of) for of, span in _spans_of(settings, record)), "service, slo, began")
+
+
+def _spans_of(settings: Settings, record: str) -> Iterator[tuple[str, Span]]:
+    """Yield each exclusion with the selector of an SLO that it is for."""
     for service in watched(settings):
         for name in service.slo_by_name:
-            total = f'{record}{{service="{service.name}", slo="{name}"}}'
             own = spans(x for x in settings.exclusions if x.applies(service.name, name))
-            found += [span.within(total, window, late) for span in own]
-    parts = (f'label_replace({expr}, "span", "{number}", "", "")' for number, expr in enumerate(found))
-    return f"sum by (service, slo) ({' or '.join(parts)})" if found else ""
+            yield from ((f'{record}{{service="{service.name}", slo="{name}"}}', span) for span in own)
+
+
+def _summed(expressions: Iterable[str], by: str) -> str:
+    parts = [f'label_replace({expr}, "span", "{number}", "", "")' for number, expr in enumerate(expressions)]
+    return f"sum by ({by}) ({' or '.join(parts)})" if parts else ""
 
 
 def _weekly(exclusions: Sequence[Exclusion], moment: str) -> str:

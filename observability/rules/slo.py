@@ -36,9 +36,11 @@ from observability.rules.counting import (
     counted,
     events_of,
     largest,
+    remembered,
     samples_of,
 )
-from observability.rules.values import EPSILON, ROUNDED, Counted, ValueRules, lower
+from observability.rules.incidents import IncidentRules, grown
+from observability.rules.values import EPSILON, HELD, ROUNDED, Counted, ValueRules
 from observability.rules.windows import (
     AVAILABILITY_WINDOW,
     BASE_WINDOW,
@@ -109,14 +111,14 @@ def to_yaml(*groups: RuleGroup) -> str:
 
 def group(service: WatchedService, interval: str, excluded: Iterable[Exclusion] = ()) -> RuleGroup:
     """Return every rule of one service."""
-    rules = [*_base(service)]
+    rules = [*_base(service, interval)]
     for name, slo in service.slo_by_name.items():
         own = tuple(x for x in excluded if x.applies(service.name, name))
         rules += _SloRules(service, name, slo, interval, own).rules()
     return RuleGroup(f"slo-{service.name}", interval, tuple(rules))
 
 
-def _base(service: WatchedService) -> Iterator[RecordingRule]:
+def _base(service: WatchedService, interval: str) -> Iterator[RecordingRule]:
     """Rates and what follows from them. Means and percentiles are absent without traffic, never NaN."""
     labels = {"service": service.name}
     metrics, names = service.metrics, service.labels
@@ -155,7 +157,18 @@ def _base(service: WatchedService) -> Iterator[RecordingRule]:
     # 5-minute rates at 5-minute steps meet without overlap: a fifth of the samples, and every request still
     # counts once. Summed, not averaged, so that a bucket that appears late does not weigh too much.
     week = f"sum_over_time({read(series.DURATION_BUCKET)}[{LATENCY_WINDOW}:{BASE_WINDOW}])"
-    yield rule(series.DURATION_P99_7D, f"histogram_quantile(0.99, {week}) >= 0")
+    p99 = f"histogram_quantile(0.99, {week}) >= 0"
+    yield rule(series.DURATION_P99_7D, seldom(p99, read(series.DURATION_P99_7D), interval))
+
+
+def seldom(expr: str, record: str, interval: str) -> str:
+    """Return an expression that is evaluated once in 5 minutes: reading weeks of samples is what costs.
+
+    A subquery has no step in most evaluations, and reads nothing then: its steps are at whole multiples of 5 minutes,
+    and its range is one evaluation. `record` is where the last value is found in between, for a day.
+    """
+    every = canonical(f"{max(milliseconds(BASE_WINDOW), milliseconds(interval))}ms")
+    return f"last_over_time(({expr})[{interval}:{every}]) or on () {remembered(record)}"
 
 
 class _Made(NamedTuple):
@@ -226,13 +239,17 @@ class _SloRules:
         yield from self._spend()
         yield self._failing()
         yield self._coverage()
+        alerts = {}
         for severity, record in (("page", series.PAGE_RATIO), ("ticket", series.TICKET_RATIO)):
             if tiers := [alert for alert in burn_alerts(self.slo) if alert.severity == severity]:
+                alerts[severity] = record
                 nearest = largest(*(self._tier(record, alert) for alert in tiers))
                 # A service that was taken away is no reason any more: that it is gone is an alert of its own.
                 there = f"last_over_time({self._read(series.SLO_MEASURED)}[{BASE_WINDOW}])"
                 none = f"max(0 * {self._read(_REQUESTS.total)})"
                 yield self._rule(record, f"{nearest} and on () {there} or {none}")
+        incidents = IncidentRules(self._read, self.interval, self.exclusions, alerts if self.slo.alerting else {})
+        yield from (self._rule(record, expr) for record, expr in incidents.rules())
         if self.slo.each is not None:
             requests, errors, good, _ = _events(self.service, self.slo, self.interval)
             made = ValueRules(self.slo, self.slo.each, _number(self.budget), self._read, self.interval, self.exclusions)
@@ -423,10 +440,7 @@ class _SloRules:
 
     def _failing(self) -> RecordingRule:
         """Return how many seconds of the newest evaluation were worse than the objective."""
-        errors, requests = (
-            f"({total} - {total} offset {self.interval})"
-            for total in (self._read(_ERRORS.total), self._read(_REQUESTS.total))
-        )
+        errors, requests = (grown(self._read(made.total), self.interval) for made in (_ERRORS, _REQUESTS))
         every = _number(Decimal(milliseconds(self.interval)) / 1000)
         failing = f"{every} * ({errors} > bool {_number(self.budget)} * {requests})"
         excluded = exclusions.now_excluded(self.exclusions)
@@ -452,7 +466,9 @@ class _SloRules:
         long = f"{burn[alert.long]} * ({young} or {total} * 0 + 1)"
         if alert.severity == "page":
             long += f" and {self._within(_ERRORS, alert.long)} >= {self.slo.page_after_errors}"
-        return lower(long, burn[alert.short], self._read(record), total)
+        firing = f"scalar(max(last_over_time({self._read(record)}[{BASE_WINDOW}]) >= bool 1 or vector(0)))"
+        held = f"scalar({burn[alert.short]}) * (1 + {HELD - 1} * {firing})"
+        return f"clamp_max({long}, {held}) >= 0"
 
     def _filled(self, window: str) -> str:
         """Return which share of a window has data."""
@@ -473,7 +489,8 @@ class _SloRules:
             )
         slots = _number(Decimal(milliseconds(self.window)) / slot)
         present = f"count_over_time({self._read(series.SLO_REQUESTS_SLOT)}[{self.window}])"
-        return self._rule(series.COVERAGE, f"clamp_max({present} / {slots}, 1) or on () vector(0)")
+        coverage = seldom(f"clamp_max({present} / {slots}, 1)", self._read(series.COVERAGE), self.interval)
+        return self._rule(series.COVERAGE, f"{coverage} or on () vector(0)")
 
 
 def _events(service: WatchedService, slo: Slo, interval: str) -> tuple[Events, Events | None, Events | None, str]:

@@ -88,7 +88,7 @@ class Thresholds(Frozen):
     incident_percent: Percent = Field(
         1,
         alias="incidentPercent",
-        description="SLO report: an incident is listed where it spent so much of an error budget within 6 hours",
+        description="SLO report: an incident is listed where it spent so much of an error budget, or an alert fired",
     )
     usage_warning_percent: Percent = Field(
         75, alias="usageWarningPercent", description="Panels: the use of a limit turns yellow"

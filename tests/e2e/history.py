@@ -92,7 +92,9 @@ def _lines(settings: Settings, service: str, start: int, broken: range) -> Itera
     promises = next(s for s in settings.services if s.name == service).slo_by_name
     names: dict[str, list[dict[str, str]]] = {}
     for rule in (rule for group in groups for rule in group["rules"]):
-        for more in SPREAD.get(rule["record"], ({},)):
+        for more in (
+            [{"began": f"{broken.start}"}] if rule["record"] in OF_INCIDENT else SPREAD.get(rule["record"], ({},))
+        ):
             names.setdefault(rule["record"], []).append({**rule["labels"], **more})
     for name, every in names.items():
         yield f"# TYPE {name} gauge\n"
@@ -100,11 +102,17 @@ def _lines(settings: Settings, service: str, start: int, broken: range) -> Itera
             text = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
             promise = promises.get(labels.get("slo", ""))
             for at in range(start, start + DAY, STEP):
+                if name in OF_INCIDENT and at not in broken:
+                    continue
                 value = _of_slo(name, promise, at, broken) if promise else _of_service(name, labels, at in broken)
                 yield f"{name}{{{text}}} {value:.9g} {at}\n"
     yield "# EOF\n"
 
 
+OF_INCIDENT = {
+    *(series.INCIDENT_START, series.INCIDENT_ERRORS, series.INCIDENT_SECONDS),
+    *(series.INCIDENT_WORST, series.INCIDENT_ALERT),
+}
 SINCE = 10**8
 """The totals began at the last multiple of so many seconds."""
 PAGE_FACTOR = 14.4
@@ -140,6 +148,12 @@ def _of_slo(name: str, promise: Slo, at: int, broken: range) -> float:
         series.SLO_GOOD_TOTAL: total * (1 - _bad(at, elapsed, broken)),
         series.SLO_MEASURED: 1.0,
         series.FAILING_SECONDS: float(STEP if at in broken else 0),
+        series.INCIDENT_SINCE: float(broken.start if at in broken else 0),
+        series.INCIDENT_START: float(broken.start),
+        series.INCIDENT_ERRORS: RATE * BAD * (at - broken.start),
+        series.INCIDENT_SECONDS: float(at - broken.start),
+        series.INCIDENT_WORST: BAD,
+        series.INCIDENT_ALERT: 2.0,
         series.PAGE_RATIO: bad / budget / PAGE_FACTOR,
         series.TICKET_RATIO: bad / budget,
     }

@@ -192,7 +192,7 @@ def test_what_dashboards_ask_of_it_is_valid(promtool: Promtool) -> None:
     asked = {
         "slo:excluded:now": queries.excluded(settings),
         "slo:excluded:weeks": report_queries.good(settings, "7d", "7d"),
-        "slo:excluded:blocks": report_queries.block_failed(settings),
+        "slo:excluded:incidents": report_queries.incident_spent(settings),
     }
     rules = tuple(slo.RecordingRule(name, expr.replace("$__range", "1h"), {}) for name, expr in asked.items())
     result = promtool.lint({"asked.yml": slo.to_yaml(slo.RuleGroup("asked", "1m", rules))})
