@@ -122,19 +122,31 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Restarted:
-    """What is there, by job and instance, for processes that began again: at this evaluation, and lately."""
+class Processes:
+    """What is recorded of the processes that are read, by job and instance.
 
-    now: str
-    lately: str
+    Args:
+        read: the selector of those that were read; see `Events.read`.
+        restarted: the selector of those that began again; see `Events.restarted`.
+        interval: time between two evaluations.
 
-    @classmethod
-    def of(cls, record: str, hop: str, interval: str) -> _Restarted | None:
-        """Return it for the hop since the last evaluation: a longer one cannot tell old from new."""
-        if not record or hop != canonical(interval):
-            return None
-        just_now = canonical(f"{milliseconds(interval) // 2}ms")
-        return cls(f"last_over_time({record}[{just_now}])", f"last_over_time({record}[{FORGOTTEN}])")
+    """
+
+    read: str
+    restarted: str
+    interval: str
+
+    def known(self, hop: str) -> str:
+        """Return those that were read a hop ago."""
+        return _recorded(self.read, hop, self.interval)
+
+    def begun(self) -> str:
+        """Return those that began again since the last evaluation."""
+        return f"last_over_time({self.restarted}[{canonical(f'{milliseconds(self.interval) // 2}ms')}])"
+
+    def begun_lately(self) -> str:
+        """Return those that began again since a series is forgotten, and were read at the last evaluation."""
+        return f"last_over_time({self.restarted}[{FORGOTTEN}]) and on (job, instance) {self.known(self.interval)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,61 +202,62 @@ class Events:
         """Whether all of it is counted from counters."""
         return all(isinstance(term, (Counter, Samples)) for term in self.terms)
 
-    def running_total(self, record: str, interval: str, measured: str, restarted: str = "") -> str:
+    def running_total(self, record: str, measured: str, processes: Processes) -> str:
         """Return the next value of the running total that is recorded as `record`.
 
         Args:
             record: its own name, with its labels.
-            interval: time between two evaluations.
             measured: what is there while anything can be counted.
-            restarted: what is there for processes that began again; see `restarted`.
+            processes: what is recorded of them.
 
         """
         last = f"last_over_time({record}[{CARRY}])"
         begun = f"{last} or 0 * {measured}"
         if self.exact:
-            steps = [self._step(record, hop, interval, measured, restarted) for hop in hops(interval)]
+            steps = [self._step(record, hop, measured, processes) for hop in hops(processes.interval)]
             return largest(begun, *steps)
         # The 5-minute rates of one evaluation in five are a whole: five chains, each complete in itself.
-        base = self._step(record, BASE_WINDOW, interval, measured)
-        first = f"sum({last}) + {self._increase(interval)} and on () {measured}"
+        base = self._step(record, BASE_WINDOW, measured, processes)
+        first = f"sum({last}) + {self._increase(processes.interval, processes)} and on () {measured}"
         return largest(begun, f"({base} or {first})")
 
-    def total_of_each(  # noqa: PLR0913 - keyword-only
-        self, record: str, *, label: str, known: str, interval: str, measured: str, restarted: str
-    ) -> str:
+    def total_of_each(self, record: str, *, label: str, known: str, measured: str, processes: Processes) -> str:
         """Return the next values of running totals that are kept by the values of a label, as `value`.
 
         Args:
             record: their name, with its labels.
             label: whose values.
             known: what is there, by `value`, for those that are kept.
-            interval: time between two evaluations.
             measured: what is there while anything can be counted.
-            restarted: what is there for processes that began again.
+            processes: what is recorded of them.
 
         """
         none = f"0 * group by (value) ({known})"
 
         def grown(term: Term, hop: str) -> str:
             assert isinstance(term, Counter)  # noqa: S101 - settings refuse anything else
-            new = _Restarted.of(restarted, hop, interval)
-            return f"({by_value(f'sum by ({label}) ({self._each(term, hop, new)})', label)} or {none})"
+            return f"({by_value(f'sum by ({label}) ({self._each(term, hop, processes)})', label)} or {none})"
 
         def step(hop: str) -> str:
-            before = f"sum by (value) ({self._then(record, hop, interval)})"
-            if hop == canonical(interval):
+            before = f"sum by (value) ({_recorded(record, hop, processes.interval)})"
+            if hop == canonical(processes.interval):
                 before = f"({before} or {none})"
             signed = " ".join(f"{'-' if term.sign < 0 else '+'} {grown(term, hop)}" for term in self.terms)
             return f"{before} {signed} and on () {measured}"
 
         last = f"sum by (value) ({remembered(record)}) or {none}"
-        return f"{largest(last, *map(step, hops(interval)), by='value')} and on (value) {known}"
+        return f"{largest(last, *map(step, hops(processes.interval)), by='value')} and on (value) {known}"
 
     def values(self, label: str) -> str:
         """Return 1 for each value of a label that a series of the family has now, by `value`."""
         found = " or ".join(series.highest(NOW) for series in self.family)
         return by_value(f"group by ({label}) ({found})", label)
+
+    def read(self) -> str:
+        """Return the processes, by job and instance, whose series are there or that answer; 1 for all that answer."""
+        answering = _answering(self.job)
+        series = " or ".join([*(series.highest(NOW) for series in self.family), answering])
+        return f"group by (job, instance) ({series}) or group({answering})"
 
     def restarted(self, interval: str) -> str:
         """Return the processes, by job and instance, that began again at 0 since the last evaluation.
@@ -268,74 +281,61 @@ class Events:
         presence += [f"group({term.numbers})" for term in self.terms if isinstance(term, Rate)]
         return " or ".join([*presence, f"group({_answering(self.job)})"])
 
-    def _step(self, record: str, hop: str, interval: str, measured: str, restarted: str = "") -> str:
+    def _step(self, record: str, hop: str, measured: str, processes: Processes) -> str:
         """Return the total of `hop` ago, where just then it was recorded, and what came since."""
-        before = f"sum({self._then(record, hop, interval)})"
-        if self.family and hop == canonical(interval):  # of a total of counters that begins now, too
+        before = f"sum({_recorded(record, hop, processes.interval)})"
+        if self.family and hop == canonical(processes.interval):  # of a total of counters that begins now, too
             before = f"({before} or 0 * group({measured}))"
-        since = self._increase(hop, _Restarted.of(restarted, hop, interval))
-        return f"{before} + {since} and on () {measured}"
+        return f"{before} + {self._increase(hop, processes)} and on () {measured}"
 
-    @staticmethod
-    def _then(record: str, hop: str, interval: str) -> str:
-        """Return what was recorded at the evaluation a hop ago."""
-        every = milliseconds(interval)
-        span, ago = canonical(f"{every // 2}ms"), canonical(f"{milliseconds(hop) - every // 4}ms")
-        return f"last_over_time({record}[{span}] offset {ago})"
-
-    def _increase(self, hop: str, restarted: _Restarted | None = None) -> str:
-        parts = [("-" if term.sign < 0 else "+", self._of(term, hop, restarted)) for term in self.terms]
+    def _increase(self, hop: str, processes: Processes) -> str:
+        parts = [("-" if term.sign < 0 else "+", self._of(term, hop, processes)) for term in self.terms]
         return "(" + " ".join(f"{sign} {part}" for sign, part in parts).removeprefix("+ ") + ")"
 
-    def _of(self, term: Term, hop: str, restarted: _Restarted | None) -> str:
+    def _of(self, term: Term, hop: str, processes: Processes) -> str:
         if isinstance(term, Samples):
             return f"(sum({term.within(hop)}) or vector(0))"
         if isinstance(term, Rate):
             length = Decimal(milliseconds(hop)) / 1000
             return f"({float(length):g} * sum({term.numbers}) or vector(0))"
-        return f"(sum({self._each(term, hop, restarted)}) or vector(0))"
+        return f"(sum({self._each(term, hop, processes)}) or vector(0))"
 
-    def _each(self, term: Counter, hop: str, restarted: _Restarted | None) -> str:
+    def _each(self, term: Counter, hop: str, processes: Processes) -> str:
         """Return what each series counted in a hop."""
-        each = self._over_a_gap(term) if hop == RECOVERY else self._step_by_step(term, hop, restarted)
+        known = processes.known(hop)
+        each = self._over_a_gap(term, known) if hop == RECOVERY else self._step_by_step(term, hop, known, processes)
         return f"({each}) < Inf"
 
-    def _step_by_step(self, term: Counter, hop: str, restarted: _Restarted | None) -> str:
+    @staticmethod
+    def _step_by_step(term: Counter, hop: str, known: str, processes: Processes) -> str:
         """Return what each series counted in a short hop, Inf included."""
-        known = self._known(hop)
         long_ago = canonical(f"{milliseconds(hop) + milliseconds(NOW)}ms")
 
         def before(counter: Counter) -> str:
             then, last = counter.highest(NOW, hop), counter.last(hop)
-            if restarted is not None:
+            if hop == canonical(processes.interval):  # a longer hop cannot tell old from new
                 # What a process that began again counts is all new, whatever its old series had reached.
                 # The last evaluation has counted what it had by then above these.
-                old = f"{counter.highest(NOW, long_ago)} and on (job, instance) {restarted.now}"
+                old = f"{counter.highest(NOW, long_ago)} and on (job, instance) {processes.begun()}"
                 counted = f"clamp_min({then} - {counter.highest(hop, NOW)}, 0) and ({old}) or "
                 then = f"{counted if milliseconds(hop) <= milliseconds(NOW) else ''}{then} unless ({old})"
-                last = f"({last} unless on (job, instance) ({restarted.lately} and on (job, instance) ({known})))"
+                last = f"({last} unless on (job, instance) ({processes.begun_lately()}))"
             return f"({then} or {last})"
 
         now, ago = term.highest(NOW), f"({term.highest(NOW, hop)} or {term.last(hop)})"
         grown = term.if_no_restart(f"{now} - {before(term)}", before(term.process))
         again = f"{now} + 0 * {ago}"
-        born = f"{now} and on (job, instance) ({known})"
+        born = f"{now} and on (job, instance) {known}"
         arrived = f"{now} - {term.lowest(hop)}"
         return f"{grown} or {again} or {born} or {arrived}"
 
-    def _over_a_gap(self, term: Counter) -> str:
+    @staticmethod
+    def _over_a_gap(term: Counter, known: str) -> str:
         """Return what each series counted in 2 hours, with what it had reached when its process began again."""
         now, then = term.highest(NOW), term.highest(NOW, RECOVERY)
         reached = f"({now} + ({term.if_restarted(RECOVERY)}) or {now})"
-        known = self._known(RECOVERY)
-        none = f"0 * {now} unless {term.last(RECOVERY)} and on (job, instance) ({known})"
+        none = f"0 * {now} unless {term.last(RECOVERY)} and on (job, instance) {known}"
         return f"clamp_min({reached} - ({then} or {none}), 0)"
-
-    def _known(self, ago: str) -> str:
-        """Return the targets that were read `ago`."""
-        answering = _answering(self.job, ago)
-        read = " or ".join([*(series.highest(NOW, ago) for series in self.family), answering])
-        return f"group by (job, instance) ({read}) or group({answering})"
 
 
 def events_of(text: str, job: str) -> Events:
@@ -376,6 +376,13 @@ def hops(interval: str) -> tuple[str, ...]:
     return tuple(sorted(ranges, key=milliseconds))
 
 
+def _recorded(record: str, hop: str, interval: str) -> str:
+    """Return what was recorded at the evaluation a hop ago."""
+    every = milliseconds(interval)
+    span, ago = canonical(f"{every // 2}ms"), canonical(f"{milliseconds(hop) - every // 4}ms")
+    return f"last_over_time({record}[{span}] offset {ago})"
+
+
 def _terms(expression: Expr, sign: int) -> Iterator[Counter | None]:
     """Yield the counters that an expression adds up, and None for what is anything else."""
     if isinstance(expression, ParenExpr):
@@ -403,9 +410,8 @@ def _rated(expression: Expr, sign: int) -> Counter | None:
     return Counter(str(selector), sign=sign) if plain else None
 
 
-def _answering(job: str, ago: str = "") -> str:
-    offset = f" offset {ago}" if ago else ""
-    return f"last_over_time(up{{job={json.dumps(job)}}}[{NOW}]{offset}) == 1"
+def _answering(job: str) -> str:
+    return f"last_over_time(up{{job={json.dumps(job)}}}[{NOW}]) == 1"
 
 
 def remembered(record: str) -> str:

@@ -33,6 +33,7 @@ from observability.rules.counting import (
     RECOVERY,
     Counter,
     Events,
+    Processes,
     counted,
     events_of,
     largest,
@@ -253,7 +254,7 @@ class _SloRules:
         if self.slo.each is not None:
             requests, errors, good, _ = _events(self.service, self.slo, self.interval)
             made = ValueRules(self.slo, self.slo.each, _number(self.budget), self._read, self.interval, self.exclusions)
-            counted_now = Counted(requests, errors, good, self._restarted(requests))
+            counted_now = Counted(requests, errors, good, self._processes)
             labels = {**self.labels, "by": self.slo.each.label}
             yield from (RecordingRule(record, expr, labels) for record, expr in made.rules(counted_now))
 
@@ -282,12 +283,14 @@ class _SloRules:
         again = bool(standing) or self.slo.time_slice is not None
         all_total, error_total = (made.raw if again else made.total for made in (_REQUESTS, _ERRORS))
 
-        if self._restarted(requests):
+        for events in (errors, good):
+            if events is not None and events.family:
+                yield self._rule(series.SLO_READ, events.read())
+        if requests.exact and requests.family:
             yield self._rule(series.SLO_RESTARTED, requests.restarted(self.interval))
 
         def total(record: str, events: Events) -> RecordingRule:
-            name, restarted = self._read(record), self._restarted(requests)
-            return self._rule(record, events.running_total(name, self.interval, measured, restarted))
+            return self._rule(record, events.running_total(self._read(record), measured, self._processes))
 
         yield total(all_total, requests)
         if good is not None:
@@ -303,9 +306,9 @@ class _SloRules:
         if self.slo.calendar:
             yield from self._summed_by_calendar()
 
-    def _restarted(self, requests: Events) -> str:
-        """Return the selector of processes that began again; empty where nothing tells them."""
-        return self._read(series.SLO_RESTARTED) if requests.exact and requests.family else ""
+    @property
+    def _processes(self) -> Processes:
+        return Processes(self._read(series.SLO_READ), self._read(series.SLO_RESTARTED), self.interval)
 
     def _counted_again(self, standing: str) -> Iterator[RecordingRule]:
         """Count time slices instead of events, and nothing in excluded hours of the week."""

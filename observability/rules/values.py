@@ -19,7 +19,7 @@ from observability.settings import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from observability.rules.counting import Events
+    from observability.rules.counting import Events, Processes
     from observability.settings import EachValue, Exclusion, Slo
 
 EPSILON: Final = "1e-09"
@@ -49,7 +49,7 @@ class Counted:
     requests: Events
     errors: Events | None
     good: Events | None
-    restarted: str
+    processes: Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,8 @@ class ValueRules:
                 name,
                 label=self.each.label,
                 known=f"({kept})",
-                interval=self.interval,
                 measured=measured,
-                restarted=counted.restarted,
+                processes=counted.processes,
             )
 
         yield total(series.VALUE_REQUESTS_TOTAL, counted.requests)
