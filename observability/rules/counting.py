@@ -40,7 +40,7 @@ from observability.rules.windows import BASE_WINDOW, canonical
 from observability.settings import milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 NOW: Final = "2m"
 """Two scrapes at the slowest, one minute apart."""
@@ -84,11 +84,6 @@ class Counter:
         """Return the lowest value of each series in a window: its first, of one that was born in it."""
         return self.highest(window).replace("max_over_time", "min_over_time", 1)
 
-    def peak(self, window: str) -> str:
-        """Return the highest value of each series in a long window, of values that are 2 minutes apart."""
-        value = self.value.format(self.selector) if self.value else self.selector
-        return f"max_over_time(({value})[{window}:{NOW}])"
-
     def last(self, ago: str) -> str:
         """Return the last value of each series that is not forgotten, as of `ago`."""
         if self.value:
@@ -100,16 +95,26 @@ class Counter:
         """Return what falls only when its process begins again."""
         return replace(self, value=self.whole, whole="") if self.whole else self
 
-    def if_no_restart(self, grown: str, before: str) -> str:
-        """Return the growth of each series whose process goes on, given the last value of what tells a restart."""
-        if self.process == self:
-            return f"({grown}) >= 0"
-        return f"clamp_min({grown}, 0) and {before} <= {self.process.highest(NOW)}"
+    def seen(self, window: str) -> str:
+        """Return the highest value of each series that was there in a window; in a long one, of values now and then."""
+        if milliseconds(window) <= milliseconds(BASE_WINDOW):
+            return self.highest(window)
+        value = self.value.format(self.selector) if self.value else self.selector
+        return f"max_over_time(({value})[{window}:{NOW}])"
 
-    def if_restarted(self, window: str) -> str:
-        """Return the peak in a long window of each series whose process began again in it."""
-        fell = f"{self.process.peak(window)} > {self.process.highest(NOW)}"
-        return fell if self.process == self else f"{self.peak(window)} and {fell}"
+    def reached(self, window: str) -> str:
+        """Return what each series reached in a window: after a restart in both of its lives, or before its end."""
+        now, process = self.highest(NOW), self.process
+        fell = f"{process.highest(window)} > {process.highest(NOW)} < Inf"
+        both = fell if process == self else f"{self.highest(window)} and {fell}"
+        return f"({now} + ({both}) or {now} or {self.seen(window)})"
+
+    def growth(self, reached: Callable[[Counter], str], before: Callable[[Counter], str]) -> str:
+        """Return the growth of each series whose process goes on; after a restart, only what both lives tell."""
+        grown, process = f"{reached(self)} - {before(self)}", self.process
+        if process == self:
+            return f"({grown}) >= 0"
+        return f"clamp_min({grown}, 0) and {before(process)} <= {reached(process)}"
 
     def came(self, window: str) -> str:
         """Return how much of each series came in a window, with all of one that was not there at its beginning."""
@@ -310,10 +315,11 @@ class Events:
     def _step_by_step(term: Counter, hop: str, known: str, processes: Processes) -> str:
         """Return what each series counted in a short hop, Inf included."""
         long_ago = canonical(f"{milliseconds(hop) + milliseconds(NOW)}ms")
+        every = hop == canonical(processes.interval)  # a longer hop cannot tell old from new
 
         def before(counter: Counter) -> str:
             then, last = counter.highest(NOW, hop), counter.last(hop)
-            if hop == canonical(processes.interval):  # a longer hop cannot tell old from new
+            if every:
                 # What a process that began again counts is all new, whatever its old series had reached.
                 # The last evaluation has counted what it had by then above these.
                 old = f"{counter.highest(NOW, long_ago)} and on (job, instance) {processes.begun()}"
@@ -322,10 +328,15 @@ class Events:
                 last = f"({last} unless on (job, instance) ({processes.begun_lately()}))"
             return f"({then} or {last})"
 
-        now, ago = term.highest(NOW), f"({term.highest(NOW, hop)} or {term.last(hop)})"
-        grown = term.if_no_restart(f"{now} - {before(term)}", before(term.process))
+        def reached(counter: Counter) -> str:
+            return counter.highest(NOW) if every else counter.reached(hop)
+
+        now, ago = term.highest(NOW), term.highest(NOW, hop)
+        if every:
+            ago = f"({ago} or {term.last(hop)})"
+        grown = term.growth(reached, before)
         again = f"{now} + 0 * {ago}"
-        born = f"{now} and on (job, instance) {known}"
+        born = f"{now if every else f'({now} or {term.seen(hop)})'} and on (job, instance) {known}"
         arrived = f"{now} - {term.lowest(hop)}"
         return f"{grown} or {again} or {born} or {arrived}"
 
@@ -333,9 +344,8 @@ class Events:
     def _over_a_gap(term: Counter, known: str) -> str:
         """Return what each series counted in 2 hours, with what it had reached when its process began again."""
         now, then = term.highest(NOW), term.highest(NOW, RECOVERY)
-        reached = f"({now} + ({term.if_restarted(RECOVERY)}) or {now})"
-        none = f"0 * {now} unless {term.last(RECOVERY)} and on (job, instance) {known}"
-        return f"clamp_min({reached} - ({then} or {none}), 0)"
+        none = f"0 * ({now} or {term.seen(RECOVERY)}) unless {term.last(RECOVERY)} and on (job, instance) {known}"
+        return f"clamp_min({term.reached(RECOVERY)} - ({then} or {none}), 0)"
 
 
 def events_of(text: str, job: str) -> Events:

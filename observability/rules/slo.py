@@ -180,6 +180,7 @@ class _Made(NamedTuple):
     slot: str
     mark: str
     late: str
+    slots: str
     period: str
     in_period: str
     raw: str
@@ -191,6 +192,7 @@ _REQUESTS: Final = _Made(
     series.SLO_REQUESTS_SLOT,
     series.SLO_REQUESTS_MARK,
     series.SLO_REQUESTS_LATE,
+    series.SLO_REQUESTS_SLOTS,
     series.REQUESTS_PERIOD,
     series.SLO_REQUESTS_IN_PERIOD,
     series.SLO_RAW_REQUESTS_TOTAL,
@@ -201,6 +203,7 @@ _ERRORS: Final = _Made(
     series.SLO_ERRORS_SLOT,
     series.SLO_ERRORS_MARK,
     series.SLO_ERRORS_LATE,
+    series.SLO_ERRORS_SLOTS,
     series.ERRORS_PERIOD,
     series.SLO_ERRORS_IN_PERIOD,
     series.SLO_RAW_ERRORS_TOTAL,
@@ -376,8 +379,25 @@ class _SloRules:
         yield self._rule(made.slot, f"{since} and on () ({due})")
         yield self._rule(made.mark, f"{total} and on () ({due})")
         yield self._rule(made.late, f"{since} or 0 * {self._read(series.BUDGET)}")
+        if self._sums_slots(self.window):
+            yield self._rule(made.slots, self._slots(made))
         if not self.slo.calendar:
             yield self._rule(made.period, self._within(made, self.window))
+
+    @staticmethod
+    def _sums_slots(window: str) -> bool:
+        return window not in CALENDAR and milliseconds(window) >= milliseconds(LONG_WINDOW)
+
+    def _slots(self, made: _Made) -> str:
+        """Return the sum of the window's slots: all of them once in 5 minutes, in between with what was added.
+
+        Those that are read seldom end before this evaluation, whose own slot is added in any case.
+        """
+        slot, total = self._read(made.slot), self._read(made.total)
+        every = seldom(f"sum_over_time({slot}[{self.window}] offset 1ms)", self._read(made.slots), self.interval)
+        none = f"0 * {total} unless on () last_over_time({slot}[{LONG_WINDOW}])"
+        new = f"last_over_time({slot}[{canonical(f'{milliseconds(self.interval) // 2}ms')}])"
+        return f"({every} or on () ({none})) + ({new} or 0 * {total})"
 
     def _within(self, made: _Made, window: str) -> str:
         """Return how many events a window holds: never below 0, which two counters that are not in step can give.
@@ -388,11 +408,13 @@ class _SloRules:
         total, late = self._read(made.total), self._read(made.late)
         if window in CALENDAR:
             found = f"({self._in_period(made.in_period)} or 0 * {total}) + {late}"
-        elif milliseconds(window) < milliseconds(LONG_WINDOW):
+        elif not self._sums_slots(window):
             found = f"{total} - ({total} offset {window} or first_over_time({total}[{window}]))"
         else:
-            slots = f"sum_over_time({self._read(made.slot)}[{window}])"
-            found = f"({slots} or 0 * {total}) + {late} - ({late} offset {window} or 0 * {late})"
+            slots = f"(sum_over_time({self._read(made.slot)}[{window}]) or 0 * {total})"
+            if window == self.window:
+                slots = self._read(made.slots)
+            found = f"{slots} + {late} - ({late} offset {window} or 0 * {late})"
         return f"clamp_min({found}{self._excluded(total, window)}, 0)"
 
     def _excluded(self, total: str, window: str) -> str:

@@ -469,14 +469,12 @@ CASES = (
             replicas=replicas(2, 4000, 7000, rename=False),
             unevaluated=lambda s: 4060 <= s < 4180 or 7060 <= s < 7180,
         ),
-        close=0.03,  # what the old processes counted in the last minutes
     ),
     Case(
         "no evaluations for 40 minutes while scrapes go on, a deploy in it",
         lambda: World(
             unevaluated=between(4000, 6400), failing=outage(4500, 4800), replicas=replicas(2, 5500, rename=False)
         ),
-        close=0.05,  # what the old processes counted in their last minutes: two hours are read at 2-minute steps
     ),
     Case(
         "away for 90 minutes",
