@@ -10,12 +10,13 @@ or no number changes nothing, of two writers the higher counts. A series that wa
 value of half an hour before that (`FORGOTTEN`). It adds
 
     now - before        where that is not negative
-    now                 where it is: its process began again at 0; over 2 hours also what it had grown to meanwhile
+    now                 where it is: its process began again at 0
     now                 where there was no series, although its target was read `k` ago: it was born
     now - first         where nothing was known of its target: its history is not new
 
-A restart does not show in a series that soon counts as much as before. It shows in others of the same process: see
-`Events.restarted`.
+Over 5 minutes and 2 hours, a process that ended or began again also adds what it had reached by then (`reached`). In a
+step of one evaluation a restart does not show in a series that soon counts as much as before. It shows in others of
+the same process: see `Events.restarted`.
 """
 
 from __future__ import annotations

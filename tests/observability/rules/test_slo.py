@@ -30,9 +30,14 @@ CARRIED = {
     *(series.SLO_REQUESTS_TOTAL, series.SLO_ERRORS_TOTAL, series.SLO_GOOD_TOTAL),
     *(series.SLO_REQUESTS_MARK, series.SLO_ERRORS_MARK),
     *(series.PAGE_RATIO, series.TICKET_RATIO),
-    series.SLO_RESTARTED,
+    *(series.SLO_REQUESTS_SLOTS, series.SLO_ERRORS_SLOTS, series.COVERAGE, series.DURATION_P99_7D),
+    *(series.SLO_READ, series.SLO_RESTARTED),
+    *(series.INCIDENT_SINCE, series.INCIDENT_ERRORS, series.INCIDENT_SECONDS),
+    *(series.INCIDENT_WORST, series.INCIDENT_ALERT),
 }
 """What an evaluation continues from what the last one recorded."""
+JUST_NOW = "30s"
+"""Half an interval: what this evaluation recorded."""
 WINDOW = re.compile(r"\[([0-9a-z]+)\]")
 
 
@@ -107,7 +112,12 @@ def test_a_rule_reads_only_what_was_recorded_before_it(settings: Settings) -> No
 def test_a_whole_window_is_read_by_three_rules_only(rules: slo.RuleGroup) -> None:
     """8,640 samples each; everything else about 30 days comes from them."""
     long = [r.record for r in rules.rules for w in WINDOW.findall(r.expr) if milliseconds(w) > milliseconds("3d")]
-    assert sorted(long) == sorted(2 * [series.REQUESTS_PERIOD, series.ERRORS_PERIOD, series.COVERAGE])
+    assert sorted(long) == sorted(2 * [series.SLO_REQUESTS_SLOTS, series.SLO_ERRORS_SLOTS, series.COVERAGE])
+
+
+def test_what_reads_weeks_is_evaluated_once_in_5_minutes(rules: slo.RuleGroup) -> None:
+    seldom = {series.SLO_REQUESTS_SLOTS, series.SLO_ERRORS_SLOTS, series.COVERAGE, series.DURATION_P99_7D}
+    assert {rule.record for rule in rules.rules if "[1m:5m]" in rule.expr} == seldom
 
 
 def test_days_are_read_from_slots_only(rules: slo.RuleGroup) -> None:
@@ -115,7 +125,7 @@ def test_days_are_read_from_slots_only(rules: slo.RuleGroup) -> None:
         for name, window in re.findall(r"(slo:\w+:\w+)\{[^}]*\}\[(\w+)\]", rule.expr):
             if name in CARRIED:
                 continue
-            slots = name in {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT}
+            slots = name in {series.SLO_REQUESTS_SLOT, series.SLO_ERRORS_SLOT} and window != JUST_NOW
             assert slots == (milliseconds(window) >= milliseconds(slo.LONG_WINDOW)), rule.record
 
 
