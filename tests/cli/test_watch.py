@@ -37,7 +37,9 @@ class Recording(GrafanaApi):
         self.sent.append((method, path, body))
 
 
-def test_a_saved_page_is_sent_as_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_of: Any) -> None:
+def test_a_saved_page_is_sent_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_of: Callable[[str], Settings]
+) -> None:
     file = tmp_path / "watched_page.py"
     file.write_text(SOURCE.format(title="Before"))
     monkeypatch.syspath_prepend(str(tmp_path))
