@@ -389,15 +389,16 @@ class _SloRules:
         return window not in CALENDAR and milliseconds(window) >= milliseconds(LONG_WINDOW)
 
     def _slots(self, made: _Made) -> str:
-        """Return the sum of the window's slots: all of them once in 5 minutes, in between with what was added.
+        """Return the sum of the window's slots: all of them once in 5 minutes, else with what was added and taken off.
 
         Those that are read seldom end before this evaluation, whose own slot is added in any case.
         """
         slot, total = self._read(made.slot), self._read(made.total)
+        half = canonical(f"{milliseconds(self.interval) // 2}ms")
         every = seldom(f"sum_over_time({slot}[{self.window}] offset 1ms)", self._read(made.slots), self.interval)
-        none = f"0 * {total} unless on () last_over_time({slot}[{LONG_WINDOW}])"
-        new = f"last_over_time({slot}[{canonical(f'{milliseconds(self.interval) // 2}ms')}])"
-        return f"({every} or on () ({none})) + ({new} or 0 * {total})"
+        none = f"0 * {total} unless on () last_over_time({slot}[{LONG_WINDOW}] offset {half})"
+        new, old = f"last_over_time({slot}[{half}])", f"last_over_time({slot}[{half}] offset {self.window})"
+        return f"({every} or on () ({none})) + ({new} or 0 * {total}) - ({old} or 0 * {total})"
 
     def _within(self, made: _Made, window: str) -> str:
         """Return how many events a window holds: never below 0, which two counters that are not in step can give.

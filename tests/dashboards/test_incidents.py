@@ -54,21 +54,19 @@ class Past:
 
     def inputs(self) -> dict[str, str]:
         """Return what the rules of incidents read, and whether they are evaluated."""
+        moments = range(self.minutes + 1)
         bad = [0]
         for minute in range(self.minutes):
             bad.append(bad[-1] + PER_MINUTE * any(minute in outage for outage in self.failing))
-        every = [PER_MINUTE * minute for minute in range(self.minutes + 1)]
-        worst = [(bad[minute] - bad[max(minute - 5, 0)]) / (5 * PER_MINUTE) for minute in range(self.minutes + 1)]
-        page = [float(minute in self.paged) for minute in range(self.minutes + 1)]
-        own = '{service="shop",slo="availability"}'
-        written = {
-            series.SLO_ERRORS_TOTAL: bad,
-            series.SLO_REQUESTS_TOTAL: every,
-            series.error_ratio("5m"): worst,
-            series.PAGE_RATIO: page,
-            series.BUDGET: [0.005] * (self.minutes + 1),
-            series.REQUESTS_PERIOD: [10**6] * (self.minutes + 1),
+        written: dict[str, list[float]] = {
+            series.SLO_ERRORS_TOTAL: [float(count) for count in bad],
+            series.SLO_REQUESTS_TOTAL: [float(PER_MINUTE * minute) for minute in moments],
+            series.error_ratio("5m"): [(bad[m] - bad[max(m - 5, 0)]) / (5 * PER_MINUTE) for m in moments],
+            series.PAGE_RATIO: [float(minute in self.paged) for minute in moments],
+            series.BUDGET: [0.005 for _ in moments],
+            series.REQUESTS_PERIOD: [1e6 for _ in moments],
         }
+        own = '{service="shop",slo="availability"}'
         there = [int(minute not in self.away) for minute in range(self.minutes + 1)]
         return {
             "evaluating": " ".join(map(str, there)),
