@@ -62,7 +62,7 @@ def run(context: Context, folder: Path, keys: Keys) -> int:
         ("store", "files", "bytes", "counted"),
         [(s, *_contents(manifest, s)) for s in context.settings.with_data],
     )
-    for what in inventory.elsewhere(context.settings):
+    for what in inventory.external_signals(context.settings):
         context.console.say(f"{what} are kept elsewhere and are not in it")
     size = path.stat().st_size
     context.console.say(

@@ -73,7 +73,7 @@ def run(context: Context, *, as_json: bool) -> int:
             ("store", "what", "number"),
             [(m.store, m.what, f"{sum(m.low.values()):,}") for m in measures],
         )
-        for signal in elsewhere(settings):
+        for signal in external_signals(settings):
             context.console.say(f"{signal} are kept elsewhere and are not counted")
     return 0
 
@@ -92,7 +92,7 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
     return measures
 
 
-def elsewhere(settings: Settings) -> tuple[str, ...]:
+def external_signals(settings: Settings) -> tuple[str, ...]:
     """Return the signals that external stores keep, which are neither counted nor in a backup."""
     return tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
 

@@ -17,7 +17,7 @@ from cli import engine as docker_engine
 from cli import stack_config
 from cli.context import Context
 from components.grafana_api import GrafanaApi, GrafanaError
-from components.service import ServiceSpec, service_spec
+from components.service_spec import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
 from lab import bench_collector, bench_slo
 from lab.sandbox import Sandbox, free_offset, missing

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
-from observability.configs import far_stores, webhook_relay
+from observability.configs import external_stores, webhook_relay
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
@@ -34,7 +34,7 @@ class Place:
         resolver: the name server.
         temporary: folder for temporary files.
         webhook: the secret file of the relay of notifications.
-        folder: prefix of the files of stores elsewhere, "" in the container.
+        folder: prefix of the paths of external stores' files, "" in the container.
     """
 
     backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
@@ -99,11 +99,11 @@ def process(settings: Settings) -> Process:
     command = ("nginx", "-e", "stderr", "-c", FILE)
     return Process(
         command=command,
-        files={FILE: render(settings), **far_stores.files(settings)},
+        files={FILE: render(settings), **external_stores.files(settings)},
         checker=(*command, "-t"),
         secrets={
             **({webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {}),
-            **far_stores.logins(settings),
+            **external_stores.logins(settings),
         },
         health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
@@ -150,12 +150,12 @@ http {{
 
 
 def _store(part: topology.Part, reads: Reads, port: int, settings: Settings, place: Place) -> str:
-    """Return the server before a store, the stack's own or one elsewhere."""
-    store, endpoint = far_stores.find(part, settings), endpoints.elsewhere(part, settings)
+    """Return the nginx server in front of a store, the stack's own or an external one."""
+    store, endpoint = external_stores.find(part, settings), endpoints.external_store(part, settings)
     if store is None or endpoint is None:
         return _server(port, _locations(reads, place.backend(part).url))
-    client = far_stores.proxy(store, endpoint, place.folder)
-    return _server(port, _locations(reads, endpoint.url, far_stores.stream(store, endpoint, place.folder)), client)
+    client = external_stores.proxy(store, endpoint, place.folder)
+    return _server(port, _locations(reads, endpoint.url, external_stores.stream(store, endpoint, place.folder)), client)
 
 
 def _server(port: int, locations: list[str], client: str = "") -> str:
@@ -178,8 +178,8 @@ _UPGRADE: Final = (
 
 
 def _location(path: str, url: str, *, methods: str, upgrade: str = "") -> str:
-    # A variable makes nginx look the name up at each request; without one it looks once, at its start. The path goes on
-    # as it was matched (decoded, without dots), so that a backend cannot read it as a different one.
+    # With a variable nginx resolves the name at each request, not only at its start. `$uri` passes on the path that was
+    # matched (decoded, without dots), so that a store cannot understand it differently.
     return (
         f'    location ~ "^{path}$" {{\n      limit_except {methods} {{ deny all; }}\n{upgrade}'
         f"      set $backend {url};\n      proxy_pass $backend$uri$is_args$args;\n    }}\n"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from observability.settings.slos import Slo
-    from observability.settings.stores import FarStore
+    from observability.settings.stores import ExternalStore
 
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
@@ -77,7 +77,7 @@ def across(settings: Settings) -> list[str]:
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
-    problems += _far_stores(settings)
+    problems += _external_stores(settings)
     problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
@@ -292,7 +292,7 @@ def _oauth(settings: Settings) -> list[str]:
     return []
 
 
-def _far_stores(settings: Settings) -> list[str]:
+def _external_stores(settings: Settings) -> list[str]:
     """Return what is wrong with stores elsewhere, and with a Grafana that is there already."""
     problems = []
     stores = (
@@ -304,7 +304,7 @@ def _far_stores(settings: Settings) -> list[str]:
         key = f"{signal}Password"
         if store.user and password is None:
             problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
-        if password is not None and not store.far:
+        if password is not None and not store.configured:
             problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
     return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
 
@@ -325,9 +325,9 @@ def _own_stack(settings: Settings) -> list[str]:
     return problems
 
 
-def _elsewhere(settings: Settings, signal: str, store: FarStore, password: SecretStr | None) -> list[str]:
+def _elsewhere(settings: Settings, signal: str, store: ExternalStore, password: SecretStr | None) -> list[str]:
     """Return what keeps a store elsewhere from taking the place of the stack's own."""
-    if not store.far:
+    if not store.configured:
         return []
     part = next(part for part in topology.PARTS if part.store is not None and part.store.signal == signal)
     needed = {

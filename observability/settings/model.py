@@ -22,7 +22,7 @@ from observability.settings.parts import (
 )
 from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
-from observability.settings.stores import FarStore, MetricsStore
+from observability.settings.stores import ExternalStore, MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -248,16 +248,16 @@ class Settings(Frozen):
     metrics_password: SecretStr | None = Field(
         None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
     )
-    logs: FarStore = Field(
-        FarStore(),
+    logs: ExternalStore = Field(
+        ExternalStore(),
         description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
         " stack's own. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
         None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
     )
-    traces: FarStore = Field(
-        FarStore(),
+    traces: ExternalStore = Field(
+        ExternalStore(),
         description="Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over"
         " HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone",
     )
@@ -498,12 +498,12 @@ class Settings(Frozen):
     @property
     def keeps_logs(self) -> bool:
         """Whether this stack has a Loki of its own."""
-        return self.runs_stack and not self.logs.far
+        return self.runs_stack and not self.logs.configured
 
     @property
     def keeps_traces(self) -> bool:
         """Whether this stack has a Jaeger of its own."""
-        return self.runs_stack and not self.traces.far
+        return self.runs_stack and not self.traces.configured
 
     @property
     def metrics_copied(self) -> bool:

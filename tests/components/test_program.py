@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from cli.evaluation import Registered, evaluate
-from components.service import Host, Port
+from components.host import Host
+from components.service_spec import Port
 from observability import processes
 from observability.configs import otlp_outside
 from observability.settings import DEMO, Settings
