@@ -1,9 +1,9 @@
-"""The reading proxy's process: nginx before Prometheus, Loki and Jaeger, which lets only reading requests through.
+"""The reading proxy's process: nginx in front of Prometheus, Loki and Jaeger, which passes on only requests that read.
 
-Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
-the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
-is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store outside
-of this stack is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
+These three have no login, and Grafana forwards any request of a signed-in user, even a Viewer, to Loki and Jaeger. So
+Grafana's data sources and the published ports lead to this proxy. A request that is not listed is answered with 403 and
+reaches no store. `Origin` is not passed on, so no store reflects it. External stores are read through the proxy too:
+it knows their addresses, passwords and tenants, and Grafana does not.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _NAME: Final = "[A-Za-z0-9_.:-]+"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the proxy runs: in its container, or for a test on loopback.
+    """The addresses and paths of the proxy: in its container, or for a test on loopback.
 
     Attributes:
-        backend: where each backend is.
-        port: the port for each backend.
-        resolver: the name server.
+        backend: returns the endpoint of a store.
+        port: returns the port on which the proxy serves a store.
+        resolver: address of the name server.
         temporary: folder for temporary files.
-        webhook: the secret file of the relay of notifications.
+        webhook: path of the secret file of the webhook's relay.
         folder: prefix of the paths of external stores' files, "" in the container.
     """
 
@@ -47,12 +47,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Reads:
-    """Requests that only read: anchored regular expressions over the path, by the method that they need.
+    """The paths of a store that only read, as anchored regular expressions.
 
     Attributes:
-        get: answered for GET and HEAD.
-        form: answered for POST too, by which Grafana sends long queries.
-        stream: answered over a WebSocket.
+        get: paths for GET and HEAD.
+        form: paths for POST too, with which Grafana sends long queries.
+        stream: paths for a WebSocket.
     """
 
     get: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ READS: Final[dict[str, Reads]] = {
             "/api/v1/(query|query_range|query_exemplars|series|labels|format_query|parse_query)",
             f"/api/v1/label/{_NAME}/values",
         ),
-        # Grafana asks for the version and for the rules that its alert pages list.
+        # Grafana reads the version, and the rules for its alert pages.
         get=("/api/v1/(metadata|rules|status/buildinfo)", "/-/(healthy|ready)"),
     ),
     topology.LOKI.name: Reads(
@@ -89,9 +89,9 @@ READS: Final[dict[str, Reads]] = {
         ),
     ),
 }
-"""The requests that each backend may get."""
+"""The requests that each store may get."""
 HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",))
-"""What Grafana's own history of alerts asks of a Loki; its data sources and people do not come by this port."""
+"""Requests of Grafana's alert history to Loki, on a port that its data sources do not use."""
 
 
 def process(settings: Settings) -> Process:
