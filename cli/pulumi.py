@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import platform
 import re
 import shutil
 import subprocess
 import sysconfig
-import tarfile
 import tomllib
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +20,7 @@ from cli.bootstrap import ROOT
 from cli.console import Console
 from cli.environment import Environment
 from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
+from cli.release_archive import ChecksumError, Download, ReleaseArchive, download, programs
 from cli.stack_file import StackFile
 from observability import versions
 from observability.failures import reason
@@ -33,13 +30,6 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm6
 _NO_STACK = re.compile("no stack (named|selected)")
 """In what Pulumi prints about a stack that does not exist."""
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
-
-
-def download(url: str) -> bytes:
-    """Return what an https address serves; OSError when it does not."""
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - https
-        data: bytes = answer.read()
-    return data
 
 
 def _is_production(stack: str) -> bool:
@@ -55,7 +45,7 @@ class Pulumi:
     stack: str
     environment: Environment
     console: Console = field(default_factory=Console)
-    download: Callable[[str], bytes] = download
+    download: Download = download
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
     """Where the providers' Python packages are, each with the version of its plugin."""
     is_production: Callable[[str], bool] = _is_production
@@ -204,7 +194,7 @@ class Pulumi:
 
     def published_checksums(self, release: str) -> str:
         """Return the checksums that are published with a release of the CLI, as `sha256sum` prints them."""
-        return self.download(f"{_RELEASES}/v{release}/pulumi-{release}-checksums.txt").decode()
+        return self.download(f"{_RELEASES}/v{release}/{_checksums(release)}").decode()
 
     def _install(self) -> str:
         """Install the pinned CLI from its official release; refused unless its checksum is the published one."""
@@ -214,11 +204,15 @@ class Pulumi:
         if machine is None or system not in {"linux", "darwin"}:
             msg = f"there is no Pulumi release for {system}/{platform.machine()}: install Pulumi {pinned} yourself"
             raise MissingToolError(msg)
-        archive = f"pulumi-v{pinned}-{system}-{machine}.tar.gz"
+        archive = ReleaseArchive(
+            f"{_RELEASES}/v{pinned}",
+            f"pulumi-v{pinned}-{system}-{machine}.tar.gz",
+            _checksums(pinned),
+            self.pinned_checksum(f"{system}-{machine}"),
+        )
         self.console.say(f"installing Pulumi {pinned} into .tools …")
         try:
-            sums = self.published_checksums(pinned)
-            data = self.download(f"{_RELEASES}/v{pinned}/{archive}")
+            content = archive.fetch(self.download)
         except OSError as error:
             msg = (
                 f"Pulumi {pinned} is not on PATH and could not be downloaded ({reason(error)}). Install it"
@@ -226,28 +220,22 @@ class Pulumi:
                 " work without it."
             )
             raise MissingToolError(msg) from None
-        # Lines are "<sha256>  <file>".
-        if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
-            msg = f"{archive} does not have its published checksum; nothing was installed"
-            raise MissingToolError(msg)
-        checksum = self.pinned_checksum(f"{system}-{machine}")
-        if checksum and hashlib.sha256(data).hexdigest() != checksum:
-            msg = (
-                f"{archive} does not have the checksum that versions.toml pins for {system}-{machine}, only the"
-                " published one: the release was replaced. Nothing was installed."
-            )
-            raise MissingToolError(msg)
+        except ChecksumError as error:
+            msg = f"{error}. Nothing was installed."
+            raise MissingToolError(msg) from None
         target = self.environment.tools / "pulumi" / "bin"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            for member in tar.getmembers():
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    file = target / Path(member.name).name  # flat, whatever paths the archive has
-                    file.write_bytes(content.read())
-                    file.chmod(0o755)
+        for name, program in programs(content).items():
+            file = target / name
+            file.write_bytes(program)
+            file.chmod(0o755)
         return str(target / "pulumi")
+
+
+def _checksums(release: str) -> str:
+    """Return the file name of the checksums that are published with a release of the CLI."""
+    return f"pulumi-{release}-checksums.txt"
 
 
 def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
