@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.helper import Helper
 from components.service_spec import LOOPBACK, Port
 from observability.names import labels
 from observability.settings import loopback
@@ -21,6 +22,7 @@ class Host:
         stack: name of the Pulumi stack.
         access_host: name or address by which this machine reaches the published ports.
         networks: names of the stack's Docker networks, by their name in the table of parts.
+        helper: image that runs one-shot jobs and lends its shell to health checks.
         secrets_key: key of the digests that name volumes with secrets.
         protect_data: whether `pulumi destroy` refuses to delete data volumes.
         logs_port: port on the Docker host's loopback to which the engine sends the output of containers.
@@ -33,6 +35,7 @@ class Host:
     stack: str
     access_host: str
     networks: Mapping[str, pulumi.Output[str]]
+    helper: Helper
     secrets_key: pulumi.Output[str]
     protect_data: bool
     logs_port: int

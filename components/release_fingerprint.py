@@ -6,7 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from components.files import digest
-from dashboards.catalogue import dashboards
 from observability import alerts
 from observability.alerts.links import alert_annotations
 
@@ -14,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from components.service_spec import ServiceSpec
+    from dashboards.catalogue import DashboardFile
     from observability.settings import Settings
 
 
-def release_fingerprint(settings: Settings, specs: Iterable[ServiceSpec]) -> dict[str, str]:
+def release_fingerprint(
+    settings: Settings, specs: Iterable[ServiceSpec], dashboards: Iterable[DashboardFile]
+) -> dict[str, str]:
     """Return a fact for each service, dashboard and alert group, by its name for people.
 
     Returns:
@@ -27,7 +29,7 @@ def release_fingerprint(settings: Settings, specs: Iterable[ServiceSpec]) -> dic
     """
     return {
         **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
-        **{f"dashboard {dashboard.uid}": _digest(dashboard.json) for dashboard in dashboards(settings)},
+        **{f"dashboard {dashboard.uid}": _digest(dashboard.json) for dashboard in dashboards},
         **{
             f"alerts {group.name}": _digest(
                 repr([(alert, alert_annotations(alert, settings)) for alert in group.alerts])

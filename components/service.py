@@ -12,17 +12,12 @@ import pulumi_docker as docker
 from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
 from components.files import FileVolume, FileVolumeArgs
 from components.host import Host
-from components.run_once import RunOnceArgs, run_once
+from components.run_once import ROOT, RunOnceArgs, run_once
 from components.service_spec import ServiceSpec
 from observability import topology
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
 from observability.versions import Image
-
-ROOT = "0:0"
-"""User of the one-shot jobs that change owners or read a socket's group; no service runs as it."""
-_TOOL = "/bin/busybox"
-"""Statically linked program of HELPER_IMAGE that a health check borrows."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ class Service(pulumi.ComponentResource):
         image = args.built or _image(f"{args.spec.name}-image", args.spec.image, self)
         self._image_id = image.image_id
         prepared = _Prepared()
-        self.volume = self._data_volume(prepared, image)
+        self.volume = self._data_volume(prepared)
         self._socket(prepared)
         self._files(prepared)
         self._tools(prepared)
@@ -144,18 +139,16 @@ class Service(pulumi.ComponentResource):
         self.ready = self._readiness()
         self.register_outputs({"container": self.container.id})
 
-    def _data_volume(self, prepared: _Prepared, image: docker.RemoteImage) -> docker.Volume | None:
+    def _data_volume(self, prepared: _Prepared) -> docker.Volume | None:
         """Create the data volume and give it to the service's user."""
         spec = self.spec
         if not spec.data:
             return None
         volume = _data_volume(spec.name, self._args.host, self)
         prepared.mounts.append(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=spec.data))
-        if spec.owner_image is not None:
-            if spec.owner_image != spec.image:
-                image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
+        if spec.data_needs_owner:
             job = RunOnceArgs(
-                image=image.image_id,
+                image=self._args.host.helper.image,
                 command=("chown", spec.user, spec.data),
                 mounts=tuple(prepared.mounts),
                 labels=self._args.labels,
@@ -172,7 +165,7 @@ class Service(pulumi.ComponentResource):
             return
         mount = docker.ContainerVolumeArgs(host_path=socket.host, container_path=socket.inside, read_only=True)
         job = RunOnceArgs(
-            image=_image(f"{self.spec.name}-socket-image", socket.group_image, self).image_id,
+            image=self._args.host.helper.image,
             command=("stat", "-c", "%g", socket.inside),
             mounts=(mount,),
             labels=self._args.labels,
@@ -198,27 +191,11 @@ class Service(pulumi.ComponentResource):
             prepared.jobs.append(secrets.checked)
 
     def _tools(self, prepared: _Prepared) -> None:
-        """Create a volume with the shell that the health check borrows."""
-        spec = self.spec
-        if spec.tools_image is None:
-            return
-        volume = docker.Volume(
-            f"{self._args.container_name}-tools",
-            labels=[
-                docker.VolumeLabelArgs(label=label, value=value)
-                for label, value in {**self._args.labels, labels.CONTENT: _TOOL.rpartition("/")[2]}.items()
-            ],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
-        )
-        job = RunOnceArgs(
-            image=_image(f"{spec.name}-tools-image", spec.tools_image, self).image_id,
-            command=("cp", "-f", _TOOL, TOOLS),
-            mounts=(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=TOOLS),),
-            labels=self._args.labels,
-            user=ROOT,
-        )
-        prepared.jobs.append(run_once(f"{self._args.container_name}-tools-loader", job, self._job_options()))
-        prepared.mounts.append(_read_only(volume.name, TOOLS))
+        """Mount the shell that the health check borrows."""
+        if self.spec.borrows_tools:
+            helper = self._args.host.helper
+            prepared.jobs.append(helper.loaded)
+            prepared.mounts.append(_read_only(helper.tools, TOOLS))
 
     def _file_volume(
         self,

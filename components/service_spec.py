@@ -9,17 +9,16 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from observability import endpoints, versions
+from observability.configs.process import HostSocket
 from observability.settings import Limits
 from observability.versions import Image
 
 if TYPE_CHECKING:
-    from observability.configs.process import HostSocket, Process
+    from observability.configs.process import Process
     from observability.settings import Settings
     from observability.topology import Part
 
 LOOPBACK = "127.0.0.1"
-HELPER_IMAGE = "prometheus"
-"""Image (key of versions.toml) with a shell and busybox, which every stack has anyway."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +28,6 @@ class Port:
     internal: int
     external: int
     address: str = LOOPBACK
-
-
-@dataclass(frozen=True)
-class SocketMount:
-    """A socket of the Docker host, mounted for the group that owns it.
-
-    Attributes:
-        host: path on the Docker host.
-        inside: path in the container.
-        group_image: image with a `stat`, which reads the socket's group.
-    """
-
-    host: str
-    inside: str
-    group_image: Image
 
 
 @dataclass(frozen=True)
@@ -61,12 +45,12 @@ class ServiceSpec:
         ready_url: URL that answers 200 once the service can be used; "" if the health check alone tells that.
         tmp_mib: size of /tmp, in memory.
         stop_seconds: how long the container may take to stop before it is killed.
-        owner_image: image with a `chown` that gives a new data volume to `user`; None if the service's own image
-            contains the data directory with that owner.
+        data_needs_owner: whether a job has to give a new data volume to `user`, because the image does not contain the
+            directory with that owner.
         socket: the Docker host's socket that the container reads, None for none.
         reaches_host: whether the name `host.docker.internal` leads to the Docker host.
         others_networks: Docker networks of other projects that the container joins too.
-        tools_image: image with the shell that the health check borrows, None for none.
+        borrows_tools: whether the health check runs the helper's shell.
         host_paths: paths on the Docker host to read-only paths in the container.
     """
 
@@ -86,21 +70,21 @@ class ServiceSpec:
     limits: Limits
     tmp_mib: int
     stop_seconds: int
-    owner_image: Image | None = None
-    socket: SocketMount | None = None
+    data_needs_owner: bool = False
+    socket: HostSocket | None = None
     reaches_host: bool = False
     others_networks: tuple[str, ...] = ()
-    tools_image: Image | None = None
+    borrows_tools: bool = False
     host_paths: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that change with any field but `files` and the images of one-shot jobs.
+        """Return 16 hexadecimal digits that change with any field but `files` and those of one-shot jobs.
 
         The container carries them as a label, so that a change which the provider would miss replaces it.
         """
+        # The names and values of earlier versions, so that a container that did not change is not replaced.
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        del plain["tools_image"]
-        # The fingerprints of existing containers were made without these two: without them they stay the same.
+        del plain["borrows_tools"], plain["data_needs_owner"]
         if not self.host_paths:
             del plain["host_paths"]
         if self.socket is not None:
@@ -143,14 +127,10 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         limits=settings.limit(part.name),
         tmp_mib=part.tmp_mib,
         stop_seconds=part.stop_seconds,
-        owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
-        socket=_socket_mount(process.socket),
+        data_needs_owner=part.data_needs_owner,
+        socket=process.socket,
         others_networks=settings.networks if part.reaches_applications else (),
         reaches_host=part.reaches_applications,
-        tools_image=versions.image(HELPER_IMAGE) if process.borrows_tools else None,
+        borrows_tools=process.borrows_tools,
         host_paths=process.host_paths,
     )
-
-
-def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
-    return None if socket is None else SocketMount(socket.host, socket.inside, versions.image(HELPER_IMAGE))

@@ -13,6 +13,7 @@ from components.administrator import Administrator
 from components.content import Content
 from components.demo import Demo
 from components.deployment import Deployment
+from components.helper import Helper
 from components.host import Host
 from components.release_fingerprint import release_fingerprint
 from components.secrets import Secrets, secrets
@@ -44,7 +45,7 @@ def bring_up(settings: Settings) -> None:
     content = Content(settings, grafana=server, auth=access.token)
     Deployment(
         settings.stack,
-        release_fingerprint(settings, [service.spec for service in everything]),
+        release_fingerprint(settings, [service.spec for service in everything], content.dashboards),
         grafana=server,
         auth=access.token,
         opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
@@ -68,6 +69,7 @@ def _host(settings: Settings, secret: Secrets) -> Host:
         stack=settings.stack,
         access_host=settings.access_host,
         networks=networks,
+        helper=Helper(settings.prefix, settings.stack),
         secrets_key=secret.files_key,
         protect_data=settings.protect_data,
         logs_port=settings.port("containerLogs"),
