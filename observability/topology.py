@@ -301,7 +301,7 @@ SOCKET_PROXY: Final = Part(
     ports={"http": Port(2375)},
     tmp_mib=1,
     requires="docker_socket",
-    restart=Restart("no figures of containers"),
+    restart=Restart("no metrics of containers"),
 )
 READING_PROXY: Final = Part(
     name="reading-proxy",
@@ -321,7 +321,7 @@ READING_PROXY: Final = Part(
         "health": Port(8080),
     },
     tmp_mib=64,
-    restart=Restart("no panel and no alert of Grafana has data, no webhook is sent to"),
+    restart=Restart("panels and alerts have no data, webhooks get no notification"),
 )
 BLACKBOX: Final = Part(
     name="blackbox",
@@ -335,7 +335,7 @@ BLACKBOX: Final = Part(
     tmp_mib=1,
     requires="probes",
     reaches_applications=True,
-    restart=Restart("no probe is made: a gap in its SLO"),
+    restart=Restart("no address is probed: a gap in the SLOs of probes"),
 )
 LISTEN_NAMES: Final = {part.name: f"{part.name}-in-backends" for part in (PROMETHEUS, COLLECTOR)}
 """Host names in the network `backends` of the parts that listen there only, by part. See `aliases`."""
