@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pulumi_random as random
 import yaml
+from pydantic import SecretStr
 
 from observability.configs import external_stores, otlp_outside, webhook_relay
-from observability.configs.process import OwnText, ScrapeSecret
+from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import SecretStr
-
-    from observability.configs.process import SecretName
+    from observability.configs.process import Secret
     from observability.settings import Settings
 
 _LENGTH = 32
@@ -31,6 +30,7 @@ class Secrets:
 
     Attributes:
         files_key: key of the digests that name volumes of secrets.
+        configured: secret settings, by their attribute of `Settings`.
         scrape: secrets of the services' targets, by their names in the setting `scrapeSecrets`.
         own: secrets of the team's own content, by their names in the setting `ownSecrets`.
     """
@@ -39,27 +39,23 @@ class Secrets:
     secret_key: pulumi.Output[str]
     metrics_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
-    smtp_password: pulumi.Output[str] | None
-    tls_key: pulumi.Output[str] | None
-    oauth_client_secret: pulumi.Output[str] | None
-    otlp_token: pulumi.Output[str] | None
     otlp_senders: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
-    metrics_store_password: pulumi.Output[str] | None
-    logs_store_password: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
-    traces_store_password: pulumi.Output[str] | None
     traces_store_login: pulumi.Output[str] | None
+    configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
 
-    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret | OwnText]) -> dict[str, pulumi.Output[str]]:
+    def files(self, secrets: Mapping[str, Secret]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; a file without a secret is left out."""
         texts = {path: self._text(name) for path, name in secrets.items()}
         return {path: text for path, text in texts.items() if text is not None}
 
-    def _text(self, secret: SecretName | ScrapeSecret | OwnText) -> pulumi.Output[str] | None:
+    def _text(self, secret: Secret) -> pulumi.Output[str] | None:
+        if isinstance(secret, SettingSecret):
+            return self.configured.get(secret.attribute)
         if isinstance(secret, ScrapeSecret):
             return self.scrape[secret.name]
         if isinstance(secret, OwnText):
@@ -96,18 +92,16 @@ def secrets(settings: Settings) -> Secrets:
         secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
         metrics_password=_generated("grafana-metrics-password"),
         files_key=_generated("files-key"),
-        smtp_password=_configured(settings.smtp_password),
-        tls_key=_configured(settings.tls_key),
-        oauth_client_secret=_configured(settings.oauth_client_secret),
-        otlp_token=_configured(settings.otlp_token),
         otlp_senders=_text(otlp_outside.passwords(settings)),
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
-        metrics_store_password=_configured(settings.metrics_password),
-        logs_store_password=_configured(settings.logs_password),
         logs_store_login=_text(external_stores.login("logs", settings)),
-        traces_store_password=_configured(settings.traces_password),
         traces_store_login=_text(external_stores.login("traces", settings)),
+        configured={
+            name: _secret(value)
+            for name in type(settings).model_fields
+            if isinstance(value := getattr(settings, name), SecretStr)
+        },
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )
@@ -120,10 +114,6 @@ def own_secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
 
 def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
     return _generated(name) if configured is None else _secret(configured)
-
-
-def _configured(value: SecretStr | None) -> pulumi.Output[str] | None:
-    return None if value is None else _secret(value)
 
 
 def _text(value: str | None) -> pulumi.Output[str] | None:

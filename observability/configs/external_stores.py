@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from observability import endpoints, topology
+from observability.configs.process import SettingSecret
 from observability.configs.webhook_relay import AUTHORITIES
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import field_of
@@ -51,13 +52,11 @@ class StoreCredentials:
     Attributes:
         part: the part that the store replaces.
         signal: the setting that describes it.
-        password: the secret with its password or token.
-        login: the secret with the same as an nginx directive.
+        login: the secret with its password or token as an nginx directive.
     """
 
     part: topology.Part
     signal: str
-    password: SecretName
     login: SecretName
 
     @property
@@ -81,8 +80,8 @@ class StoreCredentials:
         return {self.ca_file: text} if text else {}
 
 
-LOGS: Final = StoreCredentials(topology.LOKI, "logs", "logs_store_password", "logs_store_login")
-TRACES: Final = StoreCredentials(topology.JAEGER, "traces", "traces_store_password", "traces_store_login")
+LOGS: Final = StoreCredentials(topology.LOKI, "logs", "logs_store_login")
+TRACES: Final = StoreCredentials(topology.JAEGER, "traces", "traces_store_login")
 _ALL: Final = (LOGS, TRACES)
 
 
@@ -104,9 +103,9 @@ def files(settings: Settings) -> dict[str, str]:
 # The collector
 
 
-def passwords(settings: Settings) -> dict[str, SecretName]:
-    """Return the collector's secret files."""
-    return {s.password_file: s.password for s in used(settings) if endpoints.writes(s.part, settings).secret}
+def passwords(settings: Settings) -> dict[str, SettingSecret]:
+    """Return the collector's secret files, by path."""
+    return {s.password_file: SettingSecret(f"{s.signal}_password") for s in used(settings)}
 
 
 def extensions(settings: Settings) -> dict[str, Any]:
@@ -146,7 +145,7 @@ def _authenticator(store: StoreCredentials, endpoint: Endpoint) -> str:
 
 
 def logins(settings: Settings) -> dict[str, SecretName]:
-    """Return the reading proxy's secret files."""
+    """Return the reading proxy's secret files, by path."""
     return {s.login_file: s.login for s in used(settings) if endpoints.writes(s.part, settings).secret}
 
 

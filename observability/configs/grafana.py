@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from observability import endpoints, own, topology
-from observability.configs.process import OwnText, Process, restarting
+from observability.configs.process import OwnText, Process, SettingSecret, restarting
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRET_KEY, SECRETS, UNRESOLVED_SECRET_KEY
 from observability.own import secret_references
@@ -73,9 +73,9 @@ def process(settings: Settings) -> Process:
             ADMIN_PASSWORD_FILE: "admin_password",
             SECRET_KEY: "secret_key",
             METRICS_PASSWORD_FILE: "metrics_password",
-            SMTP_PASSWORD_FILE: "smtp_password",
-            KEY_FILE: "tls_key",
-            OAUTH_SECRET_FILE: "oauth_client_secret",
+            SMTP_PASSWORD_FILE: SettingSecret("smtp_password"),
+            KEY_FILE: SettingSecret("tls_key"),
+            OAUTH_SECRET_FILE: SettingSecret("oauth_client_secret"),
             **_own_secrets(settings),
         },
         health=_health(settings),

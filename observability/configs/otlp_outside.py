@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from observability import topology
 from observability.configs import otelcol
+from observability.configs.process import SettingSecret
 from observability.names.paths import CONFIG, SECRETS
 
 if TYPE_CHECKING:
-    from observability.configs.process import SecretName
+    from observability.configs.process import Secret
     from observability.settings import Settings
 
 CERTIFICATE_FILE: Final = f"{CONFIG}/tls.crt"
@@ -34,13 +35,12 @@ def files(settings: Settings) -> dict[str, str]:
     return {CERTIFICATE_FILE: settings.tls_certificate, **client_ca}
 
 
-def secrets(settings: Settings) -> dict[str, SecretName]:
+def secrets(settings: Settings) -> dict[str, Secret]:
     """Return the secret files that the receiver needs, by path."""
     if not settings.otlp_outside:
         return {}
-    token: dict[str, SecretName] = {TOKEN_FILE: "otlp_token"} if settings.otlp_token is not None else {}
-    senders: dict[str, SecretName] = {SENDERS_FILE: "otlp_senders"} if settings.otlp_senders else {}
-    return {KEY_FILE: "tls_key", **token, **senders}
+    senders: dict[str, Secret] = {SENDERS_FILE: "otlp_senders"} if settings.otlp_senders else {}
+    return {KEY_FILE: SettingSecret("tls_key"), TOKEN_FILE: SettingSecret("otlp_token"), **senders}
 
 
 def passwords(settings: Settings) -> str | None:

@@ -64,20 +64,20 @@ SecretName = Literal[
     "admin_password",
     "secret_key",
     "metrics_password",
-    "smtp_password",
-    "tls_key",
-    "oauth_client_secret",
-    "otlp_token",
     "otlp_senders",
     "demo_token",
     "webhook",
-    "metrics_store_password",
-    "logs_store_password",
     "logs_store_login",
-    "traces_store_password",
     "traces_store_login",
 ]
-"""A secret of the stack, by its field in `components.secrets.Secrets`."""
+"""A secret that is generated or computed, by its field in `components.secrets.Secrets`."""
+
+
+@dataclass(frozen=True)
+class SettingSecret:
+    """A secret setting, by its attribute of `Settings`; its file is left out if it is not configured."""
+
+    attribute: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,9 @@ class OwnText:
     template: str
     yaml: bool = False
 
+
+Secret = SecretName | SettingSecret | ScrapeSecret | OwnText
+"""The content of a secret file."""
 
 STAND_IN: Final = "stand-in"
 """Content of a secret file that only has to exist for a checker."""
@@ -137,7 +140,7 @@ class Process:
     files: Mapping[str, str] = field(default_factory=dict)
     uploads: Mapping[str, str] = field(default_factory=dict)
     checker: tuple[str, ...] = ()
-    secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
     socket: HostSocket | None = None
     host_paths: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ import yaml
 
 from observability import endpoints, own, topology
 from observability.configs import span_metrics
-from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
+from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, Secret, SettingSecret, restarting
 from observability.configs.target_client import TargetClient
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
@@ -126,12 +126,10 @@ def files(settings: Settings) -> dict[str, str]:
     }
 
 
-def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret | OwnText]:
+def _scrape_secrets(settings: Settings) -> dict[str, Secret]:
     """Return the file of every secret of a service's targets, and that of the team's own jobs with secrets, by path."""
     names = (name for service in applications(settings) for _, name in service.secret_names)
-    found: dict[str, SecretName | ScrapeSecret | OwnText] = {
-        _CLIENT.secret_file(name): ScrapeSecret(name) for name in names
-    }
+    found: dict[str, Secret] = {_CLIENT.secret_file(name): ScrapeSecret(name) for name in names}
     if jobs := _own_jobs_with_secrets(settings):
         found[OWN_JOBS_FILE] = OwnText(dump({"scrape_configs": jobs}), yaml=True)
     return found
@@ -142,9 +140,9 @@ def _own_jobs_with_secrets(settings: Settings) -> list[dict[str, Any]]:
     return [scrape.job for scrape in own.read(settings).scrapes if scrape.secret]
 
 
-def _store_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
+def _store_secrets(settings: Settings) -> dict[str, Secret]:
     endpoint = endpoints.metrics_copy(settings)
-    return {STORE_PASSWORD_FILE: "metrics_store_password"} if endpoint is not None and endpoint.secret else {}
+    return {STORE_PASSWORD_FILE: SettingSecret("metrics_password")} if endpoint and endpoint.secret else {}
 
 
 def _remote_write(settings: Settings) -> dict[str, Any]:

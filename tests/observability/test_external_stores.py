@@ -14,6 +14,7 @@ from dashboards.catalogue import dashboards
 from observability import processes, runbooks, topology
 from observability.alerts import groups
 from observability.configs import collector, datasources, external_stores, grafana, jaeger, prometheus, reading_proxy
+from observability.configs.process import SettingSecret
 from observability.watched import watched
 from tests.observability.test_stores import problems, settings_of
 from tests.pem import self_signed
@@ -123,7 +124,7 @@ def test_the_collector_sends_lines_there_with_the_password_from_a_file(user: str
     assert sender["auth"]["authenticator"] in document["service"]["extensions"]
     process = collector.process(settings)
     given = login["client_auth"]["password_file"] if user else login["filename"]
-    assert process.secrets[given] == "logs_store_password"
+    assert process.secrets[given] == SettingSecret("logs_password")
     assert process.files[sender["tls"]["ca_file"]] == CERTIFICATE
     assert PASSWORD not in json.dumps(dict(process.files))
 
