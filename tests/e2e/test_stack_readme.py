@@ -75,6 +75,7 @@ def test_up_says_where_to_look(real: Sandbox) -> None:
 
 def test_nothing_is_left_to_do(real: Sandbox) -> None:
     assert " NO " not in readme.works(real, "make verify")
+    assert "section of `verify` written" in readme.works(real, "make measure WHAT=bench", WHAT="verify")
     assert "Policy Packs run:" in readme.works(real, "make preview")
     wait_healthy(real)
     readme.works(real, "make drift")
