@@ -1,9 +1,9 @@
-"""The archive that `make backup` writes and `make restore` reads: one file, whole or not there.
+"""The archive of a backup: one file, which is complete or does not exist.
 
 ```
 observability-dev-20261125T031500Z.tar
-├── format.json           what this is: format, its version, stack, moment, encryption
-├── key.age               where a passphrase encrypts: the key, encrypted by it
+├── format.json           format and its version, stack, time, encryption
+├── key.age               only with a passphrase: the key, encrypted with it
 ├── content.tar.zst[.age] ── pulumi/state.json        as Pulumi exports it, secrets encrypted
 │                            pulumi/Pulumi.<stack>.yaml
 │                            pulumi/passphrase        of the state's secrets; only inside an encrypted archive
@@ -52,32 +52,37 @@ MANIFEST: Final = "manifest.json"
 _FORMAT, _KEY, _SIGNATURE, _SUMS = "format.json", "key.age", "signature.json", "SHA256SUMS"
 _CONTENT: Final = {"none": "content.tar.zst", "age": "content.tar.zst.age", "passphrase": "content.tar.zst.age"}
 _SMALL: Final = 1024 * 1024
-"""No plain member but the content is larger."""
+"""Largest size of a plain member other than the content."""
 _CHUNK: Final = 1024 * 1024
 _LEVEL: Final = 3
 _WINDOW: Final = 8 * 1024 * 1024
-"""Memory that unpacking may take: four times what packing at `_LEVEL` needs."""
+"""Most memory for decompression: four times what compression at `_LEVEL` needs."""
 _BLOCK: Final = tarfile.BLOCKSIZE
 _HEADERS: Final = 3 * _CHUNK
 """Bytes between two members' contents: a header and a long name, with what tarfile reads ahead."""
 _TEXT_LIMITS: Final = {STATE: 64 * 1024 * 1024, PASSPHRASE: 4_096, MANIFEST: 256 * 1024 * 1024}
-"""Bytes of each text in the content, which is read into memory; of others `_SMALL`."""
+"""Most bytes of each text in the content, which is read into memory; for others `_SMALL`."""
 _AHEAD: Final = re.compile(r"data/jaeger/(values/\d+\.vlog|keys/\d+\.mem)")
 _AHEAD_LIMIT: Final = 4 * 1024 * 1024 * 1024
-"""Files that Badger makes larger than their content; an archive leaves out the zeros at their end."""
+"""Size to which Badger preallocates these files; an archive leaves out the zeros at their end."""
 _RESERVED: Final = ".before-restore"
-"""Where a restore keeps what a volume held (cli/volumes.py): no archive may write there."""
+"""Folder in which a restore keeps a volume's former content (cli/volumes.py); no archive may write there."""
 OWNERS: Final = {part.name: int(part.user.partition(":")[0]) for part in topology.WITH_DATA}
-"""The services with data, and the user that each runs as."""
+"""User ID of every part with data, by its name."""
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file in the content: its bytes there (`stored`), their SHA-256, and its size once zeros at its end are back.
+    """A file in the content.
 
-    One that was gone from the volume when everything stood still is in the archive, but not `kept`.
+    Attributes:
+        name: path within the content.
+        stored: bytes in the archive.
+        sha256: checksum of these bytes.
+        size: bytes in the volume, where zeros at the end are restored.
+        kept: False for a file that was copied before the pause and was gone from the volume in the pause.
     """
 
     name: str
@@ -88,7 +93,7 @@ class Member:
 
 
 class Count(TypedDict):
-    """One line of cli/inventory.py's: how much of `what` a store holds, by time."""
+    """One measure of cli/inventory.py: how much of `what` a store holds, by time."""
 
     store: str
     what: str
@@ -97,12 +102,12 @@ class Count(TypedDict):
 
 
 Plain = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,300}$")]
-"""Text that a terminal shows as it is."""
+"""Text without terminal codes."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive holds, and the inventory of its stores."""
+    """The list of an archive's files, and the inventory of its stores."""
 
     stack: Plain
     created: Plain
@@ -114,19 +119,19 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Bytes of all files in the archive."""
         return sum(m.stored for m in self.members.values())
 
 
 class Writer:
-    """Takes files one by one; everything else is done by `writing`."""
+    """Adds files to an archive that `writing` creates and completes."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
         self.members: dict[str, Member] = {}
 
     def add(self, info: tarfile.TarInfo, content: IO[bytes] | None = None, *, size: int | None = None) -> None:
-        """Write a file or folder; `size` is the file's own where zeros at its end were left out."""
+        """Write a file or folder; `size` is the file's size in the volume if zeros at its end were left out."""
         info.mode &= 0o1777 if info.isdir() else 0o777
         problem = _problem(info)
         if problem or info.name in self.members:
@@ -138,11 +143,11 @@ class Writer:
             self.members[info.name] = Member(info.name, info.size, counted.sha256.hexdigest(), size or info.size)
 
     def drop(self, name: str) -> None:
-        """Note that a file that has been written already is none of the backup's."""
+        """Record that a file which was written already does not belong to the backup."""
         self.members[name] = replace(self.members[name], kept=False)
 
     def text(self, name: str, text: str) -> None:
-        """Write a file of our own, readable by its owner."""
+        """Write a text file, readable by its owner."""
         data = text.encode()
         info = tarfile.TarInfo(name)
         info.size, info.mode = len(data), 0o600
@@ -153,16 +158,17 @@ class Writer:
 def writing(
     path: Path, stack: str, created: str, recipients: encryption.Recipients | None, key: bytes
 ) -> Iterator[Writer]:
-    """Write an archive at `path`: under another name until it is whole and on disk, so that a half one is none.
+    """Create an archive, under a temporary name until it is complete and on disk.
 
-    The caller ends with `finish`; without it, or after any error, nothing stays.
+    The caller adds files and then calls `finish`. After an error, nothing is left.
 
     Args:
-        path: The archive.
-        stack: The name of the stack.
-        created: When, in ISO 8601.
-        recipients: Who can decrypt it; None for an archive in plain.
-        key: What signs it (cli/archive_key.py).
+        path: path of the archive.
+        stack: name of the stack.
+        created: time in ISO 8601.
+        recipients: public keys or passphrase; None for an archive without encryption.
+        key: key of the signature (cli/archive_key.py).
+
     """
     partial = path.with_name(f".{path.name}.partial")
     kind = "none" if recipients is None else "passphrase" if recipients.key else "age"
@@ -204,7 +210,7 @@ def writing(
 
 
 def finish(writer: Writer, **known: Any) -> Manifest:  # noqa: ANN401 - the fields of Manifest
-    """Write the manifest, the last of the content."""
+    """Write the manifest, the last file of the content, and return it."""
     manifest = Manifest(members=dict(writer.members), **known)
     document = asdict(manifest) | {"members": [asdict(m) for m in manifest.members.values()]}
     writer.text(MANIFEST, json.dumps(document, indent=1))
@@ -217,16 +223,20 @@ Visit = Callable[[tarfile.TarInfo, IO[bytes] | None], None]
 def verify(
     path: Path, identities: encryption.Identities | None, key: bytes | None, *, accept_unsigned: bool = False
 ) -> tuple[Manifest, dict[str, str]]:
-    """Read the whole archive; UserError unless every byte is as it was written by a holder of `key`.
+    """Read and check the whole archive.
 
     Args:
-        path: The archive.
-        identities: What decrypts it.
-        key: What signed it; None if there is none here.
-        accept_unsigned: Also accept an archive without a signature, or with one by a key that is not here.
+        path: path of the archive.
+        identities: private keys or passphrase.
+        key: key that has to have signed it; None if this machine has none.
+        accept_unsigned: whether to accept an archive without a signature, or with one of an unknown key.
 
     Returns:
         The manifest, and Pulumi's texts by their names.
+
+    Raises:
+        UserError: a byte differs from what a holder of `key` wrote.
+
     """
     sums = _sums(path)
     _require_sums(path, sums)
@@ -259,7 +269,7 @@ def verify(
 def _members(
     path: Path, identities: encryption.Identities | None, limits: Limits | None
 ) -> tuple[dict[str, Member], dict[str, bytes]]:
-    """Return the files in an archive's content, and the bytes of those that are not data."""
+    """Return the files in an archive's content by name, and the bytes of those outside of the data."""
     members: dict[str, Member] = {}
     text: dict[str, bytes] = {}
 
@@ -282,9 +292,9 @@ def _members(
 
 @dataclass
 class Limits:
-    """How much an unsigned archive may unpack to.
+    """Limits of the decompressed content of an unsigned archive.
 
-    Backups pack to a tenth and rarely to a fiftieth. What claims more than these limits is made to fill a disk.
+    Backups compress to a tenth, rarely to a fiftieth. An archive beyond these limits was made to fill a disk.
     """
 
     size: int
@@ -297,7 +307,7 @@ class Limits:
         return cls(size=512 * 1024 * 1024 + 200 * packed, members=10_000 + packed // 16)
 
     def take(self, path: Path, info: tarfile.TarInfo) -> None:
-        """Count a member; UserError when it is one too many or too large."""
+        """Count a member; raise UserError beyond the limits."""
         self.size -= info.size
         self.members -= 1
         if self.size < 0 or self.members < 0:
@@ -305,7 +315,7 @@ class Limits:
 
 
 def read(path: Path, identities: encryption.Identities | None, visit: Visit, limits: Limits | None = None) -> None:
-    """Call `visit` with each member of the content, in order; UserError for a member that may not be there."""
+    """Call `visit` with each member of the content, in order; raise UserError for a member that is not allowed."""
     with path.open("rb") as file, ExitStack() as stacked:
         head, key, start, size = _head(path, file)
         source: IO[bytes] = _Part(file, start, size)  # type: ignore[assignment]

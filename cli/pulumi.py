@@ -28,7 +28,7 @@ from observability.failures import reason
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _NO_STACK = re.compile("no stack (named|selected)")
-"""In what Pulumi prints about a stack that does not exist."""
+"""Pulumi's message about a stack that does not exist."""
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
 
 
@@ -47,7 +47,7 @@ class Pulumi:
     console: Console = field(default_factory=Console)
     download: Download = download
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
-    """Where the providers' Python packages are, each with the version of its plugin."""
+    """Folder of the providers' Python packages, each of which names the version of its plugin."""
     is_production: Callable[[str], bool] = _is_production
     pinned_checksum: Callable[[str], str] = versions.pulumi_checksum
 
@@ -57,7 +57,7 @@ class Pulumi:
 
     @cached_property
     def executable(self) -> str:
-        """The CLI's path, installing the pinned version where none is new enough."""
+        """The CLI's path; the pinned version is installed if none is new enough."""
         result = shutil.which("pulumi", path=self.environment.path)
         if result and version(result) >= _minimum():
             return result
@@ -102,9 +102,17 @@ class Pulumi:
         folder: Path = ROOT,
         environment: Mapping[str, str] | None = None,
     ) -> str:
-        """Run the CLI quietly and return what it prints; UserError with its own message when it fails.
+        """Run the CLI quietly and return its output.
 
-        `folder` is that of another project, `environment` replaces the usual one.
+        Args:
+            arguments: command and options.
+            stdin: standard input.
+            folder: folder of the project, by default this one.
+            environment: environment variables, by default those of the stack.
+
+        Raises:
+            UserError: the command failed; the message is the CLI's.
+
         """
         with self._file.options(arguments[0]) if folder == ROOT else nullcontext(()) as options:
             done = subprocess.run(  # noqa: S603 - the CLI
@@ -121,7 +129,7 @@ class Pulumi:
         return done.stdout
 
     def select(self) -> None:
-        """Open the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
+        """Select the stack, and create it if it is missing; raise WrongPassphraseError for a wrong passphrase."""
         self._require_passphrase()
         try:
             self._decrypt()
@@ -132,7 +140,7 @@ class Pulumi:
             self._decrypt()
 
     def _decrypt(self) -> None:
-        """Decrypt something: the one place where a wrong passphrase shows before anything runs."""
+        """Decrypt a value, so that a wrong passphrase shows before anything runs."""
         file = ROOT / f"Pulumi.{self.stack}.yaml"
         in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
         self.output(
@@ -183,7 +191,7 @@ class Pulumi:
         return result
 
     def error(self, arguments: tuple[str, ...], printed: str) -> UserError:
-        """Return the error for a command that failed and printed this."""
+        """Return the error for a command that failed with this output."""
         if "incorrect passphrase" in printed or "decrypting" in printed:
             return WrongPassphraseError(
                 f"the passphrase does not open the secrets of stack '{self.stack}': put the right one in"
@@ -239,7 +247,7 @@ def _checksums(release: str) -> str:
 
 
 def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
-    """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
+    """Return the plugin of each provider's Python package: name, version, and download server."""
     folder = packages or Path(sysconfig.get_path("purelib"))
     result = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
     return [plugin for plugin in result if plugin["resource"]]  # a package for policies has none
