@@ -1,8 +1,8 @@
 """The check of an archive's state: a restore accepts only a state that this program could have made.
 
-A state makes Pulumi act: it runs the Python in a dynamic resource's pickle, downloads providers from the URLs in it,
-and calls the key service that it names. So types and providers are compared with a list, and every pickle is replaced by
-the program's own.
+A state makes Pulumi act: it runs the Python in a dynamic resource's pickle, downloads providers from its URLs,
+and calls the key service that it names. So types and providers are compared with a list, and every pickle is replaced
+by the program's own.
 """
 
 from __future__ import annotations
