@@ -28,7 +28,7 @@ _NONE_COLLECTED = 5
 """pytest's exit code."""
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "-m", "not e2e")
 _COVERAGE = ("--cov", "--cov-report=term:skip-covered")
-"""What is measured, and the floor, is in pyproject.toml."""
+"""pyproject.toml says what is measured."""
 
 
 def run(arguments: Sequence[str], *, require_all: bool, smoke: bool = False, coverage: bool = False) -> int:
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str], *, require_all: bool, smoke: bool = False, cov
         arguments: further arguments of pytest.
         require_all: whether a test that skips for a missing tool fails.
         smoke: whether only the smoke tests of the end-to-end tests run.
-        coverage: whether the tests without an engine measure coverage, and fail below its floor.
+        coverage: whether the tests without an engine measure their coverage.
 
     """
     environment = os.environ | {"PATH": Environment().path} | ({"REQUIRE_ALL": "1"} if require_all else {})

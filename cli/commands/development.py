@@ -24,7 +24,7 @@ def test(
     ] = False,
     coverage: Annotated[
         bool,
-        typer.Option("--coverage", envvar="COVERAGE", help="Measure coverage, and fail below the floor."),
+        typer.Option("--coverage", envvar="COVERAGE", help="Measure the coverage of tests without an engine."),
     ] = False,
     stack: Stack = DEFAULT_STACK,
 ) -> int:
