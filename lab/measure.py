@@ -22,7 +22,7 @@ from lab import bench, faults, stress
 
 PAGE: Final = ROOT / "docs" / "measurements.md"
 COMMANDS: Final[Mapping[str, Callable[[Context], int]]] = {
-    "bench": bench.run,
+    "bench": lambda context: bench.run(context, bench.PARTS),
     "drill": drill.run,
     "faults": lambda context: faults.run(context, ""),
     "stress": lambda context: stress.run(context, 1_000, "5m"),
