@@ -101,7 +101,7 @@ def test_it_finds_out_which_of_the_known_keys_it_was(database: Path) -> None:
 
 @pytest.mark.parametrize("known", [[], [WRONG]])
 def test_an_unknown_key_changes_nothing(database: Path, known: Sequence[str]) -> None:
-    with pytest.raises(UnknownKeyError, match=r"none of . known secret keys opens the 3 data keys"):
+    with pytest.raises(UnknownKeyError, match=r"none of . known secret keys decrypts the 3 data keys"):
         rewrap(database, new=NEW, former=known)
     assert opened(database, OLD) == DATA_KEYS
     assert managed(database, OLD) == b"managed"
