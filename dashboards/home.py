@@ -40,7 +40,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.HOME, settings, description="What is burning now, whether the stack itself is well, and where to look."
     )
-    style.add_service_link(db, queries.everywhere(queries.focus(settings, style.service_names(settings)[0])))
+    style.add_worst_service_link(db, settings)
     add_states(db, settings, queries.everywhere(queries.states(settings)), key="states")
     columns, service = _urgent(db, settings)
     if settings.runs_stack:
@@ -89,18 +89,15 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         **style.BUDGET_SHARE,
         paged=style.paged(services),
         transformations=tables.joined(
-            columns, ("service",), show=("service", "State", "Budget left", BURN_RATE), order="State"
+            columns,
+            ("service",),
+            show=("service", "State", "Budget left", BURN_RATE),
+            order="State",
+            then="Budget left",
         ),
         overrides=[
             service,
-            objective_columns.state(),
-            Override(
-                name="Budget left",
-                cell="color-text",
-                thresholds=style.budget_thresholds(settings),
-                width=style.NUMBER - 8,
-            ),
-            objective_columns.burn_rate(),
+            *objective_columns.overrides(settings),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -167,7 +164,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(stack_queries.disk_used(), legend="in use", instant=True),
         **style.SHARE,
         sparkline=False,
-        thresholds=style.disk_thresholds(settings),
+        color_mode="background_solid",
+        thresholds=style.disk_thresholds(settings).filled(),
         data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(
@@ -181,6 +179,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
 
 
 def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str], service: Override) -> None:
+    height = max(style.GRAPH_HEIGHT, style.table_height(len(watched(settings))))
     db.add_row("Since when?", panel_id=102)
     db.add_timeseries_panel(
         title=f"Burn rate by service, {queries.BURN_NOW}{style.limited(settings)}",
@@ -202,7 +201,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             "note when the line rose, and click it to open the service's objectives.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         key="burn-rate",
     )
     db.add_table_panel(
@@ -211,7 +210,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         **style.REQUEST_RATE,
         paged=style.paged(len(watched(settings))),
         transformations=tables.joined(
-            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State"
+            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State", then="Budget left"
         ),
         overrides=[
             service,
@@ -226,7 +225,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             "compare with what is usual for the service, then click its name.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         key="traffic",
     )
     if not settings.runs_stack:

@@ -122,6 +122,8 @@ def _counts(query: str, instant: bool, now: int, services: tuple[str, ...]) -> d
         at = (now // 10**9 - 2 * DAY) // (6 * HOUR) * 6 * HOUR
         alerted = {"service": services[0], "slo": "availability", "objective": f"{services[0]} availability"}
         return {"resultType": "matrix", "result": [{"metric": alerted, "values": [[at, "1"]]}]}
+    if ranked := re.search(r"topk\((\d+)", query):
+        labels = labels[: int(ranked[1])]
     if instant:
         result = [{"metric": metric, "value": [now / 1e9, str(40 - n)]} for n, metric in enumerate(labels)]
         return {"resultType": "vector", "result": result}
