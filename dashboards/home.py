@@ -33,6 +33,8 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
+RATE: Final = "Req/s"
+"""The head has the unit: on a phone the names need the room."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -70,7 +72,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         "State": queries.everywhere(queries.worst_state(settings)),
         "Budget left": queries.everywhere(f"min by (service) ({queries.of_slo(series.BUDGET_REMAINING)})"),
         BURN_RATE: queries.everywhere(f"max by (service) ({queries.of_slo(series.burn_rate(queries.BURN_NOW))})"),
-        "Requests": queries.everywhere(queries.slo_requests()),
+        RATE: queries.everywhere(queries.slo_requests()),
         "Error rate": queries.everywhere(queries.of_service(series.error_ratio(BASE_WINDOW), queries.AVAILABILITY)),
         "P99": queries.everywhere(queries.of_service(series.DURATION_P99)),
     }
@@ -210,13 +212,13 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         **style.REQUEST_RATE,
         paged=style.paged(len(watched(settings))),
         transformations=tables.joined(
-            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State", then="Budget left"
+            columns, ("service",), show=("service", RATE, "Error rate", "P99"), order="State", then="Budget left"
         ),
         overrides=[
             service,
-            Override(name="Requests", width=style.NUMBER + 26),
-            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 4),
-            Override(name="P99", **style.LATENCY, width=style.NUMBER + 14),
+            Override(name=RATE, unit="none", decimals=style.REQUEST_RATE["decimals"], width=style.NUMBER - 8),
+            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 2),
+            Override(name="P99", **style.LATENCY, width=style.NUMBER + 6),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

@@ -72,7 +72,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
             "No error was logged in this time range.",
         ),
         (
-            "budget-left", f"Error budget left{style.limited(settings, lowest=True)}",
+            "budget-left", f"Budget left{style.limited(settings, lowest=True)}",
             Query(style.least_budget(settings), legend="{{service}}"),
             style.BUDGET_SHARE, lines | {"soft_max": 1.0},
             "What is left of each availability objective's error budget.",

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""
 BARS: Final = 8
-BARS_WIDTH: Final = 6
-"""Columns of a panel of bars: the table beside them needs more."""
+LEFT_WIDTH: Final = 6
+BURN_WIDTH: Final = 7
+"""Columns of the two panels of bars, which hold their titles on a small laptop: the table beside them needs more."""
 DIAL_TITLE: Final = 12
 """Pixels: a service's name fits below its dial."""
 ENDPOINTS: Final = 10
@@ -144,7 +145,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
     page = max(alert.factor for alert in BURN_ALERTS)
     height = style.table_height(min(count, BARS))
     db.add_bar_gauge_panel(
-        title=f"Error budget left{_of_most(count)}",
+        title=f"Budget left{_of_most(count)}",
         query=Query(queries.least_budget(BARS), legend="{{service}} {{slo}}", instant=True),
         **style.BUDGET_SHARE,
         min_val=0,
@@ -158,7 +159,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "the target is missed.",
             "stop risky changes of the service until it has recovered.",
         ),
-        width=BARS_WIDTH,
+        width=LEFT_WIDTH,
         height=height,
         key="budget-left",
     )
@@ -177,7 +178,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             f"{page:g} pages the owner.",
             "click the bar, find the endpoint and the status code, and roll back the last change.",
         ),
-        width=BARS_WIDTH,
+        width=BURN_WIDTH,
         height=height,
         key="burn-rate-now",
     )
@@ -222,7 +223,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "act first on what is exhausted soonest; when only the last 3 days spent much, it is over or slow, so look "
             "for when it was.",
         ),
-        width=24 - 2 * BARS_WIDTH,
+        width=24 - LEFT_WIDTH - BURN_WIDTH,
         height=height,
         key="budget-spent",
     )

@@ -224,6 +224,8 @@ def shown(scenario: Scenario, *, theme: str = "dark") -> Iterator[Preview]:
         stack.enter_context(
             _process(command, folder / "grafana.log", f"http://127.0.0.1:{port}/api/health", environment)
         )
+        if scenario.outage:
+            _wait_for_alerts(f"http://127.0.0.1:{port}/api/prometheus/grafana/api/v1/alerts")
         yield Preview(f"http://127.0.0.1:{port}", scenario)
 
 
@@ -376,6 +378,18 @@ def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
             time.sleep(0.2)
     last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-5:])
     msg = f"{process.args!r} does not answer at {ready}: {last}"
+    raise RuntimeError(msg)
+
+
+def _wait_for_alerts(address: str) -> None:
+    """Wait until Grafana has evaluated its rules: before, an outage has no alerts."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        with urlopen(address, timeout=30) as answer:  # noqa: S310 - our own address
+            if any(alert["state"].startswith("Alerting") for alert in json.load(answer)["data"]["alerts"]):
+                return
+        time.sleep(2)
+    msg = f"no alert fires at {address} after {PATIENCE_SECONDS} s"
     raise RuntimeError(msg)
 
 

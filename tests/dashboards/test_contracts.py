@@ -121,7 +121,7 @@ LISTS: Final = {
 }
 SCALES_OF_GRAPHS: Final[dict[str, style.Scale]] = {
     "Burn rate": style.BURN_RATE,
-    "Error budget left": style.BUDGET_SHARE,
+    "Budget left": style.BUDGET_SHARE,
     "Error rate": style.ERROR_RATE,
     "Requests": style.REQUEST_RATE,
     "Latency P99": style.LATENCY,
