@@ -307,25 +307,32 @@ def check(  # noqa: PLR0913, PLR0917 - what to look at, and how
         yield Measured(shown.scenario, uid, sizes[0], theme, 0, Loading(0, 0, 0, 0, 0), {"not drawn": [str(error)]})
 
 
-def run(context: Context, names: list[str], uids_: list[str], folder: Path | None, *, everything: bool) -> int:
+def run(  # noqa: PLR0913 - what to look at, and how
+    context: Context, names: list[str], uids_: list[str], folder: Path | None, theme: str, *, everything: bool
+) -> int:
     """Measure these pages of these scenarios, print each row of the table and its faults; 1 when there are any."""
     if (lacking := preview.missing()) is not None:
         raise MissingToolError(lacking)
-    for what, given, known in (("scenario", names, tuple(SCENARIOS)), ("page", uids_, PAGES)):
+    for what, given, known in (
+        ("scenario", names, tuple(SCENARIOS)),
+        ("page", uids_, PAGES),
+        ("theme", [theme] if theme else [], THEMES),
+    ):
         if unknown := [name for name in given if name not in known]:
             msg = f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}"
             raise UserError(msg)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     sizes = tuple(SIZES) if everything else ("laptop", "phone")
+    themes = (theme,) if theme else THEMES if everything else THEMES[:1]
     faulty = False
     with browser.open_browser() as chromium:
         for name in names:
             with preview.shown(SCENARIOS[name]) as shown:
                 context.console.say(table(()))
                 for uid in uids_ or PAGES:
-                    for theme in THEMES if everything else THEMES[:1]:
-                        for one in check(chromium, shown, uid, theme, sizes, folder):
+                    for shade in themes:
+                        for one in check(chromium, shown, uid, shade, sizes, folder):
                             # At once: who stops a long run keeps what it found.
                             context.console.say(one.row())
                             for kind, values in one.faults.items():
