@@ -218,7 +218,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             service,
             Override(name=RATE, unit="none", decimals=style.REQUEST_RATE["decimals"], width=style.NUMBER - 8),
             Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 2),
-            Override(name="P99", **style.LATENCY, width=style.NUMBER + 6),
+            Override(name="P99", **style.LATENCY, width=style.NUMBER + 11),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style
+from dashboards import palette, queries, style, transform
 from dashboards.model import Override, Query
 from observability.names import uids
 
@@ -124,6 +124,11 @@ def _volume(db: DashboardBuilder) -> None:
         **style.COUNT,
         min_val=0,
         title_size=style.BAR_TITLE,
+        transformations=[
+            # Loki answers with one table, of which Grafana would draw the last row alone.
+            transform.rename("^Value.*", "Lines"),
+            transform.rows_to_fields(name="service_name", value="Lines"),
+        ],
         no_value=NO_LINES,
         description=style.describe(
             f"Log lines that match the search, of the {style.LINES} services with most of them in this time range.",
@@ -167,10 +172,7 @@ def _errors(db: DashboardBuilder) -> None:
                     "renameByName": {"service_name": "Service", "same": "Line, # for numbers"},
                 },
             },
-            {
-                "id": "renameByRegex",
-                "options": {"regex": "^Value.*", "renamePattern": "Lines"},
-            },
+            transform.rename("^Value.*", "Lines"),
         ],
         overrides=[
             Override(name="Service", width=style.NAME),

@@ -36,7 +36,7 @@ def budget_left(settings: Settings) -> Override:
         **style.BUDGET_SHARE,
         cell="color-background",
         thresholds=style.budget_thresholds(settings),
-        width=style.NUMBER - 8,
+        width=style.NUMBER - 10,
     )
 
 

@@ -59,7 +59,7 @@ BAR_TITLE: Final = 12
 """Pixels of the name above a bar."""
 NAME: Final = 96
 """Pixels of a narrow column of names, which take a second line where they are longer."""
-STATE: Final = 76
+STATE: Final = 79
 """Pixels of a column of states."""
 NUMBER: Final = 68
 """Pixels of a column of numbers."""
