@@ -579,7 +579,7 @@ def test_numbers_of_one_slo_and_window_have_one_source(case: Case) -> None:
         titles: dict[str, str] = next(
             (s["options"]["renameByName"] for s in panel.get("transformations", []) if s["id"] == "organize"), {}
         )
-        # Incidents are told of six hours each.
+        # An incident's numbers are of its six hours.
         for target in panel.get("targets", []) if "Time" not in titles else ():
             column = titles.get(f"Value #{target['refId']}", "")
             if (
