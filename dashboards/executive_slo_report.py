@@ -155,7 +155,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Target", width=style.target_width(settings)),
+            Override(name="Target", **style.target(settings), width=style.target_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
         ],
         no_value=style.NO_RULES_YET,

@@ -61,7 +61,7 @@ def build(settings: Settings) -> DashboardBuilder:
         ),
         (
             "network-received",
-            "Network received by container",
+            "Network received",
             queries.megabytes(containers.NETWORK_RECEIVED, CONTAINERS),
             MEGABYTES,
             NO_NETWORK,
@@ -70,7 +70,7 @@ def build(settings: Settings) -> DashboardBuilder:
         ),
         (
             "network-sent",
-            "Network sent by container",
+            "Network sent",
             queries.megabytes(containers.NETWORK_SENT, CONTAINERS),
             MEGABYTES,
             NO_NETWORK,

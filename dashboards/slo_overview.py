@@ -122,7 +122,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.target_width(settings)),
+            Override(name="Target", **style.target(settings), width=style.target_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
             Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
             Override(name="With data", **style.SHARE, width=style.NARROWEST),

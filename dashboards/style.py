@@ -116,31 +116,37 @@ def on_axis(scale: Scale) -> Scale:
     return scale if scale == COUNT else {"unit": scale["unit"]}
 
 
-def sli(settings: Settings) -> Scale:
-    """Return the scale of SLIs and objectives: fine enough to tell a missed target from a met one.
-
-    99.98 % and an objective of 99.99 % need more digits than 97 % and one of 95 %: two more than the objective has.
-    """
+def target(settings: Settings) -> Scale:
+    """Return the scale of objectives: the digits that the finest of them has."""
     digits = [
         -int(Decimal(str(slo.objective)).normalize().as_tuple().exponent)
         for service in watched(settings)
         for slo in service.slo_by_name.values()
     ]
-    return {"unit": "percentunit", "decimals": min(max([*digits, 0]) + 2, 6)}
+    return {"unit": "percentunit", "decimals": min(max([*digits, 0]), 4)}
+
+
+def sli(settings: Settings) -> Scale:
+    """Return the scale of SLIs: fine enough to tell a missed target from a met one, by two digits more than it has.
+
+    99.98 % and an objective of 99.99 % need more digits than 97 % and one of 95 %.
+    """
+    scale = target(settings)
+    return {"unit": scale["unit"], "decimals": scale["decimals"] + 2}
 
 
 def sli_width(settings: Settings) -> int:
     """Return the pixels of a column of SLIs: 100 %, with the digits of its scale."""
-    return max(76, _text_width("100.%", settings))
+    return max(76, _text_width("100.%", sli(settings)))
 
 
 def target_width(settings: Settings) -> int:
-    """Return the pixels of a column of targets, which have a digit less: none is 100 %."""
-    return max(72, _text_width("99.%", settings))
+    """Return the pixels of a column of targets: none is 100 %."""
+    return max(60, _text_width("99.%", target(settings)))
 
 
-def _text_width(text: str, settings: Settings) -> int:
-    return 12 + math.ceil(7.75 * (len(text) + sli(settings)["decimals"]))
+def _text_width(text: str, scale: Scale) -> int:
+    return 12 + math.ceil(7.75 * (len(text) + scale["decimals"]))
 
 
 def table_height(lines: int) -> int:

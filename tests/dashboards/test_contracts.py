@@ -503,7 +503,7 @@ def test_the_same_quantity_looks_the_same_on_every_page(case: Case) -> None:
         "Bad requests": style.COUNT,
         "Failed requests": style.COUNT,
         "SLI": digits,
-        "Target": digits,
+        "Target": style.target(case.settings),
         "With data": style.SHARE,
         "Window": style.DAYS,
     }
