@@ -26,7 +26,7 @@ NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
 )
 """Each network: its name here, the name of its Pulumi resource, and the end of its Docker name."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]
-Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
+Color = Literal["orange", "purple", "grey", "blue", "violet", "sky blue", "green", "vermillion"]
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ COLLECTOR: Final = Part(
     starts_after=("engine-filter",),
     reaches_applications=True,
     metrics=Metrics("metrics", "opentelemetry"),
-    color="yellow",
+    color="violet",
     restart=Restart("senders try again; logs of containers wait in the engine", 2),
 )
 SOCKET_PROXY: Final = Part(
