@@ -2,7 +2,7 @@
 
 Pulumi stores the salt of a stack's passphrase in that file, and then formats the whole file anew. A clone would be
 dirty after its first command. So the commands pass a copy in `.state`, with the salt, as `--config-file`. A file that
-has a salt or another secrets provider already, because somebody used plain `pulumi`, is used as it is.
+has a salt or another secrets provider already, because plain `pulumi` ran before, is used as it is.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ FILE_MODE = "0444"
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
-    """Return 12 hexadecimal digits that change with any path or content; with a key, nobody can guess a content."""
+    """Return 12 hexadecimal digits that change with any path or content; with a key, a content cannot be guessed."""
     text = json.dumps(dict(files), sort_keys=True).encode()
     return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:12]
 
