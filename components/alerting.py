@@ -1,7 +1,7 @@
 """Alert rules, contact points, message templates and the notification policy, in Grafana.
 
-`disable_provenance` is never set, also in development: so Grafana refuses edits in its user interface, and the next `up`
-never undoes an edit that was made there at night.
+`disable_provenance` is never set, also in development: so Grafana refuses edits in its user interface, and the next
+`up` never undoes an edit that was made there at night.
 """
 
 from __future__ import annotations

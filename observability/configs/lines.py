@@ -118,8 +118,8 @@ _ASSIGNMENT: Final = r"(?i)pass|pwd|secret|token|key|credential|authorization|:/
 def of_containers(settings: Settings) -> dict[str, Any]:
     """Return the settings that turn the Docker engine's message into a log record of the container that printed it.
 
-    The engine adds the container's name and, as attributes, some of its labels. Any container can have such a label, so the
-    name of a part of the stack is only accepted from the stack's own containers.
+    The engine adds the container's name and, as attributes, some of its labels. Any container can have such a label, so
+    the name of a part of the stack is only accepted from the stack's own containers.
     """
     service, name = f'{_HERE}["service.name"]', f'{_HERE}["container.name"]'
     claimed = f'{_HERE}["{labels.SERVICE}"]'
