@@ -9,7 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from observability.configs import far_stores, otlp_outside, webhook_relay
+from observability.configs import far_stores, loki, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -43,6 +43,7 @@ class Secrets:
     metrics_store_password: pulumi.Output[str] | None
     logs_store_password: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
+    logs_object_store: pulumi.Output[str] | None
     traces_store_password: pulumi.Output[str] | None
     traces_store_login: pulumi.Output[str] | None
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -102,6 +103,7 @@ def secrets(settings: Settings) -> Secrets:
         metrics_store_password=_configured(settings.metrics_password),
         logs_store_password=_configured(settings.logs_password),
         logs_store_login=_text(far_stores.login("logs", settings)),
+        logs_object_store=_text(loki.credentials(settings)),
         traces_store_password=_configured(settings.traces_password),
         traces_store_login=_text(far_stores.login("traces", settings)),
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},

@@ -24,6 +24,7 @@ from observability.versions import Image
 if TYPE_CHECKING:
     from components.helper import Helper
     from observability.configs.process import HostSocket, Process
+    from observability.periods import Periods
     from observability.settings import Settings
     from observability.topology import Part
 
@@ -110,7 +111,7 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         checker=process.checker,
         health=process.health,
         health_interval=process.health_interval,
-        networks=part.networks,
+        networks=(*part.networks, *process.networks),
         ports=tuple(
             Port(
                 part.published(name, outside=settings.otlp_outside),
@@ -195,6 +196,7 @@ class ServiceArgs:
         built: an image that no registry has.
         before: for a service with data.
         checker_stand_ins: path and stand-in of each secret file that has to exist for the checker.
+        periods: where it keeps what is of which day; None where that is its volume.
     """
 
     spec: ServiceSpec
@@ -203,6 +205,7 @@ class ServiceArgs:
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
     checker_stand_ins: Mapping[str, str] = field(default_factory=dict)
+    periods: Periods | None = None
 
     @property
     def container_name(self) -> str:
@@ -376,6 +379,7 @@ class Service(pulumi.ComponentResource):
                 host=self._args.host.access_host,
                 ports=[port.external for port in self.spec.ports],
                 checked=prepared.checked,
+                periods=self._args.periods,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=prepared.jobs),
         )

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 def bring_up(settings: Settings) -> None:
     """Make everything."""
     secret = secrets(settings)
+    running = {part.name: processes.process(part.name, settings) for part in settings.parts}
+    further = {network for process in running.values() for network in process.networks}
 
     networks: dict[str, pulumi.Output[str]] = {
         network: docker.Network(
@@ -36,6 +38,7 @@ def bring_up(settings: Settings) -> None:
             labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
         ).name
         for network, resource, suffix in topology.NETWORKS
+        if network != "outside" or network in further
     }
     host = Host(
         prefix=settings.prefix,
@@ -54,7 +57,7 @@ def bring_up(settings: Settings) -> None:
     before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
     services: dict[str, Service] = {}
     for part in topology.start_order(settings.parts):
-        process = processes.process(part.name, settings)
+        process = running[part.name]
         services[part.name] = Service(
             ServiceArgs(
                 service_spec(part, process, settings),
@@ -62,6 +65,7 @@ def bring_up(settings: Settings) -> None:
                 secret_files=secret.files(process.secrets),
                 before=before.get(part.name),
                 checker_stand_ins=process.checker_stand_ins,
+                periods=process.periods,
             ),
             pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
         )

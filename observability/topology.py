@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Publish = Literal["bindAddress", "loopback", "engine", "never"]
-Network = Literal["applications", "backends", "edge"]
+Network = Literal["applications", "backends", "edge", "outside"]
 """The stack's Docker networks.
 
 applications: where applications send to the collector, and Prometheus scrapes them.
 backends: between the stack's own parts alone; it leads nowhere else.
 edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers.
+outside: the way out of one part that is in the backends otherwise; there only where a part needs it.
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("applications", "network", ""),
     ("backends", "network-backends", "-backends"),
     ("edge", "network-edge", "-edge"),
+    ("outside", "network-outside", "-outside"),
 )
 """Each network: its resource in the program, and what follows the stack's name in its own."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from observability.names.paths import TOOLS
 from observability.own import secret_references
+from observability.periods import Periods
+from observability.topology import Network
 
 WGET: Final = ("wget", "-q", "-O", "/dev/null")
 """Fails unless the URL that follows answers."""
@@ -72,6 +74,7 @@ SecretName = Literal[
     "metrics_store_password",
     "logs_store_password",
     "logs_store_login",
+    "logs_object_store",
     "traces_store_password",
     "traces_store_login",
 ]
@@ -124,6 +127,8 @@ class Process:
         secrets: absolute path of each secret file to the secret that it holds.
         socket: a socket of the Docker host, None for none.
         host_paths: other paths of the Docker host, and where they are in the container, read-only.
+        networks: networks of the stack that it needs besides those of its part.
+        periods: where it keeps what is from which day on, and for how many days; None where that is its volume.
     """
 
     health: tuple[str, ...]
@@ -136,6 +141,8 @@ class Process:
     secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
     socket: HostSocket | None = None
     host_paths: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[Network, ...] = ()
+    periods: Periods | None = None
 
     @property
     def borrows_tools(self) -> bool:
