@@ -28,7 +28,7 @@ NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
 )
 """Each network: its resource in the program, and what follows the stack's name in its own."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]
-Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
+Color = Literal["orange", "purple", "grey", "blue", "violet", "sky blue", "green", "vermillion"]
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ COLLECTOR: Final = Part(
     starts_after=("engine-filter",),
     reaches_applications=True,
     metrics=Metrics("metrics", "opentelemetry"),
-    color="yellow",
+    color="violet",
     restart=Restart("senders try again; logs of containers wait in the engine", 2),
 )
 SOCKET_PROXY: Final = Part(
