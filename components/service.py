@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_docker as docker
 
 from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
 from components.files import FileVolume, FileVolumeArgs
+from components.host import Host
 from components.run_once import ROOT, RunOnceArgs, run_once
-from observability import endpoints, topology, versions
+from components.service_spec import ServiceSpec
+from observability import topology
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
-from observability.settings import Limits, loopback
 from observability.versions import Image
 
+<<<<<<< HEAD
 if TYPE_CHECKING:
     from components.helper import Helper
     from observability.configs.process import HostSocket, Process
@@ -172,10 +171,12 @@ class Host:
         reached = self.publish_reason and any(not loopback(port.address) for port in ports)
         return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
 
+=======
+>>>>>>> main
 
 @dataclass(frozen=True)
 class Replacement:
-    """A container that is about to be made or replaced: its files and ports are accepted."""
+    """A container that is about to be created or replaced, after its files and ports were accepted."""
 
     container: str
     image: pulumi.Output[str]
@@ -184,19 +185,28 @@ class Replacement:
 
 
 BeforeReplacement = Callable[[Replacement], pulumi.Resource]
-"""Makes what has to be done last before the container is made or replaced."""
+"""Create the resource that has to be done last before the container is created or replaced."""
 
 
 @dataclass(frozen=True)
 class ServiceArgs:
-    """What a service is made of.
+    """Arguments of a service.
 
     Attributes:
+<<<<<<< HEAD
         secret_files: absolute paths below SECRETS to secret text.
         built: an image that no registry has.
         before: for a service with data.
         checker_stand_ins: path and stand-in of each secret file that has to exist for the checker.
         periods: where it keeps what is of which day; None where that is its volume.
+=======
+        spec: the container.
+        host: where it runs.
+        secret_files: absolute path below SECRETS to secret text.
+        built: image that is built here, None to pull the one of `spec`.
+        before: the last step before a container with data is replaced, None for none.
+        checker_stand_ins: text of each file that the checker needs in place of a secret, by path.
+>>>>>>> main
     """
 
     spec: ServiceSpec
@@ -220,22 +230,22 @@ class ServiceArgs:
 
 @dataclass
 class _Prepared:
-    """What is ready before the container starts: its mounts and groups, and the jobs that made them."""
+    """Mounts and groups of a container that does not exist yet, and the jobs that prepare them."""
 
     mounts: list[docker.ContainerVolumeArgs] = field(default_factory=list)
     groups: list[pulumi.Input[str]] = field(default_factory=list)
     jobs: list[pulumi.Resource] = field(default_factory=list)
     checked: docker.Container | None = None
-    """The container in which the service's own checker read its files."""
+    """The job in which the service's own checker read its files."""
 
 
 def _data_volume(name: str, host: Host, parent: pulumi.Resource) -> docker.Volume:
-    """Make the data volume of the part called `name`."""
+    """Create the data volume of the part `name`."""
     return docker.Volume(
         f"{name}-data",
         name=f"{host.prefix}-{name}-data",
         labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in host.labels(name).items()],
-        # Any change of a volume's own properties would replace it, and its data with it.
+        # A changed property of a volume replaces the volume, and with it the data.
         opts=pulumi.ResourceOptions(
             parent=parent,
             protect=host.protect_data,
@@ -245,13 +255,13 @@ def _data_volume(name: str, host: Host, parent: pulumi.Resource) -> docker.Volum
 
 
 class KeptData(pulumi.ComponentResource):
-    """The data volume of a part that does not run because a store elsewhere is in its place.
+    """The data volume of a part that does not run, because an external store takes its place.
 
-    It is the volume that the part had and gets again on the way back: only `destroy` deletes it.
+    The part gets the same volume again when it runs again. Only `destroy` deletes it.
     """
 
     def __init__(self, name: str, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the volume, under the name of the part's service."""
+        """Create the volume, under the name of the part's service."""
         super().__init__("observability:index:Service", name, None, opts)
         self.volume = _data_volume(name, host, self)
         self.register_outputs({})
@@ -260,8 +270,11 @@ class KeptData(pulumi.ComponentResource):
 class Service(pulumi.ComponentResource):
     """A hardened container with its data, its files and its checks.
 
-    `ready` is done when the service answers; `volume` holds its data, if it has any, and outlives every change but
-    `destroy`.
+    Attributes:
+        spec: the container's fields.
+        ready: resource that exists once the service answers; what needs the service depends on it.
+        volume: the data volume, None without data. Only `destroy` deletes it.
+        container: the container.
     """
 
     spec: ServiceSpec
@@ -270,7 +283,7 @@ class Service(pulumi.ComponentResource):
     container: docker.Container
 
     def __init__(self, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the volumes, fill and check them, then make the container and wait until it serves."""
+        """Create, fill and check the volumes, then create the container and wait until it serves."""
         super().__init__("observability:index:Service", args.spec.name, None, opts)
         self.spec = args.spec
         self._args = args
@@ -290,7 +303,7 @@ class Service(pulumi.ComponentResource):
         self.register_outputs({"container": self.container.id})
 
     def _data_volume(self, prepared: _Prepared) -> docker.Volume | None:
-        """Make the data volume and hand it to the service's user."""
+        """Create the data volume and give it to the service's user."""
         spec = self.spec
         if not spec.data:
             return None
@@ -309,7 +322,7 @@ class Service(pulumi.ComponentResource):
         return volume
 
     def _socket(self, prepared: _Prepared) -> None:
-        """Mount the socket, and put the service's user into the group that owns it."""
+        """Mount the socket, and add the group that owns it to the container."""
         socket = self.spec.socket
         if socket is None:
             return
@@ -327,7 +340,7 @@ class Service(pulumi.ComponentResource):
         prepared.jobs.append(owner)
 
     def _files(self, prepared: _Prepared) -> None:
-        """Make and fill the volumes of configuration and of secrets."""
+        """Create and fill the volumes of configuration and of secrets."""
         spec = self.spec
         if spec.files:
             config = self._file_volume("config", CONFIG, spec.files, checker=spec.checker)
@@ -371,7 +384,7 @@ class Service(pulumi.ComponentResource):
         return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
 
     def _checks(self, prepared: _Prepared) -> list[pulumi.Resource]:
-        """Make what the container waits for: the jobs, the preflight check, and what comes right before it."""
+        """Return what the container waits for: the jobs, the preflight check, and the step before a replacement."""
         preflight = Preflight(
             f"{self.spec.name}-preflight",
             PreflightArgs(
@@ -406,7 +419,7 @@ class Service(pulumi.ComponentResource):
             security_opts=["no-new-privileges:true"],
             tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={spec.tmp_mib}m,mode=1777"},  # noqa: S108 - in its container
             memory=spec.limits.memory,
-            memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
+            memory_swap=spec.limits.memory,  # if unset, the engine's default shows as a change on every `up`
             cpus=_cores(spec.limits.cpus),
             volumes=prepared.mounts,
             networks_advanced=[
@@ -432,14 +445,14 @@ class Service(pulumi.ComponentResource):
                 retries=3,
             ),
             log_driver="fluentd",
-            log_opts=_log_options(host),
-            # An engine that was killed stops what still ran, and "unless-stopped" takes that for a person's doing.
+            log_opts=host.log_options(),
+            # Not "unless-stopped": an engine that was killed stops the containers itself, and then leaves them stopped.
             restart="always",
             stop_timeout=spec.stop_seconds,
-            # Without it the provider kills at once, and what was not flushed is lost.
+            # Without it the provider kills the process at once, and data that was not flushed is lost.
             destroy_grace_seconds=spec.stop_seconds,
             labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in container_labels.items()],
-            # Name and ports are fixed: the old one has to go first.
+            # Name and ports are fixed, so the old container has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=awaited, delete_before_replace=True),
         )
 
@@ -458,7 +471,7 @@ class Service(pulumi.ComponentResource):
         )
 
     def _job_options(self) -> pulumi.ResourceOptions:
-        # A job that is deleted before its replacement takes the container along, which depends on it.
+        # A job that is deleted first would delete the container too, which depends on it.
         return pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
 
@@ -467,40 +480,21 @@ def _image(name: str, image: Image, parent: pulumi.Resource) -> docker.RemoteIma
         name,
         name=image.reference,
         keep_locally=True,
-        # As in files.py: the service stays until the new image is there.
+        # The service keeps running until the new image is there.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=False),
     )
 
 
-def _log_options(host: Host) -> dict[str, str]:
-    """Return the options by which the engine sends a container's output to the collector and keeps a copy.
-
-    The copy is what `docker logs` shows. Sending never holds a container up: what the collector misses waits in the
-    engine's memory, up to a limit.
-    """
-    return {
-        "fluentd-address": f"{LOOPBACK}:{host.logs_port}",
-        "fluentd-async": "true",
-        # Without it, what is sent while the collector starts goes into the port's proxy and is lost.
-        "fluentd-request-ack": "true",
-        "fluentd-sub-second-precision": "true",
-        "tag": "{{.Name}}",
-        "labels": f"{labels.STACK},{labels.SERVICE}",
-        "cache-max-size": "10m",
-        "cache-max-file": "3",
-    }
-
-
 def _group_id(output: str | None) -> str:
-    """Return the group's number from the output of `stat`; that of the group nogroup where there is none."""
+    """Return the group's number from the output of `stat`; without a number, that of the group nogroup."""
     number = re.search(r"\d+", output or "")
     return number.group() if number else "65534"
 
 
 def _cores(cpus: float) -> str:
-    """Return `cpus` spelled as the provider reads it back: any other spelling is a change on every `up`.
+    """Return `cpus` as the provider reads it back; any other spelling is a change on every `up`.
 
-    It mirrors nanoInt64ToDecimalString of terraform-provider-docker, oddities included ("1.0", "0.25", "10.").
+    The spelling is that of nanoInt64ToDecimalString in terraform-provider-docker: "1.0", "0.25", "10.".
     """
     text = f"{cpus:.9f}"
     return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")  # noqa: PLR2004 - its own number

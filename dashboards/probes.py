@@ -57,13 +57,14 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
             names=NAMES,
         ),
         overrides=[
+            Override(name="Probe", links=[style.to_slo("${__value.text}"), style.to_detail("${__value.text}")]),
             Override(
                 name="State",
                 mappings=style.UP_OR_DOWN,
                 thresholds=style.UP,
                 cell="color-background",
                 width=style.NUMBER - 12,
-                links=[style.to_slo("${__data.fields.Probe}")],
+                custom=style.LEFT,
             ),
             Override(name="Success", **style.ERROR_RATE, width=style.NUMBER + 4),
             Override(name="Took", **style.LATENCY, width=style.NUMBER - 6),

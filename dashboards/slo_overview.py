@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""
 BARS: Final = 8
-LEFT_WIDTH: Final = 6
-BURN_WIDTH: Final = 7
-"""Columns of the two panels of bars, which hold their titles on a small laptop: the table beside them needs more."""
+BARS_WIDTH: Final = 7
+"""Columns of a panel of bars: its title fits on a small laptop."""
 DIAL_TITLE: Final = 12
 """Pixels: a service's name fits below its dial."""
 ENDPOINTS: Final = 10
@@ -159,7 +158,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "the target is missed.",
             "stop risky changes of the service until it has recovered.",
         ),
-        width=LEFT_WIDTH,
+        width=BARS_WIDTH,
         height=height,
         key="budget-left",
     )
@@ -178,7 +177,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             f"{page:g} pages the owner.",
             "click the bar, find the endpoint and the status code, and roll back the last change.",
         ),
-        width=BURN_WIDTH,
+        width=BARS_WIDTH,
         height=height,
         key="burn-rate-now",
     )
@@ -223,7 +222,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             "act first on what is exhausted soonest; when only the last 3 days spent much, it is over or slow, so look "
             "for when it was.",
         ),
-        width=24 - LEFT_WIDTH - BURN_WIDTH,
+        width=24 - 2 * BARS_WIDTH,
         height=height,
         key="budget-spent",
     )
