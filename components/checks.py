@@ -13,7 +13,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -21,12 +20,9 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from components import engine, tls
 from observability.failures import reason
-from observability.periods import hidden
 
 if TYPE_CHECKING:
     import pulumi_docker
-
-    from observability.periods import Periods
 
 READY_TIMEOUT_SECONDS = 120
 PROCESSES = 1_024
@@ -73,23 +69,10 @@ class _Check(ResourceProvider):
 
 
 class PreflightProvider(_Check):
-<<<<<<< HEAD
-    """Refuses files that their checker refused, ports that another program holds, and days that would be hidden."""
-
-    def diff(self, id_: str, old: Properties, new: Properties) -> DiffResult:
-        """See a change of any input, and that a bucket was given up, of which `new` has nothing."""
-        if "periods" in old and "periods" not in new:
-            return DiffResult(changes=True, replaces=[], stables=[])
-        return super().diff(id_, old, new)
-=======
     """Fails if the checker refused the files, or another program uses a port."""
->>>>>>> main
 
     def _run(self, old: Properties, new: Properties) -> None:
         problems = []
-        # Of a new stack there are no lines.
-        if old and (sentence := hidden(old.get("periods"), new.get("periods"), datetime.now(UTC))):
-            problems.append(sentence)
         if int(new["exit_code"]):
             output = str(new["checker_output"]).strip() or "(it printed nothing)"
             problems.append(f"its own checker refuses its configuration:\n{output}")
@@ -169,24 +152,16 @@ class PreflightArgs:
     """What has to hold before a container is created or replaced.
 
     Attributes:
-<<<<<<< HEAD
-        host: name or address under which this machine reaches the published ports.
-        ports: the ports that will be published.
-        checked: the container in which the service's checker read its files, None when nothing was checked.
-        periods: where the service keeps what is of which day; None where that is its volume.
-=======
         service: name of the service, for messages.
         host: name or address by which this machine reaches the published ports.
         ports: ports that will be published.
         checked: container in which the service's checker read its files, None without a checker.
->>>>>>> main
     """
 
     service: str
     host: str
     ports: list[int]
     checked: pulumi_docker.Container | None
-    periods: Periods | None = None
 
 
 class Preflight(Resource, module="gates", name="Preflight"):
@@ -201,7 +176,6 @@ class Preflight(Resource, module="gates", name="Preflight"):
             "ports": args.ports,
             "exit_code": 0 if checked is None else checked.exit_code,
             "checker_output": "" if checked is None else checked.container_logs,
-            **({} if args.periods is None else {"periods": args.periods.document()}),
         }
         super().__init__(PreflightProvider(), name, props, opts)
 

@@ -10,13 +10,8 @@ import pulumi_random as random
 import yaml
 from pydantic import SecretStr
 
-<<<<<<< HEAD
-from observability.configs import far_stores, loki, otlp_outside, webhook_relay
-from observability.configs.process import OwnText, ScrapeSecret
-=======
 from observability.configs import external_stores, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
->>>>>>> main
 from observability.own import secret_references
 from observability.text import dump
 
@@ -48,11 +43,6 @@ class Secrets:
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
-<<<<<<< HEAD
-    logs_object_store: pulumi.Output[str] | None
-    traces_store_password: pulumi.Output[str] | None
-=======
->>>>>>> main
     traces_store_login: pulumi.Output[str] | None
     configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -105,14 +95,6 @@ def secrets(settings: Settings) -> Secrets:
         otlp_senders=_text(otlp_outside.passwords(settings)),
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
-<<<<<<< HEAD
-        metrics_store_password=_configured(settings.metrics_password),
-        logs_store_password=_configured(settings.logs_password),
-        logs_store_login=_text(far_stores.login("logs", settings)),
-        logs_object_store=_text(loki.credentials(settings)),
-        traces_store_password=_configured(settings.traces_password),
-        traces_store_login=_text(far_stores.login("traces", settings)),
-=======
         logs_store_login=_text(external_stores.login("logs", settings)),
         traces_store_login=_text(external_stores.login("traces", settings)),
         configured={
@@ -120,7 +102,6 @@ def secrets(settings: Settings) -> Secrets:
             for name in type(settings).model_fields
             if isinstance(value := getattr(settings, name), SecretStr)
         },
->>>>>>> main
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )

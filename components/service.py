@@ -19,160 +19,6 @@ from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
 from observability.versions import Image
 
-<<<<<<< HEAD
-if TYPE_CHECKING:
-    from components.helper import Helper
-    from observability.configs.process import HostSocket, Process
-    from observability.periods import Periods
-    from observability.settings import Settings
-    from observability.topology import Part
-
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Port:
-    """`internal` in the container, published as `external` on the Docker host's `address`."""
-
-    internal: int
-    external: int
-    address: str = LOOPBACK
-
-
-@dataclass(frozen=True)
-class SocketMount:
-    """A socket of the Docker host at `host`, in the container at `inside`, readable by the group that owns it."""
-
-    host: str
-    inside: str
-
-
-@dataclass(frozen=True)
-class ServiceSpec:
-    """Everything about a container that is known before anything exists. Plain values only, no secret.
-
-    Attributes:
-        checker: command that accepts or refuses `files`; empty to take them as they are.
-        ready_url: answers 200 when the service can be used, "" where its health check is all there is to ask.
-        networks: Docker networks that the container is in, in the order of `Host.networks`.
-        data_needs_owner: whether a job hands a new data volume to `user`, because the image has no directory of theirs.
-    """
-
-    name: str
-    image: Image
-    user: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    data: str
-    files: Mapping[str, str]
-    checker: tuple[str, ...]
-    health: tuple[str, ...]
-    health_interval: str
-    networks: tuple[str, ...]
-    ports: tuple[Port, ...]
-    ready_url: str
-    limits: Limits
-    tmp_mib: int
-    stop_seconds: int
-    data_needs_owner: bool = False
-    socket: SocketMount | None = None
-    reaches_host: bool = False
-    """Whether the name `host.docker.internal` leads to the Docker host."""
-    others_networks: tuple[str, ...] = ()
-    """Docker networks of other projects that the container joins too."""
-    borrows_tools: bool = False
-    """Whether the health check runs the helper's shell."""
-    host_paths: Mapping[str, str] = field(default_factory=dict)
-    """Paths of the Docker host, and where they are in the container, read-only."""
-
-    def fingerprint(self) -> str:
-        """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
-        # The names and values of earlier versions, so that a container that did not change is not replaced.
-        plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        del plain["borrows_tools"], plain["data_needs_owner"]
-        if not self.host_paths:
-            del plain["host_paths"]
-        if self.socket is not None:
-            plain["socket"] = [self.socket.host, self.socket.inside]
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def service_spec(part: Part, process: Process, settings: Settings, *, image: Image | None = None) -> ServiceSpec:
-    """Return what a part is on a Docker host; `image` is one that is built here, by default the pinned one."""
-    return ServiceSpec(
-        name=part.name,
-        image=image or versions.image(part.name),
-        user=part.user,
-        command=process.command,
-        environment=process.environment,
-        data=part.data,
-        files=process.uploads or process.files,
-        checker=process.checker,
-        health=process.health,
-        health_interval=process.health_interval,
-        networks=(*part.networks, *process.networks),
-        ports=tuple(
-            Port(
-                part.published(name, outside=settings.otlp_outside),
-                settings.port(port.key),
-                settings.published_address(port.key),
-            )
-            for name, port in part.ports.items()
-            if port.key in settings.published
-        ),
-        ready_url=endpoints.ready_url(part, settings),
-        limits=settings.limit(part.name),
-        tmp_mib=part.tmp_mib,
-        stop_seconds=part.stop_seconds,
-        data_needs_owner=part.data_needs_owner,
-        socket=_socket_mount(process.socket),
-        others_networks=settings.networks if part.reaches_applications else (),
-        reaches_host=part.reaches_applications,
-        borrows_tools=process.borrows_tools,
-        host_paths=process.host_paths,
-    )
-
-
-def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
-    return None if socket is None else SocketMount(socket.host, socket.inside)
-
-
-@dataclass(frozen=True)
-class Host:
-    """What all services of a stack share on the Docker host.
-
-    Attributes:
-        networks: the stack's Docker networks by their name in the table of parts.
-        helper: what runs one-shot jobs and lends its shell.
-        logs_port: port of the Docker host's loopback to which the engine sends what its containers print.
-        publish_reason: why ports are published on an address that others reach.
-        engine: docker:host, "" for the default.
-        ca: CA certificate (PEM) of services that speak TLS, "" if a public CA signed theirs.
-    """
-
-    prefix: str
-    stack: str
-    access_host: str
-    networks: Mapping[str, pulumi.Output[str]]
-    helper: Helper
-    secrets_key: pulumi.Output[str]
-    protect_data: bool
-    logs_port: int
-    publish_reason: str = ""
-    engine: str = ""
-    ca: str = ""
-
-    def labels(self, service: str) -> dict[str, str]:
-        """Return the labels of everything that belongs to `service`."""
-        return {labels.STACK: self.stack, labels.SERVICE: service}
-
-    def published_labels(self, ports: Iterable[Port]) -> dict[str, str]:
-        """Return the label that says why `ports` can be reached from elsewhere; none where they cannot."""
-        reached = self.publish_reason and any(not loopback(port.address) for port in ports)
-        return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
-
-=======
->>>>>>> main
 
 @dataclass(frozen=True)
 class Replacement:
@@ -193,20 +39,12 @@ class ServiceArgs:
     """Arguments of a service.
 
     Attributes:
-<<<<<<< HEAD
-        secret_files: absolute paths below SECRETS to secret text.
-        built: an image that no registry has.
-        before: for a service with data.
-        checker_stand_ins: path and stand-in of each secret file that has to exist for the checker.
-        periods: where it keeps what is of which day; None where that is its volume.
-=======
         spec: the container.
         host: where it runs.
         secret_files: absolute path below SECRETS to secret text.
         built: image that is built here, None to pull the one of `spec`.
         before: the last step before a container with data is replaced, None for none.
         checker_stand_ins: text of each file that the checker needs in place of a secret, by path.
->>>>>>> main
     """
 
     spec: ServiceSpec
@@ -215,7 +53,6 @@ class ServiceArgs:
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
     checker_stand_ins: Mapping[str, str] = field(default_factory=dict)
-    periods: Periods | None = None
 
     @property
     def container_name(self) -> str:
@@ -392,7 +229,6 @@ class Service(pulumi.ComponentResource):
                 host=self._args.host.access_host,
                 ports=[port.external for port in self.spec.ports],
                 checked=prepared.checked,
-                periods=self._args.periods,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=prepared.jobs),
         )

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 def bring_up(settings: Settings) -> None:
     """Create every resource of the stack and export its addresses and passwords."""
     secret = secrets(settings)
-<<<<<<< HEAD
-    running = {part.name: processes.process(part.name, settings) for part in settings.parts}
-    further = {network for process in running.values() for network in process.networks}
-=======
     host = _host(settings, secret)
     services = _services(settings, host, secret)
     for part in topology.WITH_DATA:
@@ -42,7 +38,6 @@ def bring_up(settings: Settings) -> None:
     if settings.demo:
         sends_to = services[topology.COLLECTOR.name].ready
         everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
->>>>>>> main
 
     server = grafana.of_stack(settings, services[topology.GRAFANA.name])
     administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
@@ -68,7 +63,6 @@ def _host(settings: Settings, secret: Secrets) -> Host:
             labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
         ).name
         for network, resource, suffix in topology.NETWORKS
-        if network != "outside" or network in further
     }
     return Host(
         prefix=settings.prefix,
@@ -90,7 +84,7 @@ def _services(settings: Settings, host: Host, secret: Secrets) -> dict[str, Serv
     before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
     services: dict[str, Service] = {}
     for part in topology.start_order(settings.parts):
-        process = running[part.name]
+        process = processes.process(part.name, settings)
         services[part.name] = Service(
             ServiceArgs(
                 service_spec(part, process, settings),
@@ -98,7 +92,6 @@ def _services(settings: Settings, host: Host, secret: Secrets) -> dict[str, Serv
                 secret_files=secret.files(process.secrets),
                 before=before.get(part.name),
                 checker_stand_ins=process.checker_stand_ins,
-                periods=process.periods,
             ),
             pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
         )

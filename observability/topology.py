@@ -12,25 +12,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Publish = Literal["bindAddress", "loopback", "engine", "never"]
-Network = Literal["applications", "backends", "edge", "outside"]
+Network = Literal["applications", "backends", "edge"]
 """The stack's Docker networks.
 
-<<<<<<< HEAD
-applications: where applications send to the collector, and Prometheus scrapes them.
-backends: between the stack's own parts alone; it leads nowhere else.
-edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers.
-outside: the way out of one part that is in the backends otherwise; there only where a part needs it.
-=======
 applications: applications send to the collector here, and Prometheus scrapes them here.
 backends: only between the stack's own parts; internal, without a way out.
 edge: published ports, and Grafana's way to mail servers, webhooks and identity providers.
->>>>>>> main
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("applications", "network", ""),
     ("backends", "network-backends", "-backends"),
     ("edge", "network-edge", "-edge"),
-    ("outside", "network-outside", "-outside"),
 )
 """Each network: its name here, the name of its Pulumi resource, and the end of its Docker name."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]

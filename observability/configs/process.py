@@ -8,8 +8,6 @@ from typing import Final, Literal
 
 from observability.names.paths import TOOLS
 from observability.own import secret_references
-from observability.periods import Periods
-from observability.topology import Network
 
 WGET: Final = ("wget", "-q", "-O", "/dev/null")
 """A probe that fails unless the URL that follows answers."""
@@ -70,11 +68,6 @@ SecretName = Literal[
     "demo_token",
     "webhook",
     "logs_store_login",
-<<<<<<< HEAD
-    "logs_object_store",
-    "traces_store_password",
-=======
->>>>>>> main
     "traces_store_login",
 ]
 """A secret that is generated or computed, by its field in `components.secrets.Secrets`."""
@@ -132,23 +125,12 @@ class Process:
         command: arguments for the image's entry point.
         environment: environment variables.
         files: absolute path to text of each configuration file.
-<<<<<<< HEAD
-        uploads: the same content in fewer files, where the process reads it so too; empty for `files` as they are.
-            Pulumi's Docker provider compares every file of a container with every other on each `up`.
-        checker: command that accepts or refuses `files`; empty to take them as they are.
-        secrets: absolute path of each secret file to the secret that it holds.
-        socket: a socket of the Docker host, None for none.
-        host_paths: other paths of the Docker host, and where they are in the container, read-only.
-        networks: networks of the stack that it needs besides those of its part.
-        periods: where it keeps what is from which day on, and for how many days; None where that is its volume.
-=======
         uploads: the same content in fewer files, empty for `files` as they are. Pulumi's Docker provider compares
             every file of a container with every other one on each `up`, so many files are slow.
         checker: command that accepts or refuses `files`; empty for no check.
         secrets: absolute path of each secret file to its secret.
         socket: socket of the Docker host, None for none.
         host_paths: other paths of the Docker host to read-only paths in the container.
->>>>>>> main
     """
 
     health: tuple[str, ...]
@@ -161,8 +143,6 @@ class Process:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     socket: HostSocket | None = None
     host_paths: Mapping[str, str] = field(default_factory=dict)
-    networks: tuple[Network, ...] = ()
-    periods: Periods | None = None
 
     @property
     def borrows_tools(self) -> bool:

@@ -28,7 +28,6 @@ _HTTPS: Final = (
     "metrics.queryUrl",
     "logs.writeUrl",
     "logs.queryUrl",
-    "logs.objectStore.endpoint",
     "traces.writeUrl",
     "traces.queryUrl",
     "grafanaUrl",
