@@ -138,6 +138,18 @@ def golden(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
 
 
 @app.command()
+def measure(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="bench, drill, faults, stress or verify.")],
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Run a command that measures, and write its tables to docs/measurements.md."""
+    from lab import measure as command
+
+    return command.run(of(context, stack), what)
+
+
+@app.command()
 def digests(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     """Write the images' digests from the registry into versions.toml."""
     from lab import digests as command
