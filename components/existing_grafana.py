@@ -12,6 +12,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 
 from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi
+from components.placement import under
 from dashboards.catalogue import dashboards, folders
 from observability.configs.datasources import datasources
 
@@ -56,7 +57,9 @@ def _wanted(props: Properties) -> list[tuple[str, str, str]]:
 class Vacancy(Resource, module="grafana", name="Vacancy"):
     """Done when no content that is not ours is in the way."""
 
-    def __init__(self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str]) -> None:
+    def __init__(
+        self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], parent: pulumi.Resource
+    ) -> None:
         """`auth` is a token."""
         props: Properties = {
             "url": grafana.url,
@@ -66,4 +69,4 @@ class Vacancy(Resource, module="grafana", name="Vacancy"):
             "dashboards": [dashboard.uid for dashboard in dashboards(settings)],
             "sources": {spec.uid: spec.title for spec in datasources(settings)},
         }
-        super().__init__(VacancyProvider(), "vacancy", props)
+        super().__init__(VacancyProvider(), "vacancy", props, under(parent))

@@ -85,19 +85,19 @@ def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  
     return pulumi.Output.secret(filled)
 
 
-def secrets(settings: Settings) -> Secrets:
-    """Return the configured secrets, generating the ones that are not configured."""
+def secrets(settings: Settings, opts: pulumi.ResourceOptions) -> Secrets:
+    """Return the configured secrets, generating the ones that are not configured as resources with `opts`."""
     return Secrets(
-        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
-        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
-        metrics_password=_generated("grafana-metrics-password"),
-        files_key=_generated("files-key"),
+        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password, opts),
+        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key, opts),
+        metrics_password=_generated("grafana-metrics-password", opts),
+        files_key=_generated("files-key", opts),
         smtp_password=_configured(settings.smtp_password),
         tls_key=_configured(settings.tls_key),
         oauth_client_secret=_configured(settings.oauth_client_secret),
         otlp_token=_configured(settings.otlp_token),
         otlp_senders=_text(otlp_outside.passwords(settings)),
-        demo_token=_generated("demo-token") if settings.demo else None,
+        demo_token=_generated("demo-token", opts) if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         metrics_store_password=_configured(settings.metrics_password),
         logs_store_password=_configured(settings.logs_password),
@@ -114,8 +114,10 @@ def own_secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
     return {name: _secret(value) for name, value in settings.own_secrets.items()}
 
 
-def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
-    return _generated(name) if configured is None else _secret(configured)
+def _configured_or_generated(
+    name: str, configured: SecretStr | None, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    return _generated(name, opts) if configured is None else _secret(configured)
 
 
 def _configured(value: SecretStr | None) -> pulumi.Output[str] | None:
@@ -130,6 +132,6 @@ def _secret(value: SecretStr) -> pulumi.Output[str]:
     return pulumi.Output.secret(value.get_secret_value())
 
 
-def _generated(name: str) -> pulumi.Output[str]:
+def _generated(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     # Letters and digits only: the value passes through URLs, ini files and shells unharmed.
-    return random.RandomPassword(name, length=_LENGTH, special=False).result
+    return random.RandomPassword(name, length=_LENGTH, special=False, opts=opts).result

@@ -1,102 +1,158 @@
-"""The whole stack: every part's container, and Grafana's content."""
+"""The component Stack: every part's container, and Grafana's content.
 
-from __future__ import annotations
+The annotations are read when the program runs, to derive the schema for other languages: they cannot be text.
+"""
 
-from typing import TYPE_CHECKING
+from typing import Final
 
 import pulumi
 import pulumi_docker as docker
 
-from components import grafana
+from components import grafana, grafana_content
 from components.access import Access
 from components.administrator import Administrator
-from components.content import Content
+from components.arguments import StackArgs
+from components.component import Component, Outputs
 from components.demo import Demo
 from components.deployed import facts
 from components.deployment import Deployment
+from components.placement import under
 from components.secrets import secrets
 from components.service import Host, KeptData, Service, ServiceArgs, service_spec
 from observability import configuration, processes, topology
 from observability.names import labels
+from observability.settings import Settings
 
-if TYPE_CHECKING:
-    from observability.settings import Settings
+_IF_PUBLISHED: Final = {
+    "prometheus": "prometheusUrl",
+    "loki": "lokiUrl",
+    "jaeger": "jaegerUrl",
+    "otlpHttp": "otlpEndpoint",
+}
+"""Ports, and the outputs with their addresses."""
 
 
-def bring_up(settings: Settings) -> None:
-    """Make everything."""
-    secret = secrets(settings)
+class Stack(Component):
+    """Grafana, Prometheus, Loki, Jaeger and a collector on a Docker host, with SLOs, dashboards, alerts and links.
 
-    networks: dict[str, pulumi.Output[str]] = {
-        network: docker.Network(
-            resource,
-            name=f"{settings.prefix}{suffix}",
-            internal=network == "backends",
-            labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
-        ).name
-        for network, resource, suffix in topology.NETWORKS
-    }
-    host = Host(
-        prefix=settings.prefix,
-        stack=settings.stack,
-        access_host=settings.access_host,
-        networks=networks,
-        secrets_key=secret.files_key,
-        protect_data=settings.protect_data,
-        logs_port=settings.port("containerLogs"),
-        publish_reason=settings.publish_reason,
-        engine=configuration.docker_host(),
-        ca=settings.tls_ca,
-    )
+    A program has one of it. Its Docker provider can be the caller's, by the option `providers`.
+    """
 
-    before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
-    services: dict[str, Service] = {}
-    for part in topology.start_order(settings.parts):
-        process = processes.process(part.name, settings)
-        services[part.name] = Service(
-            ServiceArgs(
-                service_spec(part, process, settings),
-                host,
-                secret_files=secret.files(process.secrets),
-                before=before.get(part.name),
-                checker_stand_ins=process.checker_stand_ins,
-            ),
-            pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
+    grafana_url: pulumi.Output[str]
+    """Grafana's address from the machine that ran `up`"""
+    prometheus_url: pulumi.Output[str | None]
+    """where Prometheus answers queries, if that is published"""
+    loki_url: pulumi.Output[str | None]
+    """where Loki answers queries, if that is published"""
+    jaeger_url: pulumi.Output[str | None]
+    """where Jaeger answers queries, if that is published"""
+    otlp_endpoint: pulumi.Output[str | None]
+    """where applications send OTLP over HTTP"""
+    grafana_admin_user: pulumi.Output[str]
+    """the administrator's name"""
+    grafana_admin_password: pulumi.Output[str]
+    """the administrator's password (secret)"""
+    grafana_token: pulumi.Output[str]
+    """the token of the program's own service account (secret)"""
+    grafana_ca_certificate: pulumi.Output[str | None]
+    """the CA certificate that signed Grafana's, if one is configured"""
+    gateway_url: pulumi.Output[str | None]
+    """the demo's gateway, if the demo runs"""
+    pager_url: pulumi.Output[str | None]
+    """the demo's pager, if the demo runs"""
+    demo_token: pulumi.Output[str | None]
+    """the token for the demo's faults (secret), if the demo runs"""
+
+    def __init__(
+        self,
+        name: str,
+        args: StackArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        settings: Settings | None = None,
+    ) -> None:
+        """Make everything; `settings` are the arguments as this repository's program has them, checked already."""
+        super().__init__("Stack", name, opts)
+        self._engine = args.get("docker_host")
+        self.bring_up("stack", args, settings, self._make)
+
+    def _make(self, settings: Settings) -> Outputs:
+        secret = secrets(settings, under(self))
+        host = self._host(settings, secret.files_key)
+
+        before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
+        services: dict[str, Service] = {}
+        for part in topology.start_order(settings.parts):
+            process = processes.process(part.name, settings)
+            awaited = [services[name].ready for name in part.starts_after if name in services]
+            services[part.name] = Service(
+                ServiceArgs(
+                    service_spec(part, process, settings),
+                    host,
+                    secret_files=secret.files(process.secrets),
+                    before=before.get(part.name),
+                    checker_stand_ins=process.checker_stand_ins,
+                ),
+                under(self, pulumi.ResourceOptions(depends_on=awaited)),
+            )
+        for part in topology.WITH_DATA:
+            if part not in settings.parts:
+                KeptData(part.name, host, under(self))
+        everything = list(services.values())
+        if settings.demo:
+            sends_to = pulumi.ResourceOptions(depends_on=[services[topology.COLLECTOR.name].ready])
+            everything += Demo(settings, host, secret, under(self, sends_to)).services
+
+        server = grafana.of_stack(settings, services[topology.GRAFANA.name])
+        administrator = Administrator(
+            server, user=settings.grafana_admin_user, password=secret.admin_password, parent=self
         )
-    for part in topology.WITH_DATA:
-        if part not in settings.parts:
-            KeptData(part.name, host)
-    everything = list(services.values())
-    if settings.demo:
-        sends_to = services[topology.COLLECTOR.name].ready
-        everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
-        pulumi.export("gatewayUrl", settings.address("demo"))
-        pulumi.export("pagerUrl", settings.address("demoPager"))
-        pulumi.export("demoToken", secret.demo_token)
+        access = Access(server, auth=administrator.auth, parent=self)
+        content = grafana_content.of_stack(settings, grafana=server, auth=access.token, opts=under(self))
+        after = pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)])
+        Deployment(
+            settings.stack,
+            facts(settings, [service.spec for service in everything]),
+            grafana=server,
+            auth=access.token,
+            opts=under(self, after),
+        )
+        outputs: Outputs = {
+            "grafanaUrl": settings.address("grafana"),
+            **{output: settings.address(port) for port, output in _IF_PUBLISHED.items() if port in settings.published},
+            "grafanaAdminUser": settings.grafana_admin_user,
+            "grafanaAdminPassword": pulumi.Output.secret(secret.admin_password),
+            "grafanaToken": pulumi.Output.secret(access.token),
+        }
+        if settings.tls_ca:
+            outputs["grafanaCaCertificate"] = settings.tls_ca
+        if settings.demo:
+            outputs["gatewayUrl"] = settings.address("demo")
+            outputs["pagerUrl"] = settings.address("demoPager")
+            outputs["demoToken"] = secret.demo_token
+        return outputs
 
-    server = grafana.of_stack(settings, services[topology.GRAFANA.name])
-    administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
-    access = Access(server, auth=administrator.auth)
-    content = Content(settings, grafana=server, auth=access.token)
-    Deployment(
-        settings.stack,
-        facts(settings, [service.spec for service in everything]),
-        grafana=server,
-        auth=access.token,
-        opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
-    )
-
-    pulumi.export("grafanaUrl", settings.address("grafana"))
-    if "prometheus" in settings.published:
-        pulumi.export("prometheusUrl", settings.address("prometheus"))
-    if "loki" in settings.published:
-        pulumi.export("lokiUrl", settings.address("loki"))
-    if "jaeger" in settings.published:
-        pulumi.export("jaegerUrl", settings.address("jaeger"))
-    if "otlpHttp" in settings.published:
-        pulumi.export("otlpEndpoint", settings.address("otlpHttp"))
-    pulumi.export("grafanaAdminUser", settings.grafana_admin_user)
-    pulumi.export("grafanaAdminPassword", pulumi.Output.secret(secret.admin_password))
-    pulumi.export("grafanaToken", pulumi.Output.secret(access.token))
-    if settings.tls_ca:
-        pulumi.export("grafanaCaCertificate", settings.tls_ca)
+    def _host(self, settings: Settings, secrets_key: pulumi.Output[str]) -> Host:
+        """Return what all services share, with the stack's networks made."""
+        networks: dict[str, pulumi.Output[str]] = {
+            network: docker.Network(
+                resource,
+                name=f"{settings.prefix}{suffix}",
+                internal=network == "backends",
+                labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
+                opts=under(self),
+            ).name
+            for network, resource, suffix in topology.NETWORKS
+        }
+        return Host(
+            prefix=settings.prefix,
+            stack=settings.stack,
+            access_host=settings.access_host,
+            networks=networks,
+            secrets_key=secrets_key,
+            protect_data=settings.protect_data,
+            logs_port=settings.port("containerLogs"),
+            publish_reason=settings.publish_reason,
+            engine=self._engine or configuration.docker_host(),
+            ca=settings.tls_ca,
+        )
