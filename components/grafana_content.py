@@ -21,24 +21,27 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from components.grafana import GrafanaServer
+    from dashboards.catalogue import DashboardFile
     from observability.configs.datasources import DataSourceSpec
     from observability.settings import Settings
 
 
-def of_stack(
-    settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
-    """Make the content of a stack's own Grafana; return what is done when all of it is there."""
-    content = pulumi.ComponentResource("observability:index:Content", "content", None, opts)
-    fill(settings, grafana=grafana, auth=auth, parent=content)
-    content.register_outputs({"url": grafana.url})
-    return content
+class GrafanaContent(pulumi.ComponentResource):
+    """Everything that a stack's own Grafana shows; `dashboards` are its dashboards as they were built."""
+
+    def __init__(
+        self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], opts: pulumi.ResourceOptions
+    ) -> None:
+        """`auth` is a token."""
+        super().__init__("observability:index:Content", "content", None, opts)
+        self.dashboards = fill(settings, grafana=grafana, auth=auth, parent=self)
+        self.register_outputs({"url": grafana.url})
 
 
 def fill(
     settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], parent: pulumi.ComponentResource
-) -> None:
-    """Make everything that Grafana shows, under `parent`; `auth` is a token."""
+) -> tuple[DashboardFile, ...]:
+    """Make everything that Grafana shows, under `parent`, and return its dashboards; `auth` is a token."""
     provider = Provider(
         "grafana",
         url=grafana.url,
@@ -98,6 +101,7 @@ def fill(
             ),
             opts_for(None),
         )
+    built = dashboards(settings)
     shown = [
         oss.Dashboard(
             dashboard.uid,
@@ -109,7 +113,7 @@ def fill(
             overwrite=None if dashboard.imported or grafana.shared else True,
             opts=opts_for(provider, *sources.values()),
         )
-        for dashboard in dashboards(settings)
+        for dashboard in built
     ]
     if not grafana.shared:
         oss.OrganizationPreferences(
@@ -132,6 +136,7 @@ def fill(
         depends_on=list(sources.values()),
         opts=pulumi.ResourceOptions(parent=parent),
     )
+    return built
 
 
 def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from components import grafana, grafana_content
+from components import grafana
 from components.access import Access
 from components.administrator import Administrator
 from components.arguments import StackArgs
@@ -16,6 +16,8 @@ from components.component import Component, Outputs
 from components.demo import Demo
 from components.deployed import facts
 from components.deployment import Deployment
+from components.grafana_content import GrafanaContent
+from components.helper import Helper
 from components.placement import under
 from components.secrets import secrets
 from components.service import Host, KeptData, Service, ServiceArgs, service_spec
@@ -108,11 +110,11 @@ class Stack(Component):
             server, user=settings.grafana_admin_user, password=secret.admin_password, parent=self
         )
         access = Access(server, auth=administrator.auth, parent=self)
-        content = grafana_content.of_stack(settings, grafana=server, auth=access.token, opts=under(self))
+        content = GrafanaContent(settings, grafana=server, auth=access.token, opts=under(self))
         after = pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)])
         Deployment(
             settings.stack,
-            facts(settings, [service.spec for service in everything]),
+            facts(settings, [service.spec for service in everything], content.dashboards),
             grafana=server,
             auth=access.token,
             opts=under(self, after),
@@ -149,6 +151,7 @@ class Stack(Component):
             stack=settings.stack,
             access_host=settings.access_host,
             networks=networks,
+            helper=Helper(settings.prefix, settings.stack, under(self)),
             secrets_key=secrets_key,
             protect_data=settings.protect_data,
             logs_port=settings.port("containerLogs"),
