@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,10 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from cli.bootstrap import ROOT
+from lab.sandbox import LEFT_OUT
 from observability.settings import Settings
 from observability.settings.argument_names import argument_name, as_configured, output_name
+from tests import readme
 
 PROGRAM = """
 import asyncio, json, runpy, sys
@@ -154,3 +159,22 @@ def test_the_yaml_example_fits_the_schema(schema: dict[str, Any]) -> None:
     assert set(monitoring["properties"]["services"][0]) <= set(service["properties"])
     for output in program["outputs"].values():
         assert output.strip("${}").partition(".")[2] in content["properties"]
+
+
+@pytest.mark.optional
+@pytest.mark.skipif(not (shutil.which("pulumi") and shutil.which("pulumi-language-yaml")), reason="needs pulumi")
+def test_another_program_adds_the_package(tmp_path: Path) -> None:
+    copy, program = tmp_path / "observability", tmp_path / "shop"
+    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    # An environment that has every package already: Pulumi installs nothing anew.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(copy / ".venv")], check=True)
+    packages = next((copy / ".venv" / "lib").iterdir()) / "site-packages"
+    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    program.mkdir()
+    (program / "Pulumi.yaml").write_text("name: shop\nruntime: yaml\n")
+    command = shlex.split(readme.line("pulumi package add ../observability/plugin"))
+    done = subprocess.run(command, cwd=program, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert yaml.safe_load((program / "Pulumi.yaml").read_text())["packages"] == {
+        "observability": "../observability/plugin"
+    }
