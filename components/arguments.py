@@ -12,7 +12,7 @@ from pulumi import Input
 
 
 class Limits(TypedDict, total=False):
-    """What one container may use: `memory` in MiB, `cpus` in cores."""
+    """Limits of one container: `memory` in MiB, `cpus` in cores."""
 
     memory: Required[Input[int]]
     """MiB of memory (accepted: a whole number from 64 to 1048576)"""
@@ -21,7 +21,7 @@ class Limits(TypedDict, total=False):
 
 
 class MetricsStore(TypedDict, total=False):
-    """A store of metrics: any remote-write endpoint, with the query API of Prometheus."""
+    """An external store of metrics: a remote-write endpoint with Prometheus' query API."""
 
     write_url: Input[str]
     """Where this signal is sent; empty for the stack's own container alone (accepted: a URL with its scheme, like https://grafana.example.org/, or empty)"""
@@ -37,8 +37,8 @@ class MetricsStore(TypedDict, total=False):
     """copy: Prometheus keeps everything and sends a copy to writeUrl (accepted: copy; default: copy)"""
 
 
-class FarStore(TypedDict, total=False):
-    """A store by its addresses. Its password or token is a secret of its own at the top level, like metricsPassword."""
+class ExternalStore(TypedDict, total=False):
+    """An external store. Its password or token is a secret setting of its own, like `metricsPassword`."""
 
     write_url: Input[str]
     """Where this signal is sent; empty for the stack's own container alone (accepted: a URL with its scheme, like https://grafana.example.org/, or empty)"""
@@ -53,7 +53,7 @@ class FarStore(TypedDict, total=False):
 
 
 class OAuth(TypedDict, total=False):
-    """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none."""
+    """Sign-in with an OAuth 2 or OpenID Connect provider; without `clientId` there is none."""
 
     name: Input[str]
     """Name on the button of Grafana's sign-in page (accepted: one line of text, 1 to 64 characters; default: OAuth)"""
@@ -82,7 +82,7 @@ class OAuth(TypedDict, total=False):
 
 
 class QuietHours(TypedDict, total=False):
-    """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
+    """Hours in which tickets wait: daily from `start` to `end` (on the next day if that is earlier), and `weekdays`."""
 
     start: Input[str]
     """When the quiet hours of a day begin (accepted: a time of day from 00:00 to 23:59)"""
@@ -95,7 +95,7 @@ class QuietHours(TypedDict, total=False):
 
 
 class Team(TypedDict, total=False):
-    """Who gets the alerts of one owner: pages at once, tickets outside of its quiet hours."""
+    """The receiver of one owner's alerts: pages at once, tickets outside of its quiet hours."""
 
     owner: Required[Input[str]]
     """The owner of services, SLOs and probes whose alerts it gets (accepted: 1 to 64 letters, digits, spaces and . _ @ # / -, the first a letter or digit)"""
@@ -110,7 +110,7 @@ class Team(TypedDict, total=False):
 
 
 class AlertOverride(TypedDict, total=False):
-    """What one kind of alert has of its own."""
+    """Overrides for one kind of alert."""
 
     enabled: Input[bool]
     """false leaves alerts of this kind out (accepted: true or false; default: true)"""
@@ -121,7 +121,7 @@ class AlertOverride(TypedDict, total=False):
 
 
 class Thresholds(TypedDict, total=False):
-    """The limits of alerts, and those at which panels change colour."""
+    """The values at which alerts fire and panels change colour."""
 
     disk_free_gib: Input[float]
     """disk-nearly-full: fires below so many GiB of free disk space (accepted: a number from 0.001 to 1000000; default: 2)"""
@@ -178,7 +178,7 @@ class Thresholds(TypedDict, total=False):
 
 
 class BasicAuth(TypedDict, total=False):
-    """User name and password that a target asks for."""
+    """User name and password for a target."""
 
     username: Required[Input[str]]
     """User name (accepted: one line of text, 1 to 200 characters)"""
@@ -187,7 +187,7 @@ class BasicAuth(TypedDict, total=False):
 
 
 class ScrapeTls(TypedDict, total=False):
-    """How a target's certificate is checked, and the certificate that Prometheus shows."""
+    """How a target's certificate is checked, and Prometheus' own client certificate."""
 
     ca: Input[str]
     """Certificates (PEM) of the authority that signed the target's certificate (accepted: one or more certificates as PEM, -----BEGIN CERTIFICATE----- and so on, or empty)"""
@@ -202,7 +202,7 @@ class ScrapeTls(TypedDict, total=False):
 
 
 class MetricNames(TypedDict, total=False):
-    """What the service calls the metrics of the contract."""
+    """The service's names for the metrics of the metric contract (docs/reference)."""
 
     requests: Input[str]
     """Counter of requests (accepted: a counter's name, like http_requests_total; default: http_requests_total)"""
@@ -215,7 +215,7 @@ class MetricNames(TypedDict, total=False):
 
 
 class LabelNames(TypedDict, total=False):
-    """What the service calls the labels of the contract; null where it has none."""
+    """The service's names for the labels of the metric contract; null for a label that it does not have."""
 
     endpoint: Input[str]
     """Label with the route of a request; null for none (accepted: a label's name, like status; default: endpoint)"""
@@ -226,7 +226,7 @@ class LabelNames(TypedDict, total=False):
 
 
 class TimeSlice(TypedDict, total=False):
-    """Count slices of time instead of events: a slice is good when at least `atLeast` percent of its events are."""
+    """Slices of time that count instead of events; a slice is good if at least `atLeast` percent of its events are."""
 
     at_least: Required[Input[float]]
     """Percentage of a slice's events that have to be good for the slice to be good (accepted: a number from 0.001 to 100)"""
@@ -235,7 +235,7 @@ class TimeSlice(TypedDict, total=False):
 
 
 class EachValue(TypedDict, total=False):
-    """An SLO of each value of a label, beside that of all: the same objective, window and burn alerts."""
+    """An SLO for each value of a label, in addition to the one of all: the same objective, window and burn alerts."""
 
     label: Required[Input[str]]
     """Label of the counted series, as they have it: endpoint, tenant, cluster (accepted: a label's name, like tenant)"""
@@ -244,7 +244,7 @@ class EachValue(TypedDict, total=False):
 
 
 class BurnTier(TypedDict, total=False):
-    """Alert when the budget burns at `factor` or faster over both windows."""
+    """An alert that fires while the budget burns at `factor` or faster over both windows."""
 
     severity: Required[Input[str]]
     """page or ticket (accepted: page or ticket)"""
@@ -257,7 +257,7 @@ class BurnTier(TypedDict, total=False):
 
 
 class AvailabilitySlo(TypedDict, total=False):
-    """Good: requests that do not fail."""
+    """The SLO whose good events are requests that do not fail."""
 
     objective: Input[float]
     """Percentage of requests that must not fail (accepted: a percentage above 0 and below 100, from 1 to 99.9999, like 99.5; default: 99.5)"""
@@ -280,7 +280,7 @@ class AvailabilitySlo(TypedDict, total=False):
 
 
 class LatencySlo(TypedDict, total=False):
-    """Good: requests answered within `threshold`."""
+    """The SLO whose good events are requests that are answered within `threshold`."""
 
     objective: Input[float]
     """Percentage of requests that have to be answered in time (accepted: a percentage above 0 and below 100, from 1 to 99.9999, like 99.5; default: 99.0)"""
@@ -307,7 +307,7 @@ class LatencySlo(TypedDict, total=False):
 
 
 class Slo(TypedDict, total=False):
-    """Good: what `good` counts of `total`, or what `bad` does not, or the samples of `gauge`."""
+    """An SLO by PromQL: the good events are `good` of `total`, or `total` without `bad`, or the samples of `gauge`."""
 
     objective: Required[Input[float]]
     """Percentage of events that have to be good (accepted: a percentage above 0 and below 100, from 1 to 99.9999, like 99.5)"""
@@ -340,7 +340,7 @@ class Slo(TypedDict, total=False):
 
 
 class Service(TypedDict, total=False):
-    """One HTTP service to watch: how to scrape it, how to select its series, and its SLOs."""
+    """A watched HTTP service: how to scrape it, how to select its series, and its SLOs."""
 
     name: Required[Input[str]]
     """Name in this stack: of its scrape job, its rules, its alerts and its panels (accepted: 1 to 39 lower-case letters, digits and -, the first a letter, like checkout-api)"""
@@ -399,7 +399,7 @@ class Service(TypedDict, total=False):
 
 
 class Probe(TypedDict, total=False):
-    """One address that is tried from outside: `objective` percent of the probes succeed over `window`."""
+    """An address that is probed; the SLO is that `objective` percent of the probes succeed over `window`."""
 
     objective: Input[float]
     """Percentage of probes that have to succeed (accepted: a percentage above 0 and below 100, from 1 to 99.9999, like 99.5; default: 99.5)"""
@@ -454,7 +454,7 @@ class Probe(TypedDict, total=False):
 
 
 class Exclusion(TypedDict, total=False):
-    """From `start` to `end` nothing counts: once, or at these hours of the `weekdays`, in UTC."""
+    """The time from `start` to `end`, once, or at these hours of the `weekdays`, in UTC."""
 
     start: Required[Input[str]]
     """When it begins: a moment in whole minutes with its zone, like 2026-11-21T22:00Z, or with weekdays a time like 22:00 (UTC) (accepted: a moment in whole minutes with its zone, like 2026-11-21T22:00Z, or with weekdays a time like 22:00 (UTC))"""
@@ -517,11 +517,11 @@ class StackArgs(TypedDict, total=False):
     """Metrics kept elsewhere: {mode, writeUrl, queryUrl, tenant, user, caCertificate}; empty for this stack's Prometheus alone"""
     metrics_password: Input[str]
     """Secret. Password of metrics.user, or a bearer token without one (accepted: a secret output)"""
-    logs: FarStore
+    logs: ExternalStore
     """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this stack's own. With deploy: content, queryUrl alone"""
     logs_password: Input[str]
     """Secret. Password of logs.user, or a bearer token without one (accepted: a secret output)"""
-    traces: FarStore
+    traces: ExternalStore
     """Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone"""
     traces_password: Input[str]
     """Secret. Password of traces.user, or a bearer token without one (accepted: a secret output)"""
@@ -644,11 +644,11 @@ class ContentArgs(TypedDict, total=False):
     """Metrics kept elsewhere: {mode, writeUrl, queryUrl, tenant, user, caCertificate}; empty for this stack's Prometheus alone"""
     metrics_password: Input[str]
     """Secret. Password of metrics.user, or a bearer token without one (accepted: a secret output)"""
-    logs: Required[FarStore]
+    logs: Required[ExternalStore]
     """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this stack's own. With deploy: content, queryUrl alone"""
     logs_password: Input[str]
     """Secret. Password of logs.user, or a bearer token without one (accepted: a secret output)"""
-    traces: Required[FarStore]
+    traces: Required[ExternalStore]
     """Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone"""
     traces_password: Input[str]
     """Secret. Password of traces.user, or a bearer token without one (accepted: a secret output)"""

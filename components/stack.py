@@ -1,4 +1,4 @@
-"""The component Stack: every part's container, and Grafana's content.
+"""The component Stack: networks, a container for each part, Grafana's content, and the outputs.
 
 The annotations are read when the program runs, to derive the schema for other languages: they cannot be text.
 """
@@ -14,13 +14,15 @@ from components.administrator import Administrator
 from components.arguments import StackArgs
 from components.component import Component, Outputs
 from components.demo import Demo
-from components.deployed import facts
 from components.deployment import Deployment
 from components.grafana_content import GrafanaContent
 from components.helper import Helper
+from components.host import Host
 from components.placement import under
-from components.secrets import secrets
-from components.service import Host, KeptData, Service, ServiceArgs, service_spec
+from components.release_fingerprint import release_fingerprint
+from components.secrets import Secrets, secrets
+from components.service import KeptData, Service, ServiceArgs
+from components.service_spec import service_spec
 from observability import configuration, processes, topology
 from observability.names import labels
 from observability.settings import Settings
@@ -79,24 +81,10 @@ class Stack(Component):
         self.bring_up("stack", args, settings, self._make)
 
     def _make(self, settings: Settings) -> Outputs:
+        """Create every resource of the stack and return its addresses and passwords."""
         secret = secrets(settings, under(self))
-        host = self._host(settings, secret.files_key)
-
-        before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
-        services: dict[str, Service] = {}
-        for part in topology.start_order(settings.parts):
-            process = processes.process(part.name, settings)
-            awaited = [services[name].ready for name in part.starts_after if name in services]
-            services[part.name] = Service(
-                ServiceArgs(
-                    service_spec(part, process, settings),
-                    host,
-                    secret_files=secret.files(process.secrets),
-                    before=before.get(part.name),
-                    checker_stand_ins=process.checker_stand_ins,
-                ),
-                under(self, pulumi.ResourceOptions(depends_on=awaited)),
-            )
+        host = self._host(settings, secret)
+        services = self._services(settings, host, secret)
         for part in topology.WITH_DATA:
             if part not in settings.parts:
                 KeptData(part.name, host, under(self))
@@ -114,28 +102,15 @@ class Stack(Component):
         after = pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)])
         Deployment(
             settings.stack,
-            facts(settings, [service.spec for service in everything], content.dashboards),
+            release_fingerprint(settings, [service.spec for service in everything], content.dashboards),
             grafana=server,
             auth=access.token,
             opts=under(self, after),
         )
-        outputs: Outputs = {
-            "grafanaUrl": settings.address("grafana"),
-            **{output: settings.address(port) for port, output in _IF_PUBLISHED.items() if port in settings.published},
-            "grafanaAdminUser": settings.grafana_admin_user,
-            "grafanaAdminPassword": pulumi.Output.secret(secret.admin_password),
-            "grafanaToken": pulumi.Output.secret(access.token),
-        }
-        if settings.tls_ca:
-            outputs["grafanaCaCertificate"] = settings.tls_ca
-        if settings.demo:
-            outputs["gatewayUrl"] = settings.address("demo")
-            outputs["pagerUrl"] = settings.address("demoPager")
-            outputs["demoToken"] = secret.demo_token
-        return outputs
+        return _outputs(settings, secret, access)
 
-    def _host(self, settings: Settings, secrets_key: pulumi.Output[str]) -> Host:
-        """Return what all services share, with the stack's networks made."""
+    def _host(self, settings: Settings, secret: Secrets) -> Host:
+        """Create the stack's networks; return what its containers share."""
         networks: dict[str, pulumi.Output[str]] = {
             network: docker.Network(
                 resource,
@@ -152,10 +127,47 @@ class Stack(Component):
             access_host=settings.access_host,
             networks=networks,
             helper=Helper(settings.prefix, settings.stack, under(self)),
-            secrets_key=secrets_key,
+            secrets_key=secret.files_key,
             protect_data=settings.protect_data,
             logs_port=settings.port("containerLogs"),
             publish_reason=settings.publish_reason,
             engine=self._engine or configuration.docker_host(),
             ca=settings.tls_ca,
         )
+
+    def _services(self, settings: Settings, host: Host, secret: Secrets) -> dict[str, Service]:
+        """Create a container for each part of the stack, after the parts that it needs; return the services by name."""
+        before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
+        services: dict[str, Service] = {}
+        for part in topology.start_order(settings.parts):
+            process = processes.process(part.name, settings)
+            awaited = [services[name].ready for name in part.starts_after if name in services]
+            services[part.name] = Service(
+                ServiceArgs(
+                    service_spec(part, process, settings),
+                    host,
+                    secret_files=secret.files(process.secrets),
+                    before=before.get(part.name),
+                    checker_stand_ins=process.checker_stand_ins,
+                ),
+                under(self, pulumi.ResourceOptions(depends_on=awaited)),
+            )
+        return services
+
+
+def _outputs(settings: Settings, secret: Secrets, access: Access) -> Outputs:
+    """Return the outputs by the names that a stack exports; docs/reference/outputs.md has the attributes of Stack."""
+    outputs: Outputs = {
+        "grafanaUrl": settings.address("grafana"),
+        **{output: settings.address(port) for port, output in _IF_PUBLISHED.items() if port in settings.published},
+        "grafanaAdminUser": settings.grafana_admin_user,
+        "grafanaAdminPassword": pulumi.Output.secret(secret.admin_password),
+        "grafanaToken": pulumi.Output.secret(access.token),
+    }
+    if settings.tls_ca:
+        outputs["grafanaCaCertificate"] = settings.tls_ca
+    if settings.demo:
+        outputs["gatewayUrl"] = settings.address("demo")
+        outputs["pagerUrl"] = settings.address("demoPager")
+        outputs["demoToken"] = secret.demo_token
+    return outputs

@@ -13,11 +13,43 @@ app = typer.Typer()
 
 
 @app.command()
-def bench(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+def bench(
+    context: typer.Context,
+    parts: Annotated[
+        list[str] | None, typer.Argument(help="commands, installation, stack, collector, slo; all by default.")
+    ] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
     """Measure speed, as ratios in one run."""
     from lab import bench as command
 
+    if unknown := set(parts or ()) - set(command.PARTS):
+        msg = f"{', '.join(sorted(unknown))}: accepted: {', '.join(command.PARTS)}"
+        raise typer.BadParameter(msg)
+    return command.run(of(context, stack), tuple(parts or command.PARTS))
+
+
+@app.command()
+def profile(
+    context: typer.Context,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Show where the time of an `up` that changes nothing goes: processes, providers, resources."""
+    from lab import profile as command
+
     return command.run(of(context, stack))
+
+
+@app.command()
+def growth(
+    context: typer.Context,
+    services: Annotated[list[int] | None, typer.Argument(help="Watched services; 10 100 300 by default.")] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Bring up stacks of its own with more and more watched services: resources, seconds, memory, size of the state."""
+    from lab import growth as command
+
+    return command.run(of(context, stack), tuple(services or (10, 100, 300)))
 
 
 @app.command()
@@ -53,13 +85,15 @@ def pages(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every size and theme; else laptop, phone; dark.")] = False,
+    theme: Annotated[str, typer.Option(help="Only this theme: dark or light.")] = "",
+    page: Annotated[list[str] | None, typer.Option(help="Only this page, by its uid; may be given again.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="A folder for a picture of each.")] = None,
     stack: Stack = DEFAULT_STACK,
 ) -> int:
     """Measure and time every dashboard over made-up data, in a real Grafana and browser; needs no Docker."""
     from lab import pages as command
 
-    return command.run(of(context, stack), scenarios or ["ten"], pictures, everything=everything)
+    return command.run(of(context, stack), scenarios or ["ten"], page or [], pictures, theme, everything=everything)
 
 
 @app.command()
@@ -101,6 +135,18 @@ def golden(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     from lab import golden as command
 
     return command.run(of(context, stack))
+
+
+@app.command()
+def measure(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="bench, drill, faults, stress or verify.")],
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Run a command that measures, and write its tables to docs/measurements.md."""
+    from lab import measure as command
+
+    return command.run(of(context, stack), what)
 
 
 @app.command()
