@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pulumi
 
-from components import grafana, grafana_content
+from components import grafana
 from components.arguments import ContentArgs
 from components.component import Component, Outputs
 from components.existing_grafana import Vacancy
+from components.grafana_content import Filling
 from observability import rules
 from observability.settings import Settings
 
@@ -45,7 +46,7 @@ class Content(Component):
         )
         server = grafana.existing(settings)
         vacancy = Vacancy(settings, grafana=server, auth=token, parent=self)
-        grafana_content.fill(settings, grafana=replace(server, ready=vacancy), auth=token, parent=self)
+        Filling(settings, grafana=replace(server, ready=vacancy), auth=token, parent=self)
         outputs: Outputs = {
             "grafanaUrl": server.url,
             "grafanaToken": token,

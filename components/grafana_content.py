@@ -18,125 +18,162 @@ from observability.configs.datasources import datasources
 from observability.settings import field_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
     from components.grafana import GrafanaServer
-    from dashboards.catalogue import DashboardFile
     from observability.configs.datasources import DataSourceSpec
     from observability.settings import Settings
 
 
 class GrafanaContent(pulumi.ComponentResource):
-    """Everything that a stack's own Grafana shows; `dashboards` are its dashboards as they were built."""
+    """The content of a stack's own Grafana; `dashboards` are its dashboards as they were built."""
 
     def __init__(
         self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], opts: pulumi.ResourceOptions
     ) -> None:
         """Create the content, once Grafana is ready; `auth` is a token for its API."""
         super().__init__("observability:index:Content", "content", None, opts)
-        self.dashboards = fill(settings, grafana=grafana, auth=auth, parent=self)
+        self.dashboards = Filling(settings, grafana=grafana, auth=auth, parent=self).dashboards
         self.register_outputs({"url": grafana.url})
 
 
-def fill(
-    settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], parent: pulumi.ComponentResource
-) -> tuple[DashboardFile, ...]:
-    """Create everything that Grafana shows, under `parent`, and return its dashboards; `auth` is a token."""
-    provider = Provider(
-        "grafana",
-        url=grafana.url,
-        auth=auth,
-        ca_cert=grafana.ca or None,
-        retries=3,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[] if grafana.ready is None else [grafana.ready]),
-    )
+class Filling:
+    """Creates everything that Grafana shows; `dashboards` are its dashboards as they were built."""
 
-    def opts_for(
-        provider: Provider | None, *depends_on: pulumi.Resource, below: pulumi.Resource = parent
-    ) -> pulumi.ResourceOptions:
-        return grafana.options(*depends_on, parent=below, provider=provider)
+    def __init__(
+        self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], parent: pulumi.Resource
+    ) -> None:
+        """Create the content under `parent`, once Grafana is ready; `auth` is a token for its API."""
+        self._settings, self._grafana, self._auth, self._parent = settings, grafana, auth, parent
+        self._provider = Provider(
+            "grafana",
+            url=grafana.url,
+            auth=auth,
+            ca_cert=grafana.ca or None,
+            retries=3,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[] if grafana.ready is None else [grafana.ready]),
+        )
+        folders = self._folders()
+        sources = self._sources()
+        self._correlations(sources)
+        self.dashboards = dashboards(settings)
+        shown = self._dashboards(folders, sources)
+        if not grafana.shared:
+            oss.OrganizationPreferences(
+                "preferences",
+                home_dashboard_uid=settings.home_dashboard,
+                # The API replaces all preferences at once: a theme left out is reset to Grafana's own default.
+                theme=settings.grafana_theme,
+                opts=self._options(*shown),
+            )
+        self._alerts({uid: folder.uid for uid, folder in folders.items()}, list(sources.values()))
 
-    folders = {
-        uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider)) for uid, title in titles(settings).items()
-    }
-    for folder in imported.folders():  # parents before children
-        folders[folder.uid] = oss.Folder(
-            folder.uid,
-            uid=folder.uid,
-            title=folder.title,
-            parent_folder_uid=folders[folder.parent].uid if folder.parent else None,
-            opts=opts_for(provider),
-        )
-    folders |= {
-        uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider))
-        for uid, title in own_folders(settings).items()
-    }
-    sources: dict[str, oss.DataSource] = {}
-    for spec in datasources(settings):
-        # The default data source first, and alone: Grafana makes an organisation's first data source its default,
-        # and two that are created at once can both become the first.
-        sources[spec.uid] = oss.DataSource(
-            spec.uid,
-            uid=spec.uid,
-            name=spec.title,
-            type=spec.type or spec.uid,
-            url=spec.url,
-            access_mode="proxy",
-            is_default=spec.default and not grafana.shared,
-            **{"json_data_encoded": json.dumps(spec.json_data, sort_keys=True), **_credentials(spec, settings)},
-            opts=opts_for(provider, *list(sources.values())[:1]),
-        )
-    for source in imported.sources():
-        sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
-    sources |= own_content.sources(settings, opts_for(provider, *list(sources.values())[:1]))
-    own_content.correlations(settings, sources, grafana=grafana, auth=auth, options=opts_for(None))
-    for correlation in correlations(settings):
-        Correlation(
-            CorrelationArgs(
+    def _options(self, *depends_on: pulumi.Resource, parent: pulumi.Resource | None = None) -> pulumi.ResourceOptions:
+        """Return the options of a resource of Grafana's provider."""
+        return self._grafana.options(*depends_on, parent=parent or self._parent, provider=self._provider)
+
+    def _options_without_provider(self) -> pulumi.ResourceOptions:
+        """Return the options of a dynamic resource, which uses Grafana's API itself."""
+        return self._grafana.options(parent=self._parent, provider=None)
+
+    def _folders(self) -> dict[str, oss.Folder]:
+        """Create the folders; return them by UID."""
+        folders = self._plain_folders(titles(self._settings))
+        for folder in imported.folders():  # parents before children
+            folders[folder.uid] = oss.Folder(
+                folder.uid,
+                uid=folder.uid,
+                title=folder.title,
+                parent_folder_uid=folders[folder.parent].uid if folder.parent else None,
+                opts=self._options(),
+            )
+        return folders | self._plain_folders(own_folders(self._settings))
+
+    def _plain_folders(self, titles_by_uid: Mapping[str, str]) -> dict[str, oss.Folder]:
+        return {
+            uid: oss.Folder(uid, uid=uid, title=title, opts=self._options()) for uid, title in titles_by_uid.items()
+        }
+
+    def _sources(self) -> dict[str, oss.DataSource]:
+        """Create the data sources; return them by UID."""
+        sources: dict[str, oss.DataSource] = {}
+
+        def options() -> pulumi.ResourceOptions:
+            # The default data source first, and alone: Grafana makes an organisation's first data source its default,
+            # and two that are created at once can both become the first.
+            return self._options(*list(sources.values())[:1])
+
+        for spec in datasources(self._settings):
+            sources[spec.uid] = oss.DataSource(
+                spec.uid,
+                uid=spec.uid,
+                name=spec.title,
+                type=spec.type or spec.uid,
+                url=spec.url,
+                access_mode="proxy",
+                is_default=spec.default and not self._grafana.shared,
+                **{
+                    "json_data_encoded": json.dumps(spec.json_data, sort_keys=True),
+                    **_credentials(spec, self._settings),
+                },
+                opts=options(),
+            )
+        for source in imported.sources():
+            sources[source.uid] = _imported(source, options())
+        return sources | own_content.sources(self._settings, options())
+
+    def _correlations(self, sources: Mapping[str, oss.DataSource]) -> None:
+        """Create the correlations between the data sources."""
+        options = self._options_without_provider()
+        own_content.correlations(self._settings, sources, grafana=self._grafana, auth=self._auth, options=options)
+        for correlation in correlations(self._settings):
+            arguments = CorrelationArgs(
                 correlation,
-                grafana,
-                auth=auth,
+                self._grafana,
+                auth=self._auth,
                 source=sources[correlation.source].uid,
                 target=sources[correlation.target].uid,
-            ),
-            opts_for(None),
+            )
+            Correlation(arguments, self._options_without_provider())
+
+    def _dashboards(
+        self, folders: Mapping[str, oss.Folder], sources: Mapping[str, oss.DataSource]
+    ) -> list[oss.Dashboard]:
+        """Create the dashboards."""
+        return [
+            oss.Dashboard(
+                dashboard.uid,
+                config_json=dashboard.json,
+                # An imported dashboard may be outside of every folder, and stays there.
+                folder=folders[dashboard.folder].uid if dashboard.folder else None,
+                # Not for an imported dashboard, which would get another version, nor in a Grafana with content of
+                # others, which it could overwrite.
+                overwrite=None if dashboard.imported or self._grafana.shared else True,
+                opts=self._options(*sources.values()),
+            )
+            for dashboard in self.dashboards
+        ]
+
+    def _alerts(self, folders: Mapping[str, pulumi.Output[str]], sources: list[pulumi.Resource]) -> None:
+        """Create the alert rules and the way of their notifications; `folders` are folder UIDs by UID."""
+        notified = own_content.notifications(
+            self._settings,
+            grafana=self._grafana,
+            auth=self._auth,
+            options=self._options(),
+            through_api=self._options_without_provider(),
         )
-    built = dashboards(settings)
-    shown = [
-        oss.Dashboard(
-            dashboard.uid,
-            config_json=dashboard.json,
-            # An imported dashboard may be outside of every folder, and stays there.
-            folder=folders[dashboard.folder].uid if dashboard.folder else None,
-            # Not for an imported dashboard, which would get another version, nor in a Grafana with content of
-            # others, which it could overwrite.
-            overwrite=None if dashboard.imported or grafana.shared else True,
-            opts=opts_for(provider, *sources.values()),
+        own_content.rule_groups(self._settings, folders, self._options(*sources, *notified))
+        Alerting(
+            self._settings,
+            folders=folders,
+            named=notified,
+            options=lambda parent, *depends_on: self._options(*depends_on, parent=parent),
+            depends_on=sources,
+            opts=pulumi.ResourceOptions(parent=self._parent),
         )
-        for dashboard in built
-    ]
-    if not grafana.shared:
-        oss.OrganizationPreferences(
-            "preferences",
-            home_dashboard_uid=settings.home_dashboard,
-            # The API replaces all preferences at once: a theme left out is reset to Grafana's own default.
-            theme=settings.grafana_theme,
-            opts=opts_for(provider, *shown),
-        )
-    notified = own_content.notifications(
-        settings, grafana=grafana, auth=auth, options=opts_for(provider), through_api=opts_for(None)
-    )
-    folder_uids = {uid: folder.uid for uid, folder in folders.items()}
-    own_content.rule_groups(settings, folder_uids, opts_for(provider, *sources.values(), *notified))
-    Alerting(
-        settings,
-        folders=folder_uids,
-        named=notified,
-        options=lambda below, *depends_on: opts_for(provider, *depends_on, below=below),
-        depends_on=list(sources.values()),
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return built
 
 
 def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:
