@@ -37,6 +37,42 @@ class MetricsStore(TypedDict, total=False):
     """copy: Prometheus keeps everything and sends a copy to writeUrl (accepted: copy; default: copy)"""
 
 
+class ObjectStore(TypedDict, total=False):
+    """A bucket of an S3 server that keeps what the stack's own Loki stores; its secret key is `logsPassword`."""
+
+    endpoint: Input[str]
+    """The S3 server's URL (accepted: a URL with its scheme, like https://grafana.example.org/, or empty)"""
+    bucket: Input[str]
+    """A bucket that is there already; one for each stack (accepted: a bucket's name: 3 to 63 lower-case letters, digits, . and -)"""
+    region: Input[str]
+    """Its region (accepted: one line of text; default: us-east-1)"""
+    user: Input[str]
+    """Access key ID; its secret key is logsPassword (accepted: one line of text)"""
+    from_: Input[str]
+    """The first day (UTC) whose lines it keeps; tomorrow or later when it is new (accepted: a day like 2027-01-31, or empty)"""
+    until: Input[str]
+    """The first day whose lines the stack's own volume keeps again: the way back (accepted: a day like 2027-01-31, or empty)"""
+    ca_certificate: Input[str]
+    """CA certificate (PEM), if no public CA signed the server's (accepted: one or more certificates as PEM, -----BEGIN CERTIFICATE----- and so on, or empty)"""
+
+
+class LogsStore(TypedDict, total=False):
+    """A store of logs: a Loki elsewhere, or a bucket for the stack's own."""
+
+    write_url: Input[str]
+    """Where this signal is sent; empty for the stack's own container alone (accepted: a URL with its scheme, like https://grafana.example.org/, or empty)"""
+    query_url: Input[str]
+    """Where Grafana reads it (accepted: a URL with its scheme, like https://grafana.example.org/, or empty)"""
+    tenant: Input[str]
+    """Value of the header X-Scope-OrgID; one tenant for each stack (accepted: a tenant's ID: at most 150 letters, digits and ! . _ * ' ( ) -, or empty)"""
+    user: Input[str]
+    """User name for basic authentication; empty with a password: a bearer token (accepted: one line of text)"""
+    ca_certificate: Input[str]
+    """CA certificate (PEM), if no public CA signed the server's (accepted: one or more certificates as PEM, -----BEGIN CERTIFICATE----- and so on, or empty)"""
+    object_store: ObjectStore
+    """Instead of these: where the stack's own Loki keeps lines: {endpoint, bucket, region, user, from, until, caCertificate}, of an S3 server"""
+
+
 class ExternalStore(TypedDict, total=False):
     """An external store. Its password or token is a secret setting of its own, like `metricsPassword`."""
 
@@ -517,10 +553,10 @@ class StackArgs(TypedDict, total=False):
     """Metrics kept elsewhere: {mode, writeUrl, queryUrl, tenant, user, caCertificate}; empty for this stack's Prometheus alone"""
     metrics_password: Input[str]
     """Secret. Password of metrics.user, or a bearer token without one (accepted: a secret output)"""
-    logs: ExternalStore
-    """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this stack's own. With deploy: content, queryUrl alone"""
+    logs: LogsStore
+    """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; or {objectStore} for this stack's own; empty for its volume. With deploy: content, queryUrl alone"""
     logs_password: Input[str]
-    """Secret. Password of logs.user, or a bearer token without one (accepted: a secret output)"""
+    """Secret. Password of logs.user, or a bearer token without one; of logs.objectStore, the secret key (accepted: a secret output)"""
     traces: ExternalStore
     """Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone"""
     traces_password: Input[str]
@@ -644,10 +680,10 @@ class ContentArgs(TypedDict, total=False):
     """Metrics kept elsewhere: {mode, writeUrl, queryUrl, tenant, user, caCertificate}; empty for this stack's Prometheus alone"""
     metrics_password: Input[str]
     """Secret. Password of metrics.user, or a bearer token without one (accepted: a secret output)"""
-    logs: Required[ExternalStore]
-    """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this stack's own. With deploy: content, queryUrl alone"""
+    logs: Required[LogsStore]
+    """Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; or {objectStore} for this stack's own; empty for its volume. With deploy: content, queryUrl alone"""
     logs_password: Input[str]
-    """Secret. Password of logs.user, or a bearer token without one (accepted: a secret output)"""
+    """Secret. Password of logs.user, or a bearer token without one; of logs.objectStore, the secret key (accepted: a secret output)"""
     traces: Required[ExternalStore]
     """Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone"""
     traces_password: Input[str]

@@ -120,6 +120,7 @@ class Stack(Component):
                 opts=under(self),
             ).name
             for network, resource, suffix in topology.NETWORKS
+            if network != "outside" or settings.logs_in_bucket
         }
         return Host(
             prefix=settings.prefix,
@@ -149,6 +150,7 @@ class Stack(Component):
                     secret_files=secret.files(process.secrets),
                     before=before.get(part.name),
                     checker_stand_ins=process.checker_stand_ins,
+                    periods=process.periods,
                 ),
                 under(self, pulumi.ResourceOptions(depends_on=awaited)),
             )

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from typing import Any, get_args, get_origin
 
 from observability.settings.annotations import is_model, plain
 
 
 def argument_name(key: str) -> str:
-    """Return the argument for a key of the configuration."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()
+    """Return the argument for a key of the configuration; a word of Python's own gets an underscore."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()
+    return f"{name}_" if iskeyword(name) else name
 
 
 def output_name(attribute: str) -> str:

@@ -108,6 +108,7 @@ def test_names_on_the_docker_host_are_the_caller_s(tmp_path: Path) -> None:
         ([{"metrics_path": "/m", "http_sd": ["u"], "slos": [{"burn_alerts": [{"factor": 2.0}]}]}], "services",
          [{"metricsPath": "/m", "httpSd": ["u"], "slos": [{"burnAlerts": [{"factor": 2}]}]}]),
         ({"grafana": {"memory": 512.0, "cpus": 0.5}}, "limits", {"grafana": {"memory": 512, "cpus": 0.5}}),
+        ({"object_store": {"from_": "2026-01-01"}}, "logs", {"objectStore": {"from": "2026-01-01"}}),
         ({"node_password": "x"}, "own_secrets", {"node_password": "x"}),
         ({"unknown_field": 1}, "metrics", {"unknown_field": 1}),
     ],
