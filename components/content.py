@@ -18,6 +18,8 @@ from observability.configs.datasources import datasources
 from observability.settings import field_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
     from components.grafana import GrafanaServer
@@ -38,7 +40,8 @@ class Content(pulumi.ComponentResource):
     ) -> None:
         """Create the content, once Grafana is ready; `auth` is a token for its API."""
         super().__init__("observability:index:Content", "content", None, opts)
-        provider = Provider(
+        self._settings, self._grafana, self._auth = settings, grafana, auth
+        self._provider = Provider(
             "grafana",
             url=grafana.url,
             auth=auth,
@@ -46,32 +49,58 @@ class Content(pulumi.ComponentResource):
             retries=3,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[] if grafana.ready is None else [grafana.ready]),
         )
+        folders = self._folders()
+        sources = self._sources()
+        self._correlations(sources)
+        self.dashboards = dashboards(settings)
+        shown = self._dashboards(folders, sources)
+        if not grafana.shared:
+            oss.OrganizationPreferences(
+                "preferences",
+                home_dashboard_uid=settings.home_dashboard,
+                # The API replaces all preferences at once: a theme left out is reset to Grafana's own default.
+                theme=settings.grafana_theme,
+                opts=self._options(*shown),
+            )
+        self._alerts({uid: folder.uid for uid, folder in folders.items()}, list(sources.values()))
+        self.register_outputs({"url": grafana.url})
 
-        def opts_for(
-            provider: Provider | None, *depends_on: pulumi.Resource, parent: pulumi.Resource = self
-        ) -> pulumi.ResourceOptions:
-            return grafana.options(*depends_on, parent=parent, provider=provider)
+    def _options(self, *depends_on: pulumi.Resource, parent: pulumi.Resource | None = None) -> pulumi.ResourceOptions:
+        """Return the options of a resource of Grafana's provider."""
+        return self._grafana.options(*depends_on, parent=parent or self, provider=self._provider)
 
-        folders = {
-            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider))
-            for uid, title in titles(settings).items()
-        }
+    def _options_without_provider(self) -> pulumi.ResourceOptions:
+        """Return the options of a dynamic resource, which uses Grafana's API itself."""
+        return self._grafana.options(parent=self, provider=None)
+
+    def _folders(self) -> dict[str, oss.Folder]:
+        """Create the folders; return them by UID."""
+        folders = self._plain_folders(titles(self._settings))
         for folder in imported.folders():  # parents before children
             folders[folder.uid] = oss.Folder(
                 folder.uid,
                 uid=folder.uid,
                 title=folder.title,
                 parent_folder_uid=folders[folder.parent].uid if folder.parent else None,
-                opts=opts_for(provider),
+                opts=self._options(),
             )
-        folders |= {
-            uid: oss.Folder(uid, uid=uid, title=title, opts=opts_for(provider))
-            for uid, title in own_folders(settings).items()
+        return folders | self._plain_folders(own_folders(self._settings))
+
+    def _plain_folders(self, titles_by_uid: Mapping[str, str]) -> dict[str, oss.Folder]:
+        return {
+            uid: oss.Folder(uid, uid=uid, title=title, opts=self._options()) for uid, title in titles_by_uid.items()
         }
+
+    def _sources(self) -> dict[str, oss.DataSource]:
+        """Create the data sources; return them by UID."""
         sources: dict[str, oss.DataSource] = {}
-        for spec in datasources(settings):
+
+        def options() -> pulumi.ResourceOptions:
             # The default data source first, and alone: Grafana makes an organisation's first data source its default,
             # and two that are created at once can both become the first.
+            return self._options(*list(sources.values())[:1])
+
+        for spec in datasources(self._settings):
             sources[spec.uid] = oss.DataSource(
                 spec.uid,
                 uid=spec.uid,
@@ -79,27 +108,36 @@ class Content(pulumi.ComponentResource):
                 type=spec.type or spec.uid,
                 url=spec.url,
                 access_mode="proxy",
-                is_default=spec.default and not grafana.shared,
-                **{"json_data_encoded": json.dumps(spec.json_data, sort_keys=True), **_credentials(spec, settings)},
-                opts=opts_for(provider, *list(sources.values())[:1]),
+                is_default=spec.default and not self._grafana.shared,
+                **{
+                    "json_data_encoded": json.dumps(spec.json_data, sort_keys=True),
+                    **_credentials(spec, self._settings),
+                },
+                opts=options(),
             )
         for source in imported.sources():
-            sources[source.uid] = _imported(source, opts_for(provider, *list(sources.values())[:1]))
-        sources |= own_content.sources(settings, opts_for(provider, *list(sources.values())[:1]))
-        own_content.correlations(settings, sources, grafana=grafana, auth=auth, options=opts_for(None))
-        for correlation in correlations(settings):
-            Correlation(
-                CorrelationArgs(
-                    correlation,
-                    grafana,
-                    auth=auth,
-                    source=sources[correlation.source].uid,
-                    target=sources[correlation.target].uid,
-                ),
-                opts_for(None),
+            sources[source.uid] = _imported(source, options())
+        return sources | own_content.sources(self._settings, options())
+
+    def _correlations(self, sources: Mapping[str, oss.DataSource]) -> None:
+        """Create the correlations between the data sources."""
+        options = self._options_without_provider()
+        own_content.correlations(self._settings, sources, grafana=self._grafana, auth=self._auth, options=options)
+        for correlation in correlations(self._settings):
+            arguments = CorrelationArgs(
+                correlation,
+                self._grafana,
+                auth=self._auth,
+                source=sources[correlation.source].uid,
+                target=sources[correlation.target].uid,
             )
-        self.dashboards = dashboards(settings)
-        shown = [
+            Correlation(arguments, self._options_without_provider())
+
+    def _dashboards(
+        self, folders: Mapping[str, oss.Folder], sources: Mapping[str, oss.DataSource]
+    ) -> list[oss.Dashboard]:
+        """Create the dashboards."""
+        return [
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
@@ -107,33 +145,30 @@ class Content(pulumi.ComponentResource):
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
                 # Not for an imported dashboard, which would get another version, nor in a Grafana with content of
                 # others, which it could overwrite.
-                overwrite=None if dashboard.imported or grafana.shared else True,
-                opts=opts_for(provider, *sources.values()),
+                overwrite=None if dashboard.imported or self._grafana.shared else True,
+                opts=self._options(*sources.values()),
             )
             for dashboard in self.dashboards
         ]
-        if not grafana.shared:
-            oss.OrganizationPreferences(
-                "preferences",
-                home_dashboard_uid=settings.home_dashboard,
-                # The API replaces all preferences at once: a theme left out is reset to Grafana's own default.
-                theme=settings.grafana_theme,
-                opts=opts_for(provider, *shown),
-            )
+
+    def _alerts(self, folders: Mapping[str, pulumi.Output[str]], sources: list[pulumi.Resource]) -> None:
+        """Create the alert rules and the way of their notifications; `folders` are folder UIDs by UID."""
         notified = own_content.notifications(
-            settings, grafana=grafana, auth=auth, options=opts_for(provider), through_api=opts_for(None)
+            self._settings,
+            grafana=self._grafana,
+            auth=self._auth,
+            options=self._options(),
+            through_api=self._options_without_provider(),
         )
-        folder_uids = {uid: folder.uid for uid, folder in folders.items()}
-        own_content.rule_groups(settings, folder_uids, opts_for(provider, *sources.values(), *notified))
+        own_content.rule_groups(self._settings, folders, self._options(*sources, *notified))
         Alerting(
-            settings,
-            folders=folder_uids,
+            self._settings,
+            folders=folders,
             named=notified,
-            options=lambda parent, *depends_on: opts_for(provider, *depends_on, parent=parent),
-            depends_on=list(sources.values()),
+            options=lambda parent, *depends_on: self._options(*depends_on, parent=parent),
+            depends_on=sources,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({"url": grafana.url})
 
 
 def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:

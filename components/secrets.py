@@ -10,7 +10,7 @@ import pulumi_random as random
 import yaml
 from pydantic import SecretStr
 
-from observability.configs import external_stores, otlp_outside, webhook_relay
+from observability.configs import external_stores, loki, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -43,6 +43,7 @@ class Secrets:
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
+    logs_object_store: pulumi.Output[str] | None
     traces_store_login: pulumi.Output[str] | None
     configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -96,6 +97,7 @@ def secrets(settings: Settings) -> Secrets:
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         logs_store_login=_text(external_stores.login("logs", settings)),
+        logs_object_store=_text(loki.credentials(settings)),
         traces_store_login=_text(external_stores.login("traces", settings)),
         configured={
             name: _secret(value)

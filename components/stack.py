@@ -63,6 +63,7 @@ def _host(settings: Settings, secret: Secrets) -> Host:
             labels=[docker.NetworkLabelArgs(label=labels.STACK, value=settings.stack)],
         ).name
         for network, resource, suffix in topology.NETWORKS
+        if network != "outside" or settings.logs_in_bucket
     }
     return Host(
         prefix=settings.prefix,
@@ -92,6 +93,7 @@ def _services(settings: Settings, host: Host, secret: Secrets) -> dict[str, Serv
                 secret_files=secret.files(process.secrets),
                 before=before.get(part.name),
                 checker_stand_ins=process.checker_stand_ins,
+                periods=process.periods,
             ),
             pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
         )

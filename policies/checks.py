@@ -22,7 +22,10 @@ DASHBOARD: Final = "grafana:oss/dashboard:Dashboard"
 SOCKET_PROXY: Final = topology.SOCKET_PROXY.name
 IN_BOTH: Final = frozenset(part.name for part in topology.PARTS if {"applications", "backends"} <= set(part.networks))
 """The collector, which takes what applications send, and Prometheus, which scrapes them and does not listen there."""
-BACKENDS, EDGE = (suffix for network, _, suffix in topology.NETWORKS if network != "applications")
+_SUFFIXES: Final = {network: suffix for network, _, suffix in topology.NETWORKS}
+BACKENDS: Final = _SUFFIXES["backends"]
+_OWN: Final = tuple(suffix for network, suffix in _SUFFIXES.items() if network != "applications")
+"""How the names of networks end in which no application is."""
 _NO_NEW: Final = ("no-new-privileges", "no-new-privileges:true")
 
 _DIGEST: Final = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
@@ -159,7 +162,7 @@ def networks_are_separate(resource: Resource) -> list[str]:
     if resource.type != CONTAINER:
         return []
     names = [str(n.get("name", "")) for n in resource.get("networksAdvanced", ())]
-    applications = [n for n in names if n and not unknown(n) and not n.endswith((BACKENDS, EDGE))]
+    applications = [n for n in names if n and not unknown(n) and not n.endswith(_OWN)]
     if not applications or not any(n.endswith(BACKENDS) for n in names) or resource.labels.get(SERVICE) in IN_BOTH:
         return []
     return [f"container '{resource.name}' is in the backends' network and in {applications[0]}: only one of both"]

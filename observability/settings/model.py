@@ -22,7 +22,7 @@ from observability.settings.parts import (
 )
 from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
-from observability.settings.stores import ExternalStore, MetricsStore
+from observability.settings.stores import ExternalStore, LogsStore, MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -248,13 +248,15 @@ class Settings(Frozen):
     metrics_password: SecretStr | None = Field(
         None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
     )
-    logs: ExternalStore = Field(
-        ExternalStore(),
-        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
-        " stack's own. With deploy: content, queryUrl alone",
+    logs: LogsStore = Field(
+        LogsStore(),
+        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; or"
+        " {objectStore} for this stack's own; empty for its volume. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
-        None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
+        None,
+        alias="logsPassword",
+        description="Secret. Password of logs.user, or a bearer token without one; of logs.objectStore, the secret key",
     )
     traces: ExternalStore = Field(
         ExternalStore(),
@@ -499,6 +501,11 @@ class Settings(Frozen):
     def keeps_logs(self) -> bool:
         """Whether this stack has a Loki of its own."""
         return self.runs_stack and not self.logs.configured
+
+    @property
+    def logs_in_bucket(self) -> bool:
+        """Whether this stack's Loki keeps lines in an object store."""
+        return self.runs_stack and bool(self.logs.object_store)
 
     @property
     def keeps_traces(self) -> bool:

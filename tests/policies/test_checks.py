@@ -150,7 +150,13 @@ def test_networks_are_separate(service: str, problems: int) -> None:
     names = [{"name": "observability-dev"}, {"name": "observability-dev-backends"}]
     label = [{"label": "observability.service", "value": service}]
     assert len(checks.networks_are_separate(container(labels=label, networksAdvanced=names))) == problems
-    for alone in ([names[0]], [names[1]], [names[1], {"name": "observability-dev-edge"}], [{"name": UNKNOWN_TEXT}]):
+    for alone in (
+        [names[0]],
+        [names[1]],
+        [names[1], {"name": "observability-dev-edge"}],
+        [names[1], {"name": "x-outside"}],
+        [{"name": UNKNOWN_TEXT}],
+    ):
         assert checks.networks_are_separate(container(labels=label, networksAdvanced=alone)) == []
 
 
