@@ -77,8 +77,8 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
         ),
         (
             "components/content.py",
-            "title=title, opts=opts_for(provider)",
-            "title=pulumi.Output.unsecret(auth), opts=opts_for(provider)",
+            "title=title, opts=self._options()",
+            "title=pulumi.Output.unsecret(self._auth), opts=self._options()",
             "repeats in plain text the secret",
         ),
     ],
