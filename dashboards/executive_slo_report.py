@@ -286,6 +286,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
         "Lasted": report_queries.incident_seconds(settings),
     }
     labels = (*SLO_LABELS, "began")
+    names = {**tables.NAMES, "began": "Second"}
     for key, title, query, show, shows in (
         (
             "incidents",
@@ -293,8 +294,8 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             tables.columns(columns)[0],
             ("Started", "objective", "Budget spent", "Alert"),
             (
-                f"Incidents that used {least:g}% of an error budget, or in which an alert on the objective fired. One "
-                "ends when for half an hour no more failed than the objective allows."
+                f"Incidents that used {least:g}% of an error budget, or in which its alert fired; one ends "
+                "when for half an hour no more failed than the objective allows."
             ),
         ),
         (
@@ -316,6 +317,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             transformations=tables.joined(
                 columns,
                 labels,
+                names=names,
                 show=show,
                 needs=("Budget spent",),
                 order="Budget spent",

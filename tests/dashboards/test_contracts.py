@@ -579,8 +579,8 @@ def test_numbers_of_one_slo_and_window_have_one_source(case: Case) -> None:
         titles: dict[str, str] = next(
             (s["options"]["renameByName"] for s in panel.get("transformations", []) if s["id"] == "organize"), {}
         )
-        # An incident's numbers are of its six hours.
-        for target in panel.get("targets", []) if "Time" not in titles else ():
+        # An incident's numbers are of its own time.
+        for target in panel.get("targets", []) if "began" not in titles else ():
             column = titles.get(f"Value #{target['refId']}", "")
             if (
                 column in OF_THE_WINDOW
