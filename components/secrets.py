@@ -9,7 +9,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from observability.configs import far_stores, otlp_outside, webhook_relay
+from observability.configs import alert_history, far_stores, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -32,6 +32,7 @@ class Secrets:
     admin_password: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_password: pulumi.Output[str]
+    history_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
     smtp_password: pulumi.Output[str] | None
     tls_key: pulumi.Output[str] | None
@@ -49,6 +50,11 @@ class Secrets:
     """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Secrets of the team's own content, by the names that its files refer to."""
+
+    @property
+    def history_login(self) -> pulumi.Output[str]:
+        """Return the same for the reading proxy: what Grafana says to write the history of alerts."""
+        return pulumi.Output.secret(self.history_password.apply(alert_history.login))
 
     def files(self, secrets: Mapping[str, SecretName | ScrapeSecret | OwnText]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; one whose secret does not exist is left out."""
@@ -91,6 +97,7 @@ def secrets(settings: Settings) -> Secrets:
         admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
         secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
         metrics_password=_generated("grafana-metrics-password"),
+        history_password=_generated("alert-history-password"),
         files_key=_generated("files-key"),
         smtp_password=_configured(settings.smtp_password),
         tls_key=_configured(settings.tls_key),

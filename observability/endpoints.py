@@ -52,13 +52,8 @@ def writes(part: Part, settings: Settings) -> Endpoint:
     return Endpoint(f"http://{part.address(port)}")
 
 
-def alert_history(settings: Settings) -> Endpoint:
-    """Return where Grafana writes and reads the history of alerts.
-
-    Grafana knows neither tokens nor a CA of one's own for it; the reading proxy does, and keeps the password.
-    """
-    if settings.keeps_logs:
-        return writes(topology.LOKI, settings)
+def alert_history() -> Endpoint:
+    """Return where Grafana writes and reads the history of alerts, with a password that only Grafana has."""
     return Endpoint(f"http://{topology.READING_PROXY.address('alert-history')}")
 
 
@@ -96,7 +91,12 @@ def pushes() -> Endpoint:
 
 
 def pushes_own() -> Endpoint:
-    """Return where the stack's own parts send OTLP, over gRPC; applications do not reach it."""
+    """Return where Grafana sends its own spans, over gRPC."""
+    return Endpoint(f"http://{topology.READING_PROXY.address('otlp-own')}")
+
+
+def takes_own() -> Endpoint:
+    """Return where the collector takes them: in the backends alone, so that applications do not reach it."""
     part = topology.COLLECTOR
     return Endpoint(f"http://{topology.LISTEN_NAMES[part.name]}:{part.port('otlp-own')}")
 

@@ -17,7 +17,8 @@ Network = Literal["applications", "backends", "edge"]
 
 applications: where applications send to the collector, and Prometheus scrapes them.
 backends: between the stack's own parts alone; it leads nowhere else.
-edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers.
+edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers. Grafana is here
+    alone: it sends requests to addresses that its users give, so the reading proxy is all of the stack that it reaches.
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("applications", "network", ""),
@@ -184,7 +185,7 @@ GRAFANA: Final = Part(
     user="472:0",
     memory_mib=768,
     cpus=1,
-    networks=("backends", "edge"),
+    networks=("edge",),
     ports={"http": Port(3000, "grafana", 3000, "bindAddress")},
     data="/var/lib/grafana",
     tmp_mib=128,
@@ -203,7 +204,8 @@ PROMETHEUS: Final = Part(
     user="65534:65534",
     memory_mib=1024,
     cpus=1,
-    networks=("backends", "applications"),
+    # It scrapes applications, and Grafana at the edge; it listens in the backends alone.
+    networks=("backends", "applications", "edge"),
     ports={"http": Port(9090)},
     data="/prometheus",
     stop_seconds=120,
@@ -264,7 +266,7 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
-        # For Grafana's own spans: only the stack's own parts reach it.
+        # For Grafana's own spans, by way of the reading proxy.
         "otlp-own": Port(4316),
         # For senders outside of the Docker host, with TLS; then these are published in place of the first two.
         "otlp-grpc-outside": Port(14317),
@@ -310,8 +312,10 @@ READING_PROXY: Final = Part(
         JAEGER.name: Port(16686, "jaeger", 16686),
         "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
         "webhook": Port(9094),
-        # For Grafana's history of alerts, where logs are kept elsewhere.
+        # For Grafana's history of alerts: writes, and asks for a password.
         "alert-history": Port(9095),
+        # For Grafana's own spans, on their way to the collector.
+        "otlp-own": Port(4316),
         "health": Port(8080),
     },
     tmp_mib=64,
@@ -405,13 +409,13 @@ def part(name: str) -> Part:
 def aliases(name: str, network: str) -> tuple[str, ...]:
     """Return the names by which others in `network` find a part.
 
-    Applications find the collector and the demo, by name. Prometheus is in their network too, to scrape them, but has
-    no name there and does not listen there; an address on which a part listens for the stack's own parts alone has a
-    name that no container of another project in a shared network has by chance.
+    Applications find the collector and the demo, by name. Prometheus is in their network and at the edge too, to
+    scrape, but has no name there and does not listen there; an address on which a part listens for the stack's own
+    parts alone has a name that no container of another project in a shared network has by chance.
     """
-    if network == "applications":
-        return () if name == PROMETHEUS.name else (name,)
-    return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
+    if network == "backends":
+        return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
+    return () if name == PROMETHEUS.name else (name,)
 
 
 def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -65,6 +65,8 @@ SecretName = Literal[
     "smtp_password",
     "tls_key",
     "oauth_client_secret",
+    "history_password",
+    "history_login",
     "otlp_token",
     "otlp_senders",
     "demo_token",
