@@ -41,6 +41,7 @@ from typing_extensions import TypedDict
 from cli import archive_key, encryption
 from cli.errors import UsageError, UserError, WrongPassphraseError
 from observability import topology
+from observability.settings.errors import shown
 
 FORMAT: Final = "observability-backup"
 VERSION: Final = 1
@@ -130,7 +131,7 @@ class Writer:
         info.mode &= 0o1777 if info.isdir() else 0o777
         problem = _problem(info)
         if problem or info.name in self.members:
-            msg = f"{info.name!r} cannot go into an archive ({problem or 'a second one'}): nothing was written"
+            msg = f"{shown(info.name)} cannot go into an archive ({problem or 'a second one'}): nothing was written"
             raise UserError(msg)
         counted = _Hashed(content or io.BytesIO())
         self._tar.addfile(info, counted if info.isfile() else None)
@@ -249,7 +250,7 @@ def verify(
         if name not in actual or name not in manifest.members or not _matches(actual[name], manifest.members[name])
     ]
     if wrong:
-        raise UserError(_damaged(path, f"{min(wrong)!r} is not as its manifest says"))
+        raise UserError(_damaged(path, f"{shown(min(wrong))} is not as its manifest says"))
     try:
         return manifest, {name: data.decode() for name, data in text.items()}
     except UnicodeDecodeError as error:
@@ -270,7 +271,9 @@ def _members(
         if info.name.startswith(f"{DATA}/"):
             _drain(counted)
         elif info.size > _TEXT_LIMITS.get(info.name, _SMALL):
-            raise UserError(_damaged(path, f"{info.name!r} has {info.size:,} bytes, more than such a file ever has"))
+            raise UserError(
+                _damaged(path, f"{shown(info.name)} has {info.size:,} bytes, more than such a file ever has")
+            )
         else:
             text[info.name] = counted.read()
         if info.name != MANIFEST:
@@ -323,7 +326,7 @@ def read(path: Path, identities: encryption.Identities | None, visit: Visit, lim
                 while info := tar.next():
                     problem = "a second one" if info.name in seen else _problem(info)
                     if problem:
-                        raise UserError(_damaged(path, f"{info.name!r} does not belong there ({problem})"))
+                        raise UserError(_damaged(path, f"{shown(info.name)} does not belong there ({problem})"))
                     if limits is not None:
                         limits.take(path, info)
                     seen.add(info.name)
@@ -346,7 +349,7 @@ def require_equal(path: Path, member: Member | None, info: tarfile.TarInfo, cont
     An archive is read twice, once to verify it and once to restore it; its file may have changed in between.
     """
     if member is None or info.size != member.stored:
-        raise UserError(_damaged(path, f"{info.name!r} changed while it was read"))
+        raise UserError(_damaged(path, f"{shown(info.name)} changed while it was read"))
     return _Expected(content, member, path)  # type: ignore[return-value]
 
 
@@ -430,7 +433,7 @@ def _require_sums(path: Path, sums: Mapping[str, str]) -> None:
         for name, start, size in _outer(file, path):
             file.seek(start)
             if name != _SUMS and _digest(file, size) != sums.get(name):
-                raise UserError(_damaged(path, f"{name!r} does not have its checksum"))
+                raise UserError(_damaged(path, f"{shown(name)} does not have its checksum"))
 
 
 def _lines(sums: Mapping[str, str]) -> bytes:
@@ -479,7 +482,7 @@ def _manifest(path: Path, text: bytes) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(_damaged(path, f"its manifest is not one: {where[:100]!r}: {first['msg']}")) from None
+        raise UserError(_damaged(path, f"its manifest is not one: {shown(where[:100])}: {first['msg']}")) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(_damaged(path, "its manifest cannot be read")) from None
     return manifest
@@ -569,7 +572,7 @@ class _Expected(_Hashed):
     def read(self, size: int = -1) -> bytes:
         data = super().read(size)
         if self.count >= self._member.stored and self.sha256.hexdigest() != self._member.sha256:
-            raise UserError(_damaged(self._path, f"{self._member.name!r} changed while it was read"))
+            raise UserError(_damaged(self._path, f"{shown(self._member.name)} changed while it was read"))
         return data
 
 
