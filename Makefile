@@ -45,7 +45,7 @@ plan: ## Show what the program would create; needs no engine, Docker or network
 own: ## List and check the content in your own folder
 	@$(OBS) own $(ON)
 
-render: ## Write dashboards, rules and configuration files to OUT
+render: ## Write dashboards, rules and configuration files to OUT; FORMAT=kubernetes writes them as objects to apply
 	@$(OBS) render $(ON) "$(OUT)"
 
 drift: ## Check whether the stack is what the program and the state say; a Markdown REPORT=file when it is not

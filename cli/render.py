@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
-from cli import stack_config
+from cli import kubernetes, stack_config
 from cli.context import Context
 from cli.errors import UsageError
 from dashboards.catalogue import dashboards
@@ -18,6 +18,7 @@ from observability.configs.datasources import DataSourceSpec, datasources
 from observability.names.paths import CONFIG
 from observability.settings import Settings
 
+Format = Literal["files", "kubernetes"]
 MANIFEST: Final = ".rendered.json"
 """Names the files that the last rendering wrote, so that the next one can delete those that are gone."""
 
@@ -77,8 +78,14 @@ def _shown(spec: DataSourceSpec) -> dict[str, object]:
     return {name: value for name, value in shown.items() if name != "type" or value}
 
 
-def run(context: Context, out: Path) -> int:
-    """Write the stack's files below the folder `out`; delete those of an earlier rendering that are no longer made."""
+def run(context: Context, out: Path, form: Format = "files") -> int:
+    """Write the stack's files below the folder `out`; delete those of an earlier rendering that are no longer made.
+
+    Args:
+        context: the stack.
+        out: a folder.
+        form: files as each program reads them, or objects of Kubernetes.
+    """
     if out == Path():  # `OUT=`, or `.`: files of a rendering belong into no clone
         msg = "OUT is empty or the current folder; accepted: a folder for these files alone, like build/render"
         raise UsageError(msg)
@@ -86,7 +93,8 @@ def run(context: Context, out: Path) -> int:
     if out.exists() and not out.is_dir():
         msg = f"OUT={out}: this is a file; accepted: a folder, which is created when it is missing"
         raise UsageError(msg)
-    rendered = files(stack_config.settings(context.stack, stand_in=True))
+    settings = stack_config.settings(context.stack, stand_in=True)
+    rendered = kubernetes.files(settings) if form == "kubernetes" else files(settings)
     try:
         removed = _remove(out, _manifest(out) - rendered.keys())
         for path, text in rendered.items():
@@ -100,6 +108,8 @@ def run(context: Context, out: Path) -> int:
     context.console.say(f"{len(rendered)} files of stack '{context.stack}' written to {out}")
     if removed:
         context.console.say(f"{removed} files of an earlier rendering deleted")
+    if form == "kubernetes" and (missing := kubernetes.left_out(settings)):
+        context.console.say(f"note: not in these files: {', '.join(missing)}")
     return 0
 
 

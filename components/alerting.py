@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumiverse_grafana import alerting
@@ -19,24 +19,19 @@ from observability import endpoints
 from observability.alerts import groups, messages, routing
 from observability.alerts.links import alert_annotations
 from observability.alerts.model import OwnAlert
-from observability.names import uids
+from observability.alerts.queries import CONDITION, queries
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from observability.alerts.model import Alert, AlertGroup, Severity
+    from observability.alerts.queries import Query
     from observability.settings import Settings
 
 with warnings.catch_warnings():
     # Loaded at its first use, the module warns of its own deprecated names, none of which is used here.
     warnings.simplefilter("ignore", DeprecationWarning)
     _ = alerting.RuleGroup
-
-EXPRESSIONS = "__expr__"
-"""Grafana's own data source for conditions over other queries."""
-CONDITION = "fires"
-INSTANT = "instant"
-_LOOK_BACK_SECONDS = 600
 
 Options = Callable[..., pulumi.ResourceOptions]
 
@@ -145,7 +140,6 @@ def _rule_group(
 
 
 def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
-    """Return the rule: instant queries, and one expression over their values. Nothing waits for a range to fill."""
     return alerting.RuleGroupRuleArgs(
         uid=alert.uid,
         name=alert.title,
@@ -157,10 +151,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
         labels=alert.labels,
         annotations=alert_annotations(alert, settings),
         notification_settings=_receiver(alert, settings),
-        datas=[
-            *(_data(name, alert.datasource, query(name, alert)) for name in alert.queries),
-            _data(CONDITION, EXPRESSIONS, {"type": "math", "expression": alert.condition, "refId": CONDITION}),
-        ],
+        datas=[_data(query) for query in queries(alert)],
     )
 
 
@@ -174,20 +165,13 @@ def _receiver(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleNotific
     )
 
 
-def query(name: str, alert: Alert) -> dict[str, Any]:
-    """Return one query of an alert as its data source takes it."""
-    kind = {"queryType": INSTANT} if alert.datasource == uids.DATASOURCE_LOKI else {"instant": True, "range": False}
-    return {"refId": name, "expr": alert.queries[name], **kind}
-
-
-def _data(name: str, datasource: str, model: dict[str, Any]) -> alerting.RuleGroupRuleDataArgs:
-    look_back = 0 if datasource == EXPRESSIONS else _LOOK_BACK_SECONDS
+def _data(query: Query) -> alerting.RuleGroupRuleDataArgs:
     return alerting.RuleGroupRuleDataArgs(
-        ref_id=name,
-        datasource_uid=datasource,
-        model=json.dumps(model, sort_keys=True),
-        query_type=model.get("queryType"),  # Grafana tells it twice
-        relative_time_range=alerting.RuleGroupRuleDataRelativeTimeRangeArgs(from_=look_back, to=0),
+        ref_id=query.ref_id,
+        datasource_uid=query.datasource,
+        model=json.dumps(query.model, sort_keys=True),
+        query_type=query.model.get("queryType"),  # Grafana tells it twice
+        relative_time_range=alerting.RuleGroupRuleDataRelativeTimeRangeArgs(from_=query.look_back_seconds, to=0),
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Content(pulumi.ComponentResource):
-    """Everything that Grafana shows."""
+    """Everything that Grafana shows; `dashboards` are its dashboards as they were built."""
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Content(pulumi.ComponentResource):
                 ),
                 opts_for(None),
             )
+        self.dashboards = dashboards(settings)
         shown = [
             oss.Dashboard(
                 dashboard.uid,
@@ -109,7 +110,7 @@ class Content(pulumi.ComponentResource):
                 overwrite=None if dashboard.imported or grafana.shared else True,
                 opts=opts_for(provider, *sources.values()),
             )
-            for dashboard in dashboards(settings)
+            for dashboard in self.dashboards
         ]
         if not grafana.shared:
             oss.OrganizationPreferences(

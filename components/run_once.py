@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 import pulumi_docker as docker
+
+ROOT: Final = "0:0"
+"""User of the jobs that need more than the service's own."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pulumi_docker as docker
 
 from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
 from components.files import FileVolume, FileVolumeArgs
-from components.run_once import RunOnceArgs, run_once
+from components.run_once import ROOT, RunOnceArgs, run_once
 from observability import endpoints, topology, versions
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
@@ -22,17 +22,12 @@ from observability.settings import Limits, loopback
 from observability.versions import Image
 
 if TYPE_CHECKING:
+    from components.helper import Helper
     from observability.configs.process import HostSocket, Process
     from observability.settings import Settings
     from observability.topology import Part
 
 LOOPBACK = "127.0.0.1"
-ROOT = "0:0"
-"""Of one-shot jobs only."""
-HELPER_IMAGE = "prometheus"
-"""Has a shell and busybox' tools; the stack needs it anyway."""
-_TOOL = "/bin/busybox"
-"""In that image; linked statically."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +41,10 @@ class Port:
 
 @dataclass(frozen=True)
 class SocketMount:
-    """A socket of the Docker host at `host`, in the container at `inside`, readable by the group that owns it.
-
-    `group_image` has a `stat`, which finds that group out.
-    """
+    """A socket of the Docker host at `host`, in the container at `inside`, readable by the group that owns it."""
 
     host: str
     inside: str
-    group_image: Image
 
 
 @dataclass(frozen=True)
@@ -64,8 +55,7 @@ class ServiceSpec:
         checker: command that accepts or refuses `files`; empty to take them as they are.
         ready_url: answers 200 when the service can be used, "" where its health check is all there is to ask.
         networks: Docker networks that the container is in, in the order of `Host.networks`.
-        owner_image: has a `chown` that hands a new data volume to `user`; None where the service's own image has a
-            directory of theirs.
+        data_needs_owner: whether a job hands a new data volume to `user`, because the image has no directory of theirs.
     """
 
     name: str
@@ -84,24 +74,25 @@ class ServiceSpec:
     limits: Limits
     tmp_mib: int
     stop_seconds: int
-    owner_image: Image | None = None
+    data_needs_owner: bool = False
     socket: SocketMount | None = None
     reaches_host: bool = False
     """Whether the name `host.docker.internal` leads to the Docker host."""
     others_networks: tuple[str, ...] = ()
     """Docker networks of other projects that the container joins too."""
-    tools_image: Image | None = None
-    """Has the tools that the health check borrows; None where it needs none."""
+    borrows_tools: bool = False
+    """Whether the health check runs the helper's shell."""
     host_paths: Mapping[str, str] = field(default_factory=dict)
     """Paths of the Docker host, and where they are in the container, read-only."""
 
     def fingerprint(self) -> str:
         """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
+        # The names and values of earlier versions, so that a container that did not change is not replaced.
         plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        del plain["tools_image"]
-        if not self.host_paths:  # so that a container that sees none stays what it is
+        del plain["borrows_tools"], plain["data_needs_owner"]
+        if not self.host_paths:
             del plain["host_paths"]
-        if self.socket is not None:  # whose image only runs a one-shot job
+        if self.socket is not None:
             plain["socket"] = [self.socket.host, self.socket.inside]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -133,17 +124,17 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         limits=settings.limit(part.name),
         tmp_mib=part.tmp_mib,
         stop_seconds=part.stop_seconds,
-        owner_image=versions.image(part.data_owned_by) if part.data_owned_by else None,
+        data_needs_owner=part.data_needs_owner,
         socket=_socket_mount(process.socket),
         others_networks=settings.networks if part.reaches_applications else (),
         reaches_host=part.reaches_applications,
-        tools_image=versions.image(HELPER_IMAGE) if process.borrows_tools else None,
+        borrows_tools=process.borrows_tools,
         host_paths=process.host_paths,
     )
 
 
 def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
-    return None if socket is None else SocketMount(socket.host, socket.inside, versions.image(HELPER_IMAGE))
+    return None if socket is None else SocketMount(socket.host, socket.inside)
 
 
 @dataclass(frozen=True)
@@ -152,6 +143,7 @@ class Host:
 
     Attributes:
         networks: the stack's Docker networks by their name in the table of parts.
+        helper: what runs one-shot jobs and lends its shell.
         logs_port: port of the Docker host's loopback to which the engine sends what its containers print.
         publish_reason: why ports are published on an address that others reach.
         engine: docker:host, "" for the default.
@@ -162,6 +154,7 @@ class Host:
     stack: str
     access_host: str
     networks: Mapping[str, pulumi.Output[str]]
+    helper: Helper
     secrets_key: pulumi.Output[str]
     protect_data: bool
     logs_port: int
@@ -281,7 +274,7 @@ class Service(pulumi.ComponentResource):
         image = args.built or _image(f"{args.spec.name}-image", args.spec.image, self)
         self._image_id = image.image_id
         prepared = _Prepared()
-        self.volume = self._data_volume(prepared, image)
+        self.volume = self._data_volume(prepared)
         self._socket(prepared)
         self._files(prepared)
         self._tools(prepared)
@@ -293,18 +286,16 @@ class Service(pulumi.ComponentResource):
         self.ready = self._readiness()
         self.register_outputs({"container": self.container.id})
 
-    def _data_volume(self, prepared: _Prepared, image: docker.RemoteImage) -> docker.Volume | None:
+    def _data_volume(self, prepared: _Prepared) -> docker.Volume | None:
         """Make the data volume and hand it to the service's user."""
         spec = self.spec
         if not spec.data:
             return None
         volume = _data_volume(spec.name, self._args.host, self)
         prepared.mounts.append(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=spec.data))
-        if spec.owner_image is not None:
-            if spec.owner_image != spec.image:
-                image = _image(f"{spec.name}-owner-image", spec.owner_image, self)
+        if spec.data_needs_owner:
             job = RunOnceArgs(
-                image=image.image_id,
+                image=self._args.host.helper.image,
                 command=("chown", spec.user, spec.data),
                 mounts=tuple(prepared.mounts),
                 labels=self._args.labels,
@@ -321,7 +312,7 @@ class Service(pulumi.ComponentResource):
             return
         mount = docker.ContainerVolumeArgs(host_path=socket.host, container_path=socket.inside, read_only=True)
         job = RunOnceArgs(
-            image=_image(f"{self.spec.name}-socket-image", socket.group_image, self).image_id,
+            image=self._args.host.helper.image,
             command=("stat", "-c", "%g", socket.inside),
             mounts=(mount,),
             labels=self._args.labels,
@@ -347,27 +338,11 @@ class Service(pulumi.ComponentResource):
             prepared.jobs.append(secrets.checked)
 
     def _tools(self, prepared: _Prepared) -> None:
-        """Make a volume with the shell that the health check borrows: a program that needs no library."""
-        spec = self.spec
-        if spec.tools_image is None:
-            return
-        volume = docker.Volume(
-            f"{self._args.container_name}-tools",
-            labels=[
-                docker.VolumeLabelArgs(label=label, value=value)
-                for label, value in {**self._args.labels, labels.CONTENT: _TOOL.rpartition("/")[2]}.items()
-            ],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
-        )
-        job = RunOnceArgs(
-            image=_image(f"{spec.name}-tools-image", spec.tools_image, self).image_id,
-            command=("cp", "-f", _TOOL, TOOLS),
-            mounts=(docker.ContainerVolumeArgs(volume_name=volume.name, container_path=TOOLS),),
-            labels=self._args.labels,
-            user=ROOT,
-        )
-        prepared.jobs.append(run_once(f"{self._args.container_name}-tools-loader", job, self._job_options()))
-        prepared.mounts.append(_read_only(volume.name, TOOLS))
+        """Mount the shell that the health check borrows."""
+        if self.spec.borrows_tools:
+            helper = self._args.host.helper
+            prepared.jobs.append(helper.loaded)
+            prepared.mounts.append(_read_only(helper.tools, TOOLS))
 
     def _file_volume(
         self,

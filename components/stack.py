@@ -14,6 +14,7 @@ from components.content import Content
 from components.demo import Demo
 from components.deployed import facts
 from components.deployment import Deployment
+from components.helper import Helper
 from components.secrets import secrets
 from components.service import Host, KeptData, Service, ServiceArgs, service_spec
 from observability import configuration, processes, topology
@@ -41,6 +42,7 @@ def bring_up(settings: Settings) -> None:
         stack=settings.stack,
         access_host=settings.access_host,
         networks=networks,
+        helper=Helper(settings.prefix, settings.stack),
         secrets_key=secret.files_key,
         protect_data=settings.protect_data,
         logs_port=settings.port("containerLogs"),
@@ -80,7 +82,7 @@ def bring_up(settings: Settings) -> None:
     content = Content(settings, grafana=server, auth=access.token)
     Deployment(
         settings.stack,
-        facts(settings, [service.spec for service in everything]),
+        facts(settings, [service.spec for service in everything], content.dashboards),
         grafana=server,
         auth=access.token,
         opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),

@@ -6,7 +6,7 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dashboards import (
     application_performance,
@@ -45,6 +45,45 @@ class DashboardFile:
     """Compact: Pulumi keeps it twice in its state and sends it through two processes on every `up`."""
     imported: bool = False
     """Made in Grafana, and managed as it was made."""
+
+
+class PageModule(Protocol):
+    """A module of this package that builds one dashboard."""
+
+    __name__: str
+
+    def build(self, settings: Settings) -> DashboardBuilder:
+        """Return the dashboard, not yet checked."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A dashboard that is built here; `needs` is the attribute of the settings without which there is none."""
+
+    folder: str
+    module: PageModule
+    needs: str = ""
+
+    def shown(self, settings: Settings) -> bool:
+        """Return whether this stack has the dashboard."""
+        return not self.needs or bool(getattr(settings, self.needs))
+
+
+PAGES: Final = (
+    Page(uids.FOLDER_INFRASTRUCTURE, home),
+    Page(uids.FOLDER_ML_PLATFORM, slo_overview),
+    Page(uids.FOLDER_ML_PLATFORM, application_performance),
+    Page(uids.FOLDER_ML_PLATFORM, service_detail),
+    Page(uids.FOLDER_ML_PLATFORM, logs),
+    Page(uids.FOLDER_ML_PLATFORM, incident),
+    Page(uids.FOLDER_INFRASTRUCTURE, infrastructure_health, "runs_stack"),
+    Page(uids.FOLDER_INFRASTRUCTURE, hosts, "runs_stack"),
+    Page(uids.FOLDER_INFRASTRUCTURE, stack_health, "runs_stack"),
+    Page(uids.FOLDER_INFRASTRUCTURE, probes, "probes"),
+    Page(uids.FOLDER_EXECUTIVE, executive_slo_report),
+    Page(uids.FOLDER_INFRASTRUCTURE, runbooks),
+)
+"""Every dashboard that is built here, in the order in which they are made."""
 
 
 def folders() -> dict[str, str]:
@@ -135,25 +174,7 @@ def built(settings: Settings) -> tuple[DashboardFile, ...]:
         DashboardError: one cannot be built, or two have the same uid.
 
     """
-    own = settings.runs_stack
-    return files(
-        (
-            (uids.FOLDER_INFRASTRUCTURE, home.build(settings)),
-            (uids.FOLDER_ML_PLATFORM, slo_overview.build(settings)),
-            (uids.FOLDER_ML_PLATFORM, application_performance.build(settings)),
-            (uids.FOLDER_ML_PLATFORM, service_detail.build(settings)),
-            (uids.FOLDER_ML_PLATFORM, logs.build(settings)),
-            (uids.FOLDER_ML_PLATFORM, incident.build(settings)),
-            *(
-                (uids.FOLDER_INFRASTRUCTURE, page.build(settings))
-                for page in (infrastructure_health, hosts, stack_health)
-                if own
-            ),
-            *((uids.FOLDER_INFRASTRUCTURE, page.build(settings)) for page in (probes,) if settings.probes),
-            (uids.FOLDER_EXECUTIVE, executive_slo_report.build(settings)),
-            (uids.FOLDER_INFRASTRUCTURE, runbooks.build(settings)),
-        ),
-    )
+    return files(tuple((page.folder, page.module.build(settings)) for page in PAGES if page.shown(settings)))
 
 
 def files(placed: tuple[tuple[str, DashboardBuilder], ...]) -> tuple[DashboardFile, ...]:

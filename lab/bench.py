@@ -17,14 +17,14 @@ from cli import engine as docker_engine
 from cli import stack_config
 from cli.context import Context
 from components.grafana_api import GrafanaApi, GrafanaError
+from components.helper import HELPER_IMAGE, TOOL
 from components.service import ServiceSpec, service_spec
 from dashboards import DashboardBuilder
 from lab import bench_collector, bench_slo
 from lab.sandbox import Sandbox, free_offset, missing
-from observability import processes, topology
+from observability import processes, topology, versions
 from observability.names.paths import CONFIG, SECRETS, TOOLS
 from observability.settings import CONTAINERS, DEFAULT_PORTS, Settings
-from observability.versions import Image
 
 _NOOP_RUNS = 5
 _FRESH_RUNS = 3
@@ -213,12 +213,12 @@ def _compose(folder: Path, settings: Settings) -> float:
     services = {s.name: _compose_service(folder, s, secrets.get(s.name, []), offset) for s in specs}
     # Badger's volume and the queues' have to belong to their user before the service starts, here as there.
     for spec in specs:
-        if spec.owner_image is None:
+        if not spec.data_needs_owner:
             continue
         owner = f"{spec.name}-owner"
         services[spec.name]["depends_on"] = {owner: {"condition": "service_completed_successfully"}}
         services[owner] = {
-            "image": spec.owner_image.reference,
+            "image": versions.image(HELPER_IMAGE).reference,
             "user": "0:0",
             "entrypoint": ["chown", spec.user, spec.data],
             "volumes": [f"{spec.name}-data:{spec.data}"],
@@ -250,8 +250,8 @@ def _spec(part: topology.Part, settings: Settings) -> ServiceSpec:
 def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], offset: int) -> dict[str, object]:
     mounts = [f"{spec.name}-data:{spec.data}"] if spec.data else []
     groups: list[str] = []
-    if spec.tools_image is not None:
-        mounts.append(f"{_tools(folder, spec.tools_image)}:{TOOLS}:ro")
+    if spec.borrows_tools:
+        mounts.append(f"{_tools(folder)}:{TOOLS}:ro")
     if spec.socket is not None:
         mounts.append(f"{spec.socket.host}:{spec.socket.inside}:ro")
         groups.append(str(Path(spec.socket.host).stat().st_gid))
@@ -287,13 +287,13 @@ def _compose_service(folder: Path, spec: ServiceSpec, secret_paths: list[str], o
     }
 
 
-def _tools(folder: Path, image: Image) -> Path:
+def _tools(folder: Path) -> Path:
     """Return a folder with the shell that health checks borrow."""
     tools = folder / "tools"
     if not tools.exists():
         tools.mkdir()
         copy = ["docker", "run", "--rm", "--user", "0", "-v", f"{tools}:{TOOLS}", "--entrypoint", "cp"]
-        subprocess.run([*copy, image.reference, "/bin/busybox", TOOLS], check=True)
+        subprocess.run([*copy, versions.image(HELPER_IMAGE).reference, TOOL, TOOLS], check=True)
     return tools
 
 

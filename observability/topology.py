@@ -103,8 +103,8 @@ class Part:
         networks: networks that it is in.
         ports: every port it listens on, by a name within the part.
         data: where its data volume is mounted, "" without one.
-        data_owned_by: image (key of versions.toml) with a `chown` that hands a new data volume to `user`, "" where
-            the part's own image has that directory already.
+        data_needs_owner: whether a new data volume has to be handed to `user`: where the image has no directory of
+            theirs.
         tmp_mib: size of /tmp in memory.
         stop_seconds: how long it may take to stop before it is killed.
         requires: attribute of the settings without which the part does not run, "" for always.
@@ -125,7 +125,7 @@ class Part:
     networks: tuple[Network, ...]
     ports: Mapping[str, Port] = field(default_factory=dict)
     data: str = ""
-    data_owned_by: str = ""
+    data_needs_owner: bool = False
     tmp_mib: int = 64
     stop_seconds: int = 10
     requires: str = ""
@@ -248,7 +248,7 @@ JAEGER: Final = Part(
         "span-metrics": Port(8889),
     },
     data="/badger",
-    data_owned_by="jaeger",
+    data_needs_owner=True,
     stop_seconds=60,
     metrics=Metrics("metrics", "opentelemetry"),
     requires="keeps_traces",
@@ -278,7 +278,7 @@ COLLECTOR: Final = Part(
         "span-metrics": Port(8889),
     },
     data="/var/lib/otelcol",
-    data_owned_by="prometheus",
+    data_needs_owner=True,
     tmp_mib=16,
     stop_seconds=30,
     starts_after=("engine-filter",),

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Generator
 from functools import cache
+from typing import Final
 
 import hypothesis
 import pytest
@@ -23,6 +24,20 @@ hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
 
 
+_WITH: Final = {"nightly": "NIGHTLY", "slow": "E2E_SLOW"}
+"""The environment variable without which the tests of a marker skip: only the nightly workflow sets both."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests that take long, unless their environment variable is set."""
+    for marker, variable in _WITH.items():
+        if not os.environ.get(variable):
+            skip = pytest.mark.skip(reason=f"takes long, every night: run with {variable}=1")
+            for item in items:
+                if item.get_closest_marker(marker) is not None:
+                    item.add_marker(skip)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -30,10 +45,10 @@ def pytest_runtest_makereport(
     """With REQUIRE_ALL=1 a test that skips fails: what CI is to run, it runs."""
     report = yield
     if report.skipped and os.environ.get("REQUIRE_ALL") == "1" and not hasattr(report, "wasxfail"):
-        reason = _skip_reason(report)
-        if item.get_closest_marker("optional") is None and "E2E_SLOW" not in reason:
+        later = any(item.get_closest_marker(marker) and not os.environ.get(with_) for marker, with_ in _WITH.items())
+        if item.get_closest_marker("optional") is None and not later:
             report.outcome = "failed"
-            report.longrepr = f"REQUIRE_ALL=1: {item.nodeid} was skipped: {reason}"
+            report.longrepr = f"REQUIRE_ALL=1: {item.nodeid} was skipped: {_skip_reason(report)}"
     return report
 
 

@@ -87,6 +87,8 @@ def test_what_needs_no_engine(copy: Plain) -> None:
     readme.works(copy, "make render OUT=dir", OUT="elsewhere")
     for folder in ("build/render", "elsewhere"):
         assert (copy.folder / folder / "prometheus" / "prometheus.yml").exists()
+    readme.works(copy, "make render STACK=prod FORMAT=kubernetes OUT=k8s")
+    assert (copy.folder / "k8s" / "kustomization.yaml").exists()
     pages = {path: path.read_bytes() for path in (copy.folder / "docs" / "reference").iterdir()}
     assert "settings written" in readme.works(copy, "make settings")
     assert "series.md written" in readme.works(copy, "make reference")

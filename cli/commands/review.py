@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,11 +33,15 @@ def render(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("build/render"),
     stack: Stack = DEFAULT_STACK,
+    form: Annotated[
+        Literal["files", "kubernetes"],
+        typer.Option("--format", envvar="FORMAT", help="files, as each program reads them; or objects of kubernetes."),
+    ] = "files",
 ) -> int:
     """Write dashboards, rules and configuration files to a folder."""
     from cli import render as command
 
-    return command.run(of(context, stack), out)
+    return command.run(of(context, stack), out, form)
 
 
 @app.command()

@@ -56,6 +56,10 @@ SCRAPE_LIMITS = {
 # What discovery knew of a target stays on its series, so that people can filter by it.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
 
+PROMOTED = ["service.name", "service.namespace", "service.version", "deployment.environment.name", "container.name"]
+"""Attributes of who sent a point that become labels of its series; the others are in `target_info`."""
+MOST_EXEMPLARS = 100_000
+
 RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
 """What the job of span metrics drops."""
 
@@ -179,7 +183,6 @@ def _remote_write(settings: Settings) -> dict[str, Any]:
 
 def render(settings: Settings) -> str:
     """Return prometheus.yml."""
-    instances = {probe.name: probe.target for probe in settings.probes}
     return to_yaml(
         "prometheus",
         {
@@ -201,32 +204,29 @@ def render(settings: Settings) -> str:
                     # What waited in the collector for Prometheus is older than what came since.
                     "out_of_order_time_window": LATE,
                 },
-                "exemplars": {"max_exemplars": 100_000},
+                "exemplars": {"max_exemplars": MOST_EXEMPLARS},
             },
             "otlp": {
-                # Who sent it, as labels; the rest is in `target_info`.
-                "promote_resource_attributes": [
-                    "service.name",
-                    "service.namespace",
-                    "service.version",
-                    "deployment.environment.name",
-                    "container.name",
-                ],
+                "promote_resource_attributes": PROMOTED,
             },
             **_remote_write(settings),
             "rule_files": [f"{RULES}/*.yml"],
             **({"scrape_config_files": [OWN_JOBS_FILE]} if _own_jobs_with_secrets(settings) else {}),
             "scrape_configs": [
                 *_stack_jobs(settings),
-                *(
-                    _job(service, instances.get(service.name, ""))
-                    for service in applications(settings)
-                    if not service.otlp
-                ),
-                *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
+                *jobs(settings),
             ],
         },
     )
+
+
+def jobs(settings: Settings) -> list[dict[str, Any]]:
+    """Return the scrape jobs of services and probes, and those of the team's own that hold no secret."""
+    instances = {probe.name: probe.target for probe in settings.probes}
+    return [
+        *(_job(service, instances.get(service.name, "")) for service in applications(settings) if not service.otlp),
+        *(scrape.job for scrape in own.read(settings).scrapes if not scrape.secret),
+    ]
 
 
 def _stack_jobs(settings: Settings) -> list[dict[str, Any]]:

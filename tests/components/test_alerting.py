@@ -13,8 +13,8 @@ import pytest
 from cli import stack_config
 from cli.bootstrap import ROOT
 from cli.evaluation import Registered
-from components.alerting import CONDITION, EXPRESSIONS
 from observability.alerts import groups, messages, routing
+from observability.alerts.queries import CONDITION, EXPRESSIONS
 from observability.settings import Settings
 
 SLACK = "https://slack.example.org/services/T/B/hidden"

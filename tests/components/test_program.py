@@ -7,7 +7,6 @@ from typing import Any
 
 from cli.evaluation import Registered, evaluate
 from components.service import Host, Port
-from observability import processes
 from observability.configs import otlp_outside
 from observability.settings import DEMO, Settings
 from tests.pem import self_signed
@@ -143,9 +142,9 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
         "reading-proxy-config",
         "prometheus-secrets", "grafana-secrets", "reading-proxy-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
-            *(f"{p.name}-tools" for p in settings.parts if processes.process(p.name, settings).borrows_tools),
+        "tools",
     }  # fmt: skip
-    digests = {name: result["observability.content"] for name, result in labels.items() if not name.endswith("-tools")}
+    digests = {name: result["observability.content"] for name, result in labels.items() if name != "tools"}
     assert all(len(result) == 12 for result in digests.values())
 
 
@@ -218,6 +217,7 @@ def host(**changed: Any) -> Host:  # noqa: ANN401
         "stack": "dev",
         "access_host": "127.0.0.1",
         "networks": {},
+        "helper": None,
         "secrets_key": None,
     }
     return Host(**expected | {"protect_data": False, "logs_port": 1} | changed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,10 +13,6 @@ from docker import DockerClient
 from cli import engine as docker_engine
 from lab.sandbox import Sandbox, missing
 from observability.settings import CONTAINERS
-
-slow = pytest.mark.skipif(
-    not os.environ.get("E2E_SLOW"), reason="takes more than ten minutes: run with E2E_SLOW=1 before a release"
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

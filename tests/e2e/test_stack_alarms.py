@@ -19,10 +19,10 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import Sandbox
 from observability.alerts.routing import WEEK
 from observability.settings import CONTAINERS
-from tests.e2e.conftest import slow, wait_for
+from tests.e2e.conftest import wait_for
 from tests.e2e.drill import Inbox, gateway
 
-pytestmark = slow
+pytestmark = pytest.mark.slow
 
 MANY_TO_MANY = "up * on () up"
 """Parses, and fails whenever it is evaluated over two targets or more."""

@@ -29,10 +29,10 @@ from cli.verify import panels
 from lab.sandbox import Sandbox
 from observability.rules.windows import BURN_ALERTS
 from observability.settings import seconds
-from tests.e2e.conftest import slow, wait_for
+from tests.e2e.conftest import wait_for
 from tests.e2e.drill import Inbox, Shop, gateway, give_a_past
 
-pytestmark = slow
+pytestmark = pytest.mark.slow
 
 RULE_INTERVAL = 15
 DELIVERY = 20

@@ -23,7 +23,7 @@ from components.grafana_api import GrafanaApi, GrafanaError
 from lab.sandbox import Sandbox
 from observability import versions
 from observability.settings import CONTAINERS, SERVICES
-from tests.e2e.conftest import slow, wait_for, wait_healthy
+from tests.e2e.conftest import wait_for, wait_healthy
 
 PASSPHRASE = "of-the-archive-0123456789"
 PASSWORD = "of-somebody-0123456789"
@@ -172,7 +172,7 @@ def test_restored_beside_the_first_everything_is_there(
     second.sweep()
 
 
-@slow
+@pytest.mark.slow
 def test_restored_in_its_own_place_it_is_as_it_was(filled: Sandbox, taken: tuple[Path, Path, int]) -> None:
     path, file, before = taken
     api = filled.grafana()
@@ -286,7 +286,7 @@ def test_a_killed_backup_leaves_the_stack_running_and_no_archive(filled: Sandbox
     assert filled.docker.containers.list(all=True, filters={"name": f"{filled.name}-backup"}) == []
 
 
-@slow
+@pytest.mark.slow
 def test_a_killed_restore_is_undone_by_up(filled: Sandbox, taken: tuple[Path, Path, int]) -> None:
     path, file, _ = taken
     api = filled.grafana()

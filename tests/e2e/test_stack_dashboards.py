@@ -26,9 +26,9 @@ from observability.names.panel_ids import panel_id
 from observability.settings import SERVICES as SCRAPED
 from observability.settings import Settings, load, milliseconds
 from tests.e2e import history
-from tests.e2e.conftest import slow, wait_for, wait_healthy
+from tests.e2e.conftest import wait_for, wait_healthy
 
-pytestmark = slow
+pytestmark = pytest.mark.slow
 
 SERVICE = "inference-gateway"
 OWN_METRICS = Path(__file__).parents[1] / "dashboards" / "own_metrics.json"

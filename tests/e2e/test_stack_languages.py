@@ -20,7 +20,7 @@ import pytest
 from lab.sandbox import Sandbox
 from observability.names import uids
 from tests import readme
-from tests.e2e.conftest import slow, wait_for
+from tests.e2e.conftest import wait_for
 
 APPLICATIONS = Path(__file__).parent / "applications"
 AGENT = "io/opentelemetry/javaagent/opentelemetry-javaagent/2.21.0/opentelemetry-javaagent-2.21.0.jar"
@@ -110,7 +110,7 @@ def serving(real: Sandbox, language: str, application: Application) -> Iterator[
         print((application.folder / "log").read_text(errors="replace")[-2_000:])
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "tool", "make"), [("python", "python3", python), ("node", "npm", node), ("java", "javac", java)]
 )

@@ -22,7 +22,7 @@ from observability import explore
 from observability.names import uids
 from observability.names.panel_ids import panel_id
 from observability.settings import DEMO, load
-from tests.e2e.conftest import slow, wait_for
+from tests.e2e.conftest import wait_for
 
 GATEWAY, MODEL = DEMO[:2]
 SPANS = 4
@@ -195,7 +195,7 @@ def test_what_up_changed_is_marked_once(real: Sandbox) -> None:
     real.expect_no_changes()
 
 
-@slow
+@pytest.mark.slow
 def test_no_panel_is_empty_while_the_demo_has_an_outage(real: Sandbox) -> None:
     """Errors, so that panels of errors have some; the alert's history comes with the page that follows."""
     fault.Gateway(real.url("demo"), real.outputs()["demoToken"]).inject("errors", 1_800, share=0.7)

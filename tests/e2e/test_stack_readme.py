@@ -19,7 +19,7 @@ from components.grafana_api import GrafanaApi
 from lab.sandbox import Sandbox, free_offset
 from observability.versions import image
 from tests import pem, readme
-from tests.e2e.conftest import slow, wait_for, wait_healthy
+from tests.e2e.conftest import wait_for, wait_healthy
 
 NEWER = {"loki": "3.7.9", "jaeger": "2.20.1"}
 """What the README upgrades to: here the pinned ones under these names."""
@@ -255,16 +255,16 @@ def test_destroy_leaves_nothing_and_prod_refuses(real: Sandbox) -> None:
     assert not real.docker.containers.list(all=True, filters={"name": f"observability-{real.name}-"})
 
 
-@slow
+@pytest.mark.slow
 def test_speed_is_measured(real: Sandbox) -> None:
     assert "ratio" in readme.works(real, "make bench")
 
 
-@slow
+@pytest.mark.slow
 def test_faults_are_played(real: Sandbox) -> None:
     readme.works(real, "make faults ONLY=disk-loki", ONLY="twice")
 
 
-@slow
+@pytest.mark.slow
 def test_a_stack_is_stressed(real: Sandbox) -> None:
     assert "all arrived" in readme.works(real, "make stress RATE=1000 FOR=5m", RATE="50", FOR="20s")

@@ -16,7 +16,7 @@ import pytest
 from cli.errors import ExitCode
 from lab.sandbox import Sandbox
 from observability import topology
-from tests.e2e.conftest import slow, wait_healthy
+from tests.e2e.conftest import wait_healthy
 from tests.repository import begin
 
 READY = {
@@ -56,14 +56,18 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
             "is published on 0.0.0.0 without a reason",
         ),
         pytest.param(
-            "components/service.py", "            memory=spec.limits.memory,\n", "", "has no memory limit", marks=slow
+            "components/service.py",
+            "            memory=spec.limits.memory,\n",
+            "",
+            "has no memory limit",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "components/content.py",
             "folder=folders[dashboard.folder].uid",
             "folder=None",
             "lies in no folder: name one in dashboards/catalogue.py",
-            marks=slow,
+            marks=pytest.mark.slow,
         ),
         (
             "components/correlations.py",
@@ -130,7 +134,7 @@ def test_drift_of_the_host_and_of_the_program_are_told_apart_from_none(real: San
     assert "Docker does not answer" in done.stderr
 
 
-@slow
+@pytest.mark.slow
 def test_what_restarts_is_what_was_said_and_for_about_so_long(real: Sandbox) -> None:
     file = f"Pulumi.{real.name}.yaml"
     text = (real.folder / file).read_text()
@@ -193,7 +197,7 @@ class Away:
             time.sleep(0.05)
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
 def test_pictures_of_a_changed_dashboard_and_nothing_left_behind(real: Sandbox, tmp_path: Path) -> None:
     undo = real.edit("dashboards/logs.py", 'title="Errors, newest first"', 'title="Errors"')

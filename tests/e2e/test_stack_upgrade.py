@@ -12,7 +12,7 @@ import pytest
 from lab.sandbox import Sandbox
 from observability.settings import SERVICES
 from observability.versions import image
-from tests.e2e.conftest import slow, wait_healthy
+from tests.e2e.conftest import wait_healthy
 
 BROKEN = {  # what each does: ends at once, never answers, refuses its flags, loses its data
     "grafana": 'ENTRYPOINT ["/bin/sh", "-c", "exit 1"]',
@@ -65,7 +65,7 @@ def test_what_cannot_be_touches_nothing(real: Sandbox) -> None:
     assert not list(real.folder.glob("backups/*"))
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_version_that_works_is_taken(real: Sandbox, other: Callable[[str, str], str], service: str) -> None:
     wait_healthy(real)
@@ -81,7 +81,7 @@ def test_a_version_that_works_is_taken(real: Sandbox, other: Callable[[str, str]
     real.expect_no_changes()
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_version_that_does_not_work_is_taken_back_with_the_data(
     real: Sandbox, other: Callable[[str, str], str], service: str

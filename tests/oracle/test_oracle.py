@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.oracle.world import World
-
-NIGHTLY = bool(os.environ.get("NIGHTLY"))
 
 
 def shown(promtool: str, folder: Path, case: Case) -> tuple[World, Shown]:
@@ -54,7 +51,9 @@ def problem(case: Case, world: World, result: Shown) -> str:
     )
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.fast or NIGHTLY], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c.name, marks=[] if c.fast else pytest.mark.nightly) for c in CASES]
+)
 def test_an_slo_shows_what_happened(promtool: str, tmp_path: Path, case: Case) -> None:
     world, result = shown(promtool, tmp_path, case)
     assert problem(case, world, result) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 
@@ -88,13 +87,10 @@ def test_a_page_ends_when_its_service_is_removed(promtool: Promtool) -> None:
     fires(promtool, page_of(settings), settings, inputs, [(130 * 60, True), (140 * 60, False), (180 * 60, False)])
 
 
-NIGHTLY = bool(os.environ.get("NIGHTLY"))
-
-
-def test_a_trickle_of_failures_pages_once(promtool: Promtool) -> None:
-    """0.1 requests a second of which 5 % fail: at most two pages in a day (in 8 hours, unless NIGHTLY)."""
+@pytest.mark.parametrize("hours", [8, pytest.param(24, marks=pytest.mark.nightly)])
+def test_a_trickle_of_failures_pages_once(promtool: Promtool, hours: int) -> None:
+    """0.1 requests a second of which 5 % fail: at most two pages, in a day too."""
     chance = random.Random(5)  # noqa: S311 - traffic, not secrets
-    hours = 24 if NIGHTLY else 8
     good, bad = [0], [0]
     for _ in range(hours * 60):
         failed = sum(chance.random() < 0.05 for _ in range(6))

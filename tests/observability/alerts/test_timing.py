@@ -6,8 +6,6 @@ the recorded series fire the alert that much, and one scrape, before the limit: 
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from observability.alerts import groups
@@ -90,15 +88,12 @@ def test_a_rate_above_the_budget_gets_a_ticket_and_no_page(promtool: Promtool) -
         fires(promtool, alert_of(settings, kind), settings, inputs, [(35.0 * HOUR, does)])
 
 
-NIGHTLY = pytest.mark.skipif(not os.environ.get("NIGHTLY"), reason="five days of evaluations: NIGHTLY=1")
-
-
 @pytest.mark.parametrize(
     ("share", "kind", "known", "due"),
     [
         (0.1, "slo-burning-fast", 7, 0.72),  # 7.2 % of an hour
-        pytest.param(0.02, "slo-burning-slowly", 73, 18, marks=NIGHTLY),  # 1.5 % of a day, 0.5 % of three
-        pytest.param(0.006, "slo-burning-slowly", 73, 60, marks=NIGHTLY),  # 0.5 % of three days
+        pytest.param(0.02, "slo-burning-slowly", 73, 18, marks=pytest.mark.nightly),  # 1.5 % of a day, 0.5 % of three
+        pytest.param(0.006, "slo-burning-slowly", 73, 60, marks=pytest.mark.nightly),  # 0.5 % of three days
     ],
 )
 def test_a_share_of_failures_alerts_when_the_arithmetic_says(

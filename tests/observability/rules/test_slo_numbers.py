@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ def test_a_spiky_day_is_weighted_by_events(promtool: Promtool, rules: slo.RuleGr
     )
 
 
-@pytest.mark.skipif(not os.environ.get("NIGHTLY"), reason="43,200 evaluations one after another: NIGHTLY=1")
+@pytest.mark.nightly
 def test_a_spiky_month_is_weighted_by_events(promtool: Promtool, rules: slo.RuleGroup) -> None:
     """The whole month at one minute; the windowed rules are evaluated once, at its end, as part of the query."""
     good, bad = spiky(30, seed=30)
