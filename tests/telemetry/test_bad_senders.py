@@ -59,6 +59,11 @@ def far(_: int) -> Metric:
     return metric
 
 
+def again(value: int) -> Metric:
+    """Return a counter's point of this second's beginning: other values of it were sent in requests before."""
+    return total(value, name="again", timeUnixNano=str(time.time_ns() // 10**9 * 10**9))
+
+
 def many(value: int) -> Metric:
     points = [total(value, attributes=[attribute("order", str(n))])["sum"]["dataPoints"][0] for n in range(2_001)]
     return {"name": "many", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points}}
@@ -103,6 +108,8 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "up in disguise": (lambda _: gauge(".up."), "", "name of one of the stack's own metrics"),
     "up with a unit": (lambda _: gauge("up", unit="{targets}"), "", "name of one of the stack's own metrics"),
     "own metric": (lambda v: total(v, name="prometheus.tsdb.x"), "", "name of one of the stack's own metrics"),
+    # Prometheus rolls back the request that it is in; no processor knows what was in the requests before.
+    "another value of a moment": (again, "again_total", "-"),
     "exemplar without a value": (
         lambda v: total(v, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}]),
         "",
