@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench stress faults golden settings scale digests sbom pages import-slos screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench profile growth stress faults golden settings scale digests sbom pages import-slos screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -96,8 +96,14 @@ reference: ## Write the generated reference pages: commands, recorded series, al
 lock: ## Resolve the Python packages of pyproject.toml
 	@$(OBS) lock
 
-bench: ## Measure speed, as ratios in one run
-	@$(OBS) bench
+bench: ## Measure speed, as ratios in one run; PART=commands or another part alone
+	@$(OBS) bench $(PART)
+
+profile: ## Show where the time of an `up` that changes nothing goes
+	@$(OBS) profile
+
+growth: ## Bring up stacks with 10, 100 and 300 watched services, and show what they cost
+	@$(OBS) growth
 
 stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=1000 FOR=5m
 	@$(OBS) stress $(or $(RATE),1000) $(or $(FOR),5m)

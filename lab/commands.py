@@ -13,11 +13,43 @@ app = typer.Typer()
 
 
 @app.command()
-def bench(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
+def bench(
+    context: typer.Context,
+    parts: Annotated[
+        list[str] | None, typer.Argument(help="commands, installation, stack, collector, slo; all by default.")
+    ] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
     """Measure speed, as ratios in one run."""
     from lab import bench as command
 
+    if unknown := set(parts or ()) - set(command.PARTS):
+        msg = f"{', '.join(sorted(unknown))}: accepted: {', '.join(command.PARTS)}"
+        raise typer.BadParameter(msg)
+    return command.run(of(context, stack), tuple(parts or command.PARTS))
+
+
+@app.command()
+def profile(
+    context: typer.Context,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Show where the time of an `up` that changes nothing goes: processes, providers, resources."""
+    from lab import profile as command
+
     return command.run(of(context, stack))
+
+
+@app.command()
+def growth(
+    context: typer.Context,
+    services: Annotated[list[int] | None, typer.Argument(help="Watched services; 10 100 300 by default.")] = None,
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Bring up stacks of its own with more and more watched services: resources, seconds, memory, size of the state."""
+    from lab import growth as command
+
+    return command.run(of(context, stack), tuple(services or (10, 100, 300)))
 
 
 @app.command()

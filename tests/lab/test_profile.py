@@ -1,0 +1,51 @@
+"""The profile reads the engine's trace as it is written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab import profile
+
+
+def span(name: str, began: float, ended: float, urn: str = "") -> dict[str, object]:
+    attributes = [{"key": "urn", "value": {"stringValue": urn}}] if urn else []
+    return {
+        "name": name,
+        "startTimeUnixNano": str(int((100 + began) * 1e9)),
+        "endTimeUnixNano": str(int((100 + ended) * 1e9)),
+        "attributes": attributes,
+    }
+
+
+def test_calls_are_added_up_by_kind_in_the_order_they_begin() -> None:
+    container = "urn:pulumi:dev::observability::docker:index/container:Container::loki"
+    lines = [
+        json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span("pulumirpc.LanguageRuntime/Run", 1, 9)]}]}]}),
+        json.dumps(
+            {"resourceSpans": [{"scopeSpans": [{"spans": [
+                span("newPlugin", 0, 1), span("sdkv2.Diff", 3, 3.5, container), span("sdkv2.Diff", 4, 4.25, container),
+            ]}]}]}
+        ),
+    ]  # fmt: skip
+    spans = profile.read(lines)
+    assert profile.by_call(spans) == [
+        ("Run", "1", "8.00", "1.00", "9.00"),
+        ("Diff", "2", "0.75", "3.00", "4.25"),
+    ]
+    assert [s.resource for s in spans if s.resource] == ["loki", "loki"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["python", "-u", "/x/pulumi-language-python-exec", "--engine"], "the program"),
+        (["python", "-u", "-m", "pulumi.dynamic", "127.0.0.1:1"], "dynamic providers"),
+        (["/p/resource-docker-v5.2.0/pulumi-resource-docker", "127.0.0.1:1"], "docker provider"),
+        (["/bin/sh", "-c", "x"], "sh"),
+        ([], "ended"),
+    ],
+)
+def test_processes_have_the_names_that_people_use(command: list[str], name: str) -> None:
+    assert profile.name_of(command) == name
