@@ -279,6 +279,21 @@ def test_healthy_lines_are_stored_beside_a_bad_one(line_stores: Stores, kind: st
         wait_for(lambda: stores.number(counted) == 20)
 
 
+def test_long_lines_of_one_sender_hide_no_others(line_stores: Stores) -> None:
+    stores = line_stores
+    for _ in range(24):
+        push(stores, {"lines-long": [otlp.record("x" * 300_000)], "lines-short": [otlp.record("short")]}, "records")
+    wait_for(lambda: len(stores.lines('{service_name=~"lines-(long|short)"}')) == 48)
+
+
+def test_a_line_of_no_time_that_can_be_stored_is_refused_and_counted(line_stores: Stores) -> None:
+    for stamp in (2**64 - 1, 2**63):  # before 1970, as the stores read it
+        bad = {**otlp.record("bad"), "timeUnixNano": str(stamp)}
+        push(line_stores, {"lines-timed": [bad]}, "records")
+    counted = 'collector_refused_items_total{service_name="lines-timed", reason="too old"}'
+    wait_for(lambda: line_stores.number(counted) == 2)
+
+
 def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:
     bad = total(1, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}])
 
