@@ -7,7 +7,7 @@ OBS = $(PYTHON) -m cli
 ON = --stack "$(STACK)"
 
 .DEFAULT_GOAL := help
-.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench profile growth stress faults golden settings scale digests sbom pages import-slos screenshots
+.PHONY: help up password outputs recover-password preview diff drift promote pull import plan own render verify inventory fault drill watch down destroy repair backup restore upgrade test tools reference lock bench profile growth stress faults measure golden settings scale digests sbom pages import-slos screenshots
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ stress: ## Load, kill and fill a stack of its own, and count what is lost: RATE=
 
 faults: ## Inject faults into stacks of its own, with figures: ONLY=disk-prometheus
 	@$(OBS) faults "$(ONLY)"
+
+measure: ## Run a command that measures, and write its tables to docs/measurements.md: WHAT=bench|drill|faults|stress|verify
+	@$(OBS) measure $(ON) "$(WHAT)"
 
 golden: ## Write what `render` writes, for every environment, to tests/golden
 	@$(OBS) golden

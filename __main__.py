@@ -1,4 +1,4 @@
-"""Settings in, the parts and Grafana's content out: the whole stack, or content for a Grafana that is there already."""
+"""The Pulumi program: read the settings, then create the whole stack, or only the content of an existing Grafana."""
 
 from __future__ import annotations
 

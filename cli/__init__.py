@@ -1,1 +1,1 @@
-"""The commands behind `make`. Each module is one command or one thing that several commands need."""
+"""The operator's commands, which `make` runs too. Each module is one command, or one thing that several need."""

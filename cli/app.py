@@ -14,7 +14,7 @@ from cli.context import Context
 from cli.errors import ExitCode, UserError
 
 _LABORATORY = "lab.commands"
-"""Adds commands where it is installed: the laboratory is no part of what users need."""
+"""Module with the laboratory's commands, which are added if it is installed."""
 
 
 def _exit(code: int | None) -> None:

@@ -34,9 +34,9 @@ _FINAL: Final = re.compile(
     r"|loki/chunks/.+"  # written once
     r"|jaeger/keys/\d+\.sst"  # badger's tables, written once
 )
-"""Files that are never changed once they exist: only created, and deleted."""
+"""Files that are created and deleted, but never changed."""
 _AGE_SECONDS: Final = 60
-"""Older than this, none of those is still being written."""
+"""Age from which none of these files is still being written."""
 _PREALLOCATED: Final = re.compile(r"jaeger/(values/\d+\.vlog|keys/\d+\.mem)")
 """Files that badger creates at their full size (2 GiB) and fills from the start."""
 _MARGIN: Final = 1024 * 1024
@@ -44,7 +44,7 @@ _MARGIN: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Keys:
-    """Who can decrypt an archive, and the file of the key that signs it (ARCHIVE_KEY)."""
+    """The recipients of an archive (ENCRYPT), and the file of the key that signs it (ARCHIVE_KEY)."""
 
     recipients: encryption.Recipients | None = None
     archive_key: str = ""
@@ -62,7 +62,7 @@ def run(context: Context, folder: Path, keys: Keys) -> int:
         ("store", "files", "bytes", "counted"),
         [(s, *_contents(manifest, s)) for s in context.settings.with_data],
     )
-    for what in inventory.elsewhere(context.settings):
+    for what in inventory.external_signals(context.settings):
         context.console.say(f"{what} are kept elsewhere and are not in it")
     size = path.stat().st_size
     context.console.say(
@@ -73,7 +73,12 @@ def run(context: Context, folder: Path, keys: Keys) -> int:
 
 
 def create(context: Context, folder: Path, keys: Keys) -> tuple[Path, archive.Manifest]:
-    """Write an archive of the stack into `folder` and return it; UserError, and no archive, on any error."""
+    """Write an archive of the stack into `folder` and return its path.
+
+    Raises:
+        UserError: anything failed; there is no archive then.
+
+    """
     settings, engine = context.settings, context.engine
     context.pulumi.select()
     api = context.grafana()
@@ -148,7 +153,7 @@ def _files(
 
 
 def _used(helper: volumes.HelperContainer, entry: volumes.Entry) -> io.BytesIO:
-    """Return what has been written to a preallocated file, without the zeros behind it."""
+    """Return the content of a preallocated file without the zeros at its end."""
     wanted = min(entry.size, entry.used + _MARGIN)
     data = helper.head(entry, wanted).read()
     if wanted < entry.size and any(data[-_MARGIN:]):  # not filled from the start, then
@@ -167,7 +172,7 @@ def _state(context: Context, writer: archive.Writer, state: str, *, encrypted: b
 
 
 def _running(context: Context) -> list[Container]:
-    """Return the containers whose volumes are copied; NotUpError unless all of them run."""
+    """Return the containers whose volumes are copied; raise NotUpError unless all of them run."""
     all_ = context.engine.containers()
     services = context.settings.with_data
     by_service = {c.labels[labels.SERVICE]: c for c in all_ if c.labels[labels.SERVICE] in services}

@@ -23,7 +23,9 @@ RUNTIME = "requirements.txt"
 """Everything that `make up` needs. Exported from uv.lock, with hashes, for uv and pip alike."""
 DEVELOPMENT = "requirements-dev.txt"
 """The same with tests, laboratory and demo."""
-DEVELOPMENT_COMMANDS = frozenset({"test", "lock", "bench", "profile", "growth", "stress", "faults", "screenshots"})
+DEVELOPMENT_COMMANDS = frozenset(
+    {"test", "lock", "bench", "profile", "growth", "stress", "faults", "measure", "screenshots"}
+)
 _STAMP = "installed.json"
 _MINIMUM = (3, 11)
 _PROGRESS_SECONDS = 10.0

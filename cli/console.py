@@ -6,13 +6,37 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
 _LOG_WIDTH = 160
 """Columns where the output is no terminal."""
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table as it was printed."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+_recordings: Final[list[list[PrintedTable]]] = []
+
+
+@contextmanager
+def recorded() -> Iterator[list[PrintedTable]]:
+    """Yield a list to which every table is added that any console prints in the block."""
+    tables: list[PrintedTable] = []
+    _recordings.append(tables)
+    try:
+        yield tables
+    finally:
+        _recordings.remove(tables)
 
 
 class Console:
@@ -33,9 +57,12 @@ class Console:
         drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
         for column in columns:
             drawn.add_column(column, overflow="fold")
-        for row in rows:
+        printed = PrintedTable(title, tuple(columns), tuple(tuple(row) for row in rows))
+        for row in printed.rows:
             drawn.add_row(*(cell.replace("[", r"\[") for cell in row))
         self.show(drawn)
+        for tables in _recordings:
+            tables.append(printed)
 
     def show(self, renderable: object) -> None:
         """Print anything that rich can draw."""

@@ -1,4 +1,4 @@
-"""What a command works on: one stack, with what reaches Pulumi, Docker and the terminal. Passed to every command."""
+"""The context that every command gets: one stack, with access to Pulumi, Docker and the terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _settings(stack: str) -> Settings:
 
 @dataclass(frozen=True)
 class Context:
-    """One stack and its surroundings; the two factories are what tests replace."""
+    """A stack and its surroundings. Tests replace the two factories."""
 
     stack: str
     environment: Environment = field(default_factory=Environment)
@@ -68,7 +68,7 @@ class Context:
 
         Args:
             warning: what will happen, as a sentence.
-            unchanged: what a refusal leaves as it was, as the end of a sentence.
+            unchanged: what stays as it was after a refusal, as the end of a sentence.
             given: the confirmation from the command line or the environment.
         """
         name = self.stack

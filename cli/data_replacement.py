@@ -1,10 +1,9 @@
 """Replace a stack's data, with rollback: the former data stays until the new data has been verified.
 
-The helper container holds the journal. While it exists, a replacement is neither finished nor rolled back; it is on the
-Docker host, so that any machine that runs `make up` next finds it and rolls back what was interrupted.
+The helper container stores the journal. While it exists, a replacement is neither finished nor rolled back. It is on
+the Docker host, so any machine that runs `make up` next finds it and rolls an interrupted replacement back.
 
-The stack's networks stay: containers that are not the stack's may be connected to them, and Docker removes no network
-that is in use.
+The stack's networks stay: containers of others may be connected to them, and Docker removes no network in use.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Journal:
-    """What a rollback needs: whose data is replaced, the state (None if it stays), files of the project."""
+    """What a rollback needs: the services with replaced data, the state (None if it stays), files of the project."""
 
     services: Sequence[str]
     state: Json | None
@@ -53,17 +52,21 @@ def replacing(
     state: Json | None,
     files: Sequence[str] = (),
 ) -> Iterator[volumes.HelperContainer]:
-    """Take the services down, set their data aside, and yield the helper container, whose volumes are empty.
+    """Stop the services, move their data aside, and yield the helper container, whose volumes are then empty.
 
-    With `state`, all of the stack goes, because another state takes its place. After an exception everything is as it
-    was, but down: the caller brings it up. Otherwise the former data is deleted.
+    With `state`, the whole stack is removed, because a different state replaces its own. After an exception everything
+    is as before, but stopped; the caller brings it up. Otherwise the former data is deleted.
 
     Args:
-        context: The stack.
-        services: Whose data is replaced.
-        sizes: The bytes that each service's volume will hold; UserError, and nothing was touched, without the space.
-        state: The stack's state.
-        files: Files of the project that a rollback writes back.
+        context: the stack.
+        services: names of the services whose data is replaced.
+        sizes: bytes that each service's volume will hold.
+        state: the stack's state, None if it stays.
+        files: files of the project that a rollback writes back.
+
+    Raises:
+        UserError: there is not enough space; nothing was changed.
+
     """
     client, settings = context.engine.client, context.settings
     journal = Journal(
@@ -90,7 +93,7 @@ def replacing(
 
 
 def repair(context: Context) -> list[str]:
-    """Roll back a replacement that was interrupted, or finish one that had been decided; return a line for it."""
+    """Roll an interrupted replacement back, or finish one that was verified; return a line that says so."""
     client, settings = context.engine.client, context.settings
     container = volumes.left_behind(client, settings, volumes.RESTORE)
     if container is None:
@@ -133,7 +136,7 @@ def networks(client: DockerClient, settings: Settings) -> list[str]:
 
 
 def require_free_networks(client: DockerClient, settings: Settings, state: Json) -> None:
-    """Raise UserError if a network of the stack that its state does not know, and `up` would make anew, is in use."""
+    """Raise UserError if `up` would create a network of the stack anew, and the existing one is in use."""
     for network in _unknown_networks(client, settings, state):
         others = [str(c.name) for c in network.containers if c.labels.get(labels.STACK) != settings.stack]
         if others:
@@ -151,12 +154,13 @@ def _unknown_networks(client: DockerClient, settings: Settings, state: Json) -> 
 
 
 def require_space(table: str, services: Sequence[str], sizes: Mapping[str, int]) -> None:
-    """Raise UserError unless the file systems of the volumes have room for the new data beside the former.
+    """Raise UserError unless the file systems of the volumes have room for the new data in addition to the former.
 
     Args:
-        table: What `df -Pk` prints for the volumes, in the order of `services`.
-        services: The services.
-        sizes: The bytes that each needs.
+        table: output of `df -Pk` for the volumes, in the order of `services`.
+        services: names of the services.
+        sizes: bytes that each service needs.
+
     """
     needed: dict[str, int] = {}
     free: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""`drift`: whether the stack is what the program defines and what the state believes. Changes nothing.
+"""`drift`: compares the running stack with the program and with the state. Changes nothing.
 
-Exit code 0: it is. DRIFTED: it is not, and a Markdown report is written. Any other code: it could not be determined.
-`make` itself ends with 2 for both; the report tells them apart.
+Exit code 0: they agree. DRIFTED: they differ, and a Markdown report is written. Any other code: the comparison failed.
+`make` itself exits with 2 for both of these; the report tells them apart.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMPARISONS: Final = (
     ("The program says something else than what is deployed", ("preview", "--expect-no-changes")),
 )
 _REPORT_LINES: Final = 200
-"""At most, of each part of a report."""
+"""Most lines of each part of a report."""
 
 
 def run(context: Context, *, report: Path | None, as_json: bool) -> int:

@@ -1,6 +1,6 @@
-"""`drill`: breaks the demo, waits for the page, repairs the demo, and compares the times with the calculation.
+"""`drill`: breaks the demo, waits for the page, repairs the demo, and compares the times with the calculated ones.
 
-Bounded: it gives up, and repairs, after twice the calculated time.
+After twice the calculated time it gives up and repairs the demo.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SETTLE_SCRAPES: Final = 2
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report; `passed` is None where nothing is required."""
+    """One line of the report; `passed` is None if nothing is required."""
 
     what: str
     measured: str
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Counts:
-    """What the service itself counted since it started."""
+    """Requests that the service itself has counted since its start."""
 
     requests: float
     failed: float
@@ -65,7 +65,7 @@ class Counts:
 
 
 def run(context: Context) -> int:
-    """Print the report, with a picture of the SLO Overview during the outage; 1 when something was late or missing."""
+    """Print the report, take a picture of the SLO Overview in the outage; return 1 if anything was late or missing."""
     settings = context.settings
     if settings.alert_webhook_url:
         raise UserError("alertWebhookUrl: (hidden); accepted: none, so that the demo's pager gets the page")

@@ -1,7 +1,7 @@
-"""Encryption on request, by age (https://age-encryption.org): to recipients' public keys, or by a passphrase.
+"""Optional encryption of archives with age (https://age-encryption.org): to public keys, or with a passphrase.
 
-Keys and passphrases come in files, never in arguments. A passphrase protects a key made for one archive, because age
-encrypts a stream to a key only; that key, so protected, lies in the archive as `key.age`.
+Keys and passphrases are read from files, never from arguments. age encrypts streams to keys only. So with a passphrase,
+each archive gets a key of its own, which is encrypted with the passphrase and stored in the archive as `key.age`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PRIVATE: Final = ("AGE-SECRET-KEY-", "-----BEGIN OPENSSH PRIVATE KEY-----")
 
 @dataclass(frozen=True)
 class Recipients:
-    """Who can decrypt an archive; `key` is the `key.age` of one with a passphrase, empty otherwise."""
+    """The recipients of an archive; `key` is its `key.age` with a passphrase, empty otherwise."""
 
     keys: Sequence[Any]
     key: bytes = field(default=b"", repr=False)
@@ -38,13 +38,13 @@ class Recipients:
 
 @dataclass(frozen=True)
 class Identities:
-    """What an archive is decrypted with: private keys, or the passphrase of its `key.age`."""
+    """Private keys, or the passphrase of an archive's `key.age`."""
 
     keys: Sequence[Any] = field(default=(), repr=False)
     passphrase: str = field(default="", repr=False)
 
     def unlock(self, key: bytes) -> Sequence[Any]:
-        """Return the identities that decrypt an archive with this `key.age`; UserError for another passphrase."""
+        """Return the private keys for an archive with this `key.age`; raise UserError for a wrong passphrase."""
         if not key:
             if not self.keys:
                 msg = "the archive is encrypted to a key: DECRYPT=<file of that key>; this file holds a passphrase"
@@ -109,7 +109,7 @@ def decrypting(source: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]:
-    """Run `work` in a thread on the far end of a pipe (which it reads or writes), and yield the near end."""
+    """Run `work` in a thread on one end of a pipe, and yield the other end."""
     reading, writing = os.pipe()
     near, far = (writing, reading) if mode == "r" else (reading, writing)
     failed: list[BaseException] = []
@@ -139,10 +139,10 @@ def _beside(work: Callable[[IO[bytes]], None], mode: str) -> Iterator[IO[bytes]]
 
 
 def _decrypted(key: bytes, passphrase: str) -> bytes:
-    """Decrypt a `key.age`; UserError for another passphrase.
+    """Decrypt a `key.age`; raise UserError for a wrong passphrase.
 
-    age makes the passphrase as hard to try as this machine is fast, and refuses what takes 16 times as long as it
-    expects: on a machine that was quiet then and is busy now, the right one too. So it is asked again.
+    age adapts the cost of a passphrase to the machine's speed, and refuses one that takes 16 times as long as it
+    expects. If the machine is much busier now, it refuses the right passphrase too, so it is tried again.
     """
     for _ in range(_TRIES):
         try:

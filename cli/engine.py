@@ -40,14 +40,14 @@ def connect(stack: str) -> Engine:
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker engine, and the stack whose containers are meant."""
+    """A Docker engine, as one stack sees it."""
 
     client: DockerClient
     stack: str
     console: Console = field(default_factory=Console)
 
     def pull(self, settings: Settings) -> None:
-        """Pull the images that are missing; MissingToolError names the one that cannot be had."""
+        """Pull the missing images; raise MissingToolError with the name of one that cannot be pulled."""
         used = {*settings.containers, *(("demo",) if settings.demo else ())}
         for name, image in versions.images().items():
             if name not in used:
@@ -55,7 +55,7 @@ class Engine:
             self.pull_image(image.reference, "Is the tag in versions.toml right, and is there a network?")
 
     def pull_image(self, reference: str, hint: str) -> None:
-        """Pull one image unless it is there; MissingToolError, with a hint, when it cannot be had."""
+        """Pull one image unless it is there; raise MissingToolError, with a hint, if it cannot be pulled."""
         try:
             self.client.images.get(reference)
         except docker.errors.ImageNotFound:

@@ -1,7 +1,7 @@
-"""What a version of the program registers for a stack: evaluated over mocks, and remembered.
+"""Evaluates a version of the program over mocks, to find what it registers for a stack, and caches the result.
 
-A result depends on the sources, the packages and the configuration alone, so it is stored under a hash of them in the
-user's cache: a second `plan`, `diff` or test of the same version starts no program.
+A result depends only on the sources, the packages and the configuration. It is cached under a hash of them, so a second
+`plan`, `diff` or test of the same version does not run the program.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOT_READ: Final = frozenset({"tests", "lab", "build", "backups", "pictures", "_
 _OF_COMMANDS: Final = frozenset({"mocked.py", "evaluation.py", "bootstrap.py", "errors.py"})
 """What runs the program, among the commands' modules."""
 _KEPT: Final = 60
-"""Results in the cache; older ones are deleted."""
+"""Most results in the cache; the oldest are deleted first."""
 _RAISED: Final = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception)?: ?(?P<message>.*)$")
 
 
@@ -45,7 +45,7 @@ class Registered:
 
 
 class ProgramError(UserError):
-    """The program does not run: the message of the exception that it ended with."""
+    """The program failed; the message is that of its exception."""
 
 
 def entry(folder: Path) -> str | None:
@@ -119,7 +119,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 class _Result:
-    """A result in the cache, or only in memory where there is no place for one."""
+    """A result in the cache, or only in memory if there is no writable folder for the cache."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -143,7 +143,7 @@ class _Result:
 
 @contextmanager
 def _remembered(key: str) -> Iterator[_Result]:
-    """Yield the cache's entry for `key`; others that want the same wait for it, instead of computing it too."""
+    """Yield the cache's entry for `key`; other processes that need it wait, instead of computing it too."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "observability" / "programs"
     path = root / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
     try:

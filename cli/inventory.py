@@ -1,8 +1,8 @@
-"""What the stores hold, counted by the stores, so that a restored store can be compared with its backup.
+"""The inventory: what each store counts of its own content, to compare a restored store with its backup.
 
-Everything is counted up to a moment `at` that lies far enough back for everything of that time to have arrived. A
-backup counts before it copies and again afterwards: the copy lies between the two, and most often they are equal.
-Metrics and logs are counted hour by hour over a day, so that of an old archive what has not expired can be compared.
+Everything is counted up to a time `at` in the past, by which all its data has arrived. A backup counts before and after
+it copies: the copy is between the two counts, which are usually equal. Metrics and logs are counted for each hour of a
+day, so that the part of an old archive that has not expired can be compared.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from observability import topology
 from observability.settings import Settings, seconds
 
 SETTLED_SECONDS: Final = 30
-"""Two scrapes at the longest usual interval: nothing that has a time before that is still on its way."""
+"""Two scrapes at the longest usual interval: everything older has arrived."""
 WINDOW_SECONDS: Final = 24 * 3_600
 TRACES: Final = 1_000
-"""Of each service, the newest: Jaeger counts traces only by handing them out."""
+"""Most traces of each service that are counted, because Jaeger counts traces only by returning them."""
 _HOUR: Final = 3_600
 _PATIENCE_SECONDS: Final = 60
 _PROXY: Final = "/api/datasources/proxy/uid"
 
 Json = dict[str, Any]
 Counts = dict[str, int]
-"""A number by when it begins, in seconds since 1970; `0` where time has nothing to do with it."""
+"""A count by the beginning of its hour, in seconds since 1970; `0` for one without a time."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the comparison; what has expired since is in neither number."""
+    """One line of the comparison; data that has expired since is in neither number."""
 
     store: str
     what: str
@@ -73,13 +73,13 @@ def run(context: Context, *, as_json: bool) -> int:
             ("store", "what", "number"),
             [(m.store, m.what, f"{sum(m.low.values()):,}") for m in measures],
         )
-        for signal in elsewhere(settings):
+        for signal in external_signals(settings):
             context.console.say(f"{signal} are kept elsewhere and are not counted")
     return 0
 
 
 def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] = ()) -> list[Measure]:
-    """Count what the stores (all, where none is named) hold up to `at`; UserError when one does not answer."""
+    """Count what the named stores (by default all) hold up to `at`; raise UserError if one does not answer."""
     measures = []
     for store, count in _STORES.items():
         if (stores and store not in stores) or store not in settings.containers:
@@ -92,13 +92,13 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
     return measures
 
 
-def elsewhere(settings: Settings) -> tuple[str, ...]:
+def external_signals(settings: Settings) -> tuple[str, ...]:
     """Return the signals that external stores keep, which are neither counted nor in a backup."""
     return tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
 
 
 def merge(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
-    """Return bounds for a copy that was made between two countings."""
+    """Return the bounds of a copy that was made between two counts."""
     later = {(m.store, m.what): m for m in after}
     return [_join(m, later[m.store, m.what]) for m in before]
 

@@ -24,7 +24,7 @@ from observability.configs.correlations import CorrelationSpec, correlations
 from observability.configs.datasources import DataSourceSpec, datasources
 from observability.names.labels import PROJECT
 from observability.settings import Settings
-from observability.settings.stores import FarStore, MetricsStore
+from observability.settings.stores import ExternalStore, MetricsStore
 from observability.text import dump
 
 VALUES: Final = "values.yaml"
@@ -117,8 +117,8 @@ def _in_a_cluster(settings: Settings) -> Settings:
     )
 
 
-def _usual(part: topology.Part) -> FarStore:
-    return FarStore.model_validate({"queryUrl": endpoints.api(part).url})
+def _usual(part: topology.Part) -> ExternalStore:
+    return ExternalStore.model_validate({"queryUrl": endpoints.api(part).url})
 
 
 def _objects(view: Settings, jobs: list[dict[str, Any]]) -> Iterator[tuple[str, Object]]:

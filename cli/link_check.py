@@ -34,27 +34,33 @@ from observability.watched import watched
 Json = dict[str, Any]
 Frames = list[Json]
 Query = Callable[[str, Json], Frames]
-"""Sends a query to a data source, by its UID; LinkError when that fails."""
+"""Sends a query to a data source, by its UID; raises LinkError if that fails."""
 
 PATIENCE_SECONDS = 60
 PIXELS = 64
-"""Of a picture that the demo's model reads."""
+"""Pixels of a picture for the demo's model."""
 _POLL_SECONDS = 0.5
 _BATCH = 5
-"""Requests sent for an exemplar: at each scrape one of ours has to be the newest in its bucket, beside others'."""
+"""Requests for each exemplar: at a scrape, one of them has to be the newest in its bucket."""
 _CROWDED = 100
-"""Requests sent without one being the newest: the service is too busy to wait for that."""
+"""Requests after which an exemplar of other requests is used, because the service is too busy."""
 _RANGE = {"from": "now-15m", "to": "now"}
 _TYPES = {DATASOURCE_LONG_TERM: DATASOURCE_PROMETHEUS}
-"""Of data sources whose UID is none."""
+"""Types of data sources that do not equal their UID."""
 
 
 @dataclass(frozen=True)
 class SyntheticTrace:
-    """The request that is followed: `send` sends one with a given trace ID; OSError when it is not accepted.
+    """The request that is followed.
 
-    `service` answers it, `client` calls `server` on its way, `container` runs the service, and `durations` selects the
-    histogram that counts it. `address` is where it is sent to.
+    Attributes:
+        send: sends a request with a given trace ID; raises OSError if it is not accepted.
+        service: service that answers it.
+        client: service that calls `server` for it.
+        server: service that is called.
+        container: container of `service`.
+        durations: selector of the histogram that counts it.
+        address: where it is sent to.
     """
 
     client: str
@@ -68,7 +74,7 @@ class SyntheticTrace:
 
 @dataclass(frozen=True)
 class Link:
-    """One link: the query, whether it returned data, what it returned, and the seconds from the request until then."""
+    """The result of one link: its query, whether it returned data, the data, and the seconds since the request."""
 
     name: str
     query: str
@@ -78,7 +84,7 @@ class Link:
 
 
 class LinkError(Exception):
-    """A link that leads nowhere yet: `query` and its `result`."""
+    """A link whose `query` returns no data yet; `result` is its answer."""
 
     def __init__(self, query: str, result: str) -> None:
         self.query, self.result = query, result
@@ -121,7 +127,7 @@ def demo_request(gateway: str) -> SyntheticTrace:
 
 
 def check(api: GrafanaApi, request: SyntheticTrace, settings: Settings) -> list[Link]:
-    """Send the request and follow every link; one that fails does not keep the others from being checked."""
+    """Send the request and follow every link, also after one has failed."""
     trace = new_trace()
     began = time.monotonic()
     try:

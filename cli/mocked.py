@@ -1,6 +1,6 @@
-"""The program run over Pulumi's mocks: what it would register, without engine, Docker or network.
+"""Runs the program over Pulumi's mocks, and returns what it would register, without engine, Docker or network.
 
-Run as a module, because Pulumi's runtime is made for one program a process; cli/evaluation.py does that.
+cli/evaluation.py runs this as a module, because Pulumi's runtime supports one program in a process.
 """
 
 from __future__ import annotations

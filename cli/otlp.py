@@ -1,6 +1,6 @@
-"""What an instrumented application would push: spans, log records and metrics over OTLP/HTTP, as JSON.
+"""Pushes spans, log records and metrics over OTLP/HTTP as JSON, as an instrumented application does.
 
-For what the stack itself has to try; an application takes the OpenTelemetry libraries (README, `demo/`).
+Only for the stack's own checks; applications use the OpenTelemetry libraries (README, `demo/`).
 Field names are those of https://github.com/open-telemetry/opentelemetry-proto; trace IDs are 32 hexadecimal digits,
 span IDs 16.
 """

@@ -1,4 +1,4 @@
-"""`own`: lists and checks the team's own content; and how `verify` asks a running stack for it."""
+"""`own`: lists and checks the team's own content; and the checks of it in a running stack, for `verify`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RANGE: Final = {"from": "now-15m", "to": "now"}
 
 
 def run(context: Context) -> int:
-    """Print what the folder of own content holds, and what should be looked at; InvalidSettingsError with problems."""
+    """Print the own content and its warnings; raise InvalidSettingsError with every problem."""
     settings = stack_config.settings(context.stack, stand_in=True)
     content = own.read(settings)
     folder = own.folder(settings.own_folder)

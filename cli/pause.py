@@ -1,7 +1,7 @@
-"""Pauses a stack for a moment, and makes sure that it resumes: even when this process is killed.
+"""Pauses a stack for a moment, and makes sure that it resumes, even if this process is killed.
 
-The engine pauses containers by the kernel's freezer: their processes keep everything and notice nothing but that time
-has passed. What they have written is in their volumes, as after a `kill -9`, and all of it is of one moment.
+The engine pauses containers with the kernel's freezer: their processes keep their state and only notice that time has
+passed. Their volumes hold what they have written, as after a `kill -9`, all of the same moment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`plan`: what the program would create, as a tree with the settings that matter. Needs nothing but Python."""
+"""`plan`: shows what the program would create, as a tree with the most important settings. Needs only Python."""
 
 from __future__ import annotations
 

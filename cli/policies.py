@@ -1,4 +1,4 @@
-"""The policies that run beside the program: where they are, and what the stack's settings ask of them."""
+"""The policies that Pulumi runs with the program: their folder and their configuration for a stack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def config(settings: Settings) -> dict[str, Any]:
 
 
 def check_digests(settings: Settings) -> None:
-    """Raise UserError when production would run an image without a digest: the policy would stop a run half-way."""
+    """Raise UserError if production would run an image without a digest, before the policy stops a run halfway."""
     used = {part.name for part in settings.parts} | ({"demo"} if settings.demo else set())
     missing = sorted(name for name, image in versions.images().items() if name in used and not image.digest)
     if settings.production and missing:

@@ -1,4 +1,4 @@
-"""`preview`: what `up` would change, and whether it complies with the policies."""
+"""`preview`: shows what `up` would change, and checks it against the policies."""
 
 from __future__ import annotations
 

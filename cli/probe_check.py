@@ -1,4 +1,4 @@
-"""Whether each probe is made, and what it finds: the stack works where it is made, whatever the target answers."""
+"""The check that each probe runs. Its result is shown too, but a failing target is not the stack's failure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 2
 _INTERVALS: Final = 3
-"""A probe that was just added has been made after so many of its intervals."""
+"""Intervals after which a probe that was just added has run."""
 
 
 def checks(api: GrafanaApi, settings: Settings) -> Iterator[tuple[str, str, bool, str]]:
-    """Yield part, name, whether the probe is made, and what it found."""
+    """Yield part, name, whether the probe runs, and its result."""
     longest = max((seconds(probe.interval) for probe in settings.probes), default=0.0)
     deadline = time.monotonic() + _INTERVALS * longest
     for probe in settings.probes:

@@ -1,7 +1,6 @@
-"""`promote`: what one stack runs goes to the next one.
+"""`promote`: brings the version that one stack runs to the next stack.
 
-First what still differs between the two, then whether the source runs exactly what this commit makes of it and works,
-then the question, then `up`.
+It shows what differs between the two, checks that the source runs exactly this commit and works, asks, and runs `up`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _WIDTH = 60
 
 @dataclass(frozen=True)
 class Steps:
-    """What promotion asks and does; tests replace it."""
+    """The steps of a promotion; tests replace them."""
 
     checked_out: Callable[[], tuple[str, bool]] = release.checked_out
     expected: Callable[[str], release.Fingerprint] = release.expected
@@ -29,7 +28,7 @@ class Steps:
 
 
 def run(from_: Context, to: Context, *, confirmation: str | None, steps: Steps | None = None) -> int:
-    """Bring stack `to` to what stack `from_` runs, after its name was typed or given as `confirmation`."""
+    """Bring the version of stack `from_` to stack `to`, once its name is typed or given as `confirmation`."""
     steps = steps or Steps()
     source, target = from_.stack, to.stack
     _check(source, target)
@@ -79,7 +78,7 @@ def _check(source: str, target: str) -> None:
 
 
 def _commit_of_clone(commit: str, changed: bool) -> str:  # noqa: FBT001 - as release.checked_out returns it
-    """Return the commit; UserError where the files are those of no commit."""
+    """Return the commit; raise UserError if files differ from it."""
     if changed:
         msg = f"files differ from commit {commit}: commit them, run `up` on FROM, then promote. Nothing was changed."
         raise UserError(msg)
@@ -103,7 +102,7 @@ def rows(
 
 
 def _shown(key: str, values: dict[str, str], secret: frozenset[str]) -> str:
-    """Return a setting's effective value in one line; of a secret, whether there is one."""
+    """Return a setting's effective value in one line; for a secret, only whether it is set."""
     value = values.get(key, "")
     if key in secret or key in secret_keys():
         return "set" if value else "generated" if key in GENERATED_SECRETS else "not set"

@@ -1,6 +1,6 @@
-"""`pull`: writes a dashboard, as it is in Grafana now, to a file that the program builds it from.
+"""`pull`: writes a dashboard, as it is in Grafana now, to a file from which the program creates it.
 
-The file is `imported/dashboards/<uid>.json`. A dashboard of the catalogue gives way to it.
+The file is `imported/dashboards/<uid>.json`. It replaces a dashboard of the catalogue with the same UID.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from observability import imported
 Json = dict[str, Any]
 
 _BY_GRAFANA = ("id", "version")
-"""What Grafana numbers itself, anew on every stack."""
+"""Fields that Grafana numbers itself, differently on every stack."""
 _TYPE = "grafana:oss/dashboard:Dashboard"
 
 
@@ -53,7 +53,7 @@ def run(context: Context, uid: str) -> int:
 
 
 def fetch(stack: str, api: GrafanaApi, uid: str) -> imported.Dashboard:
-    """Return a dashboard as Grafana has it; UserError when there is none."""
+    """Return a dashboard as it is in Grafana; raise UserError if there is none."""
     answer = api.find(f"/api/dashboards/uid/{imported.require_uid(uid)}")
     if answer is None:
         msg = f"Grafana of stack '{stack}' has no dashboard '{uid}'"
@@ -67,7 +67,7 @@ def fetch(stack: str, api: GrafanaApi, uid: str) -> imported.Dashboard:
 
 
 def _refresh(pulumi: Pulumi, uid: str) -> None:
-    """Write what Grafana has into the state: else `up` would write the same again, as another version."""
+    """Write the dashboard in Grafana to the state; otherwise `up` would write the same again, as a new version."""
     resources = pulumi.exported()["deployment"].get("resources") or []
     urns = [r["urn"] for r in resources if r["type"] == _TYPE and str(r["id"]).rsplit(":", 1)[-1] == uid]
     if urns:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import platform
 import re
 import shutil
 import subprocess
 import sysconfig
-import tarfile
 import tomllib
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +20,7 @@ from cli.bootstrap import ROOT
 from cli.console import Console
 from cli.environment import Environment
 from cli.errors import MissingToolError, NotUpError, UserError, WrongPassphraseError
+from cli.release_archive import ChecksumError, Download, ReleaseArchive, download, programs
 from cli.stack_file import StackFile
 from observability import versions
 from observability.failures import reason
@@ -31,15 +28,8 @@ from observability.failures import reason
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _NO_STACK = re.compile("no stack (named|selected)")
-"""In what Pulumi prints about a stack that does not exist."""
+"""Pulumi's message about a stack that does not exist."""
 _REQUIRED = re.compile(r'requiredPulumiVersion:\s*">=([0-9.]+)"')
-
-
-def download(url: str) -> bytes:
-    """Return what an https address serves; OSError when it does not."""
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - https
-        data: bytes = answer.read()
-    return data
 
 
 def _is_production(stack: str) -> bool:
@@ -55,9 +45,9 @@ class Pulumi:
     stack: str
     environment: Environment
     console: Console = field(default_factory=Console)
-    download: Callable[[str], bytes] = download
+    download: Download = download
     packages: Path = field(default_factory=lambda: Path(sysconfig.get_path("purelib")))
-    """Where the providers' Python packages are, each with the version of its plugin."""
+    """Folder of the providers' Python packages, each of which names the version of its plugin."""
     is_production: Callable[[str], bool] = _is_production
     pinned_checksum: Callable[[str], str] = versions.pulumi_checksum
 
@@ -67,7 +57,7 @@ class Pulumi:
 
     @cached_property
     def executable(self) -> str:
-        """The CLI's path, installing the pinned version where none is new enough."""
+        """The CLI's path; the pinned version is installed if none is new enough."""
         result = shutil.which("pulumi", path=self.environment.path)
         if result and version(result) >= _minimum():
             return result
@@ -112,9 +102,17 @@ class Pulumi:
         folder: Path = ROOT,
         environment: Mapping[str, str] | None = None,
     ) -> str:
-        """Run the CLI quietly and return what it prints; UserError with its own message when it fails.
+        """Run the CLI quietly and return its output.
 
-        `folder` is that of another project, `environment` replaces the usual one.
+        Args:
+            arguments: command and options.
+            stdin: standard input.
+            folder: folder of the project, by default this one.
+            environment: environment variables, by default those of the stack.
+
+        Raises:
+            UserError: the command failed; the message is the CLI's.
+
         """
         with self._file.options(arguments[0]) if folder == ROOT else nullcontext(()) as options:
             done = subprocess.run(  # noqa: S603 - the CLI
@@ -131,7 +129,7 @@ class Pulumi:
         return done.stdout
 
     def select(self) -> None:
-        """Open the stack, creating it when it is missing; WrongPassphraseError for a wrong or an empty passphrase."""
+        """Select the stack, and create it if it is missing; raise WrongPassphraseError for a wrong passphrase."""
         self._require_passphrase()
         try:
             self._decrypt()
@@ -142,7 +140,7 @@ class Pulumi:
             self._decrypt()
 
     def _decrypt(self) -> None:
-        """Decrypt something: the one place where a wrong passphrase shows before anything runs."""
+        """Decrypt a value, so that a wrong passphrase shows before anything runs."""
         file = ROOT / f"Pulumi.{self.stack}.yaml"
         in_config = file.exists() and "secure:" in file.read_text(encoding="utf-8")
         self.output(
@@ -193,7 +191,7 @@ class Pulumi:
         return result
 
     def error(self, arguments: tuple[str, ...], printed: str) -> UserError:
-        """Return the error for a command that failed and printed this."""
+        """Return the error for a command that failed with this output."""
         if "incorrect passphrase" in printed or "decrypting" in printed:
             return WrongPassphraseError(
                 f"the passphrase does not open the secrets of stack '{self.stack}': put the right one in"
@@ -204,7 +202,7 @@ class Pulumi:
 
     def published_checksums(self, release: str) -> str:
         """Return the checksums that are published with a release of the CLI, as `sha256sum` prints them."""
-        return self.download(f"{_RELEASES}/v{release}/pulumi-{release}-checksums.txt").decode()
+        return self.download(f"{_RELEASES}/v{release}/{_checksums(release)}").decode()
 
     def _install(self) -> str:
         """Install the pinned CLI from its official release; refused unless its checksum is the published one."""
@@ -214,11 +212,15 @@ class Pulumi:
         if machine is None or system not in {"linux", "darwin"}:
             msg = f"there is no Pulumi release for {system}/{platform.machine()}: install Pulumi {pinned} yourself"
             raise MissingToolError(msg)
-        archive = f"pulumi-v{pinned}-{system}-{machine}.tar.gz"
+        archive = ReleaseArchive(
+            f"{_RELEASES}/v{pinned}",
+            f"pulumi-v{pinned}-{system}-{machine}.tar.gz",
+            _checksums(pinned),
+            self.pinned_checksum(f"{system}-{machine}"),
+        )
         self.console.say(f"installing Pulumi {pinned} into .tools …")
         try:
-            sums = self.published_checksums(pinned)
-            data = self.download(f"{_RELEASES}/v{pinned}/{archive}")
+            content = archive.fetch(self.download)
         except OSError as error:
             msg = (
                 f"Pulumi {pinned} is not on PATH and could not be downloaded ({reason(error)}). Install it"
@@ -226,32 +228,26 @@ class Pulumi:
                 " work without it."
             )
             raise MissingToolError(msg) from None
-        # Lines are "<sha256>  <file>".
-        if f"{hashlib.sha256(data).hexdigest()}  {archive}" not in sums.splitlines():
-            msg = f"{archive} does not have its published checksum; nothing was installed"
-            raise MissingToolError(msg)
-        checksum = self.pinned_checksum(f"{system}-{machine}")
-        if checksum and hashlib.sha256(data).hexdigest() != checksum:
-            msg = (
-                f"{archive} does not have the checksum that versions.toml pins for {system}-{machine}, only the"
-                " published one: the release was replaced. Nothing was installed."
-            )
-            raise MissingToolError(msg)
+        except ChecksumError as error:
+            msg = f"{error}. Nothing was installed."
+            raise MissingToolError(msg) from None
         target = self.environment.tools / "pulumi" / "bin"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            for member in tar.getmembers():
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    file = target / Path(member.name).name  # flat, whatever paths the archive has
-                    file.write_bytes(content.read())
-                    file.chmod(0o755)
+        for name, program in programs(content).items():
+            file = target / name
+            file.write_bytes(program)
+            file.chmod(0o755)
         return str(target / "pulumi")
 
 
+def _checksums(release: str) -> str:
+    """Return the file name of the checksums that are published with a release of the CLI."""
+    return f"pulumi-{release}-checksums.txt"
+
+
 def plugin_packages(packages: Path | None = None) -> list[dict[str, Any]]:
-    """Return what each provider's Python package says of its plugin: name, version, and where it comes from."""
+    """Return the plugin of each provider's Python package: name, version, and download server."""
     folder = packages or Path(sysconfig.get_path("purelib"))
     result = (json.loads(file.read_text()) for file in sorted(folder.glob("pulumi*/pulumi-plugin.json")))
     return [plugin for plugin in result if plugin["resource"]]  # a package for policies has none

@@ -18,7 +18,7 @@ _COMMAND = (
 
 
 def run(context: Context) -> int:
-    """Give Grafana's first administrator the password that the running stack was configured with."""
+    """Set the password of Grafana's first administrator to the running stack's configured one."""
     name = f"{PROJECT}-{context.stack}-{topology.GRAFANA.name}"
     try:
         container = context.engine.client.containers.get(name)

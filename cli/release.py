@@ -1,4 +1,4 @@
-"""The release fingerprint: what a stack runs, and what this commit would make of it (components/deployment.py)."""
+"""The release fingerprint of a running stack, and that of this commit (components/release_fingerprint.py)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def expected(stack: str) -> Fingerprint:
 
 
 def running(pulumi: Pulumi, stack: str) -> Fingerprint | None:
-    """Return what the last `up` of `stack` deployed, None where nothing was."""
+    """Return what the last `up` of `stack` deployed, None if there was none."""
     names = {listed["name"].rsplit("/", 1)[-1] for listed in json.loads(pulumi.output("stack", "ls", "--json"))}
     if stack not in names:
         return None
@@ -38,7 +38,7 @@ def running(pulumi: Pulumi, stack: str) -> Fingerprint | None:
 
 
 def commit(pulumi: Pulumi, stack: str) -> str:
-    """Return the commit of the last `up` of `stack`, as Pulumi recorded it; "" where it did not."""
+    """Return the commit of the last `up` of `stack` in Pulumi's history, "" if it is not recorded."""
     updates = json.loads(pulumi.output("stack", "history", "--json", "--page-size", "1", "--stack", stack) or "[]")
     environment = updates[0].get("environment", {}) if updates else {}
     head = str(environment.get("git.head", ""))
@@ -46,7 +46,7 @@ def commit(pulumi: Pulumi, stack: str) -> str:
 
 
 def checked_out() -> tuple[str, bool]:
-    """Return this clone's commit, "" where there is no git, and whether files differ from it."""
+    """Return this clone's commit ("" without git), and whether files differ from it."""
     git = shutil.which("git")
     if git is None:
         return "", False

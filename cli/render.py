@@ -20,13 +20,13 @@ from observability.settings import Settings
 
 Format = Literal["files", "kubernetes"]
 MANIFEST: Final = ".rendered.json"
-"""Names the files that the last rendering wrote, so that the next one can delete those that are gone."""
+"""File with the names of the files of the last rendering, so that the next one can delete obsolete ones."""
 
 
 _OWN_SHOWN: Final = (
     "sources", "correlations", "grafana_groups", "contact_points", "mute_timings", "templates", "routes"
 )  # fmt: skip
-"""What the team's own content brings to Grafana beside dashboards and alerts, with references to secrets only."""
+"""File with the team's own content of Grafana, without dashboards and alerts; secrets are references."""
 
 
 def files(settings: Settings) -> dict[str, str]:

@@ -56,7 +56,7 @@ def run(context: Context, source: Source, *, confirmation: str | None) -> int:
     _ = context.engine
     services = settings.with_data
     manifest, state, secrets = _accepted(context, source)
-    for signal in inventory.elsewhere(settings):
+    for signal in inventory.external_signals(settings):
         say(f"{signal} are kept elsewhere: what the archive has of them is not restored")
     held = _holds_data(context)
     if held:

@@ -1,4 +1,4 @@
-"""A stack's settings read from the files alone: no engine, no passphrase. Secrets are stand-ins."""
+"""Reads a stack's settings from its files only, without engine and passphrase. Secrets are stand-ins."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def written(stack: str, root: Path = ROOT) -> tuple[dict[str, Any], frozenset[st
 
 
 def raw(stack: str, root: Path = ROOT) -> tuple[dict[str, str], frozenset[str]]:
-    """Return the configuration of `stack` as the engine would hand it to the program, and which keys are secret."""
+    """Return the configuration of `stack` as the engine would pass it to the program, and the secret keys."""
     values, _ = written(stack, root)
     try:
         secret = frozenset(k for k, v in values.items() if _encrypted(v))
@@ -75,7 +75,7 @@ def docker_host(stack: str) -> str:
 
 
 def key_services(stack: str, backend: str) -> frozenset[str]:
-    """Return the URLs of the services that keep the key of the stack's secrets: its backend, its secrets provider."""
+    """Return the URLs of the services with the key of the stack's secrets: its backend, its secrets provider."""
     path = ROOT / f"Pulumi.{stack}.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
     return frozenset({backend, str(document.get("secretsprovider") or "")} - {""})

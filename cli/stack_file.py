@@ -1,8 +1,8 @@
 """Keeps Pulumi from rewriting the tracked `Pulumi.<stack>.yaml` of a clone.
 
-Pulumi stores the salt of a stack's passphrase in that file, and formats the whole file anew when it does: a clone would
-be dirty after its first command. So the commands pass a copy in `.state`, with the salt, as `--config-file`. A file
-that has a salt, or another secrets provider, already (someone used plain `pulumi`) is used as it is.
+Pulumi stores the salt of a stack's passphrase in that file, and then formats the whole file anew. A clone would be
+dirty after its first command. So the commands pass a copy in `.state`, with the salt, as `--config-file`. A file that
+has a salt or another secrets provider already, because plain `pulumi` ran before, is used as it is.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class StackFile:
     def options(self, command: str) -> Iterator[tuple[str, ...]]:
         """Yield the options that `command` needs; afterwards the tracked file is as it was.
 
-        `config` is not among the commands that keep it: who sets a secret wants to find it there.
+        Only `config` changes the tracked file, because that is its purpose.
         """
         before = self._text()
         if _OWN_PROVIDER.search(before):

@@ -1,8 +1,8 @@
-"""Which states of an archive a restore accepts: those that this program could have made.
+"""The check of an archive's state: a restore accepts only a state that this program could have made.
 
-Pulumi acts on what a state says. It runs the Python in a dynamic resource's pickle, downloads a provider from the
-address that stands beside it, and asks the key service that the state names. So types and providers are compared with
-a list, and pickles are never read: the program's own take their place.
+A state makes Pulumi act: it runs the Python in a dynamic resource's pickle, downloads providers from its URLs,
+and calls the key service that it names. So types and providers are compared with a list, and every pickle is replaced
+by the program's own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROVIDERS: Final[dict[str, type[ResourceProvider]]] = {
     f"{_DYNAMIC}grafana:Deployment": DeploymentProvider,
     f"{_DYNAMIC}grafana:SecretKey": SecretKeyProvider,
 }
-"""The dynamic resources of this program, and the class that acts for each."""
+"""The dynamic resources of this program, with the provider class of each."""
 TYPES: Final = frozenset(
     {
         "pulumi:pulumi:Stack",
@@ -64,15 +64,15 @@ TYPES: Final = frozenset(
         *PROVIDERS,
     }
 )
-"""Every type that this program registers or has registered, but its components."""
+"""Every type that this program registers or has registered, without its components."""
 _COMPONENT: Final = re.compile(r"observability:index:[A-Za-z]+")
 _PROVIDER_TYPE: Final = "pulumi:providers:"
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]*")
 _DOWNLOADS: Final = {"pulumi:providers:grafana": "github://api.github.com/pulumiverse"}
-"""Where a provider's plugin comes from, as its package says; of the others, from Pulumi."""
+"""Download servers of the plugins that do not come from Pulumi, as their packages name them."""
 _INTERNAL: Final = "__internal"
 _PLUGIN: Final = ("pluginDownloadURL", "pluginChecksums", "parameterization", "name")
-"""What in a provider's inputs decides which program is run; Pulumi keeps it there or under `__internal`."""
+"""Inputs of a provider that decide which program runs; Pulumi keeps them there or under `__internal`."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}$")]
 

@@ -1,4 +1,4 @@
-"""Whether a store elsewhere has what this stack sends it: one number written and found again."""
+"""The check of an external store of metrics: one number is written, and found there."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from observability.names.uids import DATASOURCE_LONG_TERM, DATASOURCE_PROMETHEUS
 from observability.settings import Settings, seconds
 
 METRIC: Final = "verify_copy_run"
-"""A gauge whose value is the second in which the newest `verify` wrote it: one series, however often that is."""
+"""A gauge whose value is the time of the newest `verify`, in seconds: always the same series."""
 _SERVICE: Final = "verify"
 _POLL_SECONDS: Final = 1
 _PATIENCE_SECONDS: Final = 60
 
 
 def check_copy(api: GrafanaApi, settings: Settings, outputs: Mapping[str, str]) -> tuple[bool, str]:
-    """Write a number by OTLP and wait until the copy of the metrics has it too; return whether it has, and the answer.
+    """Write a number by OTLP and wait until the copy of the metrics has it; return whether it has, and the answer.
 
-    Without OTLP on this machine the newest scrape takes its place, and without `metrics.queryUrl` what Prometheus says
-    of its sending.
+    If OTLP is not published on this machine, the newest scrape is looked for instead. Without `metrics.queryUrl`,
+    Prometheus' own figures about its sending are used.
     """
     began = time.monotonic()
     patience = _PATIENCE_SECONDS + 2 * seconds(settings.scrape_interval)

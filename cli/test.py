@@ -27,18 +27,27 @@ _SMOKE = "end to end, smoke"
 _NONE_COLLECTED = 5
 """pytest's exit code."""
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "-m", "not e2e")
+_COVERAGE = ("--cov", "--cov-report=term:skip-covered")
+"""pyproject.toml says what is measured."""
 
 
-def run(arguments: Sequence[str], *, require_all: bool, smoke: bool = False) -> int:
+def run(arguments: Sequence[str], *, require_all: bool, smoke: bool = False, coverage: bool = False) -> int:
     """Run every step; the exit code is the first failure's.
 
-    Tests without an engine run in parallel; those that share one engine run one after the other: the smoke tests, and
+    Tests without an engine run in parallel. Tests that share one engine run one after the other: the smoke tests, and
     then the others, unless `smoke` leaves them out or a smoke test failed.
+
+    Args:
+        arguments: further arguments of pytest.
+        require_all: whether a test that skips for a missing tool fails.
+        smoke: whether only the smoke tests of the end-to-end tests run.
+        coverage: whether the tests without an engine measure their coverage.
+
     """
     environment = os.environ | {"PATH": Environment().path} | ({"REQUIRE_ALL": "1"} if require_all else {})
     steps = [
         *_STEPS,
-        ("tests", ("pytest", "-q", "--durations=15", *_PARALLEL, *arguments)),
+        ("tests", ("pytest", "-q", "--durations=15", *_PARALLEL, *(_COVERAGE if coverage else ()), *arguments)),
         (_SMOKE, ("pytest", "-q", "--durations=15", "-m", "smoke", *arguments)),
         ("end to end", ("pytest", "-q", "--durations=15", "-m", "e2e and not smoke", *arguments)),
     ]

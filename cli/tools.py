@@ -1,7 +1,7 @@
 """`tools`: installs what the tests need besides Python: images, checkers, the Pulumi CLI and its plugins.
 
-Promtool and Loki come out of the pinned images, so that they have the versions that will run. The other checkers are
-downloaded; one that cannot be is said, and its tests skip.
+Promtool and Loki are copied from the pinned images, so that they have the versions that will run. The other checkers
+are downloaded. A checker that cannot be installed is named, and its tests skip.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cli.context import Context
 from observability import versions
 
 CHECKERS: Final = {"prometheus": "/bin/promtool", "loki": "/usr/bin/loki"}
-"""Programs that check configuration files, by the image that has them."""
+"""Programs that check configuration files, by the image that contains them."""
 
 
 def run(context: Context) -> int:

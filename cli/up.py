@@ -1,4 +1,4 @@
-"""`up`: everything that is missing, then `pulumi up`, then a table of addresses."""
+"""`up`: installs and repairs what is needed, runs `pulumi up`, and prints a table of addresses."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def run(context: Context, *, refresh: bool) -> int:
         if settings.runs_stack:
             check_ports(context)
         context.pulumi.install_plugins()
-        # Elsewhere the preview checks them: that costs a second, which in development every `up` would pay.
+        # Other stacks check the policies in a preview only, because that takes a second of every `up`.
         options = policies.arguments(context) if settings.production else ()
         code = context.pulumi.up(*options)
-        if not code and refresh:  # only now, because a refresh reads what the first run may have to create
+        if not code and refresh:  # afterwards, because a refresh reads resources that the first run may create
             code = context.pulumi.up("--refresh", *options)
     if code:
         context.console.say(
@@ -42,7 +42,7 @@ def run(context: Context, *, refresh: bool) -> int:
 
 
 def check_ports(context: Context) -> None:
-    """Raise UserError when another program uses a port; the stack's own may pass from one service to another."""
+    """Raise UserError if another program uses a port; ports may move between services of the stack."""
     settings = context.settings
     own = {port for c in context.engine.containers() for port in published(c)}
     used = [
@@ -67,7 +67,7 @@ _IF_PUBLISHED: Final = (
 
 
 def show_outputs(context: Context) -> None:
-    """Print the addresses of everything: those of the program's outputs, which come from the settings too."""
+    """Print the stack's addresses. They come from the settings, as the program's outputs do."""
     settings = context.settings
     if not settings.runs_stack:
         rows = [("Grafana", settings.grafana_url + "/d/slo-overview")]

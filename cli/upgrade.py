@@ -1,7 +1,7 @@
 """`upgrade`: a new version of one component; rolls back, with the old data, if the new version fails.
 
-What a new version has written, an old one may not read. So a rollback needs not only the old image but the data from
-before, from a backup made at the start.
+An old version may not read what a new one has written. So a rollback needs the old image and the old data, from a
+backup that is made first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(context: Context, component: str, version: str) -> int:
 
 
 def pinned(text: str, component: str, tag: str) -> str:
-    """Return versions.toml with another tag for a component and its digest emptied; ValueError where there is none."""
+    """Return versions.toml with a new tag for a component, without its digest; raise ValueError for an unknown one."""
     section = re.compile(rf'(\[images\.{re.escape(component)}\][^\[]*?tag = )"[^"]*"([^\[]*?digest = )"[^"]*"')
     changed, count = section.subn(rf'\g<1>"{tag}"\g<2>""', text)
     if count != 1:
@@ -64,7 +64,7 @@ def pinned(text: str, component: str, tag: str) -> str:
 
 
 def check(component: str, version: str) -> versions.Image:
-    """Return the version that is pinned now; UsageError for a component or version that cannot be."""
+    """Return the pinned version; raise UsageError for an unknown component or an impossible version."""
     accepted = (*CONTAINERS, *(part.name for part in topology.OPTIONAL))
     if component not in accepted:
         msg = f"COMPONENT={component}: no such component; accepted: {', '.join(accepted)}. Nothing was changed."
@@ -95,7 +95,7 @@ def _check_stack(context: Context) -> None:
 
 
 def _try(context: Context, manifest: archive.Manifest) -> str:
-    """Bring the new version up and check it; return what is wrong with it, empty when nothing is."""
+    """Bring the new version up and check it; return its problem, "" if it works."""
     if context.pulumi.up():
         return "`pulumi up` failed, as above"
     try:
@@ -113,7 +113,7 @@ def _try(context: Context, manifest: archive.Manifest) -> str:
 
 
 def _roll_back(context: Context, component: str, path: Path, manifest: archive.Manifest) -> None:
-    """Bring the old version back with its own data; the other components keep what they stored since."""
+    """Bring the old version back with its data; the other components keep what they have stored since."""
     repair.unlock(context)
     if component in context.settings.with_data:
         with data_replacement.replacing(context, [component], sizes=restore.sizes(manifest), state=None) as helper:

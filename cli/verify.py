@@ -31,7 +31,7 @@ _RANGE = {"from": "now-1h", "to": "now"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked, and the answer."""
+    """One check and its result."""
 
     part: str
     name: str

@@ -1,7 +1,7 @@
-"""The stack's data volumes, read and written through the Docker engine's API alone: the engine may be another machine.
+"""Reads and writes the stack's data volumes through the Docker engine's API, so the engine may be on another machine.
 
-A helper container does nothing; every data volume of the stack is mounted below its `/volumes`. It runs Prometheus'
-image, which has busybox; no other image is needed, and no network.
+An idle helper container mounts every data volume of the stack below `/volumes`. It runs Prometheus' image, which
+contains busybox, so no further image and no network are needed.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from observability.settings import PROJECT, Settings
 
 BACKUP: Final = "backup"
 RESTORE: Final = "restore"
-"""What a helper container is for: one of each at a time."""
+"""Purposes of a helper container; only one of each exists at a time."""
 _ROOT: Final = "/volumes"
 _AT_ONCE: Final = 500
-"""Names on one command line: this busybox reads them from no file."""
+"""Most names on one command line, because this busybox cannot read them from a file."""
 _PATIENCE_SECONDS: Final = 3_600
-"""Of one call of the engine's API: it answers a write when everything is written."""
+"""Time limit of one request to the engine, which answers a write only when everything is written."""
 _ASIDE: Final = ".before-restore"
 _MOVING: Final = ".before-restore.moving"
 _FILES, _FOLDER = ("regular file", "regular empty file"), "directory"
 OWNER: Final = f"{PROJECT}.owner"
 """The label with the owner of a helper container: host and process."""
 _CAPABILITIES: Final = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
-"""Files of five users are read, and written again with their owners and modes."""
+"""Linux capabilities of a helper, to read files of all users and write them with their owners and modes."""
 
 
 _HEADER: Final = struct.Struct(">BxxxL")
-"""Before each piece of a process's output: its stream, its length."""
+"""Header of each piece of a process's output: stream and length."""
 _STDERR: Final = 2
 
 
@@ -59,7 +59,7 @@ def data_volume(settings: Settings, service: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder: `path` is `<service>/…`, `used` the bytes that the disk really holds of it."""
+    """A file or folder: `path` is `<service>/…`, `used` its bytes on the disk."""
 
     path: str
     folder: bool
@@ -73,7 +73,7 @@ class Entry:
     """Another one after any change that is not a mapped page's."""
 
     def info(self, name: str, size: int | None = None) -> tarfile.TarInfo:
-        """Return the head of this entry in a tar."""
+        """Return the header of this entry in a tar archive."""
         info = tarfile.TarInfo(name)
         info.type = tarfile.DIRTYPE if self.folder else tarfile.REGTYPE
         info.size = 0 if self.folder else self.size if size is None else size
@@ -89,11 +89,11 @@ class HelperContainer:
     client: DockerClient
 
     def run(self, script: str) -> str:
-        """Run a shell script and return what it printed; UserError when it fails."""
+        """Run a shell script and return its output; raise UserError if it fails."""
         return b"".join(self._output(["/bin/sh", "-euc", script])).decode()
 
     def entries(self) -> dict[str, Entry]:
-        """Return every file and folder of the volumes by its path; UserError names what is neither."""
+        """Return every file and folder of the volumes by its path; raise UserError for anything else, with its name."""
         listed = self.run(
             f"cd {_ROOT} && find . -mindepth 1 -name '{_ASIDE}*' -prune -o"
             " -exec stat -c '%F|%s|%b|%B|%a|%u|%g|%Y|%Z|%i|%n' {} +"
@@ -102,16 +102,16 @@ class HelperContainer:
         return {e.path: e for e in entries_}
 
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, IO[bytes]]]:
-        """Yield the files and their content, as long as they are; one that went in the meantime is left out."""
+        """Yield the files and their content; a file that was deleted in the meantime is left out."""
         for first in range(0, len(entries), _AT_ONCE):
             by_path = {e.path: e for e in entries[first : first + _AT_ONCE]}
-            # busybox goes on after a file that is not there, and ends with 1.
+            # busybox continues after a missing file, and exits with 1.
             stream = _chunks(self._output(["tar", "-cf", "-", "-C", _ROOT, *by_path], accepted=(0, 1)))
             with tarfile.open(fileobj=stream, mode="r|", bufsize=1024 * 1024) as tar:
                 for info in tar:
                     entry = by_path[info.name]
                     content = tar.extractfile(info) if info.isreg() else None
-                    if content is None:  # a second name of a file that is in the stream by its first
+                    if content is None:  # a hard link to a file that is already in the stream
                         yield entry, self.head(entry, entry.size)
                     elif info.size == entry.size:  # else it changed: the caller compares
                         yield entry, content
@@ -121,7 +121,7 @@ class HelperContainer:
         return _chunks(self._output(["head", "-c", str(size), f"{_ROOT}/{entry.path}"]))
 
     def write(self, folder: str, files: dict[str, bytes]) -> None:
-        """Write small files of our own."""
+        """Write small text files."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for name, data in files.items():
@@ -131,7 +131,7 @@ class HelperContainer:
         self.container.put_archive(folder, packed.getvalue())
 
     def fill(self, produce: Callable[[tarfile.TarFile], None]) -> None:
-        """Write what `produce` puts into the tar, whose names are `<service>/…`, into the volumes."""
+        """Write the files that `produce` adds to a tar archive, with names `<service>/…`, to the volumes."""
         reading, writing = os.pipe()
         failed: list[BaseException] = []
 
@@ -159,7 +159,7 @@ class HelperContainer:
             raise failed[0]
 
     def move_aside(self, service: str) -> None:
-        """Move a volume's content where the service does not look; a second time changes nothing."""
+        """Move a volume's content to a folder that the service does not read; a second call changes nothing."""
         self.run(
             f"cd {_ROOT}/{service}; if [ ! -d {_ASIDE} ]; then mkdir -p {_MOVING};"
             f" find . -mindepth 1 -maxdepth 1 ! -name {_MOVING} -exec mv {{}} {_MOVING}/ ';';"
@@ -167,7 +167,7 @@ class HelperContainer:
         )
 
     def roll_back(self, service: str) -> None:
-        """Undo `move_aside`, wherever it or an earlier rollback was interrupted: what was written since is removed."""
+        """Undo `move_aside`, also if it or an earlier rollback was interrupted; newer content is removed."""
         self.run(
             f"cd {_ROOT}/{service}; if [ -d {_ASIDE} ]; then"
             f" find . -mindepth 1 -maxdepth 1 ! -name {_ASIDE} -exec rm -rf {{}} +; mv {_ASIDE} {_MOVING}; fi;"
@@ -176,7 +176,7 @@ class HelperContainer:
         )
 
     def discard_old(self, service: str) -> None:
-        """Delete what was moved aside."""
+        """Delete the content that was moved aside."""
         self.run(f"rm -rf {_ROOT}/{service}/{_ASIDE}")
 
     def stretch(self, path: str, size: int) -> None:
@@ -188,15 +188,15 @@ class HelperContainer:
         return not self.run(f"ls -A {_ROOT}/{service}")
 
     def has(self, path: str) -> bool:
-        """Return whether there is a file in the helper container itself."""
+        """Return whether a file exists in the helper container itself."""
         return self.run(f"if [ -e {shlex.quote(path)} ]; then echo yes; fi") == "yes\n"
 
     def _output(self, command: Sequence[str], accepted: tuple[int, ...] = (0,)) -> Iterator[bytes]:
         api = self.client.api
         run = api.exec_create(self.container.id, list(command))["Id"]
         stderr = b""
-        # The client's own `exec_start` asks for an upgrade and then reads past the answer's buffer: what the engine
-        # sent together with its headers, as it does on a busy machine, would be lost.
+        # Not the client's own `exec_start`: it requests an upgrade of the connection and then skips the response's
+        # buffer, so output that the engine sends together with the headers, as on a busy machine, is lost.
         url = f"{api.base_url}/v{api.api_version}/exec/{run}/start"
         with api.post(url, json={"Detach": False, "Tty": False}, stream=True, timeout=None) as answer:
             try:
@@ -301,7 +301,7 @@ def _entry(line: str) -> Entry:
 
 
 def _frames(answer: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield what a process printed, and to which stream, as the engine multiplexes it; UserError if it ends early."""
+    """Yield a process's output with its stream, as the engine multiplexes them; raise UserError if it ends early."""
     while header := answer.read(_HEADER.size):
         stream, size = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, -1)
         data = answer.read(size) if size >= 0 else b""

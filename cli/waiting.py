@@ -1,4 +1,4 @@
-"""Waiting for something to be so, and for how long it took."""
+"""Waits for a condition, and measures how long it took."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def until(done: Callable[[], object], within: float, *, every: float = 0.1) -> float:
-    """Return after how many seconds `done` gave something true, infinity when it did not `within` so many."""
+    """Return the seconds until `done` returned a true value, infinity if it did not `within` that many."""
     began = time.monotonic()
     while not done():
         if time.monotonic() - began > within:

@@ -1,1 +1,1 @@
-"""What the stack is made of: one concept a file."""
+"""Pulumi resources and components of the stack, one concept a file."""

@@ -1,11 +1,11 @@
-"""How the program signs in to Grafana: with a token of a service account of its own, not the administrator's password.
+"""The program's own token for Grafana's API: one of a service account, not the administrator's password.
 
-The open-source edition knows three roles for a service account, and folders, data sources, alerts and preferences
-together need the highest, Admin of the organisation. It still cannot do what a Grafana administrator can: see or change
-users, passwords, other organisations, or Grafana's settings.
+Grafana's open-source edition has three roles for a service account. Folders, data sources, alerts and preferences
+together need the highest, Admin of the organisation. That role still cannot see or change users, passwords, other
+organisations or Grafana's settings.
 
-The token ends after LIFETIME_DAYS. `up` renews it when fewer than RENEW_DAYS are left, or when Grafana refuses it; the
-tokens before it are deleted. In between nothing about it is a change.
+The token expires after LIFETIME_DAYS. `up` renews it when fewer than RENEW_DAYS are left, or when Grafana refuses it,
+and deletes the former tokens. Until then the token is no change.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _DAY_SECONDS: Final = 86_400
 
 
 class AccessProvider(ResourceProvider):
-    """Makes the service account and its token, as the administrator."""
+    """Creates the service account and its token, signed in as the administrator."""
 
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Make the account, or take the one that is there, and a token; no other token of the account remains."""
+        """Create the account, unless it exists, and a token; delete the account's other tokens."""
         return CreateResult(id_=ACCOUNT, outs=self._token(props))
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
-        """A token that is due, or refused, is a change. The administrator's password is none."""
+        """Return a change if the token is due or refused; the administrator's password is none."""
         due = float(old.get("expires") or 0) - time.time() < RENEW_DAYS * _DAY_SECONDS
         return DiffResult(changes=due or self._refused(old, new), replaces=[], stables=[])
 
     def update(self, _id: str, _old: Properties, new: Properties) -> UpdateResult:
-        """Make a new token; the one before is refused from now on."""
+        """Create a new token and delete the former one."""
         return UpdateResult(outs=self._token(new))
 
     @staticmethod
@@ -65,7 +65,7 @@ class AccessProvider(ResourceProvider):
         made = api.request("POST", f"{path}/tokens", {"name": name, "secondsToLive": lifetime})
         for token in before:
             api.request("DELETE", f"{path}/tokens/{token['id']}")
-        # Without the administrator's password: the next renewal gets it anew.
+        # The administrator's password is not stored: each renewal gets it as an input.
         return {"url": props["url"], "ca": props["ca"], "token": made["key"], "expires": now + lifetime}
 
     @staticmethod
@@ -83,7 +83,7 @@ class Access(Resource, module="grafana", name="Access"):
     token: pulumi.Output[str]
 
     def __init__(self, grafana: GrafanaServer, *, auth: pulumi.Input[str]) -> None:
-        """`auth` is the administrator's."""
+        """Create the account and its token; `auth` is the administrator's `user:password`."""
         props: Properties = {
             "url": grafana.url,
             "ca": grafana.ca,
@@ -91,6 +91,6 @@ class Access(Resource, module="grafana", name="Access"):
             "token": None,
             "expires": None,
         }
-        # Not after Grafana itself: the administrator was let in already.
+        # No dependency on Grafana itself: `auth` waits for the administrator, who has signed in.
         opts = pulumi.ResourceOptions(deleted_with=grafana.database, additional_secret_outputs=["token"])
         super().__init__(AccessProvider(), "access", props, opts)

@@ -1,8 +1,8 @@
-"""Grafana's administrator: their name and password follow the configuration after the first start too.
+"""Grafana's administrator, whose name and password follow the settings after the first start too.
 
-Grafana reads both from its configuration once, when its database is new. Later they change here, with the old ones from
-the state, and every session that was opened with the old password ends. A run that is killed on the way is finished by
-the next, whichever of Grafana and the state knows of the new ones already.
+Grafana reads both from its configuration only once, for a new database. Afterwards this resource changes them through
+the API, signed in with the former ones from the state, and ends every session. If a run is killed halfway, the next one
+completes it, whether Grafana or the state has the new values already.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ class AdministratorProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """See that they are let in: a new Grafana has read the password itself."""
+        """Check that the administrator can sign in: a new Grafana has read the password itself."""
         if not self._let_in(props):
             self._lost(props)
         return CreateResult(id_="administrator", outs=props)
 
     def read(self, id_: str, props: Properties) -> ReadResult:
-        """Check whether the password still works; one that was changed in Grafana does not."""
+        """Check whether the password still works; one that was changed in Grafana is a difference."""
         outs = props if self._let_in(props) else props | {"password": ""}
         return ReadResult(id_=id_, outs=outs)
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
-        """Only another name or password is a change."""
+        """Return a change if the name or the password differs."""
         changed = any(old.get(key) != new.get(key) for key in ("user", "password"))
         return DiffResult(changes=changed, replaces=[], stables=[])
 
     def update(self, _id: str, old: Properties, new: Properties) -> UpdateResult:
         """Change what differs, signed in with the configured password, else with the one from the state."""
-        # Each refusal counts: after five within five minutes Grafana refuses the right password too. So nothing is
-        # tried twice, and the configured one first: `make recover-password` was run after refusals enough.
+        # After five wrong passwords within five minutes Grafana refuses the right one too. So none is tried twice, and
+        # the configured one comes first: it is right after `make recover-password`, which people run after refusals.
         half = {**new, "user": old["user"]}
         before = {**half, "password": old["password"]}
         tried = [half, before] if new["user"] == old["user"] else [half, before, new]
@@ -95,12 +95,12 @@ class AdministratorProvider(ResourceProvider):
 
 
 class Administrator(Resource, module="grafana", name="Administrator"):
-    """The administrator; `auth` is what they show to the API, as `user:password`, once Grafana accepts it."""
+    """The administrator; `auth` is `user:password` for the API, available once Grafana accepts it."""
 
     auth: pulumi.Output[str]
 
     def __init__(self, grafana: GrafanaServer, *, user: str, password: pulumi.Input[str]) -> None:
-        """`user` and `password` are the configured ones."""
+        """Set the configured name and password."""
         props: Properties = {
             "url": grafana.url,
             "ca": grafana.ca,
@@ -108,5 +108,5 @@ class Administrator(Resource, module="grafana", name="Administrator"):
             "password": pulumi.Output.secret(password),
         }
         super().__init__(AdministratorProvider(), "administrator", props, grafana.options())
-        # Of the inputs, so that a preview knows it; of this resource, so that everything waits for it.
+        # From the inputs, so that a preview knows it; from the URN too, so that dependents wait for this resource.
         self.auth = pulumi.Output.secret(pulumi.Output.all(user, password, self.urn).apply(lambda a: f"{a[0]}:{a[1]}"))

@@ -1,7 +1,7 @@
 """Alert rules, contact points, message templates and the notification policy, in Grafana.
 
-Everything keeps its provenance (`disable_provenance` is never set), in development too: Grafana then refuses edits by
-hand, so there is no drift to find, and no change made at night is silently undone by the next `up`.
+`disable_provenance` is never set, also in development: so Grafana refuses edits in its user interface, and the next
+`up` never undoes an edit that was made there at night.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 with warnings.catch_warnings():
-    # Loaded at its first use, the module warns of its own deprecated names, none of which is used here.
+    # When it is loaded, the module warns of its own deprecated names, none of which is used here.
     warnings.simplefilter("ignore", DeprecationWarning)
     _ = alerting.RuleGroup
 
@@ -37,7 +37,7 @@ Options = Callable[..., pulumi.ResourceOptions]
 
 
 class Alerting(pulumi.ComponentResource):
-    """Everything that watches and tells."""
+    """Alert rules and the way of their notifications."""
 
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
@@ -49,9 +49,16 @@ class Alerting(pulumi.ComponentResource):
         named: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`folders` maps UIDs to outputs; `options` makes a child's options; rules wait for `depends_on`.
+        """Create the contact points, the notification policy and the rules.
 
-        `named` are contact points and mute timings of the team's own, which its policies may name.
+        Args:
+            settings: the stack's settings.
+            folders: folder UIDs, as outputs, by UID.
+            options: returns the options of a child, from the parent and the resources that it depends on.
+            depends_on: resources that the rules depend on.
+            named: the team's own contact points and mute timings, which its routes may name.
+            opts: options of this component.
+
         """
         super().__init__("observability:index:Alerting", "alerting", None, opts)
         contacts = self._contacts(settings, options)
@@ -65,7 +72,7 @@ class Alerting(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _contacts(self, settings: Settings, options: Options) -> dict[Severity, alerting.ContactPoint]:
-        """Make the contact points that are configured, and how their messages look."""
+        """Create the configured contact points and their message template."""
         if not settings.runs_stack and not routing.contacts(settings):
             return {}
         template = alerting.MessageTemplate(
@@ -85,7 +92,7 @@ class Alerting(pulumi.ComponentResource):
         }
 
     def _policy(self, settings: Settings, named: list[pulumi.Resource], options: Options) -> None:
-        """Make the one policy that a Grafana has: only where the whole Grafana is ours."""
+        """Create the notification policy. A Grafana has only one, so an existing Grafana's is left alone."""
         routes = routing.routes(settings)
         if any(route.contact == routing.NOBODY for route in routes):
             nowhere = [alerting.ContactPointWebhookArgs(url=settings.root_url)]
@@ -119,7 +126,7 @@ class Alerting(pulumi.ComponentResource):
             group_interval=routes[-1].interval,
             repeat_interval=routes[-1].repeat,
             policies=[*policies(settings), *(_policy(route) for route in routes)],
-            # The policy names them: it goes first and comes last.
+            # The policy names them, so it is created after them and deleted before them.
             opts=options(self, *named, *timings),
         )
 
@@ -127,7 +134,7 @@ class Alerting(pulumi.ComponentResource):
 def _rule_group(
     group: AlertGroup, settings: Settings, folder: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> alerting.RuleGroup:
-    # Those of the team's own may be called as ours are, or as others in another folder.
+    # A group of the team's own may have the name of one of ours, or of one in another folder.
     own = any(isinstance(alert, OwnAlert) for alert in group.alerts)
     return alerting.RuleGroup(
         f"own-alerts-{group.folder}-{group.name}" if own else f"alerts-{group.name}",
@@ -140,6 +147,7 @@ def _rule_group(
 
 
 def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
+    """Return the rule: instant queries, and one expression over their values."""
     return alerting.RuleGroupRuleArgs(
         uid=alert.uid,
         name=alert.title,
@@ -156,7 +164,7 @@ def _rule(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleArgs:
 
 
 def _receiver(alert: Alert, settings: Settings) -> alerting.RuleGroupRuleNotificationSettingsArgs | None:
-    """Return who gets an alert in an existing Grafana, whose policy stays as it is; None for whom that policy names."""
+    """Return the contact point of an alert in an existing Grafana; None to leave it to that Grafana's policy."""
     if settings.runs_stack or alert.severity not in routing.contacts(settings):
         return None
     return alerting.RuleGroupRuleNotificationSettingsArgs(
@@ -170,7 +178,7 @@ def _data(query: Query) -> alerting.RuleGroupRuleDataArgs:
         ref_id=query.ref_id,
         datasource_uid=query.datasource,
         model=json.dumps(query.model, sort_keys=True),
-        query_type=query.model.get("queryType"),  # Grafana tells it twice
+        query_type=query.model.get("queryType"),  # Grafana stores it twice
         relative_time_range=alerting.RuleGroupRuleDataRelativeTimeRangeArgs(from_=query.look_back_seconds, to=0),
     )
 
@@ -224,7 +232,7 @@ def _slack(settings: Settings) -> list[alerting.ContactPointSlackArgs]:
 
 
 def _webhook() -> list[alerting.ContactPointWebhookArgs]:
-    # Grafana shows a webhook's address to every Viewer: this is the relay's, which knows the webhook's.
+    # Grafana shows a webhook's URL to every Viewer. This is the relay's; only the relay knows the real one.
     return [alerting.ContactPointWebhookArgs(url=endpoints.webhook().url, title=messages.TITLE, message=messages.TEXT)]
 
 

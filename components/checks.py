@@ -1,7 +1,7 @@
-"""The two checks around a service: what must hold before it is replaced, and that it serves afterwards.
+"""The checks before and after a container: its files and ports are accepted (preflight), and it serves (readiness).
 
-Both are dynamic resources, so that a check that fails is a failed resource like any other: what depends on it is not
-touched, and the next `up` tries it again. The container in between always ends up in the state, whole.
+Both are dynamic resources. So a check that fails is a failed resource like any other: nothing that depends on it is
+touched, and the next `up` repeats it. The container between them is always recorded in the state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_SECONDS = 120
 PROCESSES = 1_024
-"""Processes and threads that one container may have."""
+"""Most processes and threads of one container."""
 _POLL_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _OK = 200
@@ -35,11 +35,11 @@ Properties = dict[str, Any]
 
 
 class CheckFailedError(Exception):
-    """A sentence for the person who ran `up`: what is wrong, and what to do."""
+    """A failed check, with a message for the person who ran `up`: what is wrong, and what to do."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
-        # Pulumi prints the traceback of a dynamic provider's error; here the sentence is all there is to say.
+        # Pulumi prints the traceback of a dynamic provider's error; here the message alone is useful.
         sys.tracebacklimit = 0
 
 
@@ -48,7 +48,7 @@ def _changed(old: Properties, new: Properties) -> list[str]:
 
 
 class _Check(ResourceProvider):
-    """Succeeds when `_run` returns; any change of an input is a reason to check again."""
+    """Succeeds when `_run` returns; runs again when an input changes."""
 
     serialize_as_secret_always = False
 
@@ -69,7 +69,7 @@ class _Check(ResourceProvider):
 
 
 class PreflightProvider(_Check):
-    """Refuses files that their checker refused, and ports that another program holds."""
+    """Fails if the checker refused the files, or another program uses a port."""
 
     def _run(self, old: Properties, new: Properties) -> None:
         problems = []
@@ -83,7 +83,7 @@ class PreflightProvider(_Check):
             if port not in held and answers(str(new["host"]), int(port))
         ]
         if problems:
-            msg = f"{new['service']} is left as it is: " + "; ".join(problems)
+            msg = f"{new['service']} was not changed: " + "; ".join(problems)
             raise CheckFailedError(msg)
 
 
@@ -123,14 +123,14 @@ class ReadinessProvider(_Check):
 
     @staticmethod
     def _engine(new: Properties) -> Callable[[], str]:
-        """Return a probe that runs the container's own health check, which says "" when it succeeds."""
+        """Return a probe that runs the container's own health check and returns its error, "" when it succeeds."""
         container = engine.client(str(new["engine"])).containers.get(str(new["container"]))
         engine.limit_processes(container, PROCESSES)
         return lambda: engine.check_health(container)
 
     @staticmethod
     def _url(new: Properties) -> Callable[[], str]:
-        """Return a probe of the URL, which says "" when it answers 200."""
+        """Return a probe that requests the URL and returns the error, "" when the answer is 200."""
         url = str(new["url"])
         context = tls.context(str(new.get("ca", ""))) if url.startswith("https:") else None
 
@@ -149,12 +149,13 @@ class ReadinessProvider(_Check):
 
 @dataclass(frozen=True)
 class PreflightArgs:
-    """What must hold before a container is made or replaced.
+    """What has to hold before a container is created or replaced.
 
     Attributes:
-        host: name or address under which this machine reaches the published ports.
-        ports: the ports that will be published.
-        checked: the container in which the service's checker read its files, None when nothing was checked.
+        service: name of the service, for messages.
+        host: name or address by which this machine reaches the published ports.
+        ports: ports that will be published.
+        checked: container in which the service's checker read its files, None without a checker.
     """
 
     service: str
@@ -181,12 +182,14 @@ class Preflight(Resource, module="gates", name="Preflight"):
 
 @dataclass(frozen=True)
 class ReadinessArgs:
-    """How to find out that a service serves.
+    """How to see that a service serves.
 
     Attributes:
-        url: answers 200 when the service can be used, "" for none.
+        service: name of the service, for messages.
+        url: URL that answers 200 once the service can be used, "" for none.
         engine: docker:host, "" for the default.
-        container: the container's id; a new one is a reason to check again.
+        container: the container's id; a new id runs the check again.
+        container_name: its name on the Docker host, for messages.
         ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
     """
 
@@ -199,7 +202,7 @@ class ReadinessArgs:
 
 
 class Readiness(Resource, module="gates", name="Readiness"):
-    """Succeeds when the service serves; checked again whenever the container is a different one."""
+    """Succeeds when the service serves; checks again whenever the container was replaced."""
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Wait until the service answers."""

@@ -1,7 +1,7 @@
-"""Contact points by Grafana's own fields: every kind of receiver, not only those that the provider has types for.
+"""Contact points written with Grafana's own fields, so that every kind of receiver is possible.
 
-One resource is one receiver; receivers of one name are one contact point. Grafana shows no secret that it stores, so a
-change of one in Grafana is not seen.
+The provider has types for some kinds only. One resource is one receiver; receivers with the same name form one contact
+point. Grafana hides the secrets that it stores, so `refresh` cannot see that one was changed in Grafana.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def _body(props: Properties) -> Properties:
 
 
 class ContactPointProvider(ResourceProvider):
-    """Create, read, diff, update and delete over Grafana's provisioning API."""
+    """Manages a receiver through Grafana's provisioning API."""
 
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Create the receiver, or take the one that is there with its UID (of an interrupted run)."""
+        """Create the receiver, or update the one that an interrupted run created with this UID."""
         api = _api(props)
         if _find(api, str(props["uid"])) is None:
             api.request("POST", _PATH, _body(props))
@@ -50,7 +50,7 @@ class ContactPointProvider(ResourceProvider):
         return CreateResult(id_=str(props["uid"]), outs=props)
 
     def read(self, id_: str, props: Properties) -> ReadResult:
-        """Return what Grafana has, with the known secrets in place of what it hides; an empty id when it is gone."""
+        """Return the receiver in Grafana, with the known secrets in place of hidden ones; an empty id if it is gone."""
         found = _find(_api(props), id_)
         if found is None:
             return ReadResult(id_="", outs={})
@@ -60,19 +60,19 @@ class ContactPointProvider(ResourceProvider):
         return ReadResult(id_=id_, outs=actual, inputs=dict(actual))
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
-        """Name what differs; another UID is a replacement."""
+        """Return the fields that differ; a new UID is a replacement."""
         changed = [key for key in (*_BODY, *_CONNECTION) if old.get(key) != new.get(key)]
         replaces = [key for key in changed if key == "uid"]
         return DiffResult(changes=bool(changed), replaces=replaces, stables=[], delete_before_replace=False)
 
     def update(self, id_: str, old: Properties, new: Properties) -> UpdateResult:
-        """Write the receiver anew."""
+        """Update the receiver, if more than the connection differs."""
         if any(old.get(key) != new.get(key) for key in _BODY):
             _api(new).request("PUT", f"{_PATH}/{id_}", _body(new))
         return UpdateResult(outs=new)
 
     def delete(self, id_: str, props: Properties) -> None:
-        """Delete it; one that is gone already is fine."""
+        """Delete the receiver; one that is gone already is no error."""
         try:
             _api(props).request("DELETE", f"{_PATH}/{id_}")
         except GrafanaError as error:
@@ -86,7 +86,7 @@ def _find(api: GrafanaApi, uid: str) -> Properties | None:
 
 
 def _shown(found: Any, known: Any) -> Any:  # noqa: ANN401 - JSON both ways
-    """Return Grafana's settings: without what it fills in itself, and with the known values of what it hides."""
+    """Return Grafana's settings without the defaults that it adds, and with the known values of hidden ones."""
     if found == _HIDDEN:
         return known
     if isinstance(found, dict) and isinstance(known, dict):
@@ -96,7 +96,14 @@ def _shown(found: Any, known: Any) -> Any:  # noqa: ANN401 - JSON both ways
 
 @dataclass(frozen=True)
 class ContactPointArgs:
-    """A receiver, the Grafana it is in, and its settings with the secrets filled in."""
+    """A receiver of a contact point.
+
+    Attributes:
+        contact: the receiver as the team wrote it.
+        grafana: server that it is created in.
+        auth: token for the API.
+        settings: `contact.settings` with the secrets filled in.
+    """
 
     contact: own.ContactPoint
     grafana: GrafanaServer
@@ -108,7 +115,7 @@ class ContactPoint(Resource, module="grafana", name="ContactPoint"):
     """One receiver of a contact point."""
 
     def __init__(self, args: ContactPointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the receiver."""
+        """Create the receiver."""
         contact = args.contact
         props: Properties = {
             "url": args.grafana.url,

@@ -1,4 +1,4 @@
-"""Grafana's content: folders, data sources, correlations, dashboards, preferences. Waits for a healthy Grafana."""
+"""Grafana's content: folders, data sources, correlations, dashboards, preferences and alerts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Content(pulumi.ComponentResource):
         auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`auth` is a token."""
+        """Create the content, once Grafana is ready; `auth` is a token for its API."""
         super().__init__("observability:index:Content", "content", None, opts)
         provider = Provider(
             "grafana",
@@ -70,8 +70,8 @@ class Content(pulumi.ComponentResource):
         }
         sources: dict[str, oss.DataSource] = {}
         for spec in datasources(settings):
-            # The default one alone, first: Grafana makes an organisation's first data source its default, and two
-            # that are created at once can take that from each other.
+            # The default data source first, and alone: Grafana makes an organisation's first data source its default,
+            # and two that are created at once can both become the first.
             sources[spec.uid] = oss.DataSource(
                 spec.uid,
                 uid=spec.uid,
@@ -103,10 +103,10 @@ class Content(pulumi.ComponentResource):
             oss.Dashboard(
                 dashboard.uid,
                 config_json=dashboard.json,
-                # An imported one may lie outside of every folder, and comes in as it is.
+                # An imported dashboard may be outside of every folder, and stays there.
                 folder=folders[dashboard.folder].uid if dashboard.folder else None,
-                # Of an imported one it would be a change, and another version.
-                # In a Grafana that others use too, it could be theirs.
+                # Not for an imported dashboard, which would get another version, nor in a Grafana with content of
+                # others, which it could overwrite.
                 overwrite=None if dashboard.imported or grafana.shared else True,
                 opts=opts_for(provider, *sources.values()),
             )
@@ -116,7 +116,7 @@ class Content(pulumi.ComponentResource):
             oss.OrganizationPreferences(
                 "preferences",
                 home_dashboard_uid=settings.home_dashboard,
-                # Set with the rest of the preferences, or it would be reset to Grafana's own default.
+                # The API replaces all preferences at once: a theme left out is reset to Grafana's own default.
                 theme=settings.grafana_theme,
                 opts=opts_for(provider, *shown),
             )
@@ -137,7 +137,7 @@ class Content(pulumi.ComponentResource):
 
 
 def _credentials(spec: DataSourceSpec, settings: Settings) -> dict[str, Any]:
-    """Return who Grafana is to a server elsewhere: its tenant, user, password or token, and who vouches for it."""
+    """Return the arguments by which Grafana signs in to an external store: tenant, user, password or token, and CA."""
     endpoint = spec.endpoint
     if endpoint is None:
         return {}
@@ -165,7 +165,7 @@ def _text(secret: SecretStr | None) -> str:
 
 
 def _imported(source: imported.Source, opts: pulumi.ResourceOptions) -> oss.DataSource:
-    """Return the data source as Grafana has it; its secrets stay with Grafana."""
+    """Create the data source as it was imported; its secrets stay in Grafana."""
     return oss.DataSource(
         source.uid,
         uid=source.uid,

@@ -1,4 +1,4 @@
-"""Content for a Grafana that is there already: no container, and nothing that this program did not make."""
+"""Only the content of an existing Grafana: no container, and no change of content that others made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def bring_up(settings: Settings) -> None:
-    """Make the content."""
+    """Create the content in the Grafana of the setting `grafanaUrl`, and export its address."""
     token = "" if settings.grafana_token is None else settings.grafana_token.get_secret_value()
     server = grafana.existing(settings)
     vacancy = Vacancy(settings, grafana=server, auth=token)

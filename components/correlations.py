@@ -1,9 +1,9 @@
-"""Correlations as managed resources: Grafana's provider has none, so this one speaks to Grafana's API itself.
+"""Correlations between data sources, through Grafana's API: Grafana's Pulumi provider has no resource for them.
 
-The source and target of a correlation cannot be changed in place: that is a replacement. Everything else is patched.
-Creating adopts an equal one that is already there (an interrupted run, a target that was deleted and came back, one
-made in Grafana), so nothing is ever created twice. That is also how one is imported: Pulumi's `import` option reads a
-dynamic resource without naming its provider, at least up to engine 3.260.
+A new source or target is a replacement; everything else is changed in place. If Grafana already has a correlation with
+the same source, target and label (of an interrupted run, or made by a person), `create` takes it over, so there are
+never two. This replaces Pulumi's `import` option, which up to engine 3.260 reads a dynamic resource without its
+provider.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def _from_grafana(stored: Properties) -> Properties:
 
 
 class CorrelationProvider(ResourceProvider):
-    """Create, read, diff, update, delete and import over `/api/datasources/uid/…/correlations`."""
+    """Manages a correlation through `/api/datasources/uid/…/correlations`."""
 
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Create the correlation, or adopt an equal one."""
+        """Create the correlation, or take over an equal one."""
         api = _api(props)
         stored = self._equal(api, props)
         if stored is None:
@@ -78,11 +78,11 @@ class CorrelationProvider(ResourceProvider):
         return CreateResult(id_=_identifier(props["source"], uid), outs=props)
 
     def read(self, id_: str, props: Properties) -> ReadResult:
-        """Return what Grafana has; an empty id when it is gone."""
+        """Return the correlation in Grafana; an empty id if it is gone."""
         source, _, uid = id_.partition("/")
         api = _api(props)
         stored = api.find(_path(source, uid))
-        # A correlation whose target is gone leads nowhere: gone too, and the next `up` adopts its row again.
+        # A correlation without its target is useless, so it counts as gone; the next `up` takes its row over again.
         if stored is None or api.find(f"/api/datasources/uid/{stored['targetUID']}") is None:
             return ReadResult(id_="", outs={})
         actual = _from_grafana(stored)
@@ -90,7 +90,7 @@ class CorrelationProvider(ResourceProvider):
         return ReadResult(id_=id_, outs=outs, inputs=dict(outs))
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
-        """Name what differs; another source or target is a replacement."""
+        """Return the fields that differ; a new source or target is a replacement."""
         changed = [k for k in (*_IDENTITY, *_PATCHED, *_CONNECTION) if old.get(k) != new.get(k)]
         return DiffResult(
             changes=bool(changed),
@@ -100,14 +100,14 @@ class CorrelationProvider(ResourceProvider):
         )
 
     def update(self, id_: str, old: Properties, new: Properties) -> UpdateResult:
-        """Patch what can be patched in place."""
+        """Update the correlation, if more than the connection differs."""
         if any(old.get(k) != new.get(k) for k in _PATCHED):
             source, _, uid = id_.partition("/")
             _api(new).request("PATCH", _path(source, uid), _body(new))
         return UpdateResult(outs=new)
 
     def delete(self, id_: str, props: Properties) -> None:
-        """Delete it; one that is gone already is fine."""
+        """Delete the correlation; one that is gone already is no error."""
         source, _, uid = id_.partition("/")
         try:
             _api(props).request("DELETE", _path(source, uid))
@@ -117,7 +117,7 @@ class CorrelationProvider(ResourceProvider):
 
     @staticmethod
     def _equal(api: GrafanaApi, props: Properties) -> Properties | None:
-        """Return the correlation of this source, target and label, if Grafana has one already."""
+        """Return Grafana's correlation with this source, target and label, None if there is none."""
         rows: list[Properties] = api.find(_path(props["source"])) or []
         wanted = (props["target"], props["label"])
         return next((r for r in rows if (r["targetUID"], r.get("label", "")) == wanted), None)
@@ -125,12 +125,15 @@ class CorrelationProvider(ResourceProvider):
 
 @dataclass(frozen=True)
 class CorrelationArgs:
-    """A correlation, and the Grafana it is in.
+    """A correlation.
 
     Attributes:
-        source: UID of a data source, as an output, so that the order of things is kept.
+        spec: what it shows and how it queries.
+        grafana: server that it is created in.
+        auth: token for the API.
+        source: UID of a data source, as an output, so that the data source is created first.
         target: likewise.
-        type: query, or external for an address.
+        type: "query", or "external" for a URL.
     """
 
     spec: CorrelationSpec
@@ -145,7 +148,7 @@ class Correlation(Resource, module="grafana", name="Correlation"):
     """One correlation between two data sources."""
 
     def __init__(self, args: CorrelationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the correlation, or take an equal one that is there."""
+        """Create the correlation."""
         spec = args.spec
         props: Properties = {
             "url": args.grafana.url,

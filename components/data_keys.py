@@ -1,11 +1,11 @@
-"""The keys inside Grafana's database that its stored secrets are encrypted with, wrapped by the secret key.
+"""Re-encrypts the data keys in Grafana's database when Grafana's secret key changes.
 
-Grafana 12 encrypts every stored secret with a data key, and each data key with `secret_key`: AES-CFB in `data_keys`,
-AES-GCM in `secret_data_key` (the newer secrets manager). Its open-source edition knows one secret key at a time and
-can re-encrypt with no other, so another secret key makes everything unreadable. Here the data keys alone are wrapped
-anew, in a database that no process has open; what they encrypt stays as it is.
+Grafana 12 encrypts every stored secret with a data key, and each data key with `secret_key`: by AES-CFB in the table
+`data_keys`, by AES-GCM in `secret_data_key` (the newer secrets manager). The open-source edition has one secret key at
+a time and cannot change it: with a new one, it can read no stored secret. This module re-encrypts the data keys alone,
+in a database that no process has open; the secrets themselves stay as they are.
 
-AES-CFB does not tell a wrong key from the right one. What the data keys encrypt does: it is text.
+AES-CFB cannot tell a wrong key from the right one. So the right key is the one with which stored secrets become text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GCM: Final = b"*YWVzLWdjbQ*"
 _PAYLOAD = re.compile(rb"#([A-Za-z0-9+/]+)#(.*)", re.DOTALL)
 _ENCODED = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_HOLDERS: Final = (
+_SECRET_COLUMNS: Final = (
     ("signing_key", "private_key"),
     ("secrets", "value"),
     ("data_source", "secure_json_data"),
@@ -46,16 +46,23 @@ _HOLDERS: Final = (
     ("sso_setting", "settings"),
     ("user_auth", "o_auth_access_token"),
 )
-"""Tables and columns with secrets in base64, alone or inside JSON."""
+"""Tables and columns with secrets in base64, alone or within JSON."""
 
 
 class UnknownKeyError(Exception):
-    """None of the given secret keys opens the data keys."""
+    """None of the given secret keys decrypts the data keys."""
 
 
 @dataclass(frozen=True)
-class Wrapped:
-    """One row: `key` is the data key as the database has it."""
+class EncryptedKey:
+    """A row with a data key.
+
+    Attributes:
+        table: table of the row.
+        column: column with its identifier.
+        id_: the identifier.
+        key: the encrypted data key, as stored.
+    """
 
     table: str
     column: str
@@ -64,65 +71,76 @@ class Wrapped:
 
 
 def rewrap(database: Path, *, new: str, former: Sequence[str]) -> int:
-    """Wrap every data key in `database` with the secret key `new`; return how many were not yet.
+    """Encrypt every data key in `database` with a new secret key; change all of them, or none.
 
-    `known` are the secret keys that may have been used before. Everything is changed, or nothing. Raises
-    UnknownKeyError when none of them opens what is there.
+    Args:
+        database: Grafana's SQLite database, which no process has open.
+        new: the new secret key.
+        former: secret keys that may have been used before.
+
+    Returns:
+        How many data keys were changed: 0 if all were encrypted with `new` already.
+
+    Raises:
+        UnknownKeyError: no secret key decrypts the data keys.
+
     """
     candidates = [key.encode() for key in (new, *former)]
     wanted = candidates[0]
     with closing(sqlite3.connect(database)) as connection:
         legacy = list(_rows(connection, "data_keys", "name"))
-        by = _opens(legacy, list(_payloads(connection)), candidates)
-        changed = [(row, seal_cfb(open_cfb(row.key, by), wanted)) for row in legacy if by != wanted]
+        used = _used_key(legacy, list(_payloads(connection)), candidates)
+        changed = [(row, encrypt_cfb(decrypt_cfb(row.key, used), wanted)) for row in legacy if used != wanted]
         for row in _rows(connection, "secret_data_key", "uid"):
-            opened, by = _opened(row, candidates)
-            if by != wanted:
-                changed.append((row, seal_gcm(opened, wanted)))
+            data_key, used = _decrypted(row, candidates)
+            if used != wanted:
+                changed.append((row, encrypt_gcm(data_key, wanted)))
         with connection:
-            for row, sealed in changed:
+            for row, encrypted in changed:
                 # Table and column are this module's own.
                 connection.execute(
                     f"UPDATE {row.table} SET encrypted_data = ? WHERE {row.column} = ?",  # noqa: S608
-                    (sealed, row.id_),
+                    (encrypted, row.id_),
                 )
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(changed)
 
 
-def _opens(rows: Sequence[Wrapped], payloads: Sequence[tuple[str, bytes]], candidates: Sequence[bytes]) -> bytes:
-    """Return the candidate under which what is stored is text, the first where nothing tells."""
+def _used_key(
+    rows: Sequence[EncryptedKey], payloads: Sequence[tuple[str, bytes]], candidates: Sequence[bytes]
+) -> bytes:
+    """Return the candidate with which most stored secrets become text; the first if nothing is stored."""
     for candidate in candidates:
-        keys = {row.id_: open_cfb(row.key, candidate) for row in rows}
-        readable = [_is_text(open_cfb(blob, keys[id_])) for id_, blob in payloads if id_ in keys]
-        # Not all: a stored secret may be no text. Under a wrong key hardly any looks like it.
+        keys = {row.id_: decrypt_cfb(row.key, candidate) for row in rows}
+        readable = [_is_text(decrypt_cfb(blob, keys[id_])) for id_, blob in payloads if id_ in keys]
+        # Most, not all: a stored secret may be binary. With a wrong key hardly any becomes text.
         if sum(readable) * 2 > len(readable) or not readable:
             return candidate
-    msg = f"none of {len(candidates)} known secret keys opens the {len(rows)} data keys of Grafana's database"
+    msg = f"none of {len(candidates)} known secret keys decrypts the {len(rows)} data keys of Grafana's database"
     raise UnknownKeyError(msg)
 
 
-def _opened(row: Wrapped, candidates: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Return the data key and the candidate that opens it."""
+def _decrypted(row: EncryptedKey, candidates: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the data key, and the candidate that decrypts it."""
     for candidate in candidates:
         try:
-            return open_gcm(row.key, candidate), candidate
+            return decrypt_gcm(row.key, candidate), candidate
         except InvalidTag:
             continue
-    msg = f"none of {len(candidates)} known secret keys opens a data key of Grafana's secrets manager"
+    msg = f"none of {len(candidates)} known secret keys decrypts a data key of Grafana's secrets manager"
     raise UnknownKeyError(msg)
 
 
-def _rows(connection: sqlite3.Connection, table: str, column: str) -> Iterator[Wrapped]:
+def _rows(connection: sqlite3.Connection, table: str, column: str) -> Iterator[EncryptedKey]:
     if _has(connection, table, "encrypted_data"):
-        # As above.
+        # Table and column are this module's own.
         for id_, key in connection.execute(f"SELECT {column}, encrypted_data FROM {table}"):  # noqa: S608
-            yield Wrapped(table, column, str(id_), bytes(key))
+            yield EncryptedKey(table, column, str(id_), bytes(key))
 
 
 def _payloads(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
-    """Yield the data key's id and the encrypted bytes of everything that is stored."""
-    for table, column in _HOLDERS:
+    """Yield every stored secret: the identifier of its data key, and the encrypted bytes."""
+    for table, column in _SECRET_COLUMNS:
         if not _has(connection, table, column):
             continue
         for (value,) in connection.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"):  # noqa: S608
@@ -151,31 +169,36 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
-def open_cfb(sealed: bytes, secret: bytes) -> bytes:
-    """Return what `sealed` holds, or something else of the same length under another secret."""
-    body = sealed.removeprefix(_CFB)
+def decrypt_cfb(encrypted: bytes, secret: bytes) -> bytes:
+    """Return the plain bytes; with a wrong secret, other bytes of the same length."""
+    body = encrypted.removeprefix(_CFB)
     salt, iv, rest = body[:_SALT], body[_SALT : _SALT + _IV], body[_SALT + _IV :]
-    opened = Cipher(algorithms.AES(_derived(secret, salt)), CFB(iv)).decryptor()
-    return opened.update(rest) + opened.finalize()
+    decryptor = Cipher(algorithms.AES(_derived(secret, salt)), CFB(iv)).decryptor()
+    return decryptor.update(rest) + decryptor.finalize()
 
 
-def seal_cfb(data: bytes, secret: bytes) -> bytes:
-    """Encrypt as `pkg/services/encryption` does."""
+def encrypt_cfb(data: bytes, secret: bytes) -> bytes:
+    """Encrypt as Grafana's `pkg/services/encryption` does."""
     # Eight letters, as Grafana's own salts are.
     salt, iv = base64.b64encode(os.urandom(6)), os.urandom(_IV)
-    sealing = Cipher(algorithms.AES(_derived(secret, salt)), CFB(iv)).encryptor()
-    return _CFB + salt + iv + sealing.update(data) + sealing.finalize()
+    encryptor = Cipher(algorithms.AES(_derived(secret, salt)), CFB(iv)).encryptor()
+    return _CFB + salt + iv + encryptor.update(data) + encryptor.finalize()
 
 
-def open_gcm(sealed: bytes, secret: bytes) -> bytes:
-    """Return what `sealed` holds; InvalidTag under another secret."""
-    body = sealed.removeprefix(_GCM)
+def decrypt_gcm(encrypted: bytes, secret: bytes) -> bytes:
+    """Return the plain bytes.
+
+    Raises:
+        InvalidTag: `secret` is not the one that encrypted them.
+
+    """
+    body = encrypted.removeprefix(_GCM)
     salt, nonce, rest = body[:_SALT], body[_SALT : _SALT + _NONCE], body[_SALT + _NONCE :]
     return AESGCM(_derived(secret, salt)).decrypt(nonce, rest, None)
 
 
-def seal_gcm(data: bytes, secret: bytes) -> bytes:
-    """Encrypt as `pkg/registry/apis/secret/encryption` does."""
+def encrypt_gcm(data: bytes, secret: bytes) -> bytes:
+    """Encrypt as Grafana's `pkg/registry/apis/secret/encryption` does."""
     salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
     return _GCM + salt + nonce + AESGCM(_derived(secret, salt)).encrypt(nonce, data, None)
 

@@ -1,4 +1,4 @@
-"""The demo as four services of one image that is built here: what they are is in `demo/`."""
+"""The demo: four services of one image, which is built here from the folder `demo/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pulumi
 import pulumi_docker as docker
 
-from components.service import Host, Service, ServiceArgs, service_spec
+from components.host import Host
+from components.service import Service, ServiceArgs
+from components.service_spec import service_spec
 from observability import endpoints, topology
 from observability.configs.process import Process
 from observability.names.paths import SECRETS
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 CONTEXT: Final = "demo"
-"""Folder of the Dockerfile, from the project's."""
+"""Folder of the Dockerfile, relative to the project's."""
 TOKEN_FILE: Final = f"{SECRETS}/token"
 _ROLES: Final = {
     topology.DEMO_GATEWAY.name: "gateway",
@@ -32,22 +34,22 @@ _ROLES: Final = {
     topology.DEMO_PAGER.name: "pager",
 }
 _WITH_TOKEN: Final = (topology.DEMO_GATEWAY, topology.DEMO_MODEL)
-"""They make faults on request, and the token says who may request them."""
+"""The parts that inject faults into themselves for whoever has the token."""
 _ALIVE: Final = "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4).close()"
 _RUNS: Final = "import os; os.kill(1, 0)"
 _INTERVAL: Final = "15s"
-"""Between health checks: each is a Python of its own."""
+"""Between health checks. Each one starts Python, which costs CPU time."""
 
 
 class Demo(pulumi.ComponentResource):
-    """An inference gateway, the model behind it, a load generator, and a pager for who is on call."""
+    """An inference gateway, the model behind it, a load generator, and a page that shows received alerts."""
 
     services: list[Service]
 
     def __init__(
         self, settings: Settings, host: Host, secrets: Secrets, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Build the image and run the four, each after the one it calls."""
+        """Build the image and run the services, each after the one that it calls."""
         super().__init__("observability:index:Demo", "demo", None, opts)
         tag = image_tag(settings)
         built = docker.RemoteImage(
@@ -55,7 +57,7 @@ class Demo(pulumi.ComponentResource):
             name=tag.reference,
             build=docker.RemoteImageBuildArgs(context=CONTEXT, build_args={"BASE": image("demo").reference}),
             force_remove=True,
-            # The old one goes when nothing runs it any more.
+            # The old image is removed once no container uses it.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
 
@@ -77,7 +79,7 @@ class Demo(pulumi.ComponentResource):
 
 
 def image_tag(settings: Settings) -> Image:
-    """Return the image that is built, tagged by what goes into it: other content is another image."""
+    """Return the image that is built; its tag is a digest of the files that it is built from."""
     content = hashlib.sha256(image("demo").reference.encode())
     folder = Path(__file__).parent.parent / CONTEXT
     for path in sorted(folder.iterdir()):
@@ -87,11 +89,12 @@ def image_tag(settings: Settings) -> Image:
 
 
 def process(part: topology.Part, settings: Settings) -> Process:
-    """Return the process of one of the four; the load generator has no port, so only its process is checked."""
+    """Return the process of one of the demo's parts."""
     return Process(
         command=(_ROLES[part.name],),
         environment=_environment(part.name, settings),
         secrets={TOKEN_FILE: "demo_token"} if part in _WITH_TOKEN else {},
+        # The load generator has no port: its health check only sees that the process runs.
         health=("python", "-c", _RUNS if part is topology.DEMO_LOAD else _ALIVE),
         health_interval=_INTERVAL,
     )
@@ -99,11 +102,11 @@ def process(part: topology.Part, settings: Settings) -> Process:
 
 def _environment(name: str, settings: Settings) -> Mapping[str, str]:
     return {
-        # The three by which any application joins.
+        # The three variables by which any application joins the stack.
         "OTEL_SERVICE_NAME": name,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoints.pushes().url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        # Without it Python's libraries use older names for HTTP.
+        # Without it, Python's instrumentation uses older names of HTTP attributes.
         "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
         "OTEL_METRIC_EXPORT_INTERVAL": str(milliseconds(settings.scrape_interval)),
         "DEMO_TOKEN_FILE": TOKEN_FILE,

@@ -1,7 +1,7 @@
-"""What an `up` changed, as an annotation in Grafana: one mark for each run that changed something.
+"""One annotation in Grafana for each `up` that changed something, with the list of changes.
 
-The state remembers what was deployed; the mark says in which of its parts the new differs. Marks are history: they
-stay when the stack changes again, and nothing takes them back.
+The state holds the release fingerprint of the last `up`; the annotation lists the facts that differ. Annotations are
+history: no later run changes or deletes them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _FIRST: Final = "first deployment"
 _FACTS: Final = "facts"
+"""Key of the release fingerprint in the state of every existing stack."""
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Return in words what differs, in the order of the new."""
+    """Return what differs between two release fingerprints, in words, in the order of `new`."""
     changed = []
     for name in (*new, *(name for name in old if name not in new)):
         before, after = old.get(name), new.get(name)
@@ -39,22 +40,22 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 class DeploymentProvider(ResourceProvider):
-    """Posts to `/api/annotations`; GrafanaError when Grafana refuses, and the next `up` tries again."""
+    """Posts to `/api/annotations`. If Grafana refuses, the resource fails, and the next `up` tries again."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Mark the first deployment."""
+        """Annotate the first deployment."""
         self._mark(props, [_FIRST])
         return CreateResult(id_=TAG, outs=props)
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
-        """Say whether anything differs; nothing is ever replaced."""
+        """Return whether anything differs; nothing is ever replaced."""
         changed = any(old.get(key) != new.get(key) for key in (_FACTS, "url", "ca", "auth", "stack"))
         return DiffResult(changes=changed, replaces=[], stables=[], delete_before_replace=False)
 
     def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
-        """Mark what changed; another password alone is no deployment."""
+        """Annotate what changed; a new password alone is no deployment."""
         if changed := changes(old[_FACTS], new[_FACTS]):
             self._mark(new, changed)
         return UpdateResult(outs=new)
@@ -67,7 +68,7 @@ class DeploymentProvider(ResourceProvider):
 
 
 class Deployment(Resource, module="grafana", name="Deployment"):
-    """The mark of the newest change."""
+    """The annotation of the newest change."""
 
     def __init__(
         self,
@@ -78,7 +79,16 @@ class Deployment(Resource, module="grafana", name="Deployment"):
         auth: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`facts` are what is deployed (deployed.py); `opts` makes it wait for everything else."""
+        """Annotate the deployment.
+
+        Args:
+            stack: name of the Pulumi stack, for the annotation's tags.
+            facts: the release fingerprint.
+            grafana: server that gets the annotation.
+            auth: token for its API.
+            opts: make it depend on everything that the annotation speaks of.
+
+        """
         props: dict[str, Any] = {
             "url": grafana.url,
             "ca": grafana.ca,

@@ -1,6 +1,6 @@
-"""A client of the Docker engine, for what no resource of Pulumi's can do: stop, look inside, limit processes.
+"""A client of the Docker engine, for what Pulumi's provider cannot do: run a health check, limit processes.
 
-Docker's package is imported where it is used: an `up` that changes nothing needs none of it.
+The package `docker` is imported inside the functions, because an `up` that changes nothing does not need it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def address(host: str) -> str:
-    """Return where the engine is: `host` (docker:host), else DOCKER_HOST, else the local socket."""
+    """Return the engine's address: `host` (the setting docker:host), else DOCKER_HOST, else the local socket."""
     return host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
 def limit_processes(container: Container, most: int) -> None:
-    """Limit the processes and threads of a container, for good: the docker provider has no argument for it."""
-    # The client's own method does not know this limit.
+    """Limit the processes and threads of a container to `most`; the Docker provider has no argument for it."""
+    # Nor has the client's own `update`, so the request is written out.
     api: Any = container.client.api if container.client else None
     answer = api._post_json(api._url("/containers/{0}/update", container.id), data={"PidsLimit": most})  # noqa: SLF001
     api._raise_for_status(answer)  # noqa: SLF001
 
 
 def check_health(container: Container) -> str:
-    """Run the container's health check now and return what is wrong, "" when it succeeds.
+    """Run the container's health check now; return its error, "" when it succeeds.
 
-    The engine itself runs it for the first time after a whole interval.
+    The engine itself would run it only after a whole interval.
     """
     import docker.errors  # noqa: PLC0415
 
@@ -42,7 +42,12 @@ def check_health(container: Container) -> str:
 
 
 def client(host: str) -> DockerClient:
-    """Return a client of the engine at `address(host)`; docker.errors.DockerException when it cannot be reached."""
+    """Return a client of the engine at `address(host)`.
+
+    Raises:
+        docker.errors.DockerException: the engine does not answer.
+
+    """
     from docker import DockerClient  # noqa: PLC0415
 
     where = address(host)

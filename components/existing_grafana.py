@@ -1,6 +1,7 @@
-"""A Grafana that is there already: whether what this program is about to make is free there.
+"""The check that an existing Grafana has none of the UIDs and names that this program is about to create.
 
-Asked once, before anything is made: afterwards the state knows what is ours. Nothing there is ever taken over.
+It runs once, before anything is created; afterwards the state knows which content is ours. Content of others is never
+taken over.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ Properties = dict[str, Any]
 
 
 class VacancyProvider(ResourceProvider):
-    """Refuses to begin where content that is not ours has one of our UIDs or names."""
+    """Fails if content of others has one of our UIDs or names."""
 
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Look for each; CheckFailedError with all that are taken."""
+        """Look for each UID and name; raise CheckFailedError with all that are taken."""
         api = GrafanaApi(str(props["url"]), str(props["auth"]), str(props["ca"]))
         taken = [f"{what} {uid}" for what, path, uid in _wanted(props) if api.find(path) is not None]
         if taken:
             msg = (
                 f"Grafana at {props['url']} has content of its own with the same UID or name: {', '.join(taken)}."
-                " Nothing was made. Rename or remove it there, or use another organisation of that Grafana."
+                " Nothing was created. Rename or remove it there, or use another organisation of that Grafana."
             )
             raise CheckFailedError(msg)
         return CreateResult(id_="vacancy", outs=props)
 
     def diff(self, _id: str, _old: Properties, _new: Properties) -> DiffResult:
-        """Say that nothing differs: what is there by now is in the state, or is refused by Grafana itself."""
+        """Return no change: what exists by now is in the state, or Grafana itself refuses it."""
         return DiffResult(changes=False, replaces=[], stables=[])
 
 
@@ -54,10 +55,10 @@ def _wanted(props: Properties) -> list[tuple[str, str, str]]:
 
 
 class Vacancy(Resource, module="grafana", name="Vacancy"):
-    """Done when no content that is not ours is in the way."""
+    """Exists once no content of others has one of our UIDs or names."""
 
     def __init__(self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str]) -> None:
-        """`auth` is a token."""
+        """Run the check; `auth` is a token for the API."""
         props: Properties = {
             "url": grafana.url,
             "ca": grafana.ca,

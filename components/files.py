@@ -1,8 +1,8 @@
-"""Files for a container, without a path of any machine: a volume for each content, filled before it is used.
+"""Files of a container in a Docker volume, filled and checked before the container uses it.
 
-Another content is another volume. The old one keeps serving until the new one exists, has been filled, and has been
-accepted by the service's own checker; only then is the service replaced. A bad edit therefore never reaches a
-running service, and volumes of old contents go when nothing mounts them any more.
+No path of the Docker host is needed, so the engine may be on another machine. A new content gets a new volume. The
+service keeps the old one until the new one is filled and the service's own checker has accepted it. So a bad edit never
+reaches a running service. A volume that no container mounts any more is deleted.
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ from components.run_once import RunOnceArgs, run_once
 from observability.names.labels import CONTENT
 
 FILE_MODE = "0444"
-"""Readable by the one user of the container; the volume itself is readable by root on the host alone."""
+"""Readable by the container's user; on the Docker host only root can read a volume."""
 
 
 def digest(files: Mapping[str, str], key: str = "") -> str:
-    """Return 12 hexadecimal digits that change with any path or content; keyed, so that secrets cannot be guessed."""
+    """Return 12 hexadecimal digits that change with any path or content; with a key, a content cannot be guessed."""
     text = json.dumps(dict(files), sort_keys=True).encode()
     return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class FileVolumeArgs:
-    """What is in the volume, and who accepts it.
+    """The content of a volume, and its checker.
 
     Attributes:
-        mount: directory that the volume is mounted at.
+        prefix: beginning of the Docker names.
+        mount: directory at which the volume is mounted.
         files: absolute path in the container, below `mount`, to text.
+        image: ID of the image that runs the checker.
+        labels: labels of the volume and the job.
         user: `uid:gid` of the checker.
         memory_mib: memory limit of the checker.
-        key: keys the digest of secret contents; None for contents that are not secret.
+        key: key of the digest of secret contents; None for contents that are not secret.
         checker: command that accepts or refuses the files; empty for none.
-        stand_ins: paths outside the volume that have to exist for the checker, and what is there.
+        stand_ins: text of files outside of the volume that the checker needs, by path.
     """
 
     prefix: str
@@ -56,19 +59,21 @@ class FileVolumeArgs:
 
 
 class FileVolume(pulumi.ComponentResource):
-    """A volume of files. Its name is new for every content, and known once it exists.
+    """A volume of files.
 
-    `checked` is the container that filled it: its `exit_code` and `container_logs` are the checker's.
+    Attributes:
+        name: its Docker name, new for every content, known once the volume exists.
+        checked: job that filled it; `exit_code` and `container_logs` are the checker's.
     """
 
     name: pulumi.Output[str]
     checked: docker.Container
 
     def __init__(self, name: str, args: FileVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the volume, fill it and check it."""
+        """Create the volume, fill it and check it."""
         super().__init__("observability:index:FileVolume", name, None, opts)
-        # Old and new stand side by side until the service has moved, also when a refused edit is taken back: so both
-        # get names of Pulumi's making. A name of our own would be deleted first, with the running service behind it.
+        # Old and new volume exist side by side until the service uses the new one, so Pulumi makes up their names.
+        # With a fixed name the old volume would be deleted first, and the running service with it.
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         volume = docker.Volume(
             f"{args.prefix}-{name}",
@@ -97,7 +102,7 @@ class FileVolume(pulumi.ComponentResource):
 
 def _content(files: Mapping[str, pulumi.Input[str]], key: pulumi.Input[str] | None) -> pulumi.Input[str]:
     if key is not None:
-        # The keyed digest tells nothing about the secret, so it may be shown.
+        # A keyed digest reveals nothing about the secret, so it may be shown.
         return pulumi.Output.unsecret(
             pulumi.Output.all(key=key, files=dict(files)).apply(lambda known: digest(known["files"], known["key"]))
         )

@@ -1,4 +1,4 @@
-"""Grafana as a server that content goes into, and what its container needs before it is replaced."""
+"""A Grafana server, of this stack or an existing one, and the last step before its container is replaced."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrafanaServer:
-    """A Grafana, wherever it runs: what its content, access and administrator depend on.
+    """A Grafana server, wherever it runs. Content, access and administrator depend on this, not on a container.
 
     Attributes:
-        url: where this machine reaches its API.
+        url: URL of its API, as this machine reaches it.
         ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
-        ready: nothing is written before it is done; None for a server that runs already.
-        database: what the content goes with when it is deleted; None for a database that stays.
+        ready: resource that nothing is written before; None for a server that runs already.
+        database: volume of the stack's own Grafana, whose deletion deletes the content; None for an existing server.
     """
 
     url: str
@@ -34,11 +34,11 @@ class GrafanaServer:
 
     @property
     def shared(self) -> bool:
-        """Whether others have content there too, which is theirs: its database is none of ours."""
+        """Whether the server may hold content of others, because this stack does not own it."""
         return self.database is None
 
     def options(self, *depends_on: pulumi.Resource, **options: object) -> pulumi.ResourceOptions:
-        """Return the options of something in this Grafana, which need not be taken apart piece by piece with it."""
+        """Return the options of a resource in this Grafana, which is not deleted singly if the database goes."""
         awaited = [*([] if self.ready is None else [self.ready]), *depends_on]
         return pulumi.ResourceOptions(depends_on=awaited, deleted_with=self.database, **options)  # type: ignore[arg-type]
 
@@ -50,13 +50,13 @@ def of_stack(settings: Settings, service: Service) -> GrafanaServer:
 
 
 def existing(settings: Settings) -> GrafanaServer:
-    """Return the Grafana that is there already, once nothing in it is in the way of the content."""
+    """Return the existing Grafana of the setting `grafanaUrl`."""
     endpoint = endpoints.grafana(settings)
     return GrafanaServer(endpoint.url, endpoint.ca_certificate)
 
 
 def before_replacement(settings: Settings, secrets: Secrets, engine: str) -> BeforeReplacement:
-    """Return what re-encrypts the stored secrets when the secret key changes; `engine` is docker:host."""
+    """Return the step that re-encrypts Grafana's stored secrets for a new secret key; `engine` is docker:host."""
     return lambda replaced: SecretKey(
         SecretKeyArgs(
             key=secrets.secret_key,

@@ -1,4 +1,4 @@
-"""Grafana's HTTP API, as little of it as this project needs: one JSON request, errors that say what was asked."""
+"""Requests to Grafana's HTTP API, in JSON, with errors that name the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSED = (401, 403)
 
 
 class GrafanaError(RuntimeError):
-    """Grafana refused: `status` is the HTTP status, 0 when it could not be reached."""
+    """A request failed: `status` is the HTTP status, 0 if Grafana did not answer."""
 
     def __init__(self, status: int, text: str) -> None:
         self.status = status
@@ -29,14 +29,25 @@ class GrafanaError(RuntimeError):
 
 @dataclass(frozen=True)
 class GrafanaApi:
-    """One Grafana, by `url` and `auth` as `user:password` or a token; `ca` vouches for it where it speaks TLS."""
+    """One Grafana server.
+
+    Attributes:
+        url: address of its API.
+        auth: `user:password`, or a token.
+        ca: CA certificate (PEM) for an https URL, "" if a public CA signed the server's.
+    """
 
     url: str
     auth: str = field(repr=False)
     ca: str = field(default="", repr=False)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON both ways
-        """Return the JSON answer of `method path`; GrafanaError on any other answer than 2xx."""
+        """Return the JSON answer of `method path`, None for an empty one.
+
+        Raises:
+            GrafanaError: the answer's status is not 2xx, or there is no answer.
+
+        """
         request = urllib.request.Request(  # noqa: S310 - the settings accept http and https only
             f"{self.url.rstrip('/')}{path}",
             method=method,
@@ -53,11 +64,11 @@ class GrafanaApi:
                 text = error.read(500).decode(errors="replace")
             raise GrafanaError(error.code, f"{method} {path}: HTTP {error.code}: {text}") from None
         except OSError as error:
-            raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} is out of reach: {reason(error)}") from None
+            raise GrafanaError(0, f"{method} {path}: Grafana at {self.url} does not answer: {reason(error)}") from None
         return json.loads(text) if text else None
 
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON answer of `GET path`, None where there is no such thing."""
+        """Return the JSON answer of `GET path`, None if Grafana answers 404."""
         try:
             return self.request("GET", path)
         except GrafanaError as error:
@@ -75,10 +86,10 @@ class GrafanaApi:
 
 
 def program(outputs: Mapping[str, str]) -> GrafanaApi:
-    """Return a stack's Grafana as the program itself sees it, by its own token.
+    """Return a stack's Grafana, signed in with the program's own token.
 
-    Wrong passwords can lock the administrator out, but not a token. Without a token that Grafana accepts (the stack was
-    brought up by an older version, or not within the token's lifetime) it is the administrator after all.
+    Wrong passwords can lock the administrator out, but not a token. If Grafana accepts no token (an older version
+    brought the stack up, or the token expired), the administrator's password is used.
     """
     token = outputs.get("grafanaToken")
     if token:
@@ -94,6 +105,6 @@ def program(outputs: Mapping[str, str]) -> GrafanaApi:
 
 
 def administrator(outputs: Mapping[str, str]) -> GrafanaApi:
-    """Return a stack's Grafana as its administrator sees it, from the stack's outputs."""
+    """Return a stack's Grafana, signed in as the administrator of the stack's outputs."""
     auth = f"{outputs['grafanaAdminUser']}:{outputs['grafanaAdminPassword']}"
     return GrafanaApi(outputs["grafanaUrl"], auth, outputs.get("grafanaCaCertificate", ""))

@@ -1,7 +1,7 @@
 """The team's own content in Grafana: data sources, correlations, alert rules, contact points, mute timings, templates.
 
-Dashboards and folders are the catalogue's business, alerts of Prometheus' rule files `components.alerting`'s. Nothing
-here is made, and no state changes, where there is no own content.
+Own dashboards and folders come with `dashboards.catalogue`, alerts of own Prometheus rule files with
+`components.alerting`. Without own content, no function here creates a resource.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 def sources(settings: Settings, options: pulumi.ResourceOptions) -> dict[str, oss.DataSource]:
-    """Make the team's own data sources; return them by UID."""
+    """Create the team's own data sources; return them by UID."""
     secrets = own_secrets(settings)
     made = {}
     for source in own.read(settings).sources:
@@ -66,7 +66,16 @@ def correlations(
     auth: pulumi.Input[str],
     options: pulumi.ResourceOptions,
 ) -> None:
-    """Make the team's own correlations between the data sources in `known`."""
+    """Create the team's own correlations.
+
+    Args:
+        settings: the stack's settings.
+        known: every data source that this program creates, by UID.
+        grafana: server that gets the correlations.
+        auth: token for its API.
+        options: options of each correlation.
+
+    """
     for found in own.read(settings).correlations:
         config = dict(found.config)
         spec = CorrelationSpec(
@@ -94,7 +103,19 @@ def notifications(
     options: pulumi.ResourceOptions,
     through_api: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """Make the team's own templates, contact points and mute timings; return what a policy may name."""
+    """Create the team's own templates, contact points and mute timings.
+
+    Args:
+        settings: the stack's settings.
+        grafana: server that gets them.
+        auth: token for its API.
+        options: options of resources of Grafana's provider.
+        through_api: options of resources that use the API without the provider.
+
+    Returns:
+        The contact points and mute timings, which a notification policy may name.
+
+    """
     content, secrets = own.read(settings), own_secrets(settings)
     templates = [
         alerting.MessageTemplate(f"own-template-{t.name}", name=t.name, template=t.template, opts=options)
@@ -137,12 +158,12 @@ def _list(interval: Mapping[str, Any], key: str) -> list[str] | None:
 
 
 def policies(settings: Settings) -> list[alerting.NotificationPolicyPolicyArgs]:
-    """Return the team's own routes, which go before the program's."""
+    """Return the team's own routes, which a notification policy tries before the program's."""
     return [_policy(route, alerting.NotificationPolicyPolicyArgs, "") for route in own.read(settings).routes]
 
 
 def _policy(route: Json, kind: Any, nested: str) -> Any:  # noqa: ANN401 - one class for each depth
-    """Return a route; Grafana's provider has a class for each level, named by how deep it is."""
+    """Return a route as `kind`: Grafana's provider has a class for each depth, whose name repeats "Policy"."""
     inner = f"{nested}Policy"
     matcher = getattr(alerting, f"NotificationPolicyPolicy{nested}MatcherArgs")
     below = getattr(alerting, f"NotificationPolicyPolicy{inner}Args", None)
@@ -173,7 +194,7 @@ def _matchers(route: Json) -> list[tuple[str, str, str]]:
 def rule_groups(
     settings: Settings, folders: Mapping[str, pulumi.Input[str]], options: pulumi.ResourceOptions
 ) -> list[alerting.RuleGroup]:
-    """Make the team's own groups of Grafana's alert rules."""
+    """Create the team's own groups of Grafana alert rules; `folders` are folder UIDs by UID."""
     return [
         alerting.RuleGroup(
             f"own-rules-{group.folder}-{group.name}",

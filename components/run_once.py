@@ -1,4 +1,4 @@
-"""A one-shot job on the Docker host: a container that fills a volume, checks files or looks something up, and ends."""
+"""A one-shot job on the Docker host: a container that fills a volume, checks files or reads a value, and exits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ ROOT: Final = "0:0"
 
 @dataclass(frozen=True)
 class RunOnceArgs:
-    """What a job runs, and with what.
+    """What a job runs, and with which rights.
 
     Attributes:
-        command: what it runs; empty for a container that is only made, for its `uploads`.
+        image: ID of the image.
+        command: what it runs; empty for a container that is only created, to write its `uploads`.
+        mounts: volumes of the job.
+        labels: labels of the container.
         user: `uid:gid`, "" for the image's own.
-        capabilities: the only ones it keeps.
         memory_mib: memory limit.
-        uploads: files that are written into it; these need a root file system that can be written.
+        capabilities: Linux capabilities that the job keeps; all others are dropped.
+        uploads: files that are written into the container, whose root file system is writable only with them.
     """
 
     image: pulumi.Input[str]
@@ -36,7 +39,7 @@ class RunOnceArgs:
 
 
 def run_once(name: str, args: RunOnceArgs, opts: pulumi.ResourceOptions) -> docker.Container:
-    """Run the job without a network; what it prints is the container's `container_logs`."""
+    """Run the job without a network; its output is the returned container's `container_logs`."""
     runs = bool(args.command)
     return docker.Container(
         name,

@@ -1,4 +1,4 @@
-"""Pulumi's SDK, without work that it repeats on every run and whose result is never shown."""
+"""Pulumi's SDK without its debug messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DEBUG: Final = "OBSERVABILITY_SDK_DEBUG"
 
 
 def leave_out_debug_messages() -> None:
-    """Keep the SDK from sending its debug messages, unless DEBUG is set.
+    """Keep the SDK from sending debug messages, unless the environment variable DEBUG is set.
 
-    It sends each of them to the engine and waits for the answer, also when nothing shows them: some 500 in a run of 120
-    resources, a seventh of the time of an `up` that changes nothing (docs/measurements.md).
+    The SDK sends each message to the engine and waits for the answer, even if none is shown: about 500 in a run of 120
+    resources, a seventh of the time of an `up` without changes (docs/measurements.md).
     """
     if not os.environ.get(DEBUG):
         pulumi.log.debug = lambda *_args, **_kwargs: None

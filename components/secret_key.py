@@ -1,8 +1,8 @@
 """Grafana's secret key, which encrypts its stored secrets: a new key re-encrypts them.
 
-Between the last check and the replacement of Grafana's container, with Grafana stopped, its database comes here, its
-data keys are wrapped with the new key (data_keys.py), and it goes back in one rename. A run that is killed on the way
-is finished by the next: what is wrapped already is left as it is.
+After the checks and before the replacement of its container, Grafana is stopped, its database is copied to this
+machine, its data keys are re-encrypted (data_keys.py), and the database goes back in one rename. If a run is killed
+halfway, the next one completes it: a data key that has the new secret key already stays as it is.
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ if TYPE_CHECKING:
 Properties = dict[str, Any]
 
 _DATABASE: Final = "grafana.db"
-_NEW: Final = "grafana.db.rewrapped"
+_NEW_DATABASE: Final = "grafana.db.rewrapped"
 _LOGS: Final = ("grafana.db-wal", "grafana.db-shm")
-"""What SQLite keeps beside a database that was not closed."""
+"""Files of SQLite beside a database that was not closed."""
 _STOP_SECONDS: Final = 30
 
 
 class SecretKeyProvider(ResourceProvider):
-    """Takes the stored secrets along to another key; CheckFailedError, with everything as it was, when it cannot."""
+    """Re-encrypts the stored secrets for a new key; if it cannot, it changes nothing and fails."""
 
     serialize_as_secret_always = False
 
     def create(self, props: Properties) -> CreateResult:
-        """Re-encrypt what a Grafana from before this resource stored, if there is one."""
-        self._take_along(props, [])
+        """Re-encrypt the secrets that a Grafana stored before this resource existed, if there is one."""
+        self._reencrypt(props, [])
         return CreateResult(id_=str(props["container"]), outs=props)
 
     def diff(self, _id: str, old: Properties, new: Properties) -> DiffResult:
-        """Only another key is a change."""
+        """Return a change if the key differs."""
         return DiffResult(changes=old.get("key") != new.get("key"), replaces=[], stables=[])
 
     def update(self, _id: str, old: Properties, new: Properties) -> UpdateResult:
-        """Take everything along from the old key to the new one."""
-        self._take_along(new, [str(old["key"])])
+        """Re-encrypt everything from the old key to the new one."""
+        self._reencrypt(new, [str(old["key"])])
         return UpdateResult(outs=new)
 
     @staticmethod
-    def _take_along(props: Properties, former: list[str]) -> None:
-        # Only here: they would cost every `up` a tenth of a second.
+    def _reencrypt(props: Properties, former: list[str]) -> None:
+        # Imported here, because they would cost every `up` a tenth of a second.
         import docker.errors  # noqa: PLC0415
 
         from components import engine  # noqa: PLC0415
@@ -74,7 +74,7 @@ class SecretKeyProvider(ResourceProvider):
                 for name in (_DATABASE, *_LOGS):
                     _fetch(helper, name, Path(folder))
                 database = Path(folder) / _DATABASE
-                # Stacks from before this resource wrapped with the text that should have been replaced by the key.
+                # Before this resource existed, a bug made Grafana encrypt with the text of the unresolved reference.
                 if database.exists() and rewrap(
                     database, new=str(props["key"]), former=[*former, UNRESOLVED_SECRET_KEY]
                 ):
@@ -84,8 +84,8 @@ class SecretKeyProvider(ResourceProvider):
             if grafana is not None:
                 grafana.start()
             msg = (
-                f"Grafana is left as it is: {error}. Give grafanaSecretKey the value it had when these secrets were"
-                " stored, run `up`, and change it then."
+                f"Grafana was not changed: {error}. Set grafanaSecretKey to the value that it had when these secrets"
+                " were stored, run `up`, and then change it."
             )
             raise CheckFailedError(msg) from None
         finally:
@@ -94,8 +94,8 @@ class SecretKeyProvider(ResourceProvider):
 
 
 def _helper(client: DockerClient, props: Properties) -> Container:
-    """Return a container that sees the data: files go in and out of it, and it does the one rename."""
-    script = f"cd {GRAFANA.data} && rm -f {' '.join(_LOGS)} && mv -f {_NEW} {_DATABASE}"
+    """Return a stopped container with the data volume, to copy files in and out, and to do the rename."""
+    script = f"cd {GRAFANA.data} && rm -f {' '.join(_LOGS)} && mv -f {_NEW_DATABASE} {_DATABASE}"
     return client.containers.create(
         str(props["image"]),
         entrypoint=["sh", "-c", script],
@@ -109,7 +109,7 @@ def _helper(client: DockerClient, props: Properties) -> Container:
 
 
 def _fetch(helper: Container, name: str, folder: Path) -> None:
-    import docker.errors  # noqa: PLC0415 - as above
+    import docker.errors  # noqa: PLC0415 - as in SecretKeyProvider
 
     try:
         chunks, _ = helper.get_archive(f"{GRAFANA.data}/{name}")
@@ -124,7 +124,7 @@ def _put(helper: Container, database: Path) -> None:
     content = database.read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        entry = tarfile.TarInfo(_NEW)
+        entry = tarfile.TarInfo(_NEW_DATABASE)
         entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o640, uid, gid
         archive.addfile(entry, io.BytesIO(content))
     helper.put_archive(GRAFANA.data, packed.getvalue())
@@ -143,8 +143,12 @@ class SecretKeyArgs:
     """The key, and the Grafana whose database is re-encrypted with it.
 
     Attributes:
-        container: container that is stopped when the key changes.
-        image: has a shell.
+        key: the secret key.
+        stack: name of the stack, for labels.
+        container: name of Grafana's container, which is stopped when the key changes.
+        volume: its data volume.
+        image: ID of an image with a shell.
+        user: `uid:gid` of the database's owner.
         engine: docker:host, "" for the default.
     """
 
@@ -158,10 +162,10 @@ class SecretKeyArgs:
 
 
 class SecretKey(Resource, module="grafana", name="SecretKey"):
-    """The key that everything stored is encrypted with, once this resource is there."""
+    """Exists once every stored secret is encrypted with the key."""
 
     def __init__(self, args: SecretKeyArgs, opts: pulumi.ResourceOptions) -> None:
-        """Re-encrypt what is stored whenever the key changes."""
+        """Re-encrypt the stored secrets whenever the key changes."""
         props: Properties = {
             "key": pulumi.Output.secret(args.key),
             "stack": args.stack,

@@ -1,4 +1,4 @@
-"""The stack's secrets: what the settings give, and generated ones, kept encrypted in the state, for the rest."""
+"""The stack's secrets: configured ones, and generated ones, which the state keeps encrypted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pulumi_random as random
 import yaml
+from pydantic import SecretStr
 
-from observability.configs import alert_history, far_stores, otlp_outside, webhook_relay
-from observability.configs.process import OwnText, ScrapeSecret
+from observability.configs import alert_history, external_stores, otlp_outside, webhook_relay
+from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import SecretStr
-
-    from observability.configs.process import SecretName
+    from observability.configs.process import Secret
     from observability.settings import Settings
 
 _LENGTH = 32
@@ -27,41 +26,42 @@ _LENGTH = 32
 
 @dataclass(frozen=True)
 class Secrets:
-    """Every secret, as secret outputs; `files_key` keys the digests that name volumes of secrets."""
+    """Every secret, as a secret output; None for one that is neither configured nor generated.
+
+    Attributes:
+        files_key: key of the digests that name volumes of secrets.
+        configured: secret settings, by their attribute of `Settings`.
+        scrape: secrets of the services' targets, by their names in the setting `scrapeSecrets`.
+        own: secrets of the team's own content, by their names in the setting `ownSecrets`.
+    """
 
     admin_password: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_password: pulumi.Output[str]
     history_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
-    smtp_password: pulumi.Output[str] | None
-    tls_key: pulumi.Output[str] | None
-    oauth_client_secret: pulumi.Output[str] | None
-    otlp_token: pulumi.Output[str] | None
     otlp_senders: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
-    metrics_store_password: pulumi.Output[str] | None
-    logs_store_password: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
-    traces_store_password: pulumi.Output[str] | None
     traces_store_login: pulumi.Output[str] | None
+    configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
-    """Secrets of the services' targets, by their names in the settings."""
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
-    """Secrets of the team's own content, by the names that its files refer to."""
 
     @property
     def history_login(self) -> pulumi.Output[str]:
         """Return the same for the reading proxy: what Grafana says to write the history of alerts."""
         return pulumi.Output.secret(self.history_password.apply(alert_history.login))
 
-    def files(self, secrets: Mapping[str, SecretName | ScrapeSecret | OwnText]) -> dict[str, pulumi.Output[str]]:
-        """Return the text of each secret file by its path; one whose secret does not exist is left out."""
+    def files(self, secrets: Mapping[str, Secret]) -> dict[str, pulumi.Output[str]]:
+        """Return the text of each secret file by its path; a file without a secret is left out."""
         texts = {path: self._text(name) for path, name in secrets.items()}
         return {path: text for path, text in texts.items() if text is not None}
 
-    def _text(self, secret: SecretName | ScrapeSecret | OwnText) -> pulumi.Output[str] | None:
+    def _text(self, secret: Secret) -> pulumi.Output[str] | None:
+        if isinstance(secret, SettingSecret):
+            return self.configured.get(secret.attribute)
         if isinstance(secret, ScrapeSecret):
             return self.scrape[secret.name]
         if isinstance(secret, OwnText):
@@ -71,7 +71,7 @@ class Secrets:
 
 
 def filled_text(text: OwnText, secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
-    """Return a text of the team's own with the secrets that it refers to, as a secret."""
+    """Return a text of the team's own content with its references replaced by the secrets, as a secret output."""
 
     def fill(known: Mapping[str, str]) -> str:
         if text.yaml:
@@ -83,7 +83,7 @@ def filled_text(text: OwnText, secrets: Mapping[str, pulumi.Input[str]]) -> pulu
 
 
 def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  # noqa: ANN401 - JSON both ways
-    """Return a value with the secrets that it refers to, as a secret; as it is where it refers to none."""
+    """Return `value` with its references replaced by the secrets, as a secret output; unchanged without references."""
     needed = {name: secrets[name] for name in sorted(secret_references.names(value))}
     if not needed:
         return value
@@ -92,25 +92,23 @@ def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  
 
 
 def secrets(settings: Settings) -> Secrets:
-    """Return the configured secrets, generating the ones that are not configured."""
+    """Return the configured secrets; generate the required ones that are not configured."""
     return Secrets(
         admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
         secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
         metrics_password=_generated("grafana-metrics-password"),
         history_password=_generated("alert-history-password"),
         files_key=_generated("files-key"),
-        smtp_password=_configured(settings.smtp_password),
-        tls_key=_configured(settings.tls_key),
-        oauth_client_secret=_configured(settings.oauth_client_secret),
-        otlp_token=_configured(settings.otlp_token),
         otlp_senders=_text(otlp_outside.passwords(settings)),
         demo_token=_generated("demo-token") if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
-        metrics_store_password=_configured(settings.metrics_password),
-        logs_store_password=_configured(settings.logs_password),
-        logs_store_login=_text(far_stores.login("logs", settings)),
-        traces_store_password=_configured(settings.traces_password),
-        traces_store_login=_text(far_stores.login("traces", settings)),
+        logs_store_login=_text(external_stores.login("logs", settings)),
+        traces_store_login=_text(external_stores.login("traces", settings)),
+        configured={
+            name: _secret(value)
+            for name in type(settings).model_fields
+            if isinstance(value := getattr(settings, name), SecretStr)
+        },
         scrape={name: _secret(value) for name, value in settings.scrape_secrets.items()},
         own=own_secrets(settings),
     )
@@ -125,10 +123,6 @@ def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.
     return _generated(name) if configured is None else _secret(configured)
 
 
-def _configured(value: SecretStr | None) -> pulumi.Output[str] | None:
-    return None if value is None else _secret(value)
-
-
 def _text(value: str | None) -> pulumi.Output[str] | None:
     return None if value is None else pulumi.Output.secret(value)
 
@@ -138,5 +132,5 @@ def _secret(value: SecretStr) -> pulumi.Output[str]:
 
 
 def _generated(name: str) -> pulumi.Output[str]:
-    # Letters and digits only: the value passes through URLs, ini files and shells unharmed.
+    # Letters and digits only: such a value needs no quoting in URLs, ini files and shells.
     return random.RandomPassword(name, length=_LENGTH, special=False).result

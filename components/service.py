@@ -2,179 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_docker as docker
 
 from components.checks import Preflight, PreflightArgs, Readiness, ReadinessArgs
 from components.files import FileVolume, FileVolumeArgs
+from components.host import Host
 from components.run_once import ROOT, RunOnceArgs, run_once
-from observability import endpoints, topology, versions
+from components.service_spec import ServiceSpec
+from observability import topology
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
-from observability.settings import Limits, loopback
 from observability.versions import Image
-
-if TYPE_CHECKING:
-    from components.helper import Helper
-    from observability.configs.process import HostSocket, Process
-    from observability.settings import Settings
-    from observability.topology import Part
-
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Port:
-    """`internal` in the container, published as `external` on the Docker host's `address`."""
-
-    internal: int
-    external: int
-    address: str = LOOPBACK
-
-
-@dataclass(frozen=True)
-class SocketMount:
-    """A socket of the Docker host at `host`, in the container at `inside`, readable by the group that owns it."""
-
-    host: str
-    inside: str
-
-
-@dataclass(frozen=True)
-class ServiceSpec:
-    """Everything about a container that is known before anything exists. Plain values only, no secret.
-
-    Attributes:
-        checker: command that accepts or refuses `files`; empty to take them as they are.
-        ready_url: answers 200 when the service can be used, "" where its health check is all there is to ask.
-        networks: Docker networks that the container is in, in the order of `Host.networks`.
-        data_needs_owner: whether a job hands a new data volume to `user`, because the image has no directory of theirs.
-    """
-
-    name: str
-    image: Image
-    user: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    data: str
-    files: Mapping[str, str]
-    checker: tuple[str, ...]
-    health: tuple[str, ...]
-    health_interval: str
-    networks: tuple[str, ...]
-    ports: tuple[Port, ...]
-    ready_url: str
-    limits: Limits
-    tmp_mib: int
-    stop_seconds: int
-    data_needs_owner: bool = False
-    socket: SocketMount | None = None
-    reaches_host: bool = False
-    """Whether the name `host.docker.internal` leads to the Docker host."""
-    others_networks: tuple[str, ...] = ()
-    """Docker networks of other projects that the container joins too."""
-    borrows_tools: bool = False
-    """Whether the health check runs the helper's shell."""
-    host_paths: Mapping[str, str] = field(default_factory=dict)
-    """Paths of the Docker host, and where they are in the container, read-only."""
-
-    def fingerprint(self) -> str:
-        """Return a digest of the whole: as a label it forces the replacements that the provider would not make."""
-        # The names and values of earlier versions, so that a container that did not change is not replaced.
-        plain = asdict(self) | {"limits": self.limits.model_dump(), "files": "", "owner_image": ""}
-        del plain["borrows_tools"], plain["data_needs_owner"]
-        if not self.host_paths:
-            del plain["host_paths"]
-        if self.socket is not None:
-            plain["socket"] = [self.socket.host, self.socket.inside]
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def service_spec(part: Part, process: Process, settings: Settings, *, image: Image | None = None) -> ServiceSpec:
-    """Return what a part is on a Docker host; `image` is one that is built here, by default the pinned one."""
-    return ServiceSpec(
-        name=part.name,
-        image=image or versions.image(part.name),
-        user=part.user,
-        command=process.command,
-        environment=process.environment,
-        data=part.data,
-        files=process.uploads or process.files,
-        checker=process.checker,
-        health=process.health,
-        health_interval=process.health_interval,
-        networks=part.networks,
-        ports=tuple(
-            Port(
-                part.published(name, outside=settings.otlp_outside),
-                settings.port(port.key),
-                settings.published_address(port.key),
-            )
-            for name, port in part.ports.items()
-            if port.key in settings.published
-        ),
-        ready_url=endpoints.ready_url(part, settings),
-        limits=settings.limit(part.name),
-        tmp_mib=part.tmp_mib,
-        stop_seconds=part.stop_seconds,
-        data_needs_owner=part.data_needs_owner,
-        socket=_socket_mount(process.socket),
-        others_networks=settings.networks if part.reaches_applications else (),
-        reaches_host=part.reaches_applications,
-        borrows_tools=process.borrows_tools,
-        host_paths=process.host_paths,
-    )
-
-
-def _socket_mount(socket: HostSocket | None) -> SocketMount | None:
-    return None if socket is None else SocketMount(socket.host, socket.inside)
-
-
-@dataclass(frozen=True)
-class Host:
-    """What all services of a stack share on the Docker host.
-
-    Attributes:
-        networks: the stack's Docker networks by their name in the table of parts.
-        helper: what runs one-shot jobs and lends its shell.
-        logs_port: port of the Docker host's loopback to which the engine sends what its containers print.
-        publish_reason: why ports are published on an address that others reach.
-        engine: docker:host, "" for the default.
-        ca: CA certificate (PEM) of services that speak TLS, "" if a public CA signed theirs.
-    """
-
-    prefix: str
-    stack: str
-    access_host: str
-    networks: Mapping[str, pulumi.Output[str]]
-    helper: Helper
-    secrets_key: pulumi.Output[str]
-    protect_data: bool
-    logs_port: int
-    publish_reason: str = ""
-    engine: str = ""
-    ca: str = ""
-
-    def labels(self, service: str) -> dict[str, str]:
-        """Return the labels of everything that belongs to `service`."""
-        return {labels.STACK: self.stack, labels.SERVICE: service}
-
-    def published_labels(self, ports: Iterable[Port]) -> dict[str, str]:
-        """Return the label that says why `ports` can be reached from elsewhere; none where they cannot."""
-        reached = self.publish_reason and any(not loopback(port.address) for port in ports)
-        return {labels.PUBLISHED_BECAUSE: self.publish_reason} if reached else {}
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """A container that is about to be made or replaced: its files and ports are accepted."""
+    """A container that is about to be created or replaced, after its files and ports were accepted."""
 
     container: str
     image: pulumi.Output[str]
@@ -183,18 +31,20 @@ class Replacement:
 
 
 BeforeReplacement = Callable[[Replacement], pulumi.Resource]
-"""Makes what has to be done last before the container is made or replaced."""
+"""Create the resource that has to be done last before the container is created or replaced."""
 
 
 @dataclass(frozen=True)
 class ServiceArgs:
-    """What a service is made of.
+    """Arguments of a service.
 
     Attributes:
-        secret_files: absolute paths below SECRETS to secret text.
-        built: an image that no registry has.
-        before: for a service with data.
-        checker_stand_ins: path and stand-in of each secret file that has to exist for the checker.
+        spec: the container.
+        host: where it runs.
+        secret_files: absolute path below SECRETS to secret text.
+        built: image that is built here, None to pull the one of `spec`.
+        before: the last step before a container with data is replaced, None for none.
+        checker_stand_ins: text of each file that the checker needs in place of a secret, by path.
     """
 
     spec: ServiceSpec
@@ -217,22 +67,22 @@ class ServiceArgs:
 
 @dataclass
 class _Prepared:
-    """What is ready before the container starts: its mounts and groups, and the jobs that made them."""
+    """Mounts and groups of a container that does not exist yet, and the jobs that prepare them."""
 
     mounts: list[docker.ContainerVolumeArgs] = field(default_factory=list)
     groups: list[pulumi.Input[str]] = field(default_factory=list)
     jobs: list[pulumi.Resource] = field(default_factory=list)
     checked: docker.Container | None = None
-    """The container in which the service's own checker read its files."""
+    """The job in which the service's own checker read its files."""
 
 
 def _data_volume(name: str, host: Host, parent: pulumi.Resource) -> docker.Volume:
-    """Make the data volume of the part called `name`."""
+    """Create the data volume of the part `name`."""
     return docker.Volume(
         f"{name}-data",
         name=f"{host.prefix}-{name}-data",
         labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in host.labels(name).items()],
-        # Any change of a volume's own properties would replace it, and its data with it.
+        # A changed property of a volume replaces the volume, and with it the data.
         opts=pulumi.ResourceOptions(
             parent=parent,
             protect=host.protect_data,
@@ -242,13 +92,13 @@ def _data_volume(name: str, host: Host, parent: pulumi.Resource) -> docker.Volum
 
 
 class KeptData(pulumi.ComponentResource):
-    """The data volume of a part that does not run because a store elsewhere is in its place.
+    """The data volume of a part that does not run, because an external store takes its place.
 
-    It is the volume that the part had and gets again on the way back: only `destroy` deletes it.
+    The part gets the same volume again when it runs again. Only `destroy` deletes it.
     """
 
     def __init__(self, name: str, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the volume, under the name of the part's service."""
+        """Create the volume, under the name of the part's service."""
         super().__init__("observability:index:Service", name, None, opts)
         self.volume = _data_volume(name, host, self)
         self.register_outputs({})
@@ -257,8 +107,11 @@ class KeptData(pulumi.ComponentResource):
 class Service(pulumi.ComponentResource):
     """A hardened container with its data, its files and its checks.
 
-    `ready` is done when the service answers; `volume` holds its data, if it has any, and outlives every change but
-    `destroy`.
+    Attributes:
+        spec: the container's fields.
+        ready: resource that exists once the service answers; what needs the service depends on it.
+        volume: the data volume, None without data. Only `destroy` deletes it.
+        container: the container.
     """
 
     spec: ServiceSpec
@@ -267,7 +120,7 @@ class Service(pulumi.ComponentResource):
     container: docker.Container
 
     def __init__(self, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Make the volumes, fill and check them, then make the container and wait until it serves."""
+        """Create, fill and check the volumes, then create the container and wait until it serves."""
         super().__init__("observability:index:Service", args.spec.name, None, opts)
         self.spec = args.spec
         self._args = args
@@ -287,7 +140,7 @@ class Service(pulumi.ComponentResource):
         self.register_outputs({"container": self.container.id})
 
     def _data_volume(self, prepared: _Prepared) -> docker.Volume | None:
-        """Make the data volume and hand it to the service's user."""
+        """Create the data volume and give it to the service's user."""
         spec = self.spec
         if not spec.data:
             return None
@@ -306,7 +159,7 @@ class Service(pulumi.ComponentResource):
         return volume
 
     def _socket(self, prepared: _Prepared) -> None:
-        """Mount the socket, and put the service's user into the group that owns it."""
+        """Mount the socket, and add the group that owns it to the container."""
         socket = self.spec.socket
         if socket is None:
             return
@@ -324,7 +177,7 @@ class Service(pulumi.ComponentResource):
         prepared.jobs.append(owner)
 
     def _files(self, prepared: _Prepared) -> None:
-        """Make and fill the volumes of configuration and of secrets."""
+        """Create and fill the volumes of configuration and of secrets."""
         spec = self.spec
         if spec.files:
             config = self._file_volume("config", CONFIG, spec.files, checker=spec.checker)
@@ -368,7 +221,7 @@ class Service(pulumi.ComponentResource):
         return FileVolume(f"{self.spec.name}-{kind}", volume, pulumi.ResourceOptions(parent=self))
 
     def _checks(self, prepared: _Prepared) -> list[pulumi.Resource]:
-        """Make what the container waits for: the jobs, the preflight check, and what comes right before it."""
+        """Return what the container waits for: the jobs, the preflight check, and the step before a replacement."""
         preflight = Preflight(
             f"{self.spec.name}-preflight",
             PreflightArgs(
@@ -402,7 +255,7 @@ class Service(pulumi.ComponentResource):
             security_opts=["no-new-privileges:true"],
             tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={spec.tmp_mib}m,mode=1777"},  # noqa: S108 - in its container
             memory=spec.limits.memory,
-            memory_swap=spec.limits.memory,  # unset, the engine's own answer shows as a change on every `up`
+            memory_swap=spec.limits.memory,  # if unset, the engine's default shows as a change on every `up`
             cpus=_cores(spec.limits.cpus),
             volumes=prepared.mounts,
             networks_advanced=[
@@ -428,14 +281,14 @@ class Service(pulumi.ComponentResource):
                 retries=3,
             ),
             log_driver="fluentd",
-            log_opts=_log_options(host),
-            # An engine that was killed stops what still ran, and "unless-stopped" takes that for a person's doing.
+            log_opts=host.log_options(),
+            # Not "unless-stopped": an engine that was killed stops the containers itself, and then leaves them stopped.
             restart="always",
             stop_timeout=spec.stop_seconds,
-            # Without it the provider kills at once, and what was not flushed is lost.
+            # Without it the provider kills the process at once, and data that was not flushed is lost.
             destroy_grace_seconds=spec.stop_seconds,
             labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in container_labels.items()],
-            # Name and ports are fixed: the old one has to go first.
+            # Name and ports are fixed, so the old container has to go first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=awaited, delete_before_replace=True),
         )
 
@@ -454,7 +307,7 @@ class Service(pulumi.ComponentResource):
         )
 
     def _job_options(self) -> pulumi.ResourceOptions:
-        # A job that is deleted before its replacement takes the container along, which depends on it.
+        # A job that is deleted first would delete the container too, which depends on it.
         return pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
 
@@ -463,40 +316,21 @@ def _image(name: str, image: Image, parent: pulumi.Resource) -> docker.RemoteIma
         name,
         name=image.reference,
         keep_locally=True,
-        # As in files.py: the service stays until the new image is there.
+        # The service keeps running until the new image is there.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=False),
     )
 
 
-def _log_options(host: Host) -> dict[str, str]:
-    """Return the options by which the engine sends a container's output to the collector and keeps a copy.
-
-    The copy is what `docker logs` shows. Sending never holds a container up: what the collector misses waits in the
-    engine's memory, up to a limit.
-    """
-    return {
-        "fluentd-address": f"{LOOPBACK}:{host.logs_port}",
-        "fluentd-async": "true",
-        # Without it, what is sent while the collector starts goes into the port's proxy and is lost.
-        "fluentd-request-ack": "true",
-        "fluentd-sub-second-precision": "true",
-        "tag": "{{.Name}}",
-        "labels": f"{labels.STACK},{labels.SERVICE}",
-        "cache-max-size": "10m",
-        "cache-max-file": "3",
-    }
-
-
 def _group_id(output: str | None) -> str:
-    """Return the group's number from the output of `stat`; that of the group nogroup where there is none."""
+    """Return the group's number from the output of `stat`; without a number, that of the group nogroup."""
     number = re.search(r"\d+", output or "")
     return number.group() if number else "65534"
 
 
 def _cores(cpus: float) -> str:
-    """Return `cpus` spelled as the provider reads it back: any other spelling is a change on every `up`.
+    """Return `cpus` as the provider reads it back; any other spelling is a change on every `up`.
 
-    It mirrors nanoInt64ToDecimalString of terraform-provider-docker, oddities included ("1.0", "0.25", "10.").
+    The spelling is that of nanoInt64ToDecimalString in terraform-provider-docker: "1.0", "0.25", "10.".
     """
     text = f"{cpus:.9f}"
     return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")  # noqa: PLR2004 - its own number

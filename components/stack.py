@@ -1,4 +1,4 @@
-"""The whole stack: every part's container, and Grafana's content."""
+"""The whole stack: networks, a container for each part, Grafana's content, and the stack's outputs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from components.access import Access
 from components.administrator import Administrator
 from components.content import Content
 from components.demo import Demo
-from components.deployed import facts
 from components.deployment import Deployment
 from components.helper import Helper
-from components.secrets import secrets
-from components.service import Host, KeptData, Service, ServiceArgs, service_spec
+from components.host import Host
+from components.release_fingerprint import release_fingerprint
+from components.secrets import Secrets, secrets
+from components.service import KeptData, Service, ServiceArgs
+from components.service_spec import service_spec
 from observability import configuration, processes, topology
 from observability.names import labels
 
@@ -25,9 +27,34 @@ if TYPE_CHECKING:
 
 
 def bring_up(settings: Settings) -> None:
-    """Make everything."""
+    """Create every resource of the stack and export its addresses and passwords."""
     secret = secrets(settings)
+    host = _host(settings, secret)
+    services = _services(settings, host, secret)
+    for part in topology.WITH_DATA:
+        if part not in settings.parts:
+            KeptData(part.name, host)
+    everything = list(services.values())
+    if settings.demo:
+        sends_to = services[topology.COLLECTOR.name].ready
+        everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
 
+    server = grafana.of_stack(settings, services[topology.GRAFANA.name])
+    administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
+    access = Access(server, auth=administrator.auth)
+    content = Content(settings, grafana=server, auth=access.token)
+    Deployment(
+        settings.stack,
+        release_fingerprint(settings, [service.spec for service in everything], content.dashboards),
+        grafana=server,
+        auth=access.token,
+        opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
+    )
+    _export(settings, secret, access)
+
+
+def _host(settings: Settings, secret: Secrets) -> Host:
+    """Create the stack's networks; return what its containers share."""
     networks: dict[str, pulumi.Output[str]] = {
         network: docker.Network(
             resource,
@@ -37,7 +64,7 @@ def bring_up(settings: Settings) -> None:
         ).name
         for network, resource, suffix in topology.NETWORKS
     }
-    host = Host(
+    return Host(
         prefix=settings.prefix,
         stack=settings.stack,
         access_host=settings.access_host,
@@ -51,6 +78,9 @@ def bring_up(settings: Settings) -> None:
         ca=settings.tls_ca,
     )
 
+
+def _services(settings: Settings, host: Host, secret: Secrets) -> dict[str, Service]:
+    """Create a container for each part of the stack, after the parts that it needs; return the services by name."""
     before = {topology.GRAFANA.name: grafana.before_replacement(settings, secret, host.engine)}
     services: dict[str, Service] = {}
     for part in topology.start_order(settings.parts):
@@ -65,29 +95,15 @@ def bring_up(settings: Settings) -> None:
             ),
             pulumi.ResourceOptions(depends_on=[services[name].ready for name in part.starts_after if name in services]),
         )
-    for part in topology.WITH_DATA:
-        if part not in settings.parts:
-            KeptData(part.name, host)
-    everything = list(services.values())
+    return services
+
+
+def _export(settings: Settings, secret: Secrets, access: Access) -> None:
+    """Export the stack's outputs; docs/reference/outputs.md is generated from these calls."""
     if settings.demo:
-        sends_to = services[topology.COLLECTOR.name].ready
-        everything += Demo(settings, host, secret, pulumi.ResourceOptions(depends_on=[sends_to])).services
         pulumi.export("gatewayUrl", settings.address("demo"))
         pulumi.export("pagerUrl", settings.address("demoPager"))
         pulumi.export("demoToken", secret.demo_token)
-
-    server = grafana.of_stack(settings, services[topology.GRAFANA.name])
-    administrator = Administrator(server, user=settings.grafana_admin_user, password=secret.admin_password)
-    access = Access(server, auth=administrator.auth)
-    content = Content(settings, grafana=server, auth=access.token)
-    Deployment(
-        settings.stack,
-        facts(settings, [service.spec for service in everything], content.dashboards),
-        grafana=server,
-        auth=access.token,
-        opts=pulumi.ResourceOptions(depends_on=[content, *(service.ready for service in everything)]),
-    )
-
     pulumi.export("grafanaUrl", settings.address("grafana"))
     if "prometheus" in settings.published:
         pulumi.export("prometheusUrl", settings.address("prometheus"))

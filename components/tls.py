@@ -1,4 +1,4 @@
-"""Whom this machine believes when a service speaks TLS."""
+"""The TLS context of this machine's requests to the stack."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import ssl
 
 
 def context(ca: str) -> ssl.SSLContext:
-    """Return a context that believes `ca` (PEM), or this machine's authorities where it is empty."""
+    """Return a context that trusts the CA certificate `ca` (PEM); if it is empty, this machine's own CAs."""
     return ssl.create_default_context(cadata=ca or None)

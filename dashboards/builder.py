@@ -57,6 +57,8 @@ class DashboardBuilder:
         refresh: how often it is loaded again, such as "30s"; "" for never.
         time_from: start of the time range shown first.
         time_to: its end.
+        graphs_from: start of the graphs that have no `time_from` of their own, such as "${variable}"; what is no
+            duration, as an empty variable, stands for that of the page.
         timezone: "browser", "utc" or an IANA name.
 
     """
@@ -72,6 +74,7 @@ class DashboardBuilder:
         refresh: str = "1m",
         time_from: str = "now-6h",
         time_to: str = "now",
+        graphs_from: str = "",
         timezone: str = "browser",
     ) -> None:
         self.title = title
@@ -82,6 +85,7 @@ class DashboardBuilder:
         self.refresh = refresh
         self.time_from = time_from
         self.time_to = time_to
+        self.graphs_from = graphs_from
         self.timezone = timezone
         self._items: list[Row | Panel] = []
         self._variables: list[tuple[str, Callable[[], variables.Variable]]] = []
@@ -201,6 +205,7 @@ class DashboardBuilder:
         **options: Unpack[PanelOptions],
     ) -> Self:
         """Add lines over time, 12 by 8; a string is a range query."""
+        options.setdefault("time_from", self.graphs_from)
         return self.add(
             panels.timeseries(
                 PanelSpec(title=title, query=query, unit=unit, **options),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, report_queries, style, tables, transform
+from dashboards import objective_columns, palette, queries, report_queries, style, tables, transform
 from dashboards.model import Override, PanelQuery, Query, Thresholds, ValueText
 from observability.names import series, uids
 
@@ -33,10 +33,10 @@ VERDICTS: Final = {
 }
 CHANGES: Final[Mappings] = {
     (None, -SAME): ValueText("worse", palette.BAD),
-    (-SAME, SAME): ValueText("same", palette.MUTED),
+    (-SAME, SAME): ValueText("same", palette.TRANSPARENT),
     (SAME, None): ValueText("better", palette.GOOD),
     # Grafana subtracts a missing week as NaN.
-    "null+nan": ValueText("—", palette.MUTED),
+    "null+nan": ValueText("—", palette.TRANSPARENT),
 }
 
 
@@ -49,7 +49,8 @@ def build(settings: Settings) -> DashboardBuilder:
         time_from=f"now-{MONTH}",
         refresh="15m",
     )
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_time=False, keep_variables=False)
+    # Its 30 days are no range for the page of one service.
+    style.add_worst_service_link(db, settings, keep_time=False)
     _summary(db, settings)
     _objectives(db, settings)
     _failures(db, settings)
@@ -65,6 +66,8 @@ def _summary(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(queries.everywhere(queries.verdicts(settings)), instant=True, format="table", ref_id="verdicts"),
         **style.COUNT,
         sparkline=False,
+        color_mode="background_solid",
+        thresholds=Thresholds.plain(palette.TRANSPARENT),
         text_mode="value_and_name",
         transformations=[
             transform.sort_by("state", descending=True),
@@ -74,7 +77,7 @@ def _summary(db: DashboardBuilder, settings: Settings) -> None:
             Override(
                 name=str(number),
                 display_name=text,
-                thresholds=Thresholds(((None, palette.MUTED, ""), (1, color, text))),
+                thresholds=Thresholds(((None, palette.TRANSPARENT, ""), (1, palette.filled(color), text))),
             )
             for number, (text, color) in VERDICTS.items()
         ],
@@ -116,7 +119,7 @@ def _columns(settings: Settings) -> Mapping[str, str]:
         "Verdict": queries.everywhere(f'label_join({queries.verdict(settings)}, "objective", " ", "service", "slo")'),
         "Target": report_queries.objective(),
         "SLI": queries.everywhere(queries.of_slo(series.GOOD_PERIOD)),
-        "Budget used": f"1 - {report_queries.budget_left()}",
+        "Budget left": report_queries.budget_left(),
         "Requests": f"round({queries.everywhere(queries.of_slo(series.REQUESTS_PERIOD))})",
         "Bad requests": f"round({queries.everywhere(queries.of_slo(series.ERRORS_PERIOD))})",
     }
@@ -137,6 +140,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             SLO_LABELS,
             show=("objective", "Verdict", "Target", "SLI", "service"),
             order="Verdict",
+            then="Budget left",
         ),
         overrides=[
             name,
@@ -151,7 +155,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
                 width=style.STATE,
                 custom=style.LEFT,
             ),
-            Override(name="Target", width=style.target_width(settings)),
+            Override(name="Target", **style.target(settings), width=style.target_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
         ],
         no_value=style.NO_RULES_YET,
@@ -165,27 +169,28 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         key="objectives",
     )
     db.add_table_panel(
-        title="How much of the error budget is that?",
+        title="How much error budget is left?",
         query=PanelQuery("objectives"),
         **style.COUNT,
         paged=style.paged(count),
         transformations=tables.joined(
             columns,
             SLO_LABELS,
-            show=("objective", "Budget used", "Bad requests", "Requests", "service"),
+            show=("objective", "Budget left", "Bad requests", "Requests", "service"),
             order="Verdict",
+            then="Budget left",
         ),
         overrides=[
             name,
             service,
-            Override(name="Budget used", **style.SHARE, width=style.NUMBER - 4),
+            objective_columns.budget_left(settings),
             Override(name="Bad requests", width=style.NUMBER + 4),
             Override(name="Requests", width=style.NUMBER + 28),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "How much of the allowed failures (the error budget) each objective used up in its window, of which 100 % "
-            "is a missed target, and the requests that it counts.",
+            "The share of the allowed failures (the error budget) that each objective has left in its window, below 0 "
+            "with a missed target, and the requests that it counts.",
             "compare the count with what users reported, and plan time for its repair.",
         ),
         width=style.HALF,
@@ -223,7 +228,7 @@ def _failures(db: DashboardBuilder, settings: Settings) -> None:
             Override(
                 name="Change",
                 unit="none",
-                cell="color-text",
+                cell="color-background",
                 mappings=CHANGES,
                 width=style.NUMBER - 4,
                 custom=style.LEFT,
@@ -269,7 +274,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
     block, least = report_queries.BLOCK, settings.thresholds.incident_percent
     columns: dict[str, str | Query] = {
         "Alerts": Query(report_queries.block_alerts(), interval=block, datasource_uid=uids.DATASOURCE_LOKI),
-        "Budget used": Query(
+        "Budget spent": Query(
             f'label_join({report_queries.block_spent(settings)}, "objective", " ", "service", "slo")', interval=block
         ),
         "Bad requests": Query(f"round({report_queries.block_failed(settings)})", interval=block),
@@ -284,7 +289,7 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
             "incidents",
             f"Worst {INCIDENTS} incidents, 30 days",
             tables.columns(columns)[0],
-            ("Time", "objective", "Budget used", "Alerts"),
+            ("Time", "objective", "Budget spent", "Alerts"),
             (
                 "The parts of a day in which an alert on an objective started, or that used "
                 f"{least:g}% of an error budget; no alerts means that no message was sent."
@@ -311,14 +316,14 @@ def _incidents(db: DashboardBuilder, settings: Settings) -> None:
                 labels,
                 names=names,
                 show=show,
-                needs=("Budget used", "Alerts"),
-                order="Budget used",
+                needs=("Budget spent", "Alerts"),
+                order="Budget spent",
                 most=INCIDENTS,
             ),
             overrides=[
                 when,
                 Override(name="Alerts", width=style.NUMBER - 8, custom={"noValue": "none"}),
-                Override(name="Budget used", **style.SHARE, width=style.NUMBER),
+                Override(name="Budget spent", **style.SHARE, width=style.NUMBER),
                 Override(name="Bad requests", width=style.NUMBER + 4),
                 Override(name="Worst 5 min", **style.SHARE, width=style.NUMBER - 8),
                 Override(name="Lasted", unit="s", decimals=0, width=style.NUMBER - 4),
@@ -344,6 +349,10 @@ def _excluded(db: DashboardBuilder, settings: Settings) -> None:
     ]
     db.add_text_panel(
         title="What does not count?",
+        description=style.describe(
+            "The times that no objective counts, and why, newest first.",
+            "check with the owner of a service that it was planned, and note it where people read these numbers.",
+        ),
         content="\n".join(("| when | why | services | objectives |", "|---|---|---|---|", *rows)),
         width=24,
         height=4 + min(len(rows), 10),

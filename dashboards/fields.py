@@ -12,13 +12,15 @@ from typing import Final, TypeVar
 
 from dashboards import palette, sdk
 from dashboards.errors import refuse
-from dashboards.model import Link, Mappings, Override, Thresholds, ValueText
+from dashboards.model import Link, MappingKey, Mappings, Override, Thresholds, ValueText
 
 UNITS: Final = frozenset(
     value for name, value in vars(sdk.units).items() if isinstance(value, str) and not name.startswith("__")
 )
 """Every unit id of Grafana 12.4."""
 
+FILLED: Final = "color-background"
+"""The kind of cell that its colour fills."""
 CUSTOM_UNITS: Final = ("suffix:", "prefix:", "time:")
 MAX_DECIMALS: Final = 20
 _NAMED_CALCS: Final = frozenset(
@@ -51,13 +53,17 @@ _COLOR_NAMES: Final = {
     palette.BLUE: "blue",
     palette.PURPLE: "purple",
     palette.GREY: "grey",
-    palette.TRANSPARENT: "transparent",
+    palette.VIOLET: "violet",
+    palette.FILLS[palette.GREEN]: "green",
+    palette.FILLS[palette.VERMILLION]: "vermillion",
+    palette.FILLS[palette.GREY]: "grey",
+    palette.TRANSPARENT: "no colour",
 }
 _SPECIAL: Final = {match.value: match for match in sdk.dashboard.SpecialValueMatch}
 _EMPTY: Final = sdk.dashboard.SpecialValueMatch.NULL_AND_NAN.value
 _MATCHERS: Final = {"name": "byName", "regexp": "byRegexp", "query": "byFrameRefID"}
 _CELL_DETAILS: Final[dict[str, dict[str, object]]] = {
-    "color-background": {"mode": "basic"},
+    FILLED: {"mode": "basic"},
     "gauge": {"mode": "basic", "valueDisplayMode": "text"},
 }
 
@@ -261,6 +267,9 @@ def override(value: Override) -> sdk.dashboard.DashboardFieldConfigSourceOverrid
 
 def _properties(value: Override) -> dict[str, object]:
     low, high = scale(value.min_val, value.max_val)
+    steps, shown = value.thresholds, value.mappings
+    if value.cell == FILLED:
+        steps, shown = steps.filled() if steps else None, _filled(shown, empty=steps is not None)
     properties: dict[str, object] = {
         "unit": unit(value.unit, "overrides.unit") if value.unit else None,
         "displayName": value.display_name or None,
@@ -269,8 +278,8 @@ def _properties(value: Override) -> dict[str, object]:
         "max": high,
         "color": fixed_color(value.color) if value.color else None,
         "links": data_links(value.links, "overrides.links") or None,
-        "thresholds": thresholds(value.thresholds) if value.thresholds else None,
-        "mappings": mappings(_with_empty(value), value.thresholds) or None,
+        "thresholds": thresholds(steps) if steps else None,
+        "mappings": mappings(shown, steps) or None,
         "custom.cellOptions": ({"type": value.cell, **_CELL_DETAILS.get(value.cell, {})} if value.cell else None),
         "custom.width": value.width,
         "custom.hideFrom": {"legend": True, "tooltip": True, "viz": True} if value.hidden else None,
@@ -279,10 +288,13 @@ def _properties(value: Override) -> dict[str, object]:
     return {name: setting for name, setting in properties.items() if setting is not None}
 
 
-def _with_empty(value: Override) -> Mappings:
-    """Return the mappings, and one for empty cells of a coloured column: Grafana colours them as the lowest step."""
-    coloured = value.cell in {"color-text", "color-background"} and value.thresholds is not None
-    return {**value.mappings, **({_EMPTY: ValueText("—", palette.MUTED)} if coloured else {})}
+def _filled(shown: Mappings, *, empty: bool) -> Mappings:
+    """Return the mappings in shades for filled cells, and one for empty ones: Grafana fills them as the lowest step."""
+    result: dict[MappingKey, str | ValueText] = {
+        key: text if isinstance(text, str) else ValueText(text.text, palette.filled(text.color))
+        for key, text in shown.items()
+    }
+    return {**result, **({_EMPTY: ValueText("—", palette.TRANSPARENT)} if empty else {})}
 
 
 def _result(shown: ValueText, index: int) -> sdk.dashboard.ValueMappingResult:

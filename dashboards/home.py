@@ -33,6 +33,8 @@ QUESTIONS: Final = {
     uids.EXECUTIVE_SLO_REPORT: "How were the last weeks, on one page to print?",
 }
 """What each dashboard answers."""
+RATE: Final = "Req/s"
+"""The head has the unit: on a phone the names need the room."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -40,7 +42,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.HOME, settings, description="What is burning now, whether the stack itself is well, and where to look."
     )
-    style.add_service_link(db, queries.everywhere(queries.focus(settings, style.service_names(settings)[0])))
+    style.add_worst_service_link(db, settings)
     add_states(db, settings, queries.everywhere(queries.states(settings)), key="states")
     columns, service = _urgent(db, settings)
     if settings.runs_stack:
@@ -70,7 +72,7 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         "State": queries.everywhere(queries.worst_state(settings)),
         "Budget left": queries.everywhere(f"min by (service) ({queries.of_slo(series.BUDGET_REMAINING)})"),
         BURN_RATE: queries.everywhere(f"max by (service) ({queries.of_slo(series.burn_rate(queries.BURN_NOW))})"),
-        "Requests": queries.everywhere(queries.slo_requests()),
+        RATE: queries.everywhere(queries.slo_requests()),
         "Error rate": queries.everywhere(queries.of_service(series.error_ratio(BASE_WINDOW), queries.AVAILABILITY)),
         "P99": queries.everywhere(queries.of_service(series.DURATION_P99)),
     }
@@ -89,18 +91,15 @@ def _urgent(db: DashboardBuilder, settings: Settings) -> tuple[dict[str, str], O
         **style.BUDGET_SHARE,
         paged=style.paged(services),
         transformations=tables.joined(
-            columns, ("service",), show=("service", "State", "Budget left", BURN_RATE), order="State"
+            columns,
+            ("service",),
+            show=("service", "State", "Budget left", BURN_RATE),
+            order="State",
+            then="Budget left",
         ),
         overrides=[
             service,
-            objective_columns.state(),
-            Override(
-                name="Budget left",
-                cell="color-text",
-                thresholds=style.budget_thresholds(settings),
-                width=style.NUMBER - 8,
-            ),
-            objective_columns.burn_rate(),
+            *objective_columns.overrides(settings),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -167,7 +166,8 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(stack_queries.disk_used(), legend="in use", instant=True),
         **style.SHARE,
         sparkline=False,
-        thresholds=style.disk_thresholds(settings),
+        color_mode="background_solid",
+        thresholds=style.disk_thresholds(settings).filled(),
         data_links=[style.TO_STACK],
         no_value=style.NO_HOST,
         description=style.describe(
@@ -181,6 +181,7 @@ def _stack(db: DashboardBuilder, settings: Settings) -> None:
 
 
 def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str], service: Override) -> None:
+    height = max(style.GRAPH_HEIGHT, style.table_height(len(watched(settings))))
     db.add_row("Since when?", panel_id=102)
     db.add_timeseries_panel(
         title=f"Burn rate by service, {queries.BURN_NOW}{style.limited(settings)}",
@@ -202,7 +203,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             "note when the line rose, and click it to open the service's objectives.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         key="burn-rate",
     )
     db.add_table_panel(
@@ -211,13 +212,13 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
         **style.REQUEST_RATE,
         paged=style.paged(len(watched(settings))),
         transformations=tables.joined(
-            columns, ("service",), show=("service", "Requests", "Error rate", "P99"), order="State"
+            columns, ("service",), show=("service", RATE, "Error rate", "P99"), order="State", then="Budget left"
         ),
         overrides=[
             service,
-            Override(name="Requests", width=style.NUMBER + 26),
-            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 4),
-            Override(name="P99", **style.LATENCY, width=style.NUMBER + 14),
+            Override(name=RATE, unit="none", decimals=style.REQUEST_RATE["decimals"], width=style.NUMBER - 8),
+            Override(name="Error rate", **style.ERROR_RATE, width=style.NUMBER + 2),
+            Override(name="P99", **style.LATENCY, width=style.NUMBER + 11),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -226,7 +227,7 @@ def _over_time(db: DashboardBuilder, settings: Settings, columns: dict[str, str]
             "compare with what is usual for the service, then click its name.",
         ),
         width=style.HALF,
-        height=style.GRAPH_HEIGHT,
+        height=height,
         key="traffic",
     )
     if not settings.runs_stack:

@@ -24,7 +24,7 @@ def build(settings: Settings) -> DashboardBuilder:
     db = style.dashboard(
         uids.HOSTS, settings, description="CPU, memory, disks and network of the machine that the containers run on."
     )
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
+    style.add_worst_service_link(db, settings)
     _now(db, settings)
     _graphs(db)
     return db
@@ -71,7 +71,8 @@ def _now(db: DashboardBuilder, settings: Settings) -> None:
             query=Query(query, legend=title, instant=True),
             **({"unit": "none", "decimals": 2} if key == "load-now" else style.SHARE),
             sparkline=False,
-            thresholds=thresholds,
+            color_mode="background_solid",
+            thresholds=thresholds.filled(),
             no_value=NO_HOST,
             description=style.describe(shows, when_bad),
             width=6,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dashboards import logs, queries, style
 from dashboards.model import Override, Query
@@ -33,7 +33,8 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _axis(db: DashboardBuilder, settings: Settings) -> None:
-    limited = style.limited(settings)
+    limited, colors = style.limited(settings), {"alerts": [], "log-errors": logs.leveled()}
+    lines: dict[str, Any] = {"fill_opacity": 0}
     bars = {"draw_style": "bars", "stacking": "normal", "fill_opacity": 80, "min_val": 0}
     for key, title, query, scale, options, shows, when_bad, missing in (
         (
@@ -48,7 +49,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
             "error-rate", f"Error rate, 5 minutes{limited}",
             Query(style.by_service(settings, series.error_ratio(BASE_WINDOW), queries.AVAILABILITY),
                   legend="{{service}}"),
-            style.ERROR_RATE, {"min_val": 0, "soft_max": 0.01},
+            style.ERROR_RATE, lines | {"min_val": 0, "soft_max": 0.01},
             "The share of requests that fail, over the last 5 minutes.",
             "compare its first step with the deployments; a slope rather than a step is something that fills up.",
             style.NO_TRAFFIC,
@@ -56,24 +57,24 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
         (
             "latency", f"Latency P99{limited}",
             Query(style.by_service(settings, series.DURATION_P99), legend="{{service}}"),
-            style.LATENCY, {"min_val": 0},
+            style.LATENCY, lines | {"min_val": 0},
             "The time within which 99 of 100 requests were answered.",
             "open the service's page for its containers where it climbs before errors do: something saturates.",
             style.NO_TRAFFIC,
         ),
         (
             "log-errors", "Error lines",
-            Query(f"topk({style.LINES}, sum by (service_name) (count_over_time({logs.CHOSEN} | {logs.BAD} [$__auto])))",
-                  legend="{{service_name}}", datasource_uid=uids.DATASOURCE_LOKI),
+            Query(f"sum by (detected_level) (count_over_time({logs.CHOSEN} | {logs.BAD} [$__auto]))",
+                  legend="{{detected_level}}", datasource_uid=uids.DATASOURCE_LOKI),
             style.COUNT, bars,
-            f"Log lines at error or worse, of the {style.LINES} services that have most of them.",
+            "Log lines of the chosen services at error or worse, by level.",
             "zoom into the first bar, then read the lines below.",
             "No error was logged in this time range.",
         ),
         (
-            "budget-left", f"Error budget left{style.limited(settings, lowest=True)}",
+            "budget-left", f"Budget left{style.limited(settings, lowest=True)}",
             Query(style.least_budget(settings), legend="{{service}}"),
-            style.BUDGET_SHARE, {"soft_max": 1.0},
+            style.BUDGET_SHARE, lines | {"soft_max": 1.0},
             "What is left of each availability objective's error budget.",
             "find the moment from which it falls: that is when the incident began, whatever the alerts say.",
             style.NO_RULES_YET,
@@ -91,7 +92,7 @@ def _axis(db: DashboardBuilder, settings: Settings) -> None:
             title=title,
             query=query,
             **style.on_axis(scale),
-            overrides=[_SAME_AXIS, *(() if key == "alerts" else style.colored(settings))],
+            overrides=[_SAME_AXIS, *colors.get(key, style.colored(settings))],
             data_links=[style.to_detail()] if key in {"error-rate", "latency", "budget-left"} else [],
             no_value=missing,
             description=style.describe(shows, when_bad),

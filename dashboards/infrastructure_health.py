@@ -29,7 +29,7 @@ def build(settings: Settings) -> DashboardBuilder:
         settings,
         description="CPU, memory and network of each container, and how far it is from its limits.",
     )
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
+    style.add_worst_service_link(db, settings)
     db.add_query_variable(
         "container",
         "Container",
@@ -61,7 +61,7 @@ def build(settings: Settings) -> DashboardBuilder:
         ),
         (
             "network-received",
-            "Network received by container",
+            "Network received",
             queries.megabytes(containers.NETWORK_RECEIVED, CONTAINERS),
             MEGABYTES,
             NO_NETWORK,
@@ -70,7 +70,7 @@ def build(settings: Settings) -> DashboardBuilder:
         ),
         (
             "network-sent",
-            "Network sent by container",
+            "Network sent",
             queries.megabytes(containers.NETWORK_SENT, CONTAINERS),
             MEGABYTES,
             NO_NETWORK,
@@ -85,10 +85,11 @@ def build(settings: Settings) -> DashboardBuilder:
             query.append(Query(limit, legend="{{container}} limit", ref_id="limit"))
             overrides = [*overrides, style.dashed("limit"), style.without_legend("limit")]
         db.add_timeseries_panel(
-            title=title,
+            title=f"{title}, {CONTAINERS} highest",
             query=query,
             **style.on_axis(scale),
             min_val=0,
+            fill_opacity=0,
             overrides=overrides,
             no_value=missing,
             description=style.describe(shows, when_bad),

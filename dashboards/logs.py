@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dashboards import palette, queries, style
+from dashboards import palette, queries, style, transform
 from dashboards.model import Override, Query
 from observability.names import uids
 
@@ -27,13 +27,13 @@ FOUND: Final = f"{CHOSEN} |~ `(?i)$search`"
 """Lines of the chosen services that match the search; an empty search matches all."""
 BAD: Final = 'detected_level=~"error|critical|fatal"'
 LEVELS: Final = {
-    "critical": palette.VERMILLION,
-    "fatal": palette.VERMILLION,
-    "error": palette.ORANGE,
-    "warn": palette.YELLOW,
+    "critical": palette.PURPLE,
+    "fatal": palette.PURPLE,
+    "error": palette.VERMILLION,
+    "warn": palette.ORANGE,
     "info": palette.BLUE,
     "debug": palette.SKY_BLUE,
-    "trace": palette.PURPLE,
+    "trace": palette.VIOLET,
     "unknown": palette.GREY,
 }
 """The levels as Loki detects them, each in its colour."""
@@ -60,6 +60,11 @@ NO_LINES: Final = (
 )
 
 
+def leveled() -> list[Override]:
+    """Return the overrides that give each level its colour."""
+    return [Override(name=level, color=color) for level, color in LEVELS.items()]
+
+
 def build(settings: Settings) -> DashboardBuilder:
     """Return the dashboard."""
     db = style.dashboard(
@@ -77,47 +82,62 @@ def build(settings: Settings) -> DashboardBuilder:
         all_value=style.ANY,
     )
     db.add_textbox_variable("search", "Search")
-    style.add_service_link(db, queries.focus(settings, style.service_names(settings)[0]))
-    _volume(db, settings)
+    style.add_service_link(db, settings)
+    _volume(db)
     _errors(db)
     _all(db)
     return db
 
 
-def _volume(db: DashboardBuilder, settings: Settings) -> None:
-    for key, title, label, most, overrides in (
-        (
-            "levels",
-            "Lines by level",
-            "detected_level",
-            len(LEVELS),
-            [Override(name=n, color=c) for n, c in LEVELS.items()],
+def _volume(db: DashboardBuilder) -> None:
+    db.add_timeseries_panel(
+        title="Lines by level",
+        query=Query(
+            f"sum by (detected_level) (count_over_time({FOUND} | {LEVELED} [$__auto]))",
+            legend="{{detected_level}}",
+            datasource_uid=uids.DATASOURCE_LOKI,
         ),
-        ("services", f"Lines by service, {style.LINES} most", "service_name", style.LINES, style.colored(settings)),
-    ):
-        count = f"sum by ({label}) (count_over_time({FOUND} | {LEVELED} [$__auto]))"
-        db.add_timeseries_panel(
-            title=title,
-            query=Query(
-                f"topk({most}, {count})",
-                legend=f"{{{{{label}}}}}",
-                datasource_uid=uids.DATASOURCE_LOKI,
-            ),
-            **style.COUNT,
-            min_val=0,
-            stacking="normal",
-            draw_style="bars",
-            fill_opacity=80,
-            overrides=overrides,
-            no_value=NO_LINES,
-            description=style.describe(
-                "Log lines that match the search, per bar; the level is the line's own, or detected in its text.",
-                "click a colour that is new or grows in the legend, and read those lines below.",
-            ),
-            width=style.HALF,
-            height=style.GRAPH_HEIGHT,
-            key=key,
-        )
+        **style.COUNT,
+        min_val=0,
+        stacking="normal",
+        draw_style="bars",
+        fill_opacity=80,
+        overrides=leveled(),
+        no_value=NO_LINES,
+        description=style.describe(
+            "Log lines that match the search, per bar; the level is the line's own, or detected in its text.",
+            "click a colour that is new or grows in the legend, and read those lines below.",
+        ),
+        width=style.HALF,
+        height=style.GRAPH_HEIGHT,
+        key="levels",
+    )
+    db.add_bar_gauge_panel(
+        title=f"Lines by service, {style.LINES} most",
+        # Over the whole range: LogQL ranks anew at each point of a graph, which would show more services than these.
+        query=Query(
+            f"topk({style.LINES}, sum by (service_name) (count_over_time({FOUND} [$__range])))",
+            legend="{{service_name}}",
+            datasource_uid=uids.DATASOURCE_LOKI,
+            instant=True,
+        ),
+        **style.COUNT,
+        min_val=0,
+        title_size=style.BAR_TITLE,
+        transformations=[
+            # Loki answers with one table, of which Grafana would draw the last row alone.
+            transform.rename("^Value.*", "Lines"),
+            transform.rows_to_fields(name="service_name", value="Lines"),
+        ],
+        no_value=NO_LINES,
+        description=style.describe(
+            f"Log lines that match the search, of the {style.LINES} services with most of them in this time range.",
+            "choose the service above that has far more than usual, and read its lines below.",
+        ),
+        width=style.HALF,
+        height=style.GRAPH_HEIGHT,
+        key="services",
+    )
 
 
 def _errors(db: DashboardBuilder) -> None:
@@ -152,10 +172,7 @@ def _errors(db: DashboardBuilder) -> None:
                     "renameByName": {"service_name": "Service", "same": "Line, # for numbers"},
                 },
             },
-            {
-                "id": "renameByRegex",
-                "options": {"regex": "^Value.*", "renamePattern": "Lines"},
-            },
+            transform.rename("^Value.*", "Lines"),
         ],
         overrides=[
             Override(name="Service", width=style.NAME),

@@ -6,7 +6,7 @@ panel.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
@@ -169,6 +169,26 @@ class Thresholds:
         """For availability, budget: bad, then warning, then good."""
         return cls(
             ((None, palette.BAD, "bad"), (warning, palette.WARNING, "warning"), (good, palette.GOOD, "good")),
+        )
+
+    def filled(self) -> "Thresholds":
+        """Return them for cells and panels that are filled: with shades for words, and no colour where all is well."""
+        return replace(
+            self,
+            steps=tuple(
+                (value, palette.TRANSPARENT if color == palette.GOOD else palette.filled(color), meaning)
+                for value, color, meaning in self.steps
+            ),
+        )
+
+    def lines(self) -> "Thresholds":
+        """Return them for lines in a graph: yellow ones cannot be seen on white."""
+        return replace(
+            self,
+            steps=tuple(
+                (value, palette.ORANGE if color == palette.WARNING else color, meaning)
+                for value, color, meaning in self.steps
+            ),
         )
 
     @classmethod

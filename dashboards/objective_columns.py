@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 BURN_RATE: Final = f"Burn rate, {queries.BURN_NOW}"
 """The title of the burn rate's column."""
+MOST_BURN: Final = 1_000
+"""A burn rate from which on the number does not matter; what is below fits the column."""
 
 
 def state() -> Override:
@@ -27,14 +29,26 @@ def state() -> Override:
     )
 
 
+def budget_left(settings: Settings) -> Override:
+    """Return the look of the column of what is left of the error budget."""
+    return Override(
+        name="Budget left",
+        **style.BUDGET_SHARE,
+        cell="color-background",
+        thresholds=style.budget_thresholds(settings),
+        width=style.NUMBER - 10,
+    )
+
+
 def burn_rate() -> Override:
     """Return the look of the column of burn rates."""
     return Override(
         name=BURN_RATE,
         **style.BURN_RATE,
-        cell="color-text",
+        cell="color-background",
         thresholds=style.burn_thresholds(),
-        width=style.NUMBER - 4,
+        mappings={(MOST_BURN, None): f"> {MOST_BURN - 1} {style.TIMES}"},
+        width=style.NUMBER + 2,
     )
 
 
@@ -42,12 +56,6 @@ def overrides(settings: Settings) -> tuple[Override, ...]:
     """Return the look of the three columns."""
     return (
         state(),
-        Override(
-            name="Budget left",
-            **style.BUDGET_SHARE,
-            cell="color-text",
-            thresholds=style.budget_thresholds(settings),
-            width=style.NUMBER - 8,
-        ),
+        budget_left(settings),
         burn_rate(),
     )

@@ -15,6 +15,8 @@ BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D75F00"
 """A shade lighter than Okabe and Ito's, so that it can be read as text too."""
 PURPLE: Final = "#CC79A7"
+VIOLET: Final = "#9419FF"
+"""Not of their set: it takes the place of yellow for lines, which cannot be seen on white."""
 GREY: Final = "#BBBBBB"
 
 GOOD: Final = GREEN
@@ -23,14 +25,14 @@ BAD: Final = VERMILLION
 NEUTRAL: Final = SKY_BLUE
 MUTED: Final = GREY
 
-SERIES: Final = (SKY_BLUE, ORANGE, GREEN, YELLOW, PURPLE, BLUE, VERMILLION, GREY)
+SERIES: Final = (SKY_BLUE, ORANGE, GREEN, VIOLET, PURPLE, BLUE, VERMILLION, GREY)
 """Colours of lines without a meaning of their own, in the order they are handed out."""
 
 NAMED: Final = {
     "orange": ORANGE,
     "sky blue": SKY_BLUE,
     "green": GREEN,
-    "yellow": YELLOW,
+    "violet": VIOLET,
     "blue": BLUE,
     "vermillion": VERMILLION,
     "purple": PURPLE,
@@ -38,13 +40,19 @@ NAMED: Final = {
 }
 """The colours by name, as the table of parts names them."""
 
+FILLS: Final = {GREEN: "#007F5C", VERMILLION: "#BF5000", SKY_BLUE: BLUE, GREY: "#6E6E6E", YELLOW: YELLOW}
+"""The shade of a colour that fills a cell or a panel: words on it can be read, white ones or, on yellow, black ones."""
 TRANSPARENT: Final = "transparent"
-ACCEPTED: Final = frozenset({*SERIES, TRANSPARENT})
+ACCEPTED: Final = frozenset({*SERIES, *FILLS.values(), TRANSPARENT})
 
 DARK_PANEL: Final = "#181B1F"
 """Background of a panel in Grafana's dark theme."""
+LIGHT_PANEL: Final = "#FFFFFF"
+"""Likewise in its light theme."""
 GRAPHICS: Final = 3.0
 """Least contrast of lines, bars and large text, by WCAG 2."""
+GRAPHICS_ON_WHITE: Final = 1.9
+"""Likewise in the light theme: eight colours that colour-blind readers tell apart do not all reach 3 on both."""
 WORDS: Final = 4.5
 """Least contrast of text in its usual size."""
 
@@ -76,7 +84,20 @@ _TO_XYZ: Final[tuple[Triple, Triple, Triple]] = (
     (0.0193339, 0.1191920, 0.9503041),
 )
 _SRGB_KNEE: Final = 0.04045
+_BRIGHT: Final = 180
+"""Of 255."""
 _D65: Final[Triple] = (0.95047, 1.0, 1.08883)
+
+
+def filled(color: str) -> str:
+    """Return the shade of a colour that words stand on."""
+    return FILLS.get(color, color)
+
+
+def words_on(fill: str) -> str:
+    """Return the colour of words on a filled cell, as Grafana chooses it by the brightness of the fill."""
+    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
+    return "#202226" if (299 * red + 587 * green + 114 * blue) / 1000 > _BRIGHT else "#F7F8FA"
 
 
 def series_color(index: int) -> str:

@@ -92,19 +92,19 @@ class Panel:
         if panel.options is None:
             panel.options = {}
         self._configure_fields(panel, queries)
-        panel.description = _description(spec) or None
+        panel.description = _description(spec.description, self._thresholds()) or None
         return panel
 
     def _configure_fields(self, panel: sdk.dashboard.Panel, queries: Sequence[AnyQuery]) -> None:
         spec = self.spec
         source = panel.field_config or sdk.dashboard.FieldConfigSource()
         field = source.defaults or sdk.dashboard.FieldConfig()
-        steps = fields.thresholds(spec.thresholds or Thresholds.plain())
+        steps = fields.thresholds(self._thresholds() or Thresholds.plain())
         if spec.unit:
             field.unit = fields.unit(spec.unit)
         field.decimals = fields.decimals(spec.decimals)
         field.min_val, field.max_val = fields.scale(spec.min_val, spec.max_val)
-        field.mappings = fields.mappings(spec.mappings, spec.thresholds) or None
+        field.mappings = fields.mappings(spec.mappings, self._thresholds()) or None
         field.links = fields.data_links(spec.data_links, "data_links") or None
         field.no_value = spec.no_value or None
         if self.defaults.color != "none":
@@ -119,6 +119,11 @@ class Panel:
             *(fields.override(value) for value in spec.overrides),
         ]
         panel.field_config = source
+
+    def _thresholds(self) -> Thresholds | None:
+        """Return the thresholds as the panel shows them; a graph has lines."""
+        steps = self.spec.thresholds
+        return steps.lines() if steps and self.defaults.color == "series" else steps
 
     def _query_colors(
         self,
@@ -178,11 +183,9 @@ _COLOR_MODES: Final = {
 }
 
 
-def _description(spec: PanelSpec) -> str:
-    if not spec.description or spec.thresholds is None:
-        return spec.description
-    meanings = fields.thresholds_in_words(spec.thresholds)
-    return f"{spec.description}\n\n{meanings}" if meanings else spec.description
+def _description(text: str, steps: Thresholds | None) -> str:
+    meanings = fields.thresholds_in_words(steps) if text and steps else ""
+    return f"{text}\n\n{meanings}" if meanings else text
 
 
 def _transformation(step: Transformation) -> sdk.dashboard.DataTransformerConfig:

@@ -16,7 +16,7 @@ VARIABLE: Final = "probe"
 _MADE: Final = f'service=~"${VARIABLE}"'
 """By a label that only a scrape sets: what senders push has other ones."""
 _DAY: Final = 86_400
-NAMES: Final = {"service": "Probe", "instance": "Target"}
+NAMES: Final = {"service": "Probe", "tried": "Probe and its target"}
 """The head of each label's column."""
 NO_PROBES: Final = "No data: no probe has been made yet, or the blackbox exporter does not run. Check `docker ps`."
 NO_CERTIFICATE: Final = "No certificate: no chosen probe that answered uses TLS. Choose all, and check *Probes now*."
@@ -29,7 +29,7 @@ def build(settings: Settings) -> DashboardBuilder:
         settings,
         description="Addresses that are tried from outside: whether they answer, how fast, and their certificates.",
     )
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
+    style.add_worst_service_link(db, settings)
     names = [probe.name for probe in settings.probes]
     db.add_custom_variable(VARIABLE, "Probe", names, multi=True, include_all=True, all_value="|".join(names))
     _table(db, settings)
@@ -38,9 +38,9 @@ def build(settings: Settings) -> DashboardBuilder:
 
 
 def _table(db: DashboardBuilder, settings: Settings) -> None:
-    labels = ("service", "instance")
+    labels = ("service", "instance", "tried")
     columns = {
-        "State": _by("probe_success"),
+        "State": _tried(_by("probe_success")),
         "Success": _by(f"avg_over_time(probe_success{{{_MADE}}}[$__range])", raw=True),
         "Took": _by("probe_duration_seconds"),
         "Expires in": f"({_by('probe_ssl_earliest_cert_expiry')} - time()) / {_DAY}",
@@ -57,13 +57,14 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
             names=NAMES,
         ),
         overrides=[
+            Override(name="Probe", links=[style.to_slo("${__value.text}"), style.to_detail("${__value.text}")]),
             Override(
                 name="State",
                 mappings=style.UP_OR_DOWN,
                 thresholds=style.UP,
-                cell="color-text",
+                cell="color-background",
                 width=style.NUMBER - 12,
-                links=[style.to_slo("${__data.fields.Probe}")],
+                custom=style.LEFT,
             ),
             Override(name="Success", **style.ERROR_RATE, width=style.NUMBER + 4),
             Override(name="Took", **style.LATENCY, width=style.NUMBER - 6),
@@ -83,12 +84,12 @@ def _table(db: DashboardBuilder, settings: Settings) -> None:
         title="Targets and certificates",
         query=PanelQuery("probes"),
         **style.COUNT,
-        transformations=tables.joined(columns, labels, show=("service", "instance", "Expires in"), names=NAMES),
+        transformations=tables.joined(columns, labels, show=("tried", "Expires in"), names=NAMES),
         overrides=[
             Override(
                 name="Expires in",
                 **style.DAYS,
-                cell="color-text",
+                cell="color-background",
                 thresholds=Thresholds.low_is_bad(*sorted({3, max(warn, 4)})),
                 width=style.NUMBER - 2,
             ),
@@ -169,6 +170,7 @@ def _graphs(db: DashboardBuilder, settings: Settings) -> None:
             query=Query(query, legend=legend),
             **style.on_axis(scale),
             min_val=0,
+            fill_opacity=10 if options.get("stacking") else 0,
             **options,
             overrides=style.colored(settings) if legend == "{{service}}" else [],
             no_value=missing,
@@ -185,6 +187,12 @@ def _few(settings: Settings, expr: str, metric: str, *, highest: bool = False) -
         return expr
     average = f"avg by (service) (avg_over_time({metric}{{{_MADE}}}[$__range] @ end()))"
     return f"({expr}) and on (service) {'topk' if highest else 'bottomk'}({style.LINES}, {average})"
+
+
+def _tried(expr: str) -> str:
+    """Return `expr` with a label `tried`: the probe, a space for a second line, and its target without a scheme."""
+    target = f'label_replace({expr}, "tried", "$1", "instance", "(?:[a-z]+://)?(.*?)/?")'
+    return f'label_join({target}, "tried", ": ", "service", "tried")'
 
 
 def _by(expr: str, *, raw: bool = False) -> str:

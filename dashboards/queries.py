@@ -49,6 +49,11 @@ ENDPOINT_VALUES: Final = '/endpoint="([^"]+)"/'
 CONTAINER_VALUES: Final = '/container="([^"]+)"/'
 SERVICE_VALUES: Final = '/service="([^"]+)"/'
 
+_FIRST: Final = f"min_over_time(timestamp(max({series.OBJECTIVE}))[1h:1m])"
+AGE: Final = f"query_result((ceil((time() - {_FIRST}) / 60) + 1 < 60) < $__range_s / 60)"
+"""The minutes since the first data of a stack in its first hour, where the time range is longer; else nothing."""
+AGE_VALUE: Final = r"/\} (\d+) /"
+
 BURN_NOW: Final = "1h"
 """Window of the burn rate that stands for now: long enough not to jump, short enough to show a change."""
 NEVER: Final = seconds("3650d")
@@ -82,6 +87,11 @@ def everywhere(expr: str) -> str:
 def of_slo(metric: str) -> str:
     """Return a recorded series by service and SLO."""
     return f"max by (service, slo) ({select(metric, SERVICE)})"
+
+
+def of_value(metric: str) -> str:
+    """Return a recorded series by service, SLO and value of the label that divides the SLO."""
+    return f"max by (service, slo, by, value) ({select(metric, SERVICE)})"
 
 
 def days(metric: str) -> str:
@@ -146,6 +156,11 @@ def state(settings: Settings) -> str:
     missed, *others = _verdicts(settings)
     fast, slowly = ((number, f"{of_slo(record)} >= 1") for number, record in _BURNING)
     return _first([fast, missed, slowly, *others])
+
+
+def judged(settings: Settings, share: str) -> str:
+    """Return `share` of each SLO for which it is not too early."""
+    return f"{share} and on (service, slo) {of_slo(series.COVERAGE)} >= {settings.thresholds.coverage:g}"
 
 
 _BURNING: Final = ((BURNING_FAST, series.PAGE_RATIO), (BURNING_SLOWLY, series.TICKET_RATIO))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LINES_PER_CELL: Final = 1.6
 FEWEST_CELLS: Final = 6
-_LONG_CODE: Final = re.compile(r"`([^`\n]{31,})`")
+_CODE: Final = re.compile(r"`([^`\n]+)`")
+_LINE_ON_A_PHONE: Final = 30
+"""Characters of code."""
 
 
 def build(settings: Settings) -> DashboardBuilder:
@@ -47,4 +49,11 @@ def build(settings: Settings) -> DashboardBuilder:
 
 def wrapped(text: str) -> str:
     """Return Markdown whose long code takes a second line: Grafana breaks no code, and a phone would cut it off."""
-    return _LONG_CODE.sub(lambda code: f'<kbd style="word-break: break-word">{html.escape(code[1])}</kbd>', text)
+
+    def shown(code: re.Match[str]) -> str:
+        if len(code[1]) <= _LINE_ON_A_PHONE:
+            return code[0]
+        return f'<kbd style="word-break: break-word">{html.escape(code[1])}</kbd>'
+
+    # Every piece of code is matched, short ones too: else the text between two of them would be taken for one.
+    return _CODE.sub(shown, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dashboards import logs, objective_columns, palette, queries, style, tables, transform
-from dashboards.model import JaegerQuery, Link, Override, Query, Thresholds
+from dashboards.model import JaegerQuery, Link, Override, PanelQuery, Query, Thresholds
 from dashboards.objective_columns import BURN_RATE
 from dashboards.targets import MISSING
 from observability.names import series, uids
@@ -58,6 +58,8 @@ def _add_telemetry_name(db: DashboardBuilder, settings: Settings) -> str:
 
 
 def _objectives(db: DashboardBuilder, settings: Settings) -> None:
+    most = max((len(service.slo_by_name) for service in watched(settings)), default=0)
+    height = max(6, style.table_height(most))
     columns = {
         "State": queries.state(settings),
         "Budget left": queries.of_slo(series.BUDGET_REMAINING),
@@ -68,7 +70,11 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         query=tables.columns(columns)[0],
         **style.BUDGET_SHARE,
         transformations=tables.joined(
-            columns, ("service", "slo"), show=("slo", "State", "Budget left", BURN_RATE), order="State"
+            columns,
+            ("service", "slo"),
+            show=("slo", "State", "Budget left", BURN_RATE),
+            order="State",
+            then="Budget left",
         ),
         overrides=[
             Override(name="SLO", links=[style.to_slo("$service")]),
@@ -80,7 +86,7 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "click the objective to see since when, then look below for what changed at that moment.",
         ),
         width=24 - style.ALERTS,
-        height=6,
+        height=height,
         key="objectives",
     )
     db.add_alert_list_panel(
@@ -92,64 +98,65 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             "open the alert: it links to its numbers, logs, traces and runbook.",
         ),
         width=style.ALERTS,
-        height=6,
+        height=height,
         key="alerts",
     )
 
 
 def _values(db: DashboardBuilder, settings: Settings) -> None:
     """Add the SLOs of single values of a label, where any service has them."""
-    left, others = (
-        queries.select(record, queries.SERVICE) for record in (series.VALUE_BUDGET_REMAINING, series.VALUES_LEFT_OUT)
-    )
+    left = queries.of_value(series.VALUE_BUDGET_REMAINING)
     columns = {
-        "Budget left": left,
-        "Requests": f"round({queries.select(series.VALUE_REQUESTS_PERIOD, queries.SERVICE)})",
-        "Bad": f"round({queries.select(series.VALUE_ERRORS_PERIOD, queries.SERVICE)})",
-        "Page": queries.select(series.VALUE_PAGE_RATIO, queries.SERVICE),
-        "Left out": f"0 * {left} + on (service, slo) group_left () {others}",
+        "Budget left": f'label_join({left}, "objective", " ", "slo", "by", "value")',
+        "Page": queries.of_value(series.VALUE_PAGE_RATIO),
+        "Requests": f"round({queries.of_value(series.VALUE_REQUESTS_PERIOD)})",
+        "Bad requests": f"round({queries.of_value(series.VALUE_ERRORS_PERIOD)})",
+        "Left out": f"0 * {left} + on (service, slo) group_left () {queries.of_slo(series.VALUES_LEFT_OUT)}",
     }
-    names = {"slo": "SLO", "by": "Label", "value": "Value"}
-    db.add_table_panel(
-        title="Objectives of single values",
-        query=tables.columns(columns)[0],
-        **style.BUDGET_SHARE,
-        transformations=[
-            *tables.joined(
-                columns, ("service", "slo", "by", "value"), names=names, show=("slo", "by", "value", *columns)
-            ),
-            transform.sort_by("Budget left"),
-        ],
-        overrides=[
-            Override(
-                name="Budget left",
-                **style.BUDGET_SHARE,
-                cell="color-text",
-                thresholds=style.budget_thresholds(settings),
-                width=style.NUMBER,
-            ),
-            Override(name="Requests", **style.COUNT, width=style.NUMBER),
-            Override(name="Bad", **style.COUNT, width=style.NUMBER),
-            Override(name="Left out", **style.COUNT, width=style.NUMBER),
-            Override(
-                name="Page",
-                unit="percentunit",
-                decimals=0,
-                cell="color-text",
-                thresholds=Thresholds(((None, palette.GOOD, "far from a page"), (1, palette.BAD, "pages"))),
-                width=style.NUMBER,
-            ),
-        ],
-        no_value="No value of the label was counted yet, or this service's SLOs are not divided by one.",
-        description=style.describe(
-            "The SLO of each value of a label, over the SLO's own window: worst first. *Page* is how near its page is, "
-            "*Left out* how many other values have requests and no SLO, because there are more than `atMost`.",
-            "find the endpoint, tenant or cluster at the top in Logs and Traces; the whole can be well without it.",
+    labels = ("service", "slo", "by", "value", "objective")
+    for key, title, query, shown, shows in (
+        (
+            "values",
+            "Objectives of single values",
+            tables.columns(columns)[0],
+            ("Budget left", "Page"),
+            "The SLO of each value of a label, worst first: the error budget left, and how near its page is.",
         ),
-        width=24,
-        height=8,
-        key="values",
-    )
+        (
+            "value-counts",
+            "Requests of single values",
+            PanelQuery("values"),
+            ("Bad requests", "Requests", "Left out"),
+            "What each counts in the SLO's window, and how many values have no SLO, as there are more than `atMost`.",
+        ),
+    ):
+        db.add_table_panel(
+            title=title,
+            query=query,
+            **style.COUNT,
+            transformations=tables.joined(columns, labels, show=("objective", *shown), then="Budget left"),
+            overrides=[
+                objective_columns.budget_left(settings),
+                Override(
+                    name="Page",
+                    **style.SHARE,
+                    cell="color-background",
+                    thresholds=Thresholds(((None, palette.GOOD, "far from a page"), (1, palette.BAD, "pages"))),
+                    width=style.NUMBER,
+                ),
+                Override(name="Requests", width=style.NUMBER + 28),
+                Override(name="Bad requests", width=style.NUMBER + 4),
+                Override(name="Left out", width=style.NUMBER - 12),
+            ],
+            no_value="No value of the label was counted yet, or this service's SLOs are not divided by one.",
+            description=style.describe(
+                shows,
+                "find the endpoint, tenant or cluster at the top in Logs and Traces; the whole can be well without it.",
+            ),
+            width=style.HALF,
+            height=8,
+            key=key,
+        )
 
 
 def _signals(db: DashboardBuilder, settings: Settings, carried: str) -> None:
@@ -315,9 +322,12 @@ def _neighbours(db: DashboardBuilder, settings: Settings, carried: str) -> None:
             Query(queries.calls(settings, carried), instant=True, format="table", ref_id="edges"),
         ],
         stat_unit=style.REQUEST_RATE["unit"],
-        # The legend has the name of the column, and no setting for another.
+        # The legend has the names of the columns, and no setting for others.
         transformations=[
-            transform.organize(rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")})
+            transform.organize(
+                rename={f"Value #{name}": "requests per second" for name in ("nodes", "edges")}
+                | {"color": "orange: many calls fail"}
+            )
         ],
         overrides=[
             Override(

@@ -23,10 +23,9 @@ DIALS: Final = 3
 """More in one panel cannot be read; the table above has them all."""
 BARS: Final = 8
 BARS_WIDTH: Final = 7
-"""Columns of a panel of bars: the table beside them needs more."""
+"""Columns of a panel of bars: its title fits on a small laptop."""
 DIAL_TITLE: Final = 12
 """Pixels: a service's name fits below its dial."""
-BAR_TITLE: Final = 12
 ENDPOINTS: Final = 10
 SLO_LABELS: Final = ("service", "slo", "objective")
 
@@ -43,7 +42,7 @@ def build(settings: Settings) -> DashboardBuilder:
         "Alerts",
         queries.alert_changes(),
         datasource_uid=uids.DATASOURCE_LOKI,
-        color=palette.WARNING,
+        color=palette.ORANGE,
         tags=("labels_severity", "labels_service"),
     )
     add_states(db, settings, queries.states(settings), key="states")
@@ -86,7 +85,11 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
         **shares,
         paged=style.paged(count),
         transformations=tables.joined(
-            columns, SLO_LABELS, show=("objective", "State", "Budget left", BURN_RATE, "service"), order="State"
+            columns,
+            SLO_LABELS,
+            show=("objective", "State", "Budget left", BURN_RATE, "service"),
+            order="State",
+            then="Budget left",
         ),
         overrides=[
             objective,
@@ -113,14 +116,15 @@ def _objectives(db: DashboardBuilder, settings: Settings) -> None:
             SLO_LABELS,
             show=("objective", "Target", "SLI", "Window", "With data", "service"),
             order="State",
+            then="Budget left",
         ),
         overrides=[
             objective,
             service,
-            Override(name="Target", width=style.target_width(settings)),
+            Override(name="Target", **style.target(settings), width=style.target_width(settings)),
             Override(name="SLI", width=style.sli_width(settings)),
             Override(name="Window", **style.DAYS, width=style.NUMBER - 6),
-            Override(name="With data", **style.SHARE, width=style.NUMBER - 24),
+            Override(name="With data", **style.SHARE, width=style.NARROWEST),
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
@@ -140,12 +144,12 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
     page = max(alert.factor for alert in BURN_ALERTS)
     height = style.table_height(min(count, BARS))
     db.add_bar_gauge_panel(
-        title=f"Error budget left{_of_most(count)}",
+        title=f"Budget left{_of_most(count)}",
         query=Query(queries.least_budget(BARS), legend="{{service}} {{slo}}", instant=True),
         **style.BUDGET_SHARE,
         min_val=0,
         max_val=1,
-        title_size=BAR_TITLE,
+        title_size=style.BAR_TITLE,
         thresholds=style.budget_thresholds(settings),
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
@@ -164,7 +168,7 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         **style.BURN_RATE,
         min_val=0,
         max_val=page,
-        title_size=BAR_TITLE,
+        title_size=style.BAR_TITLE,
         thresholds=style.burn_thresholds(),
         data_links=[style.to_application()],
         no_value=style.NO_RULES_YET,
@@ -177,17 +181,19 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         height=height,
         key="burn-rate-now",
     )
-    consumed = {f"Last {window}": queries.of_slo(series.budget_consumed(window)) for window in CONSUMED_WINDOWS}
-    first = f"Last {CONSUMED_WINDOWS[0]}"
-    consumed["Exhausted in"] = queries.time_to_exhaustion()
-    consumed[first] = f'label_join({consumed[first]}, "objective", " ", "service", "slo")'
+    consumed = {
+        f"Last {window}": queries.judged(settings, queries.of_slo(series.budget_consumed(window)))
+        for window in CONSUMED_WINDOWS
+    }
+    first, exhausted = f"Last {CONSUMED_WINDOWS[0]}", "Exhausted in"
+    consumed[exhausted] = f'label_join({queries.time_to_exhaustion()}, "objective", " ", "service", "slo")'
     db.add_table_panel(
         title="Error budget spent",
         query=tables.columns(consumed)[0],
         **style.BUDGET_SHARE,
         paged=style.paged(count),
         transformations=tables.joined(
-            consumed, SLO_LABELS, show=("objective", *consumed, "service"), needs=(first,), order=first
+            consumed, SLO_LABELS, show=("objective", *consumed, "service"), needs=(exhausted,), order=first
         ),
         overrides=[
             Override(name="Objective", links=[style.to_application("${__data.fields.Service}")], custom=style.SEARCH),
@@ -195,14 +201,14 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
             *(
                 Override(
                     name=f"Last {window}",
-                    cell="color-text",
+                    cell="color-background",
                     width=style.NUMBER - 12,
                     thresholds=_consumed_thresholds(window),
                 )
                 for window in CONSUMED_WINDOWS
             ),
             Override(
-                name="Exhausted in",
+                name=exhausted,
                 unit="s",
                 decimals=0,
                 mappings={"0": ValueText("spent", palette.BAD), (queries.NEVER, None): "never"},
@@ -211,8 +217,8 @@ def _burning(db: DashboardBuilder, settings: Settings) -> None:
         ],
         no_value=style.NO_RULES_YET,
         description=style.describe(
-            "The share of the whole window's error budget that the last hour, 6 hours and 3 days spent, and when the "
-            "rest will be spent at the rate of the last hour.",
+            "The share of the window's error budget that the last hour, 6 hours and 3 days spent (a dash: too early), "
+            "and when the rest will be spent at the rate of the last hour.",
             "act first on what is exhausted soonest; when only the last 3 days spent much, it is over or slow, so look "
             "for when it was.",
         ),
@@ -309,6 +315,7 @@ def _causes(db: DashboardBuilder, settings: Settings) -> None:
         query=Query(style.by_service(settings, series.SLO_REQUESTS, queries.AVAILABILITY), legend="{{service}}"),
         **style.on_axis(style.REQUEST_RATE),
         min_val=0,
+        fill_opacity=0,
         overrides=style.colored(settings),
         data_links=[style.to_application()],
         no_value=style.NO_TRAFFIC,
@@ -370,7 +377,7 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
     usual = AvailabilitySlo().objective
     targets = _range([style.percent(p) for p in sorted({p for _, p in availability} or {usual})])
     db.add_gauge_panel(
-        title=f"Availability, {AVAILABILITY_WINDOW} (target {targets})",
+        title=f"Availability {AVAILABILITY_WINDOW}, target {targets}",
         query=Query(queries.worst_availability(DIALS), legend="{{service}}", instant=True),
         unit="percent",
         decimals=style.sli(settings)["decimals"],
@@ -399,7 +406,7 @@ def _dials(db: DashboardBuilder, settings: Settings) -> None:
     slowest = seconds(LatencySlo().threshold)
     thresholds = sorted({threshold for _, threshold in latency} or {LatencySlo().threshold}, key=seconds)
     db.add_gauge_panel(
-        title=f"Latency P99, {LATENCY_WINDOW} (target {_range([style.duration(t) for t in thresholds])})",
+        title=f"Latency P99 {LATENCY_WINDOW}, target {_range([style.duration(t) for t in thresholds])}",
         query=Query(queries.worst_latency(DIALS), legend="{{service}}", instant=True),
         **style.LATENCY,
         min_val=0,
@@ -461,4 +468,7 @@ def _consumed_thresholds(window: str) -> Thresholds:
 
 
 def _range(values: list[str]) -> str:
-    return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+    if len(values) == 1:
+        return values[0]
+    (low, unit), last = values[0].split(), values[-1]
+    return f"{low if last.endswith(f' {unit}') else values[0]} to {last}"

@@ -33,7 +33,7 @@ def build(settings: Settings) -> DashboardBuilder:
         settings,
         description="Whether the stack's own services are well, how long their space lasts, and what they cost.",
     )
-    db.add_dashboard_link("Service", uids.SERVICE_DETAIL, keep_variables=False)
+    style.add_worst_service_link(db, settings)
     _state(db, settings)
     _space(db, settings)
     _work(db, settings)
@@ -130,7 +130,7 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
                 Override(
                     name=name,
                     **style.SHARE,
-                    cell="color-text",
+                    cell="color-background",
                     thresholds=style.usage_thresholds(settings),
                     width=style.NUMBER - 2,
                 )
@@ -155,12 +155,15 @@ def _space(db: DashboardBuilder, settings: Settings) -> None:
         transformations=tables.joined(columns, ("part",), show=("part", "Used", "Full in", "Size", "Kept for")),
         overrides=[
             Override(
-                name="Used", cell="color-text", thresholds=style.usage_thresholds(settings), width=style.NUMBER - 16
+                name="Used",
+                cell="color-background",
+                thresholds=style.usage_thresholds(settings),
+                width=style.NUMBER - 16,
             ),
             Override(
                 name="Full in",
                 **style.DAYS,
-                cell="color-text",
+                cell="color-background",
                 thresholds=Thresholds.low_is_bad(
                     settings.thresholds.full_bad_days, settings.thresholds.full_warning_days
                 ),

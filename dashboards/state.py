@@ -19,6 +19,8 @@ def add_states(db: DashboardBuilder, settings: Settings, states: str, *, key: st
         query=Query(states, instant=True, format="table", ref_id="states"),
         **style.COUNT,
         sparkline=False,
+        color_mode="background_solid",
+        thresholds=Thresholds.plain(palette.TRANSPARENT),
         text_mode="value_and_name",
         transformations=[
             transform.sort_by("state", descending=True),
@@ -28,7 +30,7 @@ def add_states(db: DashboardBuilder, settings: Settings, states: str, *, key: st
             Override(
                 name=str(state.number),
                 display_name=state.text,
-                thresholds=Thresholds(((None, palette.MUTED, ""), (1, state.color, state.text))),
+                thresholds=Thresholds(((None, palette.TRANSPARENT, ""), (1, palette.filled(state.color), state.text))),
             )
             for state in tables.STATES
         ],

@@ -40,6 +40,7 @@ HALF: Final = 12
 THIRD: Final = 8
 ALERTS: Final = 15
 """Columns of a list of alerts: their names are long, and Grafana cuts off what does not fit."""
+LAST_HOUR: Final = "now-1h"
 GRAPH_HEIGHT: Final = 10
 LINES: Final = 6
 """Lines in a graph by service or container; of more, the highest are drawn: a legend of two rows leaves room."""
@@ -54,12 +55,16 @@ _PAGER: Final = 40
 _LINE: Final = 36
 """Pixels of one row of a table."""
 
+BAR_TITLE: Final = 12
+"""Pixels of the name above a bar."""
 NAME: Final = 96
 """Pixels of a narrow column of names, which take a second line where they are longer."""
-STATE: Final = 80
+STATE: Final = 79
 """Pixels of a column of states."""
 NUMBER: Final = 68
 """Pixels of a column of numbers."""
+NARROWEST: Final = 50
+"""Pixels: Grafana makes no column narrower, whatever is asked for, and the table would be wider than its panel."""
 
 ANY: Final = ".+"
 """The value of All: short, however many there are."""
@@ -89,7 +94,8 @@ class Scale(TypedDict):
     decimals: NotRequired[int]
 
 
-BURN_RATE: Final[Scale] = {"unit": "suffix:×", "decimals": 1}  # noqa: RUF001 - the sign people know from "2 times"
+TIMES: Final = "×"  # noqa: RUF001 - the sign people know from "2 times"
+BURN_RATE: Final[Scale] = {"unit": f"suffix:{TIMES}", "decimals": 1}
 BUDGET_SHARE: Final[Scale] = {"unit": "percentunit", "decimals": 0}
 ERROR_RATE: Final[Scale] = {"unit": "percentunit", "decimals": 2}
 REQUEST_RATE: Final[Scale] = {"unit": "reqps", "decimals": 1}
@@ -110,31 +116,37 @@ def on_axis(scale: Scale) -> Scale:
     return scale if scale == COUNT else {"unit": scale["unit"]}
 
 
-def sli(settings: Settings) -> Scale:
-    """Return the scale of SLIs and objectives: fine enough to tell a missed target from a met one.
-
-    99.98 % and an objective of 99.99 % need more digits than 97 % and one of 95 %: two more than the objective has.
-    """
+def target(settings: Settings) -> Scale:
+    """Return the scale of objectives: the digits that the finest of them has."""
     digits = [
         -int(Decimal(str(slo.objective)).normalize().as_tuple().exponent)
         for service in watched(settings)
         for slo in service.slo_by_name.values()
     ]
-    return {"unit": "percentunit", "decimals": min(max([*digits, 0]) + 2, 6)}
+    return {"unit": "percentunit", "decimals": min(max([*digits, 0]), 4)}
+
+
+def sli(settings: Settings) -> Scale:
+    """Return the scale of SLIs: fine enough to tell a missed target from a met one, by two digits more than it has.
+
+    99.98 % and an objective of 99.99 % need more digits than 97 % and one of 95 %.
+    """
+    scale = target(settings)
+    return {"unit": scale["unit"], "decimals": scale["decimals"] + 2}
 
 
 def sli_width(settings: Settings) -> int:
     """Return the pixels of a column of SLIs: 100 %, with the digits of its scale."""
-    return max(76, _text_width("100.%", settings))
+    return max(76, _text_width("100.%", sli(settings)))
 
 
 def target_width(settings: Settings) -> int:
-    """Return the pixels of a column of targets, which have a digit less: none is 100 %."""
-    return max(72, _text_width("99.%", settings))
+    """Return the pixels of a column of targets: none is 100 %."""
+    return max(60, _text_width("99.%", target(settings)))
 
 
-def _text_width(text: str, settings: Settings) -> int:
-    return 12 + math.ceil(7.75 * (len(text) + sli(settings)["decimals"]))
+def _text_width(text: str, scale: Scale) -> int:
+    return 12 + math.ceil(7.75 * (len(text) + scale["decimals"]))
 
 
 def table_height(lines: int) -> int:
@@ -181,9 +193,13 @@ def least_budget(settings: Settings) -> str:
 
 
 def dashboard(
-    uid: str, settings: Settings, *, description: str, time_from: str = "now-1h", refresh: str = "30s"
+    uid: str, settings: Settings, *, description: str, time_from: str = LAST_HOUR, refresh: str = "30s"
 ) -> DashboardBuilder:
-    """Return an empty dashboard with the frame that all of ours have."""
+    """Return an empty dashboard with the frame that all of ours have.
+
+    With the usual time range, graphs of a stack in its first hour begin with its data.
+    """
+    young = time_from == LAST_HOUR
     db = DashboardBuilder(
         title=TITLES[uid],
         uid=uid,
@@ -192,7 +208,10 @@ def dashboard(
         editable=settings.dashboards_editable,
         refresh=refresh,
         time_from=time_from,
+        graphs_from="${age}m" if young else "",
     )
+    if young:
+        db.add_query_variable("age", query=queries.AGE, regex=queries.AGE_VALUE, hidden=True)
     db.add_dashboard_menu("Dashboards", MENU_TAG)
     db.add_tagged_annotations("Deployments", uids.DEPLOYMENT_TAG, color=palette.PURPLE)
     db.add_annotation(
@@ -225,14 +244,27 @@ def add_service_picker(db: DashboardBuilder, settings: Settings) -> None:
     db.add_custom_variable(
         queries.SERVICE_VARIABLE, "Service", service_names(settings), multi=True, include_all=True, all_value=ANY
     )
-    add_service_link(db, queries.focus(settings, service_names(settings)[0]))
+    add_service_link(db, settings)
 
 
-def add_service_link(db: DashboardBuilder, focus: str) -> None:
-    """Add the link to the page of the service that the query `focus` finds: that page shows one, never all."""
+def add_service_link(db: DashboardBuilder, settings: Settings) -> None:
+    """Add the link to the page of the chosen service that needs attention most: that page shows one, never all."""
+    _add_service_link(db, queries.focus(settings, service_names(settings)[0]))
+
+
+def add_worst_service_link(db: DashboardBuilder, settings: Settings, *, keep_time: bool = True) -> None:
+    """Add the same link to a page without a picker of services: to the one that needs attention most of all."""
+    _add_service_link(db, queries.everywhere(queries.focus(settings, service_names(settings)[0])), keep_time=keep_time)
+
+
+def _add_service_link(db: DashboardBuilder, focus: str, *, keep_time: bool = True) -> None:
     db.add_query_variable("focus", query=focus, regex=queries.SERVICE_VALUES, hidden=True)
     db.add_dashboard_link(
-        "Service", uids.SERVICE_DETAIL, keep_variables=False, chosen={"service": "${focus:percentencode}"}
+        "Service",
+        uids.SERVICE_DETAIL,
+        keep_time=keep_time,
+        keep_variables=False,
+        chosen={"service": "${focus:percentencode}"},
     )
 
 
@@ -293,13 +325,13 @@ _OF_OTHERS: Final = (
     palette.GREEN,
     palette.ORANGE,
     palette.PURPLE,
-    palette.YELLOW,
+    palette.VIOLET,
     palette.BLUE,
     palette.VERMILLION,
 )
 _DASHES: Final = ((), (12, 6), (3, 5))
 """Line styles: the colours begin anew with the next one, so that services look alike only after the 21st."""
-OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.YELLOW, "504": palette.PURPLE}
+OF_STATUS: Final = {"500": palette.BAD, "502": palette.ORANGE, "503": palette.VIOLET, "504": palette.PURPLE}
 """Of the status codes that are seen most."""
 
 

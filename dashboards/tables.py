@@ -81,6 +81,7 @@ def joined(  # noqa: PLR0913 - keyword-only, each optional
     names: Mapping[str, str] = NAMES,
     needs: Sequence[str] = (),
     order: str = "",
+    then: str = "",
     most: int = 0,
     extra: Sequence[Transformation] = (),
 ) -> list[Transformation]:
@@ -93,6 +94,7 @@ def joined(  # noqa: PLR0913 - keyword-only, each optional
         names: the head of each label's column.
         needs: rows without a value in any of these columns are dropped: what a `topk` left out.
         order: the column to sort by, largest first; it need not be shown. "" keeps the order.
+        then: the column that decides among equal ones, smallest first.
         most: the most rows; 0 for all.
         extra: steps after the columns have their titles.
 
@@ -110,6 +112,9 @@ def joined(  # noqa: PLR0913 - keyword-only, each optional
     ]
     if needs:
         steps.append(transform.with_value(*needs))
+    if then:
+        # Grafana sorts by one column only, and keeps the order of what is equal.
+        steps.append(transform.sort_by(then))
     if order:
         steps.append(transform.sort_by(order, descending=True))
     if most:

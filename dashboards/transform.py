@@ -27,6 +27,11 @@ def organize(
     }
 
 
+def rename(pattern: str, name: str) -> Transformation:
+    """Rename the columns whose names match a regular expression."""
+    return {"id": "renameByRegex", "options": {"regex": pattern, "renamePattern": name}}
+
+
 def sort_by(field: str, *, descending: bool = False) -> Transformation:
     """Sort rows by one column."""
     return {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": field, "desc": descending}]}}

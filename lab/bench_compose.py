@@ -11,7 +11,7 @@ from docker import DockerClient
 
 from components.grafana_api import GrafanaApi, GrafanaError
 from components.helper import HELPER_IMAGE, TOOL
-from components.service import ServiceSpec, service_spec
+from components.service_spec import ServiceSpec, service_spec
 from lab.ratios import timed
 from lab.sandbox import free_offset
 from observability import processes, topology, versions

@@ -85,13 +85,15 @@ def pages(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every size and theme; else laptop, phone; dark.")] = False,
+    theme: Annotated[str, typer.Option(help="Only this theme: dark or light.")] = "",
+    page: Annotated[list[str] | None, typer.Option(help="Only this page, by its uid; may be given again.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="A folder for a picture of each.")] = None,
     stack: Stack = DEFAULT_STACK,
 ) -> int:
     """Measure and time every dashboard over made-up data, in a real Grafana and browser; needs no Docker."""
     from lab import pages as command
 
-    return command.run(of(context, stack), scenarios or ["ten"], pictures, everything=everything)
+    return command.run(of(context, stack), scenarios or ["ten"], page or [], pictures, theme, everything=everything)
 
 
 @app.command()
@@ -133,6 +135,18 @@ def golden(context: typer.Context, stack: Stack = DEFAULT_STACK) -> int:
     from lab import golden as command
 
     return command.run(of(context, stack))
+
+
+@app.command()
+def measure(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="bench, drill, faults, stress or verify.")],
+    stack: Stack = DEFAULT_STACK,
+) -> int:
+    """Run a command that measures, and write its tables to docs/measurements.md."""
+    from lab import measure as command
+
+    return command.run(of(context, stack), what)
 
 
 @app.command()

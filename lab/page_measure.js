@@ -43,13 +43,15 @@
       // Cut off by a box that hides what is outside of it.
       for (let above = parent; above && panel.contains(above); above = above.parentElement) {
         const s = getComputedStyle(above), edge = above.getBoundingClientRect();
+        // An ellipsis takes the last letters already where half a pixel is missing.
+        const slack = s.textOverflow === "ellipsis" ? 0.4 : over;
         const hidesX = s.overflowX !== "visible", hidesY = s.overflowY === "hidden" || s.overflowY === "clip";
         const right = Math.max(...rects.map((r) => r.right)), left = Math.min(...rects.map((r) => r.left));
         const bottom = Math.max(...rects.map((r) => r.bottom)), top = Math.min(...rects.map((r) => r.top));
         if (s.overflowY === "auto" || s.overflowY === "scroll") {
-          if (!hidesX || right <= edge.right + over) break;
+          if (!hidesX || right <= edge.right + slack) break;
         }
-        if (hidesX && (right > edge.right + over || left < edge.left - 1.5)) {
+        if (hidesX && (right > edge.right + slack || left < edge.left - 1.5)) {
           found.cut.push(`${title}: "${text.text}" by ${Math.round(Math.max(right - edge.right, edge.left - left))} px`);
           break;
         }

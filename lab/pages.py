@@ -8,6 +8,7 @@ for all four, because a new width needs no new answers.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -88,6 +89,7 @@ class Loading:
         queried: from its first query until its last panel is drawn.
         slowest: of its slowest single query.
         queries: how many requests for data it made.
+        load: processes that ran or waited to on this machine, on average over the last minute.
 
     """
 
@@ -95,6 +97,7 @@ class Loading:
     queried: float
     slowest: float
     queries: int
+    load: float
 
     @property
     def ratio(self) -> float:
@@ -170,7 +173,7 @@ def opened(chromium: Browser, url: str, size: Size, panels: int) -> Iterator[tup
         drawn = traffic.settle(panels)
         first = min((start for start, _ in traffic.answers), default=began)
         slowest = max((end - start for start, end in traffic.answers), default=0.0)
-        yield page, Loading(drawn - began, drawn - first, slowest, len(traffic.answers))
+        yield page, Loading(drawn - began, drawn - first, slowest, len(traffic.answers), os.getloadavg()[0])
     finally:
         page.close()
 
@@ -248,19 +251,29 @@ class Measured:
     faults: dict[str, list[str]]
 
     HEADS: ClassVar = (
-        *("services", "page", "size", "theme", "panels", "faults"),
-        *("queries", "last panel", "from the first query", "slowest query", "ratio"),
+        *("state", "services", "page", "size", "theme", "panels", "faults"),
+        *("queries", "last panel", "from the first query", "slowest query", "ratio", "load"),
     )
 
     def row(self) -> str:
         """Return a line of the table."""
         wrong = ", ".join(f"{len(values)} {kind}" for kind, values in self.faults.items()) or "none"
         cells = (
-            *(self.scenario.services, self.uid, self.size, self.theme, self.panels, wrong, self.loading.queries),
+            *(
+                self.scenario.name,
+                self.scenario.services,
+                self.uid,
+                self.size,
+                self.theme,
+                self.panels,
+                wrong,
+                self.loading.queries,
+            ),
             f"{self.loading.drawn:.1f} s",
             f"{self.loading.queried:.1f} s",
             f"{self.loading.slowest:.2f} s",
             f"{self.loading.ratio:.1f}",
+            f"{self.loading.load:.0f}",
         )
         return f"| {' | '.join(map(str, cells))} |"
 
@@ -268,7 +281,7 @@ class Measured:
 def table(measured: Iterable[Measured]) -> str:
     """Return the table of what was measured, in Markdown."""
     head = f"| {' | '.join(Measured.HEADS)} |\n|{' --- |' * len(Measured.HEADS)}"
-    return "\n".join([head, *(one.row() for one in measured), ""])
+    return "\n".join([head, *(one.row() for one in measured)])
 
 
 def check(  # noqa: PLR0913, PLR0917 - what to look at, and how
@@ -291,31 +304,41 @@ def check(  # noqa: PLR0913, PLR0917 - what to look at, and how
             pickers = sum(not v.get("hide") for v in model(shown.scenario, uid)["templating"]["list"])
             yield Measured(shown.scenario, uid, size, theme, found["panels"], loading, faults(found, size, pickers))
     except RuntimeError as error:
-        yield Measured(shown.scenario, uid, sizes[0], theme, 0, Loading(0, 0, 0, 0), {"not drawn": [str(error)]})
+        yield Measured(shown.scenario, uid, sizes[0], theme, 0, Loading(0, 0, 0, 0, 0), {"not drawn": [str(error)]})
 
 
-def run(context: Context, names: list[str], folder: Path | None, *, everything: bool) -> int:
-    """Measure the pages of these scenarios, print the table and each fault, and return 1 when there are any."""
+def run(  # noqa: PLR0913 - what to look at, and how
+    context: Context, names: list[str], uids_: list[str], folder: Path | None, theme: str, *, everything: bool
+) -> int:
+    """Measure these pages of these scenarios, print each row of the table and its faults; 1 when there are any."""
     if (lacking := preview.missing()) is not None:
         raise MissingToolError(lacking)
-    if unknown := [name for name in names if name not in SCENARIOS]:
-        msg = f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}"
-        raise UserError(msg)
+    for what, given, known in (
+        ("scenario", names, tuple(SCENARIOS)),
+        ("page", uids_, PAGES),
+        ("theme", [theme] if theme else [], THEMES),
+    ):
+        if unknown := [name for name in given if name not in known]:
+            msg = f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}"
+            raise UserError(msg)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     sizes = tuple(SIZES) if everything else ("laptop", "phone")
-    measured: list[Measured] = []
+    themes = (theme,) if theme else THEMES if everything else THEMES[:1]
+    faulty = False
     with browser.open_browser() as chromium:
         for name in names:
             with preview.shown(SCENARIOS[name]) as shown:
-                for uid in PAGES:
-                    for theme in THEMES if everything else THEMES[:1]:
-                        for one in check(chromium, shown, uid, theme, sizes, folder):
-                            measured.append(one)
+                context.console.say(table(()))
+                for uid in uids_ or PAGES:
+                    for shade in themes:
+                        for one in check(chromium, shown, uid, shade, sizes, folder):
+                            # At once: who stops a long run keeps what it found.
+                            context.console.say(one.row())
                             for kind, values in one.faults.items():
-                                context.console.say(f"{name}, {uid}, {one.size}, {theme}: {kind}: {'; '.join(values)}")
-    context.console.say(table(measured))
-    return int(any(one.faults for one in measured))
+                                context.console.say(f"  {kind}: {'; '.join(values)}")
+                            faulty |= bool(one.faults)
+    return int(faulty)
 
 
 def measure(page: Page) -> dict[str, Any]:

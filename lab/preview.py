@@ -66,6 +66,8 @@ class _Loki(BaseHTTPRequestHandler):
     """Answer queries for lines with lines, for counts with counts; the history of alerts with two entries."""
 
     services: tuple[str, ...] = ()
+    began: int = 0
+    """The first second with data."""
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
@@ -85,14 +87,18 @@ class _Loki(BaseHTTPRequestHandler):
         if "vector(0)" in query or "/label" in path or path.endswith("/series"):
             return {"status": "success", "data": {"resultType": "vector", "result": []}}
         if "count_over_time" in query:
-            return {"status": "success", "data": _counts(query, path.endswith("/query"), now, self.services)}
+            first = max(int(parameters.get("start", 0)) / 1e9, self.began)
+            shown = (first, int(parameters.get("end", now)) / 1e9)
+            return {"status": "success", "data": _counts(query, path.endswith("/query"), now, self.services, shown)}
         level, text = (
             ("error", "connection to db-1 lost after 5000 ms") if "detected_level" in query else ("info", "answered")
         )
         lines = [[str(now - n * 7_000_000_000), f"{text} request_id=r-{n}"] for n in range(20)]
         if "state-history" in query and "from=" in query:
             began = [(now - ago * 60_000_000_000, change) for ago, change in ALERTED]
-            lines = [[str(at), f"page  {self.services[0]} availability: {change}"] for at, change in began]
+            first = max(int(parameters.get("start", 0)), self.began * 10**9)
+            text = f"page  {self.services[0]} availability"
+            lines = [[str(at), f"{text}: {change}"] for at, change in began if at >= first]
         stream = {"stream": {"service_name": self.services[0], "detected_level": level}, "values": lines}
         return {"status": "success", "data": {"resultType": "streams", "result": [stream], "stats": {}}}
 
@@ -108,12 +114,20 @@ class _Loki(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def _counts(query: str, instant: bool, now: int, services: tuple[str, ...]) -> dict[str, Any]:  # noqa: FBT001
+def _counts(
+    query: str,
+    instant: bool,  # noqa: FBT001
+    now: int,
+    services: tuple[str, ...],
+    shown: tuple[float, float],
+) -> dict[str, Any]:
     labels = [{"service_name": name} for name in services[:8]]
     if "detected_level)" in query:
         # Loki leaves out a label that is empty.
         none = {"detected_level": "unknown"} if "label_format detected_level" in query else {}
         labels = [*({"detected_level": level} for level in ("info", "warn", "error")), none]
+        if "error|critical" in query:
+            labels = [{"detected_level": level} for level in ("error", "critical")]
     if "ruleTitle" in query:
         labels = [{"labels_service": services[0], "ruleTitle": f"{services[0]} availability: error budget burns fast"}]
     if "same)" in query:
@@ -121,15 +135,21 @@ def _counts(query: str, instant: bool, now: int, services: tuple[str, ...]) -> d
     if "objective)" in query:
         at = (now // 10**9 - 2 * DAY) // (6 * HOUR) * 6 * HOUR
         alerted = {"service": services[0], "slo": "availability", "objective": f"{services[0]} availability"}
-        return {"resultType": "matrix", "result": [{"metric": alerted, "values": [[at, "1"]]}]}
+        seen = [{"metric": alerted, "values": [[at, "1"]]}] if at >= shown[0] else []
+        return {"resultType": "matrix", "result": seen}
+    if ranked := re.search(r"topk\((\d+)", query):
+        labels = labels[: int(ranked[1])]
     if instant:
         result = [{"metric": metric, "value": [now / 1e9, str(40 - n)]} for n, metric in enumerate(labels)]
         return {"resultType": "vector", "result": result}
     moments = [now // 10**9 // 60 * 60 - n * 60 for n in range(60)][::-1]
     if "ruleTitle" in query:
         moments = moments[20:22]
+    moments = [at for at in moments if shown[0] <= at <= shown[1]]
     result = [
-        {"metric": m, "values": [[at, str(5 + (at // 60 + n) % 7)] for at in moments]} for n, m in enumerate(labels)
+        {"metric": m, "values": [[at, str(5 + (at // 60 + n) % 7)] for at in moments]}
+        for n, m in enumerate(labels)
+        if moments
     ]
     return {"resultType": "matrix", "result": result}
 
@@ -194,10 +214,11 @@ def shown(scenario: Scenario, *, theme: str = "dark") -> Iterator[Preview]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preview-")))
         names = tuple(service.name for service in scenario.settings.services)
+        history = History(scenario, int(time.time()))
         ports = {
-            uids.DATASOURCE_PROMETHEUS: stack.enter_context(_prometheus(folder, History(scenario, int(time.time())))),
-            uids.DATASOURCE_LOKI: stack.enter_context(_stand_in(_Loki, names)),
-            uids.DATASOURCE_JAEGER: stack.enter_context(_stand_in(_Jaeger, names)),
+            uids.DATASOURCE_PROMETHEUS: stack.enter_context(_prometheus(folder, history)),
+            uids.DATASOURCE_LOKI: stack.enter_context(_stand_in(_Loki, names, history.start)),
+            uids.DATASOURCE_JAEGER: stack.enter_context(_stand_in(_Jaeger, names, history.start)),
         }
         port = _free_port()
         _provision(folder, replace(scenario), ports)
@@ -222,6 +243,8 @@ def shown(scenario: Scenario, *, theme: str = "dark") -> Iterator[Preview]:
         stack.enter_context(
             _process(command, folder / "grafana.log", f"http://127.0.0.1:{port}/api/health", environment)
         )
+        if scenario.outage:
+            _wait_for_alerts(f"http://127.0.0.1:{port}/api/prometheus/grafana/api/v1/alerts")
         yield Preview(f"http://127.0.0.1:{port}", scenario)
 
 
@@ -338,8 +361,8 @@ def _prometheus(folder: Path, history: History) -> Iterator[int]:
 
 
 @contextmanager
-def _stand_in(handler: type[_Loki], services: Iterable[str]) -> Iterator[int]:
-    named = type(handler.__name__, (handler,), {"services": tuple(services)})
+def _stand_in(handler: type[_Loki], services: Iterable[str], began: int) -> Iterator[int]:
+    named = type(handler.__name__, (handler,), {"services": tuple(services), "began": began})
     server = ThreadingHTTPServer(("127.0.0.1", 0), named)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -374,6 +397,18 @@ def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
             time.sleep(0.2)
     last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-5:])
     msg = f"{process.args!r} does not answer at {ready}: {last}"
+    raise RuntimeError(msg)
+
+
+def _wait_for_alerts(address: str) -> None:
+    """Wait until Grafana has evaluated its rules: before, an outage has no alerts."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        with urlopen(address, timeout=30) as answer:  # noqa: S310 - our own address
+            if any(alert["state"].startswith("Alerting") for alert in json.load(answer)["data"]["alerts"]):
+                return
+        time.sleep(2)
+    msg = f"no alert fires at {address} after {PATIENCE_SECONDS} s"
     raise RuntimeError(msg)
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
@@ -29,6 +30,8 @@ AHEAD: Final = 2 * HOUR
 """How long after the start the data goes on, so that the pages keep on showing something."""
 RATE: Final = 10.0
 """Requests a second of each service."""
+ENDPOINTS: Final = {"/cart": 0.2, "/items/{id}": 0.5, "/login": 0.3}
+"""The endpoints of each service, and the share of its bad requests that are theirs."""
 MEBIBYTE, GIBIBYTE = 2**20, 2**30
 AT_ONCE: Final = 5
 """Services in one text for promtool."""
@@ -42,6 +45,20 @@ PROBES: Final = (
     {"name": "shop-page", "target": "https://shop.example.org/"},
     {"name": "name-server", "type": "dns", "target": "shop.example.org", "server": "192.0.2.53:53"},
 )
+KINDS: Final[dict[str, object]] = {
+    "availability": {"objective": 99.9, "each": {"label": "endpoint", "atMost": 3}},
+    "slos": [
+        {
+            "name": "payments",
+            "objective": 99.9,
+            "good": 'http_requests_total{endpoint="/pay", status!~"5.."}',
+            "total": 'http_requests_total{endpoint="/pay"}',
+        },
+        {"name": "minutes", "objective": 99.5, "window": "month", "timeSlice": {"atLeast": 95}}
+        | {"bad": 'http_requests_total{status=~"5.."}', "total": "http_requests_total"},
+    ],
+}
+"""SLOs of the first service besides the usual ones: of each endpoint, of one endpoint, of good minutes."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +85,21 @@ class Scenario:
             f"{WORDS[n % len(WORDS)]}{f'-{n // len(WORDS) + 1}' if n >= len(WORDS) else ''}"
             for n in range(self.services)
         ]
-        services = [{"name": name, "targets": [f"{name}:8000"], "owner": "shop"} for name in names]
-        given = {"services": services, "probes": PROBES}
+        services: list[dict[str, object]] = [
+            {"name": name, "targets": [f"{name}:8000"], "owner": "shop"} for name in names
+        ]
+        services[0] |= KINDS
+        given = {"services": services, "probes": PROBES, "exclusions": [_exclusion()], "hostNetwork": True}
         return load(
             "preview", {**{key: json.dumps(value) for key, value in given.items()}, "dashboardsEditable": "false"}
         )
+
+
+def _exclusion() -> dict[str, object]:
+    """Return ten minutes of the last hour that count for nothing of the first service."""
+    began = datetime.now(tz=UTC) - timedelta(minutes=50)
+    start, end = (at.strftime("%Y-%m-%dT%H:%MZ") for at in (began, began + timedelta(minutes=10)))
+    return {"start": start, "end": end, "reason": "Database upgrade", "services": [WORDS[0]]}
 
 
 SCENARIOS: Final = {
@@ -161,18 +188,19 @@ class History:
                 slo = slos[name].get(labels.get("slo", ""))
                 for more in _spread(record):
                     text = _labels({**labels, **more})
-                    value = self._of_slo(record, name, slo) if slo else self._of_service(record, name, more)
+                    value = self._of_slo(record, name, slo, more) if slo else self._of_service(record, name, more)
                     lines.setdefault(record, []).extend(
                         f"{record}{{{text}}} {value(at):.9g} {at}\n" for at in self.moments(record)
                     )
         return _text(lines)
 
-    def _of_slo(self, record: str, service: str, slo: Slo) -> Callable[[int], float]:
+    def _of_slo(self, record: str, service: str, slo: Slo, labels: dict[str, str]) -> Callable[[int], float]:
         """Return what the rules would have recorded of an SLO at a moment, every number from the same counts."""
         health, period, budget = self._healths[service], seconds(slo.length), 1 - slo.objective / 100
         tickets, pages = ([a for a in BURN_ALERTS if a.severity == severity] for severity in ("ticket", "page"))
         named = re.search(r"(\d+[mhd])$", record)
         longest = seconds(named[1]) if named else period
+        part = ENDPOINTS.get(labels.get("value", ""), 1.0)
 
         def age(at: int) -> int:
             return max(at - self.start, MINUTE)
@@ -194,6 +222,8 @@ class History:
             series.WINDOW: period,
             series.THRESHOLD: seconds(getattr(slo, "threshold", "0s")),
             series.SLO_REQUESTS: RATE,
+            series.VALUE_KNOWN: 1,
+            series.VALUES_LEFT_OUT: 2,
         }
         moving: dict[str, Callable[[int], float]] = {
             series.PAGE_RATIO: lambda at: self._burning(health, at, pages, budget),
@@ -209,6 +239,10 @@ class History:
             series.SLO_ERRORS_SLOT: lambda at: RATE * slot(at) * bad(at, slot(at)),
             series.SLO_REQUESTS_LATE: lambda at: RATE * min(at % SLOT, age(at)),
             series.SLO_ERRORS_LATE: lambda at: RATE * min(at % SLOT, age(at)) * bad(at, max(at % SLOT, 1)),
+            series.VALUE_REQUESTS_PERIOD: lambda at: RATE / len(ENDPOINTS) * min(period, age(at)),
+            series.VALUE_ERRORS_PERIOD: lambda at: RATE * part * min(period, age(at)) * bad(at, period),
+            series.VALUE_BUDGET_REMAINING: lambda at: 1 - len(ENDPOINTS) * part * bad(at, period) / budget,
+            series.VALUE_PAGE_RATIO: lambda at: len(ENDPOINTS) * part * self._burning(health, at, pages, budget),
             series.AVAILABILITY_30D: lambda at: 1 - bad(at, 30 * DAY),
             series.FAILING_SECONDS: lambda at: since(at) * (bad(at, since(at)) > budget),
         }
@@ -406,15 +440,13 @@ _KEPT_LONG: Final = {series.error_ratio("5m"), series.BUDGET, series.REQUESTS_PE
 def _spread(record: str) -> tuple[dict[str, str], ...]:
     """Return what tells the series of a record apart, where the rules write more than one."""
     if record == series.REQUESTS:
-        return tuple(
-            {"endpoint": e, "method": "GET", "status": s}
-            for e in ("/cart", "/items/{id}", "/login")
-            for s in ("200", "500")
-        )
+        return tuple({"endpoint": e, "method": "GET", "status": s} for e in ENDPOINTS for s in ("200", "500"))
     if record == series.DURATION_BUCKET:
         return tuple({"le": le} for le in ("0.05", "0.1", "0.3", "1.0", "+Inf"))
     if record in (series.DURATION_SUM, series.DURATION_COUNT):
-        return tuple({"endpoint": endpoint} for endpoint in ("/cart", "/items/{id}", "/login"))
+        return tuple({"endpoint": endpoint} for endpoint in ENDPOINTS)
+    if record.startswith("slo:value_"):
+        return tuple({"value": endpoint} for endpoint in ENDPOINTS)
     return ({},)
 
 

@@ -1,4 +1,4 @@
-"""`reference`: writes the generated reference pages: commands, recorded series, alerts, outputs.
+"""`reference`: writes the generated reference pages: commands, parts, recorded series, alerts, outputs.
 
 Everything comes from the program itself. A test fails when a page is stale.
 """
@@ -18,7 +18,7 @@ import yaml
 from cli import stack_config
 from cli.bootstrap import ROOT
 from cli.context import Context
-from lab import command_reference
+from lab import command_reference, parts_reference
 from observability import alerts, rules
 from observability.names import series
 from observability.rules import containers, models, service_graph
@@ -70,6 +70,7 @@ def pages() -> dict[str, str]:
     settings = _example()
     bodies = {
         "commands.md": command_reference.page(),
+        "parts.md": parts_reference.page(),
         "series.md": _series(settings),
         "alerts.md": _alerts(settings),
         "outputs.md": _outputs(),

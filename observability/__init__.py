@@ -1,1 +1,1 @@
-"""What computes: settings in; configuration files, recording rules and alerts out. Without Pulumi."""
+"""Pure functions from the settings to configuration files, recording rules and alerts. Nothing here imports Pulumi."""

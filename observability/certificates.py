@@ -1,4 +1,4 @@
-"""What can be wrong with a certificate, found before anything is created."""
+"""Checks of certificates and keys, before anything is created."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 
 def certificates(pem: str) -> list[x509.Certificate]:
-    """Return the certificates in `pem`, a server's own first; ValueError when it is none."""
+    """Return the certificates in `pem`, a server's own first; raise ValueError if there is none."""
     return x509.load_pem_x509_certificates(pem.encode())
 
 
 def problems(certificate: str, key: str | None, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield setting and sentence for whatever keeps `certificate` and `key` from serving all of `names`.
+    """Yield setting and message for every reason why `certificate` and `key` cannot serve all of `names`.
 
-    `certificate` has been accepted by `certificates`. `key` is PEM, None where it cannot be looked at.
+    Args:
+        certificate: PEM that `certificates` accepts.
+        key: PEM, None if it is not readable here.
+        names: names and addresses of the server.
+
     """
     own = certificates(certificate)[0]
     now = datetime.now(UTC)

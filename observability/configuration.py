@@ -1,4 +1,4 @@
-"""The one reader of Pulumi's configuration: hands the raw text of this project's keys to the settings."""
+"""Reads Pulumi's configuration. No other module does: the rest of the program gets checked settings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from observability.settings import PROJECT, Settings, SettingsError, load
 
 
 def read() -> Settings:
-    """Return the checked settings of the current stack; pulumi.RunError with every problem otherwise."""
-    # When a resource fails, the engine interrupts this program; a traceback of that would bury the reason.
+    """Return the checked settings of the current stack.
+
+    Raises:
+        pulumi.RunError: with every problem that was found.
+
+    """
+    # When a resource fails, the engine interrupts this program; the traceback would hide the reason.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     prefix = f"{PROJECT}:"
     raw = {k.removeprefix(prefix): v for k, v in CONFIG.get().items() if k.startswith(prefix)}
@@ -29,5 +34,5 @@ def read() -> Settings:
 
 
 def docker_host() -> str:
-    """Return `docker:host` of the current stack, "" where it has none."""
+    """Return `docker:host` of the current stack, "" if it is not set."""
     return str(CONFIG.get().get("docker:host") or "")

@@ -1,7 +1,6 @@
-"""Where a client finds each server: the only place that knows whether it is a container of this stack.
+"""Where a client finds each server, whether it is a container of this stack or an external one.
 
-A server outside of this stack (a Loki elsewhere, an existing Grafana) becomes another `Endpoint` here, and no client
-notices.
+No other module makes that distinction: an external Loki or an existing Grafana is only a different `Endpoint`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from observability.topology import Endpoint, Part
 
 if TYPE_CHECKING:
     from observability.settings import Settings
-    from observability.settings.stores import FarStore
+    from observability.settings.stores import ExternalStore
 
 
 _SIGNALS: Final = {topology.PROMETHEUS.name: "metrics", topology.LOKI.name: "logs", topology.JAEGER.name: "traces"}
@@ -24,8 +23,8 @@ _SIGNALS: Final = {topology.PROMETHEUS.name: "metrics", topology.LOKI.name: "log
 def reads(part: Part, settings: Settings) -> Endpoint:
     """Return where Grafana queries a store.
 
-    In a stack that is the reading proxy, wherever the store is: Grafana hands every path of a data source to every
-    Viewer, with the password of the data source.
+    That is the reading proxy, also for an external store: Grafana forwards any request of a Viewer to a data source,
+    with the password of that data source. Without containers (`deploy: content`) it is the external store itself.
     """
     if not settings.runs_stack:
         return _external(part, "query_url", settings) or Endpoint("", external=True)
@@ -33,19 +32,19 @@ def reads(part: Part, settings: Settings) -> Endpoint:
 
 
 def api(part: Part) -> Endpoint:
-    """Return where a store answers whatever its API has: for parts that act for no person."""
+    """Return a store's whole API, for parts that do not pass on requests of people."""
     return Endpoint(f"http://{part.address('http')}")
 
 
-def elsewhere(part: Part, settings: Settings) -> Endpoint | None:
-    """Return where an external store answers for a part that this stack does not run, None for one that it runs."""
+def external_store(part: Part, settings: Settings) -> Endpoint | None:
+    """Return where the external store in place of `part` is queried, None if this stack runs the part."""
     if part in settings.parts or not settings.runs_stack:
         return None
     return _external(part, "query_url", settings)
 
 
 def writes(part: Part, settings: Settings) -> Endpoint:
-    """Return where a store takes what the collector sends."""
+    """Return where the collector sends the signal of a store."""
     if part not in settings.parts:
         return _external(part, "write_url", settings) or Endpoint("", external=True)
     port = "otlp-grpc" if "otlp-grpc" in part.ports else "http"
@@ -53,24 +52,27 @@ def writes(part: Part, settings: Settings) -> Endpoint:
 
 
 def alert_history() -> Endpoint:
-    """Return where Grafana writes and reads the history of alerts, with a password that only Grafana has."""
+    """Return where Grafana writes and reads its alert history, with a password that only Grafana has.
+
+    Wherever Loki is, that is the reading proxy: for an external one it adds the token and trusts the CA.
+    """
     return Endpoint(f"http://{topology.READING_PROXY.address('alert-history')}")
 
 
 def metrics_copy(settings: Settings) -> Endpoint | None:
-    """Return where Prometheus sends a copy of everything, None where it keeps it to itself."""
+    """Return where Prometheus sends a copy of all samples, None without a copy."""
     return _external(topology.PROMETHEUS, "write_url", settings)
 
 
 def metrics_long_term(settings: Settings) -> Endpoint | None:
-    """Return where Grafana reads that copy, None where it does not."""
+    """Return where Grafana reads that copy, None if it does not."""
     return _external(topology.PROMETHEUS, "query_url", settings) if settings.runs_stack else None
 
 
 def _external(part: Part, field: Literal["write_url", "query_url"], settings: Settings) -> Endpoint | None:
-    """Return the external store of what a part keeps, at that URL; None where the settings give none."""
+    """Return the external store for the signal of `part`, at the URL in `field`; None if the settings have none."""
     signal = _SIGNALS[part.name]
-    store: FarStore = getattr(settings, signal)
+    store: ExternalStore = getattr(settings, signal)
     url, secret = getattr(store, field), f"{signal}Password"
     if not url:
         return None
@@ -86,7 +88,7 @@ def _external(part: Part, field: Literal["write_url", "query_url"], settings: Se
 
 
 def pushes() -> Endpoint:
-    """Return where applications in the stack's network send OTLP, over HTTP."""
+    """Return where applications in the stack's networks send OTLP over HTTP."""
     return Endpoint(f"http://{topology.COLLECTOR.address('otlp-http')}")
 
 
@@ -107,12 +109,12 @@ def socket_proxy() -> Endpoint:
 
 
 def webhook() -> Endpoint:
-    """Return where Grafana sends notifications for the webhook, whose own address it does not know."""
+    """Return where Grafana sends notifications for the webhook: to the relay, which alone knows the webhook's URL."""
     return Endpoint(f"http://{topology.READING_PROXY.address('webhook')}/")
 
 
 def ready_url(part: Part, settings: Settings) -> str:
-    """Return the URL by which this machine sees that it can use a part, "" for parts that it does not use itself."""
+    """Return the URL that answers 200 once this machine can use a part, "" for parts that it does not use itself."""
     if part is topology.GRAFANA:
         return f"{settings.address('grafana')}/api/health"
     return ""

@@ -1,4 +1,4 @@
-"""Addresses of Grafana's Explore: a query, ready to be looked at."""
+"""URLs of Grafana's Explore, with a query."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 VALUE: Final = "${__value.raw}"
-"""What Grafana replaces by the value that was clicked."""
+"""Variable that Grafana replaces by the clicked value."""
 
 
 def address(root: str, datasource: str, query: dict[str, Any], *, start: str, end: str = "now") -> str:
-    """Return the address below `root` (with a trailing slash) that asks `datasource` (UID and type are one)."""
+    """Return the URL below `root` (with a trailing slash) of a query to `datasource`, whose UID is also its type."""
     request = {"refId": "A", "datasource": {"type": datasource, "uid": datasource}, **query}
     pane = {"datasource": datasource, "queries": [request], "range": {"from": start, "to": end}}
     panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe=",:")
@@ -19,7 +19,7 @@ def address(root: str, datasource: str, query: dict[str, Any], *, start: str, en
 
 
 def queries_of(url: str) -> list[dict[str, Any]]:
-    """Return the queries that the page behind an address asks; ValueError when it is none of Explore's."""
+    """Return the queries in a URL of Explore; raise ValueError for any other URL."""
     panes = parse_qs(urlsplit(url).query).get("panes")
     if panes is None:
         msg = f"not an address of Explore: {url}"

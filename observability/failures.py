@@ -1,4 +1,4 @@
-"""Why something failed, in words for people: what an exception says, without Python's spelling of it."""
+"""The message of an exception in words for people, without Python's class names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONGEST: Final = 200
 
 
 def reason(error: BaseException) -> str:
-    """Return one line: of an error of the system its text, of one that hides another the innermost one's."""
+    """Return one line: the text of a system error, or that of the innermost error that a library wrapped."""
     inner = _innermost(error)
     text = str(getattr(inner, "strerror", None) or getattr(inner, "explanation", None) or inner)
     first = (text.strip().splitlines() or [""])[0]
@@ -18,7 +18,7 @@ def reason(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return what libraries wrapped: requests and urllib3 put it into `args` or `reason`, and its text into theirs."""
+    """Return the error that a library wrapped; requests and urllib3 keep it in `args` or `reason`."""
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))

@@ -1,10 +1,10 @@
-"""What people made in Grafana and the program manages now: written by `make import` and `make pull` as data.
+"""Imported content: people made it in Grafana, and the program manages it now. `make import` and `make pull` write it.
 
-Everything comes from Grafana, or from an address that only claims to be one. So it is kept as JSON, which runs nothing,
-and each UID is compared with Grafana's own rule before it names a file, a path of the API or a resource.
+It comes from Grafana, or from a server that only claims to be Grafana. So it is stored as JSON, which cannot run, and
+each UID is checked with Grafana's own rule before it becomes part of a file name, an API path or a resource name.
 
-Clones of before 0.3 have it in `adopted/`, the dashboards as Python that may have been edited since. That is read too;
-a file here with the same UID takes its place.
+Clones made before 0.3 have it in `adopted/`, with dashboards as Python modules. These are read too; a file here with
+the same UID takes precedence.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _FOLDERS, _SOURCES, _DASHBOARDS = "folders.json", "datasources.json", "dashboard
 _UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _PLAIN: Final = re.compile(r"[a-z0-9_-]+")
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
-"""Names that are no files on Windows."""
+"""Names that no file can have on Windows."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories of characters that a reader of the file would not see, or would see in another place."""
+"""Unicode categories of characters that are invisible, or shown in a different place."""
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard; `folder` is a folder's UID, "" for none, and `model` what Grafana has."""
+    """A dashboard; `folder` is a folder's UID, "" for none, and `model` its JSON in Grafana."""
 
     uid: str
     folder: str
@@ -81,7 +81,7 @@ _Content = TypeVar("_Content", Folder, Source, Dashboard)
 
 
 def require_uid(uid: object) -> str:
-    """Return `uid`; ImportedContentError unless Grafana itself would accept it."""
+    """Return `uid`; raise ImportedContentError unless Grafana itself would accept it."""
     if isinstance(uid, str) and _UID.fullmatch(uid):
         return uid
     raise ImportedContentError(
@@ -145,17 +145,17 @@ def files(
 
 
 def file_name(uid: str) -> str:
-    """Return the name of a dashboard's file: another for each UID, also where capitals make no difference."""
+    """Return the file name of a dashboard, unique for each UID also on file systems that ignore case."""
     require_uid(uid)
     if _PLAIN.fullmatch(uid) and not _RESERVED.fullmatch(uid):
         return f"{uid}.json"
-    # No UID has a dot, so that no other one can have this name.
+    # No UID has a dot, so no other dashboard can have this name.
     return f"{uid.lower()}.{hashlib.sha256(uid.encode()).hexdigest()[:16]}.json"
 
 
 @contextmanager
 def writing(changed: Mapping[Path, str]) -> Iterator[None]:
-    """Write files, all or none: an exception, in here or in the caller's block, brings the former ones back."""
+    """Write files, all or none: after an exception, here or in the caller's block, the former files are restored."""
     former = {path: path.read_bytes() if path.exists() else None for path in changed}
     partial = {path: path.with_name(f".{path.name}.partial") for path in changed}
     try:
@@ -229,7 +229,7 @@ def _former_dashboards(root: Path) -> list[Dashboard]:
 
 
 def _text(document: Any) -> str:  # noqa: ANN401 - JSON
-    """Return JSON that shows every character: what is invisible is escaped."""
+    """Return JSON in which invisible characters are escaped."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     shown = "".join(c if c == "\n" or unicodedata.category(c) not in _INVISIBLE else json.dumps(c)[1:-1] for c in text)
     return shown + "\n"

@@ -1,7 +1,7 @@
-"""Own content checked by the tools that will read it, before anything is created: promtool, the collector.
+"""The check of the team's own content by promtool and the collector, before anything is created.
 
-A tool that is not on this machine is left out here: its container checks the same files before the service that runs
-is replaced. What Python can check (YAML, fields, PromQL, data sources, secrets) is checked always.
+A tool that is not on this machine is skipped: its container checks the same files before the running service is
+replaced. Everything that Python can check (YAML, fields, PromQL, data sources, secrets) is checked in any case.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _LINES: Final = 6
 
 
 def check(settings: Settings) -> own.Content:
-    """Return the team's own content, which every tool on this machine accepts.
+    """Return the team's own content, once every tool on this machine has accepted it.
 
     Raises:
-        own.OwnContentError: with every problem found.
+        own.OwnContentError: with every problem that was found.
 
     """
     content = own.read(settings)
@@ -53,7 +53,7 @@ def check(settings: Settings) -> own.Content:
 
 
 class _Rendered:
-    """What is checked, compared by its text: the tools run once for each content."""
+    """The files that the tools check, compared by their text, so that the tools run once for each content."""
 
     def __init__(self, settings: Settings, content: own.Content) -> None:
         self.rules = dict(content.rules)

@@ -1,4 +1,4 @@
-"""The process of every part of the stack, by the part's name."""
+"""The process of every part of the stack, by the part's name in the table of parts."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ _PROCESSES: Final[Mapping[str, Callable[[Settings], Process]]] = {
 
 
 def process(name: str, settings: Settings) -> Process:
-    """Return the process of the part of this name."""
+    """Return the process of the part called `name`."""
     return _PROCESSES[name](settings)

@@ -1,7 +1,6 @@
 """The runbooks: one Markdown file for each kind of alert, in the repository and, as a dashboard, in Grafana.
 
-So a link in a message always leads somewhere: to where `runbookBaseUrl` says the files are published, or else to
-Grafana itself, which the reader has open anyway.
+The link in a message leads to the files that are published at `runbookBaseUrl`, or to the dashboard in Grafana.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ NEEDS: Final[Mapping[str, str]] = {
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",
 }
-"""Kinds of alerts that not every stack has, and the attribute of the settings without which there is none."""
+"""Kinds of alerts that only some stacks have, with the attribute of the settings that they need."""
 
 
 def shown(settings: Settings) -> tuple[str, ...]:
@@ -49,7 +48,7 @@ def text(kind: str) -> str:
 
 
 def url(kind: str, settings: Settings) -> str:
-    """Return where the runbook of this kind of alert can be read."""
+    """Return the URL of the runbook of this kind of alert."""
     if settings.runbook_base_url:
         return f"{settings.runbook_base_url}{kind}.md"
     return f"{settings.root_url}d/{uids.RUNBOOKS}?viewPanel=panel-{panel_ids.panel_id(uids.RUNBOOKS, kind)}"

@@ -1,8 +1,8 @@
-"""Every part of the stack, described once: what it runs as, where it answers, what it keeps, what a restart costs.
+"""The table of parts: every container of the stack, described once.
 
-Whatever is keyed by a part's name reads this table: the settings' defaults, scrape jobs, dashboards, alerts, backup,
-the commands and the laboratory. A leaf: it imports nothing of the project. How a part's process is configured is in
-`configs/`, a module for each part; `processes.py` lists them.
+Everything that is keyed by a part's name reads this table: the settings' defaults, scrape jobs, dashboards, alerts,
+backup, the commands and the laboratory. This module imports nothing of the project. The configuration of a part's
+process is a module of `configs/`; `processes.py` lists them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ Publish = Literal["bindAddress", "loopback", "engine", "never"]
 Network = Literal["applications", "backends", "edge"]
 """The stack's Docker networks.
 
-applications: where applications send to the collector, and Prometheus scrapes them.
-backends: between the stack's own parts alone; it leads nowhere else.
-edge: where ports are published, and Grafana reaches mail servers, webhooks and identity providers. Grafana is here
-    alone: it sends requests to addresses that its users give, so the reading proxy is all of the stack that it reaches.
+applications: applications send to the collector here, and Prometheus scrapes them here.
+backends: only between the stack's own parts; internal, without a way out.
+edge: published ports, and Grafana's way to mail servers, webhooks and identity providers. Grafana is in no other
+    network: it sends requests to addresses that its users give, and of the stack it reaches the reading proxy alone.
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("applications", "network", ""),
     ("backends", "network-backends", "-backends"),
     ("edge", "network-edge", "-edge"),
 )
-"""Each network: its resource in the program, and what follows the stack's name in its own."""
+"""Each network: its name here, the name of its Pulumi resource, and the end of its Docker name."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]
-Color = Literal["orange", "purple", "grey", "blue", "yellow", "sky blue", "green", "vermillion"]
+Color = Literal["orange", "purple", "grey", "blue", "violet", "sky blue", "green", "vermillion"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Port:
         number: port inside the container.
         key: key in the settings `ports` and `addresses` by which it can be published on the Docker host, "" for never.
         published: default port on the Docker host.
-        publish: where it is published if the settings do not say: on the setting `bindAddress`, on the host's
-            loopback address, on that one and no other ("engine": for the Docker engine itself), or not at all.
-        requires: field of the settings without which it is not published, "" for none.
+        publish: default address on the Docker host: the setting `bindAddress`, the loopback address, the loopback
+            address without a choice ("engine": the Docker engine itself connects to it), or none.
+        requires: attribute of the settings without which it is not published, "" for none.
     """
 
     number: int
@@ -52,7 +52,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Metrics:
-    """The part's metrics of itself: the name of the port that shows them, and whose metric names they have."""
+    """A part's metrics about itself.
+
+    Attributes:
+        port: name of the port that serves them.
+        dialect: whose metric names they have.
+    """
 
     port: str
     dialect: MetricsDialect = "prometheus"
@@ -60,13 +65,13 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Store:
-    """What a part keeps for others.
+    """The data that a part stores.
 
     Attributes:
-        signal: what is stored, as people call it.
-        retention: field of the settings that says how long, "" for without end.
-        counts: what the inventory counts of it.
-        written_by_collector: whether the collector has a queue for it.
+        signal: what is stored, in words.
+        counts: what the inventory counts.
+        retention: attribute of the settings with the time that data is kept, "" if it is kept forever.
+        written_by_collector: whether the collector writes to it, and so has a queue for it.
     """
 
     signal: str
@@ -77,12 +82,12 @@ class Store:
 
 @dataclass(frozen=True)
 class Restart:
-    """What a replacement of the container costs.
+    """The cost of replacing the container.
 
     Attributes:
         meanwhile: what does not work while the part is away.
-        seconds: time without an answer, measured while `up` replaced this container alone on two cores with little
-            data (the longer of two runs; tests/e2e/test_stack_review.py measures them again). None: not measured.
+        seconds: time without an answer while `up` replaced this container alone, on two cores with little data, the
+            longer of two runs (tests/e2e/test_stack_review.py measures again). None: not measured.
     """
 
     meanwhile: str
@@ -94,27 +99,27 @@ class Part:
     """One container of the stack.
 
     Attributes:
-        name: name of the container within the stack, of its host name on the stack's network, of its limits, of its
-            image in versions.toml and of its scrape job.
+        name: name of the container within the stack, and so of its host name on the stack's networks, its limits, its
+            image in versions.toml and its scrape job.
         title: name for people.
         user: `uid:gid` of the process.
-        memory_mib: default memory limit. The defaults fit the smallest host.
-        cpus: default CPU limit in cores. An engine refuses more cores than it has.
+        memory_mib: default memory limit; the sum fits the smallest supported host.
+        cpus: default CPU limit in cores; Docker refuses more cores than the host has.
         networks: networks that it is in.
         ports: every port it listens on, by a name within the part.
         data: where its data volume is mounted, "" without one.
-        data_needs_owner: whether a new data volume has to be handed to `user`: where the image has no directory of
-            theirs.
-        tmp_mib: size of /tmp in memory.
-        stop_seconds: how long it may take to stop before it is killed.
+        data_needs_owner: whether a job has to give a new data volume to `user`, because the image does not contain the
+            directory with that owner.
+        tmp_mib: size of /tmp, in memory.
+        stop_seconds: how long the container may take to stop before it is killed.
         requires: attribute of the settings without which the part does not run, "" for always.
-        starts_after: parts that have to be ready before it starts.
-        reaches_applications: whether it talks to what runs outside of the stack's own network: on the Docker host, in
-            other Docker networks.
-        metrics: what it shows of itself, None for nothing.
-        store: what it keeps for others, None for nothing.
-        color: its colour on every dashboard, "" for one handed out in order.
-        restart: what a replacement costs.
+        starts_after: names of the parts that have to be ready before it starts.
+        reaches_applications: whether it connects to programs outside of the stack's networks: on the Docker host and
+            in other Docker networks.
+        metrics: its metrics about itself, None for none.
+        store: the data that it stores, None for none.
+        color: its colour on every dashboard, "" for the next free one.
+        restart: the cost of replacing it.
     """
 
     name: str
@@ -141,7 +146,7 @@ class Part:
         return self.ports[name].number
 
     def published(self, name: str, *, outside: bool) -> int:
-        """Return the number of the port that is published as `name`; `outside`: to senders outside of the host."""
+        """Return the number of the port that is published as `name`, on loopback or to senders outside of the host."""
         return self.ports.get(f"{name}-outside", self.ports[name]).number if outside else self.port(name)
 
     def address(self, port: str) -> str:
@@ -149,17 +154,17 @@ class Part:
         return f"{self.name}:{self.port(port)}"
 
     def local(self, port: str) -> str:
-        """Return `host:port` as a process inside the same container reaches it."""
+        """Return `host:port` for a process in the same container."""
         return f"127.0.0.1:{self.port(port)}"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a client finds a server: a container of this stack, or a server outside of it.
+    """Where a client finds a server, in this stack or outside of it.
 
     Attributes:
         url: address without a trailing slash.
-        external: whether it is outside of this stack.
+        external: whether the server is outside of this stack.
         tenant: value of the header `X-Scope-OrgID`, "" for none.
         user: name for basic authentication, "" for none or for a token.
         secret: key of the setting that holds the password or token, never the value itself; "" for none.
@@ -266,15 +271,16 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
-        # For Grafana's own spans, by way of the reading proxy.
+        # For spans of Grafana itself, by way of the reading proxy.
         "otlp-own": Port(4316),
-        # For senders outside of the Docker host, with TLS; then these are published in place of the first two.
+        # For senders outside of the Docker host, with TLS. If the settings allow those, these two are published instead
+        # of the first two.
         "otlp-grpc-outside": Port(14317),
         "otlp-http-outside": Port(14318),
         "health": Port(13133, "collector", 13133),
         "container-logs": Port(24224, "containerLogs", 4324, "engine"),
         "metrics": Port(8888),
-        # Where traces are kept elsewhere; else Jaeger counts spans.
+        # Used if an external store keeps traces; otherwise Jaeger counts spans.
         "span-metrics": Port(8889),
     },
     data="/var/lib/otelcol",
@@ -284,7 +290,7 @@ COLLECTOR: Final = Part(
     starts_after=("engine-filter",),
     reaches_applications=True,
     metrics=Metrics("metrics", "opentelemetry"),
-    color="yellow",
+    color="violet",
     restart=Restart("senders try again; logs of containers wait in the engine", 2),
 )
 SOCKET_PROXY: Final = Part(
@@ -297,7 +303,7 @@ SOCKET_PROXY: Final = Part(
     ports={"http": Port(2375)},
     tmp_mib=1,
     requires="docker_socket",
-    restart=Restart("no figures of containers"),
+    restart=Restart("no metrics of containers"),
 )
 READING_PROXY: Final = Part(
     name="reading-proxy",
@@ -312,14 +318,14 @@ READING_PROXY: Final = Part(
         JAEGER.name: Port(16686, "jaeger", 16686),
         "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
         "webhook": Port(9094),
-        # For Grafana's history of alerts: writes, and asks for a password.
+        # For Grafana's alert history: writes, and asks for a password.
         "alert-history": Port(9095),
         # For Grafana's own spans, on their way to the collector.
         "otlp-own": Port(4316),
         "health": Port(8080),
     },
     tmp_mib=64,
-    restart=Restart("no panel and no alert of Grafana has data, no webhook is sent to"),
+    restart=Restart("panels and alerts have no data, webhooks get no notification"),
 )
 BLACKBOX: Final = Part(
     name="blackbox",
@@ -327,23 +333,23 @@ BLACKBOX: Final = Part(
     user="65534:65534",
     memory_mib=64,
     cpus=0.25,
-    # Where applications are, and the internet; not in the backends: what it is led to by a redirect is none of those.
+    # Not in `backends`: a redirect must not lead a probe to the stack's own stores.
     networks=("applications",),
     ports={"http": Port(9115)},
     tmp_mib=1,
     requires="probes",
     reaches_applications=True,
-    restart=Restart("no probe is made: a gap in its SLO"),
+    restart=Restart("no address is probed: a gap in the SLOs of probes"),
 )
 LISTEN_NAMES: Final = {part.name: f"{part.name}-in-backends" for part in (PROMETHEUS, COLLECTOR)}
-"""By part: the name of its address in the network of the backends, on which it listens for the stack's own parts."""
+"""Host names in the network `backends` of the parts that listen there only, by part. See `aliases`."""
 PARTS: Final = (GRAFANA, PROMETHEUS, LOKI, JAEGER, COLLECTOR, SOCKET_PROXY, READING_PROXY)
-"""Every container that a stack runs by default, the demo's left out."""
+"""The containers that a stack runs by default, without the demo's."""
 OPTIONAL: Final = (BLACKBOX,)
-"""The containers that a stack runs where its settings ask for them."""
+"""The containers that a stack runs only if its settings need them."""
 
 _DEMO_USER: Final = "65532:65532"
-"""The user `nobody`: no file of the image belongs to it."""
+"""A user that owns no file of the image."""
 DEMO_GATEWAY: Final = Part(
     name="inference-gateway",
     title="Inference gateway",
@@ -388,11 +394,11 @@ DEMO_PAGER: Final = Part(
     requires="demo",
 )
 DEMO: Final = (DEMO_GATEWAY, DEMO_MODEL, DEMO_LOAD, DEMO_PAGER)
-"""The containers of the demo, which is watched and no part of the stack."""
+"""The containers of the demo: applications that the stack observes, not parts of it."""
 
 ALL: Final = (*PARTS, *OPTIONAL, *DEMO)
 SCRAPED: Final = tuple(part for part in PARTS if part.metrics is not None)
-"""The parts that show metrics of themselves."""
+"""The parts with metrics about themselves."""
 STORES: Final = tuple(part for part in PARTS if part.store is not None)
 WRITTEN_BY_COLLECTOR: Final = tuple(
     part for part in PARTS if part.store is not None and part.store.written_by_collector
@@ -402,16 +408,21 @@ WITH_DATA: Final = tuple(part for part in PARTS if part.data)
 
 
 def part(name: str) -> Part:
-    """Return the part of this name; KeyError if there is none."""
+    """Return the part called `name`.
+
+    Raises:
+        KeyError: there is none.
+
+    """
     return _BY_NAME[name]
 
 
 def aliases(name: str, network: str) -> tuple[str, ...]:
-    """Return the names by which others in `network` find a part.
+    """Return the host names of the part `name` in `network`.
 
-    Applications find the collector and the demo, by name. Prometheus is in their network and at the edge too, to
-    scrape, but has no name there and does not listen there; an address on which a part listens for the stack's own
-    parts alone has a name that no container of another project in a shared network has by chance.
+    Prometheus has a name in `backends` alone: elsewhere it only scrapes, and does not listen. A part that listens
+    in `backends` only has a second, unusual name there, which no container of another project in a shared network has
+    by accident.
     """
     if network == "backends":
         return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
@@ -419,7 +430,7 @@ def aliases(name: str, network: str) -> tuple[str, ...]:
 
 
 def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Return the parts in an order in which each comes after the ones it starts after."""
+    """Return the parts in an order in which each comes after those in its `starts_after`."""
     ordered: list[Part] = []
 
     def add(one: Part) -> None:

@@ -1,4 +1,4 @@
-"""The pinned versions, read from versions.toml (the only place that names one)."""
+"""The pinned versions, read from versions.toml, the only file that contains them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = Path(__file__).parent.parent / "versions.toml"
 
 @dataclass(frozen=True)
 class Image:
-    """One container image: `name:tag`, with `@digest` where the registry's digest has been filled in."""
+    """A container image: `name:tag`, with `@digest` if versions.toml has the registry's digest."""
 
     name: str
     tag: str
@@ -21,7 +21,7 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """What the engine is asked for."""
+        """The image's reference for the Docker engine."""
         return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
@@ -37,7 +37,7 @@ class Checker:
     checksums: str
     """The file of published checksums beside the archive, lines of `<sha256>  <file>`."""
     sha256: str
-    """Of the archive, "" where only the published one is compared."""
+    """SHA-256 of the archive, "" to compare only with the published one."""
 
 
 @cache
@@ -46,7 +46,7 @@ def _document() -> dict[str, Any]:
 
 
 def image(service: str) -> Image:
-    """Return the pinned image of `service` (a key of `[images]`); KeyError if there is none."""
+    """Return the pinned image of `service` (a key of `[images]`); raise KeyError if there is none."""
     return Image(**_document()["images"][service])
 
 
@@ -67,7 +67,7 @@ def schema(name: str) -> tuple[str, str]:
 
 
 def pulumi_checksum(platform: str) -> str:
-    """Return the pinned SHA-256 of the Pulumi CLI's release for a platform like linux-x64, "" where none is pinned."""
+    """Return the pinned SHA-256 of the Pulumi CLI's release for a platform like linux-x64, "" if none is pinned."""
     pinned: Any = _document()["pulumi"].get("sha256", {})
     return str(pinned.get(platform, ""))
 

@@ -1,4 +1,4 @@
-"""The services to watch: the configured ones and, on request, three of the stack's own."""
+"""The watched services: the configured ones, the demo's, and, with `watchStack`, three of the stack's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from observability.settings import LabelNames, LatencySlo, MetricNames, WatchedS
 if TYPE_CHECKING:
     from observability.settings import Settings
 
-# Left out below: probes, which fail on purpose while a service starts, and connections that stay open for as
-# long as a page is open, whose length is no latency. Each latency threshold is a bucket of its histogram.
+# The selectors leave out health checks, which fail while a service starts, and connections that stay open as long as a
+# page does, whose duration is no latency. Each latency threshold is a bucket of its histogram.
 STACK: Final = (
     WatchedService(
         name="grafana",
@@ -34,7 +34,7 @@ STACK: Final = (
         labels=LabelNames(endpoint="handler", method=None, status="code"),
         latency=LatencySlo(threshold="400ms"),
     ),
-    # Without gRPC: in one process those are Loki's calls to itself, streams that last for hours among them.
+    # Without gRPC: a single Loki process calls itself that way, also by streams that last for hours.
     WatchedService(
         name="loki",
         selector='job="loki", method!="gRPC", ws!="true", route!="ready"',
@@ -47,36 +47,36 @@ STACK: Final = (
         latency=LatencySlo(threshold="1s"),
     ),
 )
-"""Grafana, Prometheus and Loki as their sources at the pinned versions expose themselves."""
+"""Grafana, Prometheus and Loki, with the names that their sources have at the pinned versions."""
 
 
 DEMO: Final = (
     WatchedService(name="inference-gateway", targets=("inference-gateway:8000",), owner="ml-platform"),
     WatchedService(name="inference-model", otlp=True, owner="ml-platform"),
 )
-"""The demo's two services: one that is scraped by the metric contract, one that pushes by OpenTelemetry's names."""
+"""The demo's services: one is scraped and follows the metric contract, one pushes with OpenTelemetry's names."""
 
 
 def applications(settings: Settings) -> tuple[WatchedService, ...]:
-    """Return every service that is not of the stack itself."""
+    """Return every service that is not a part of the stack: configured ones, the demo's, and probes."""
     return (*settings.services, *(DEMO if settings.demo else ()), *(probe.service for probe in settings.probes))
 
 
 def watched(settings: Settings) -> tuple[WatchedService, ...]:
-    """Return every service that gets rules and panels, because it has an SLO: the configured ones first."""
+    """Return every service with an SLO, which therefore gets rules and panels; the configured ones first."""
     return tuple(service for service in (*applications(settings), *_of_stack(settings)) if service.slo_by_name)
 
 
 def _of_stack(settings: Settings) -> tuple[WatchedService, ...]:
-    """Return those of the stack's own services that it runs and watches."""
+    """Return the stack's own services that are watched, because the stack runs them and `watchStack` is on."""
     return tuple(service for service in STACK if settings.watch_stack and service.name in settings.containers)
 
 
 def exporters(settings: Settings) -> tuple[WatchedService, ...]:
-    """Return the services without any SLO: scraped, with alerts on their absence only."""
+    """Return the services without an SLO: they are scraped, and the only alert is on their absence."""
     return tuple(service for service in applications(settings) if not service.slo_by_name)
 
 
 def telemetry_name(service: str, settings: Settings) -> str:
-    """Return the name that the logs and traces of a service carry, by its name in this stack."""
+    """Return the `service.name` in the logs and traces of the service called `service` in this stack."""
     return next((s.telemetry_name for s in applications(settings) if s.name == service), service)

@@ -22,13 +22,17 @@ def test(
         bool,
         typer.Option("--smoke", envvar="SMOKE", help="Of the end-to-end tests run the smoke tests alone."),
     ] = False,
+    coverage: Annotated[
+        bool,
+        typer.Option("--coverage", envvar="COVERAGE", help="Measure the coverage of tests without an engine."),
+    ] = False,
     stack: Stack = DEFAULT_STACK,
 ) -> int:
     """Run types, lint and every test that can run here; further arguments go to pytest."""
     from cli import test as command
 
     del stack  # accepted, because `make` passes it to every command
-    return command.run(context.args, require_all=require_all, smoke=smoke)
+    return command.run(context.args, require_all=require_all, smoke=smoke, coverage=coverage)
 
 
 @app.command()

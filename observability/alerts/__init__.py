@@ -1,4 +1,4 @@
-"""Grafana's alert rules, what they say and whom they tell, from the settings. Never imports pulumi."""
+"""Grafana's alert rules, their messages and their receivers, from the settings. Nothing here imports Pulumi."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def groups(settings: Settings) -> tuple[AlertGroup, ...]:
-    """Return every group of alerts: those of each watched service, and the stack's own."""
+    """Return every group of alerts: one for each watched service, and the stack's own."""
     from observability.alerts import own, probes, services, stack  # noqa: PLC0415 - the leaf modules of this package stay importable alone
     from observability.watched import exporters, watched  # noqa: PLC0415 - likewise
 
@@ -26,7 +26,7 @@ def groups(settings: Settings) -> tuple[AlertGroup, ...]:
 
 
 def _adjusted(group: AlertGroup, settings: Settings) -> AlertGroup:
-    """Return the group as the setting `alerts` has its kinds: some left out, some with another severity or wait."""
+    """Return the group with the overrides of the setting `alerts`: kinds left out, other severities, other waits."""
     alerts = []
     for alert in group.alerts:
         override = settings.alerts.get(alert.kind)

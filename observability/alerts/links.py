@@ -1,7 +1,7 @@
-"""Where an alert leads: its panel, its runbook, its service's page, and the logs and traces of that time.
+"""The links of an alert: its panel, its runbook, its service's page, and the logs and traces of that time.
 
-The times are relative to now, right for who looks while it fires. Messages are read later, so they replace RANGE_FROM
-and RANGE_TO by the times of the incident (`observability.alerts.messages`).
+Their times are relative to now, which is right while the alert fires. Messages are read later, so they replace
+RANGE_FROM and RANGE_TO by the times of the incident (`observability.alerts.messages`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ RANGE_TO: Final = "now"
 
 
 def alert_annotations(alert: Alert, settings: Settings) -> dict[str, str]:
-    """Return everything that the alert tells besides its labels."""
+    """Return the alert's annotations."""
     root = settings.root_url
     if isinstance(alert, OwnAlert):
         return _told_by_own(alert, settings)
     return {
         "summary": alert.summary,
         "runbook_url": alert.runbook or runbooks.url(alert.kind, settings),
-        # Grafana's own link to the panel, and its marks on the panel's graph.
+        # Grafana uses these two for its link to the panel, and for annotations on the panel's graph.
         **_marks(alert),
         "panel_url": panel(alert, root),
         "service_url": page(alert.service, root),
@@ -47,7 +47,7 @@ def _marks(alert: Alert) -> dict[str, str]:
 
 
 def _told_by_own(alert: OwnAlert, settings: Settings) -> dict[str, str]:
-    """Return what an alert of the team's own tells: its annotations, and our links where it has none of its own."""
+    """Return the annotations of an alert of the team's own, with our links unless it has some of its own."""
     root = settings.root_url
     links = {"panel_url": panel(alert, root)}
     if alert.service:
@@ -63,7 +63,7 @@ def _told_by_own(alert: OwnAlert, settings: Settings) -> dict[str, str]:
 
 
 def panel(alert: Alert, root: str) -> str:
-    """Return the address of the alert's panel alone, in its dashboard; of its query where it has no panel."""
+    """Return the URL of the alert's panel alone; without a panel, that of its query in Explore."""
     if alert.panel is None:
         query = {"expr": next(iter(alert.queries.values())), "range": True, "instant": False}
         return explore.address(root, alert.datasource, query, start=RANGE_FROM)

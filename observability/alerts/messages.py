@@ -1,7 +1,8 @@
-"""What a notification says: Go templates that read well on a phone. One line of what, then where to look.
+"""The text of notifications: Go templates, made for a phone. One line says what happened, then come the links.
 
-An alert's links are relative to now; a message is read whenever, so here they get the incident's own times: from an
-hour before it began to now, or, when it is over, the hour before its end (Grafana no longer tells when it began).
+An alert's links are relative to now, but a message may be read later. So here they get the times of the incident: from
+an hour before its beginning to now; when it is over, the hour before its end, because Grafana then no longer knows its
+beginning.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LINKS: Final = (
 
 
 def templates() -> str:
-    """Return the definitions that the contact points call."""
+    """Return the template definitions that the contact points use."""
     return "\n".join((_TITLE, _text("text", "{title}: {url}"), _text("slack", "<{url}|{title}>", between=" · ")))
 
 
@@ -61,6 +62,6 @@ def _clock(time: str) -> str:
 
 
 def _in_time(url: str) -> str:
-    """Return what puts the incident's times in place of the relative ones, in a query string and in Explore's JSON."""
+    """Return the template that replaces relative times by the incident's, in a query string and in Explore's JSON."""
     end = f'reReplaceAll "(to=|to%22:%22){RANGE_TO}" (printf "${{1}}%s" $to) {url}'
     return f'{{{{ reReplaceAll "{RANGE_FROM}" (printf "%d" $from) ({end}) }}}}'

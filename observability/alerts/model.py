@@ -1,4 +1,4 @@
-"""What an alert is made of: small frozen values, free of Pulumi and of Grafana's wire format."""
+"""The model of an alert: small frozen values, independent of Pulumi and of Grafana's wire format."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ExecError = Literal["OK", "Alerting", "KeepLast"]
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What an alert becomes when its query finds nothing, or fails."""
+    """The state of an alert whose query returns nothing, or fails."""
 
     no_data: NoData
     exec_error: ExecError
 
 
 UNCHANGED: Final = Missing("KeepLast", "KeepLast")
-"""For most. No answer proves neither that it began nor that it is over, and it has alerts of its own
-(`service-gone`, `queries-failing`): one cause, one message."""
+"""Keep the state, for most alerts. A missing answer proves neither a beginning nor an end, and other alerts are about
+it (`service-gone`, `queries-failing`), so that one cause is one message."""
 NOTHING_IS_FINE: Final = Missing("OK", "KeepLast")
-"""For series that exist only once something went wrong."""
+"""For series that exist only after a failure."""
 FIRES: Final = Missing("Alerting", "Alerting")
-"""For the alerts that are about getting no answer."""
+"""For the alerts on missing answers."""
 FALLS_SILENT: Final = Missing("OK", "OK")
 """For the dead man's switch, whose silence is the message."""
 
@@ -43,7 +43,7 @@ class PanelRef:
 
     @property
     def panel_id(self) -> int:
-        """Grafana's id of the panel, the same for as long as the panel has its key."""
+        """Grafana's ID of the panel, which stays the same while the panel has its key."""
         return panel_ids.panel_id(self.uid, self.key)
 
 
@@ -52,20 +52,20 @@ class Alert:
     """One Grafana-managed alert rule.
 
     Args:
-        kind: what it is about; the name of its runbook, one for all services.
+        kind: its subject, which is also the name of its runbook; the same for all services.
         title: unique in its folder, and the first line of its messages.
-        severity: who hears of it, and how soon.
-        service: whose series it reads; `{{ $labels.… }}` where the query tells.
-        owner: who acts.
-        slo: the objective's name, "" when it is about none.
-        queries: PromQL (LogQL where `datasource` is Loki) by name; the answers are `$values.<name>` in `summary`.
-        condition: it fires where this expression over the queries is true: `$long >= 14.4 && $short >= 14.4`.
-        summary: one sentence with the numbers; Go template.
-        panel: what to look at first; None for the first query itself.
-        missing: what no answer means.
-        pending: how long the condition holds before it fires.
-        runbook: address of another runbook than this repository's.
-        datasource: the UID of the data source that answers the queries.
+        severity: decides who is notified, and how soon.
+        service: service whose series it reads; `{{ $labels.… }}` if the query returns it.
+        owner: who acts on it.
+        slo: name of the objective, "" if it is about none.
+        queries: PromQL (LogQL if `datasource` is Loki) by name; their values are `$values.<name>` in `summary`.
+        condition: expression over the queries that fires while it is true, like `$long >= 14.4 && $short >= 14.4`.
+        summary: one sentence with the numbers, as a Go template.
+        panel: panel to look at first; None for the first query in Explore.
+        missing: what a missing answer means.
+        pending: how long the condition has to hold before the alert fires.
+        runbook: URL of a runbook outside of this repository, "" for the one of `kind`.
+        datasource: UID of the data source of the queries.
 
     """
 
@@ -86,13 +86,13 @@ class Alert:
 
     @property
     def uid(self) -> str:
-        """The same for the same alert, so that links to it and its history outlive every change of it."""
+        """UID that stays the same when the alert changes, so that links to it and its history remain."""
         digest = sha256(f"{self.service}/{self.slo}/{self.title}".encode()).hexdigest()
         return f"{self.kind}-{digest[:10]}"
 
     @property
     def labels(self) -> dict[str, str]:
-        """What routes it, and whom it concerns."""
+        """Labels that route it, and name its service and owner."""
         labels = {"severity": self.severity, "service": self.service, "owner": self.owner, "kind": self.kind}
         return labels | ({"slo": self.slo} if self.slo else {})
 
@@ -103,9 +103,9 @@ class OwnAlert(Alert):
 
     Args:
         own_uid: its UID.
-        own_labels: its labels, which tell service and owner if they are there.
-        annotations: what it tells; our links are added.
-        keep_firing: how long it goes on after its condition is over.
+        own_labels: its labels in the rule file, possibly with service and owner.
+        annotations: its annotations in the rule file; our links are added.
+        keep_firing: how long it keeps firing after its condition has ended.
 
     """
 
@@ -116,12 +116,12 @@ class OwnAlert(Alert):
 
     @property
     def uid(self) -> str:
-        """The same for the same group and name."""
+        """UID that depends on group and name only."""
         return self.own_uid
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its own labels, and what routes it."""
+        """Its own labels, and those that route it."""
         return {**self.own_labels, "severity": self.severity, "owner": self.owner, "kind": self.kind}
 
 

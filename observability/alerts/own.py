@@ -1,7 +1,7 @@
-"""The team's own alerts, of Prometheus' rule files: Grafana's alert rules with links and routing like ours.
+"""The team's own alerts from Prometheus' rule files, as Grafana alert rules with the same links and routing as ours.
 
-Prometheus alerts for every series that the expression returns, whatever its value. So does the rule here: its condition
-is true for any number.
+Prometheus alerts for every series that the expression returns, whatever its value. So the condition here is true for
+any number.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 KIND: Final = "own"
 _PAGES: Final = frozenset({"page", "critical", "emergency", "disaster", "fatal", "p1"})
-"""Severities, as rule files have them, that are pages; all others are tickets."""
+"""Severities in rule files that are pages here; all others are tickets."""
 _SILENT: Final = frozenset({"none", "watchdog"})
-"""Severities of alerts that fire always, or only inhibit others."""
+"""Severities in rule files of alerts that always fire, or only inhibit others."""
 SEVERITY_LABEL: Final = "own_severity"
-"""The severity as the file has it, where ours has another name."""
+"""Label with the severity in the rule file, if ours has a different name."""
 _SUMMARIES: Final = ("summary", "message", "title", "description")
 
 

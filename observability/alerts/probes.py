@@ -1,4 +1,4 @@
-"""The alerts about probes that are no SLO: they are not made, and a certificate expires."""
+"""The alerts about probes that are not about SLOs: probes do not run, and a certificate expires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY: Final = 86_400
 
 
 def group(settings: Settings) -> AlertGroup:
-    """Return every alert about probes, none where there are no probes."""
+    """Return every alert about probes; none without probes."""
     return AlertGroup("probes", uids.FOLDER_INFRASTRUCTURE, INTERVAL_SECONDS, tuple(_alerts(settings)))
 
 

@@ -1,7 +1,7 @@
-"""Who hears of what, and when: pure, from the settings.
+"""The routing of alerts: who is notified of what, and when.
 
-A page goes to everything that is configured; a ticket to everything but PagerDuty, later and in bundles; the dead man's
-switch to the webhook, again and again.
+A page goes to every configured channel. A ticket goes to all but PagerDuty, later and in groups. The dead man's switch
+goes to the webhook, repeatedly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Channel = Literal["pagerduty", "slack", "webhook", "email"]
 
 NOBODY: Final = "nobody"
-"""A policy needs a contact point; nothing is ever sent to this one: see `routes`."""
+"""Contact point of a policy that sends nothing, because a policy needs one; see `routes`."""
 QUIET_HOURS: Final = "ticket-quiet-hours"
 ALWAYS: Final = "always"
 WEEK: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -30,9 +30,17 @@ _CHANNELS: Final[dict[Severity, tuple[Channel, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Alerts with this `severity` (None: any other) go to `contact` at this pace; `muted` names a time interval.
+    """A route of alerts to a contact point.
 
-    Those of one `owner` alone where that is given; `goes_on` tells that the next route that matches gets them too.
+    Attributes:
+        severity: severity of its alerts, None for any other.
+        contact: name of the contact point.
+        wait: time before the first notification of a group.
+        interval: time before a notification of new alerts in a group.
+        repeat: time before a notification is repeated.
+        muted: name of the time interval in which nothing is sent, "" for none.
+        owner: owner of its alerts, "" for any.
+        goes_on: whether the next matching route gets the alerts too.
     """
 
     severity: Severity | None
@@ -56,7 +64,7 @@ class Interval:
 
 
 def channels(severity: Severity, settings: Settings) -> tuple[Channel, ...]:
-    """Return how an alert of this severity is sent, as far as it is configured."""
+    """Return the configured channels of a severity."""
     configured = {
         "pagerduty": settings.alert_pagerduty_key is not None,
         "slack": settings.alert_slack_url is not None,
@@ -67,21 +75,21 @@ def channels(severity: Severity, settings: Settings) -> tuple[Channel, ...]:
 
 
 def contacts(settings: Settings) -> dict[Severity, tuple[Channel, ...]]:
-    """Return the contact points there are, named after their severities, and what each sends by."""
+    """Return the channels of each contact point, by its severity; only those that are configured."""
     by_severity = {severity: channels(severity, settings) for severity in _CHANNELS}
     return {severity: sent for severity, sent in by_severity.items() if sent}
 
 
 def contact_name(severity: Severity, settings: Settings) -> str:
-    """Return the name of a contact point: in a Grafana that others use too, one that says whose it is."""
+    """Return the name of a contact point; in an existing Grafana it includes the stack's name."""
     return severity if settings.runs_stack else f"{settings.prefix}-{severity}"
 
 
 def routes(settings: Settings) -> tuple[Route, ...]:
-    """Return the policies in order; the first that matches decides.
+    """Return the routes in order; the first that matches decides.
 
-    What no configured contact point gets is muted for good; Grafana shows it all the same. Grafana's own
-    default contact point will not do: it mails to a made-up address, and is gone once nothing names it.
+    Alerts without a configured contact point are muted always; Grafana shows them nevertheless. Grafana's default
+    contact point cannot be used: it mails to a made-up address, and disappears when no policy names it.
     """
     contact_points = contacts(settings)
 
@@ -101,24 +109,24 @@ def routes(settings: Settings) -> tuple[Route, ...]:
 
 
 def team_contact(team: Team) -> str:
-    """Return the name of a team's contact point: its own, or the one that is made of its addresses."""
+    """Return the name of a team's contact point: the one in `ownFolder`, or the one for its addresses."""
     return team.contact_point or f"team-{team.owner}"
 
 
 def team_quiet_hours(team: Team) -> str:
-    """Return the name of the time in which a team's tickets wait, "" for none."""
+    """Return the name of the time interval in which a team's tickets wait, "" for none."""
     return f"{QUIET_HOURS}-{team.owner}" if intervals(team.quiet_hours) else ""
 
 
 def _team_routes(team: Team) -> tuple[Route, ...]:
-    """Return where the pages and tickets of a team's services go; its pages are never muted."""
+    """Return the routes of a team's pages and tickets; pages are never muted."""
     contact, quiet = team_contact(team), team_quiet_hours(team)
     page = Route("page", contact, "10s", "1m", "1h", owner=team.owner, goes_on=team.also_stack)
     return (page, replace(page, severity="ticket", wait="5m", interval="15m", repeat="1d", muted=quiet))
 
 
 def intervals(quiet: QuietHours) -> tuple[Interval, ...]:
-    """Return when tickets wait; an interval cannot cross midnight, so that one is two."""
+    """Return the intervals in which tickets wait; one across midnight becomes two, because Grafana allows none."""
     result = []
     if quiet.start is not None and quiet.end is not None:
         spans = ((quiet.start, quiet.end),)

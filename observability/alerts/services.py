@@ -1,6 +1,6 @@
-"""The alerts of one watched service: its budgets burn, are nearly gone, or nothing is known of it any more.
+"""The alerts of one watched service: an error budget burns or is nearly spent, or the service sends no data.
 
-One outage is one page: the pairs of windows of a severity are one alert, which fires while any of them holds.
+All pairs of windows of a severity are one alert, which fires while any of them holds, so one outage is one page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from observability.settings import Settings, Slo, WatchedService
 
 STEP_SECONDS: Final = 10
-"""Grafana evaluates at multiples of this."""
+"""Grafana's evaluation intervals are multiples of this."""
 TICKET_SECONDS: Final = 60
 BUDGET_PANEL: Final = "budget-left"
 BURN_PANEL: Final = "burn-rate"
@@ -38,7 +38,7 @@ _KINDS: Final[dict[Literal["page", "ticket"], tuple[str, str]]] = {
 
 
 def of_service(service: WatchedService, settings: Settings) -> Iterator[AlertGroup]:
-    """Yield the alerts of one service: pages as soon as they can be known, tickets at leisure."""
+    """Yield the alerts of one service: pages are evaluated often, tickets less often."""
     for name, severity, every in (
         (f"slo-{service.name}", "page", evaluation_seconds(settings)),
         (f"slo-{service.name}-tickets", "ticket", TICKET_SECONDS),
@@ -48,10 +48,10 @@ def of_service(service: WatchedService, settings: Settings) -> Iterator[AlertGro
 
 
 def evaluation_seconds(settings: Settings) -> int:
-    """Return half the recording rules' interval, in the 10-second steps that Grafana has.
+    """Return half the recording rules' interval, in Grafana's steps of 10 seconds.
 
-    A page may be late by two evaluations of those rules. One of the two can pass before the burn rate is recorded; the
-    scrape before it and Grafana's own turn after it have to share the other.
+    A page may be late by two evaluations of the recording rules. One can pass before the burn rate is recorded; the
+    scrape before it, and Grafana's evaluation after it, have to fit into the other.
     """
     return max(int(seconds(settings.rule_interval) / 2) // STEP_SECONDS * STEP_SECONDS, STEP_SECONDS)
 
@@ -110,7 +110,7 @@ class _SloAlerts:
         )
 
     def value_burning(self, severity: Literal["page", "ticket"], label: str) -> Alert:
-        """Return the alert on any pair of windows of a single value of a label: one instance a value."""
+        """Return the alert on any pair of windows of each value of a label, with one instance for each value."""
         record = {"page": series.VALUE_PAGE_RATIO, "ticket": series.VALUE_TICKET_RATIO}[severity]
         kind, what = _KINDS[severity]
         return Alert(
@@ -135,7 +135,7 @@ class _SloAlerts:
         )
 
     def nearly_gone(self) -> Alert:
-        """Return the alert on what is left."""
+        """Return the alert on the rest of the budget."""
         return self._alert(
             kind="slo-budget-nearly-gone",
             title=f"{self.service} {self.name}: error budget nearly gone",
@@ -186,7 +186,7 @@ class _SloAlerts:
 
     @property
     def _events(self) -> str:
-        """What a person calls what is counted."""
+        """The counted events in words."""
         gauge = self.slo.gauge if isinstance(self.slo, CustomSlo) else None
         if gauge is None:
             return "requests"
@@ -199,7 +199,7 @@ class _SloAlerts:
         return "failed" if isinstance(self.slo, AvailabilitySlo) else "were not good"
 
     def _read(self, query: str) -> str:
-        """Return what a panel asks, for this SLO alone."""
+        """Return a panel's query, for this SLO only."""
         return query.replace(queries.SERVICE, _equals(self.labels))
 
     def _alert(  # noqa: PLR0913 - what the three differ in
@@ -231,23 +231,23 @@ class _SloAlerts:
 
 
 def _quiet(service: WatchedService, settings: Settings) -> str:
-    """Return 1 while everything of a service is excluded, as in maintenance, else 0; empty where nothing ever is."""
+    """Return the PromQL that is 1 while the whole service is excluded, else 0; "" without exclusions."""
     excluded = now_excluded([x for x in settings.exclusions if not x.slos and x.applies(service.name)])
     return f"(0 * ({excluded}) + 1 or vector(0))" if excluded else ""
 
 
 def _absence(service: WatchedService, owner: str, quiet: str) -> Iterator[Alert]:
-    """Yield what says that a service's numbers are not there, which its error ratios cannot.
+    """Yield the alerts on missing data, which error ratios cannot show.
 
-    Scraped, it is gone when no target answers; pushed, when neither request counters nor its resource (`target_info`)
-    arrive. A service that answers while nothing matches its selector would look like one without traffic, for ever; one
-    that has no SLO of requests need not count any.
+    A scraped service is gone if no target answers. A service that pushes is gone if neither request counters nor its
+    resource (`target_info`) arrive. A service that answers, but whose selector matches no series, would otherwise look
+    like one without traffic forever. A service without an SLO on requests need not count any.
     """
     name = service.name
     panel = PanelRef(uids.SLO_OVERVIEW, REQUESTS_PANEL, {"service": name})
     counted = f"count({queries.select(series.REQUESTS, _equals({'service': name}))}) or vector(0)"
     scraped = service.scraped
-    if not scraped and not service.counts_requests:  # nothing of it is known to be there
+    if not scraped and not service.counts_requests:  # no series of it is known
         return
     targets = queries.select("up", _equals({"job": name}))
     resource = queries.select("target_info", f"job=~{json.dumps(f'(.+/)?{re.escape(name)}')}")
@@ -290,7 +290,7 @@ def _absence(service: WatchedService, owner: str, quiet: str) -> Iterator[Alert]
 
 
 def _or_quiet(there: str, quiet: str) -> str:
-    """Return what counts as there: at least 1 while the service is excluded."""
+    """Return the PromQL of the service's presence, at least 1 while it is excluded."""
     return f"({there}) + {quiet}" if quiet else there
 
 
@@ -318,7 +318,7 @@ def _uncounted(service: WatchedService, owner: str, panel: PanelRef, counted: st
 
 
 def _both(labels: Mapping[str, str], long: str, short: str) -> str:
-    """Return the lower of two burn rates: it reaches a limit when both do."""
+    """Return the PromQL of the lower of two burn rates, which reaches a limit when both do."""
     names = f"{series.burn_rate(long)}|{series.burn_rate(short)}"
     return f'min by (service, slo) ({{__name__=~"{names}", {_equals(labels)}}})'
 
@@ -328,5 +328,5 @@ def _equals(labels: Mapping[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return `text` so that it stands for itself in a Go template."""
+    """Return `text` escaped for a Go template."""
     return text.replace("{{", '{{ "{{" }}')

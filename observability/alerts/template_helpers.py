@@ -1,4 +1,4 @@
-"""How a summary inserts the values of an alert's queries: Go templates that Grafana fills in."""
+"""Go templates that insert the values of an alert's queries into its summary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def share(query: str) -> str:
 
 
 def left(query: str, what: str) -> str:
-    """Return how much of `what` is left, as the start of a sentence: nothing, where more than all of it is spent."""
+    """Return the beginning of a sentence on how much of `what` is left; "nothing" if it is overspent."""
     value = f'(index $values "{query}").Value'
     share = f"{{{{ if lt {value} 0.0 }}}}Nothing{{{{ else }}}}{{{{ humanizePercentage {value} }}}}{{{{ end }}}}"
     return f"{{{{ if $values }}}}{share}{{{{ else }}}}(unknown){{{{ end }}}} of {what} is left"
@@ -36,5 +36,5 @@ def label(name: str) -> str:
 
 
 def _value(form: str, query: str) -> str:
-    # Without an answer there are no values, and what is missing would be an error in place of the whole text.
+    # Without an answer there is no such value, and Grafana would replace the whole text by an error.
     return f'{{{{ if $values }}}}{{{{ {form} (index $values "{query}").Value }}}}{{{{ else }}}}(unknown){{{{ end }}}}'

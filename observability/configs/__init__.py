@@ -1,1 +1,1 @@
-"""The services' own configuration, rendered from the settings as plain text. Never imports pulumi."""
+"""The configuration files of the parts, rendered from the settings as plain text. Nothing here imports Pulumi."""

@@ -1,4 +1,4 @@
-"""The blackbox exporter's process and configuration: one module for each probe, which only it uses."""
+"""The blackbox exporter's process and configuration, with one module (its word for a kind of check) for each probe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 FILE: Final = f"{CONFIG}/blackbox.yml"
 BODY_LIMIT: Final = "10MB"
-"""Of a body that is longer the probe fails: it is held in memory."""
+"""Longest body of an answer; a probe with a longer one fails, because the body is held in memory."""
 _ANY_RECORD: Final = ".+"
 _CLIENT: Final = TargetClient("probe")
 
 
 def process(settings: Settings) -> Process:
-    """Return the blackbox exporter's process. It needs no capability: pings are datagrams, which the engine allows."""
+    """Return the blackbox exporter's process. It pings with datagram sockets, for which it needs no capability."""
     return Process(
         command=(f"--config.file={FILE}", f"--web.listen-address=:{topology.BLACKBOX.port('http')}"),
         files={FILE: render(settings), **_CLIENT.certificates(settings.probes)},
@@ -53,7 +53,7 @@ def _http(probe: Probe) -> dict[str, Any]:
     if not probe.follows_redirects:
         found["follow_redirects"] = False
     if probe.uses_tls:
-        found["fail_if_not_ssl"] = True  # where a redirect leads to plain http
+        found["fail_if_not_ssl"] = True  # if a redirect leads to plain HTTP
     if probe.contains:
         found["fail_if_body_not_matches_regexp"] = [probe.contains]
     return found | _CLIENT.login(probe) | _tls(probe)

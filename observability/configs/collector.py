@@ -1,7 +1,7 @@
-"""The collector's configuration: everything that is pushed comes in here, and waits on disk for a backend that is down.
+"""The collector's configuration. It receives everything that is pushed, and queues it on disk while a store is down.
 
 ```
-applications  ── OTLP ──────────────► traces   ──► Jaeger, or a store elsewhere
+applications  ── OTLP ──────────────► traces   ──► Jaeger, or an external store
                                         └─ service graph ─┐
                                       metrics ────────────┼──► Prometheus
 socket proxy ── containers' use ─────────────────────────┤
@@ -9,7 +9,7 @@ socket proxy ── containers' use ──────────────�
 Docker engine ── containers' output ► logs     ──► Loki
 ```
 
-Nothing is batched before the queues: what a sender was told is accepted is on disk.
+Nothing is batched before the queues: once a sender's request is answered, its data is on disk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from observability import endpoints, own, topology
-from observability.configs import far_stores, intake, lines, otelcol, otlp_outside, output, span_metrics
+from observability.configs import external_stores, intake, lines, otelcol, otlp_outside, output, span_metrics
 from observability.configs.process import OwnText, Process, restarting_without_shell
 from observability.names import labels
 from observability.names.paths import CONFIG, HOST_NETWORK, HOST_ROOT, SECRETS
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
 DATA: Final = topology.COLLECTOR.data
 FILE: Final = f"{CONFIG}/collector.yaml"
 QUEUE_BYTES: Final = 256 * 1024 * 1024
-"""What may wait on disk for each of the three backends; a sender gets an error, and may try again, beyond it."""
+"""Size of the queue for each of the three stores. If it is full, senders get an error and may retry."""
 JAEGER_AT_ONCE, JAEGER_BATCH_BYTES = 4, 256 * 1024
-"""Small batches, several at once: Jaeger writes the spans of each one after another."""
+"""Concurrent requests and batch size. Jaeger writes the spans of one batch one by one, so small batches are faster."""
 SPAN_TEXT_BYTES: Final = 16 * 1024
-"""What is kept of one text of a span."""
+"""Length to which a span attribute is truncated."""
 SPAN_NAME_BYTES, SPAN_ATTRIBUTES = 500, 256
-"""What is kept of its name, and of many attributes that are long together; OpenTelemetry's own limit is 128."""
+"""Length to which a span name is truncated, and most attributes of a span with long ones (SDKs: 128)."""
 PROMETHEUS_AT_ONCE: Final = 8
 EXPONENTIAL: Final = "otlp_http/exponential/prometheus"
-"""Ends in its backend, as the others do: queues are shown and alerted by backend."""
+"""Its name ends with its store, like those of the other exporters: dashboards and alerts group queues by store."""
 _EACH: Final = {"batch": {"flush_timeout": "200ms", "sizer": "items", "min_size": 0, "max_size": 1}}
 DELTA_STREAMS: Final = 50_000
-"""Series that senders may push as deltas, each of which the collector keeps a sum of; about 1 KiB each."""
+"""Most series that senders may push as deltas. The collector keeps a sum of each, of about 1 KiB."""
 CONTAINER: Final = "container"
-"""The label of a container's own series: the service's name within the stack, the container's name elsewhere."""
+"""Label of a container's metrics: the part's name for containers of the stack, the container's name for others."""
 
 PEER: Final = ["peer.service", "db.name", "db.system", "server.address", "net.peer.name", "datasource_uid"]
-"""What a caller's span says of whom it calls: OpenTelemetry's names, older ones, and Grafana's for its data sources."""
+"""Attributes by which a client span names the called service: OpenTelemetry's, older ones, and Grafana's."""
 
 _STACK: Final = "stack"
 _MEMORY: Final = ("system.memory.limit", "system.linux.memory.available")
 _VIRTUAL: Final = "^(lo|veth|br-|docker|virbr|cni|flannel|cali|ifb|dummy).*"
-"""Network interfaces that carry what another one carries too, or nothing."""
+"""Network interfaces without traffic of their own: loopback, bridges and virtual ones."""
 
-# The image has nothing but the collector's binary, which can fetch a configuration and say whether it is a valid one:
-# so the health endpoint answers with one, and `validate` fails when there is no answer, or another.
+# The image contains only the collector's binary. Its command `validate` can fetch a configuration by URL, so the health
+# endpoint answers with a valid one, and the health check validates it.
 _HEALTHY: Final = """\
 receivers: {otlp: {protocols: {http: {}}}}
 exporters: {debug: {}}
@@ -71,21 +71,21 @@ def command() -> tuple[str, ...]:
 
 
 def health() -> tuple[str, ...]:
-    """Return the command that fails when the collector does not serve."""
+    """Return the command that fails if the collector does not serve."""
     return restarting_without_shell(
         "/otelcol-contrib", "validate", f"--config=http://{topology.COLLECTOR.local('health')}/"
     )
 
 
 def process(settings: Settings) -> Process:
-    """Return the collector's process: nothing but one binary in the image."""
+    """Return the collector's process."""
     return Process(
         command=command(),
         environment=otelcol.environment(settings.limit(topology.COLLECTOR.name)),
-        files={FILE: render(settings), **otlp_outside.files(settings), **far_stores.files(settings)},
+        files={FILE: render(settings), **otlp_outside.files(settings), **external_stores.files(settings)},
         secrets={
             **otlp_outside.secrets(settings),
-            **far_stores.passwords(settings),
+            **external_stores.passwords(settings),
             **_own_secrets(settings),
         },
         checker=("/otelcol-contrib", "validate", *command()),
@@ -102,7 +102,7 @@ def render(settings: Settings) -> str:
         name for name in ("host_metrics", "host_metrics/network", "docker_stats") if name in receivers
     ]
     mask = settings.redaction
-    logging_in = far_stores.extensions(settings)
+    logging_in = external_stores.extensions(settings)
     counting = span_metrics.counted_by(settings) is topology.COLLECTOR
     traces_to = [_traces_exporter(settings), "service_graph", *([span_metrics.CONNECTOR] if counting else [])]
     senders = settings.otlp_senders if settings.otlp_outside else {}
@@ -111,7 +111,7 @@ def render(settings: Settings) -> str:
             "extensions": ["health_check", "file_storage", *logging_in],
             "pipelines": {
                 **_intake("traces", ["transform/long", *_masking("trace", mask)], traces_to),
-                # Only here may spans be called like a part of the stack: Grafana's.
+                # For Grafana's own spans. Elsewhere no sender may use the name of a part of the stack.
                 "traces/own": _pipeline(
                     ["otlp/own"],
                     ["transform/long", *_masking("trace", mask)],
@@ -137,7 +137,7 @@ def render(settings: Settings) -> str:
                     else {}
                 ),
                 "metrics/measured": _pipeline(measured, ["transform/measured"], ["otlp_http/prometheus"]),
-                # Masked before they are on disk, and again when a secret may have been put together.
+                # Secrets are masked before a line is on disk, and again after parts of a line were joined.
                 "logs/printed": _pipeline(
                     ["fluent_forward"],
                     ["transform/output", *_masking("log", mask), "transform/packed"],
@@ -239,14 +239,14 @@ def _to_jaeger(settings: Settings) -> dict[str, Any]:
     waiting = _waiting(at_once=JAEGER_AT_ONCE, batch=JAEGER_BATCH_BYTES)
     if settings.keeps_traces:
         return {"endpoint": endpoint.address, "tls": {"insecure": True}, **waiting}
-    return {"endpoint": endpoint.url, **far_stores.client(topology.JAEGER, settings), **waiting}
+    return {"endpoint": endpoint.url, **external_stores.client(topology.JAEGER, settings), **waiting}
 
 
 def _to_loki(settings: Settings) -> dict[str, Any]:
     """Return the exporter of lines; one name for any Loki, so that a queue goes on where the next one is."""
     url = endpoints.writes(topology.LOKI, settings).url
     own_path = "/otlp" if settings.keeps_logs else ""
-    return {"endpoint": f"{url}{own_path}", **far_stores.client(topology.LOKI, settings), **_waiting()}
+    return {"endpoint": f"{url}{own_path}", **external_stores.client(topology.LOKI, settings), **_waiting()}
 
 
 def _with_secret_files(partials: Mapping[str, Any]) -> dict[str, Any]:

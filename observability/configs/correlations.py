@@ -1,4 +1,4 @@
-"""The correlations: from a log line or a span to what the other signals say of it. Plain values."""
+"""Grafana's correlations: links from a log line or a span to queries of the other data sources. Plain values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         label="Trace of this line",
         description="Opens the trace whose ID the log line carries, where the data source does not link it already",
         field="Line",
-        # A link is shown when all its variables have a value: `unlinked` has one where there is no `trace_id` label.
+        # Grafana shows a link if all its variables have a value: `unlinked` has one if there is no label `trace_id`.
         query={"query": "${traceId}", "shownWhere": "${unlinked}"},
         transformations=(
             _regex(TRACE_ID_IN_LINE, "traceId"),
@@ -66,7 +66,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
         field="Line",
         query={"expr": f'sum by (status) ({_REQUESTS}{{service="${{service}}"}})', "range": True},
         transformations=(
-            # A quote in a name has a backslash in this JSON, as it needs one in the query.
+            # JSON escapes a quote in a name with a backslash, which is what the query needs.
             _regex(r'"service_name"\s*:\s*"((?:[^"\\]|\\.)+)"', "service", field="labels"),
         ),
     ),
@@ -95,7 +95,7 @@ CORRELATIONS: tuple[CorrelationSpec, ...] = (
 
 
 def correlations(settings: Settings) -> tuple[CorrelationSpec, ...]:
-    """Return the correlations; lines lead to the requests of a service whose telemetry carries another name, too."""
+    """Return the correlations. Links to metrics work also for a service whose telemetry has a different name."""
     carried = {s.name: s.telemetry_name for s in watched(settings) if s.telemetry_name != s.name}
     if not carried:
         return CORRELATIONS
@@ -104,10 +104,10 @@ def correlations(settings: Settings) -> tuple[CorrelationSpec, ...]:
 
 
 def _requests_by_carried_name(carried: Mapping[str, str]) -> str:
-    """Return the request rate by status of the service whose telemetry carries the name in `${service}`.
+    """Return the query of the request rate by status of the service whose telemetry has the name `${service}`.
 
     Args:
-        carried: that name by the service's own, of those where the two differ.
+        carried: name in the telemetry by name of the service, for services where the two differ.
 
     """
     renamed = (

@@ -1,4 +1,4 @@
-"""Grafana's data sources, and how each leads to the others. Plain values: constant UIDs, no outputs."""
+"""Grafana's data sources and the links between them. Plain values, with constant UIDs."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from observability.topology import Endpoint
 
 TRACE_LABEL = "^trace_id$"
-"""The collector stores a line's trace ID under this name, however the line spells it (`configs.lines`)."""
+"""Structured metadata in which the collector stores a line's trace ID (`configs.lines`)."""
 TRACE_ID_IN_LINE = (
     r"""\b(?:trace[._-]?id|traceparent["']?\s*[=:]\s*["']?[0-9a-f]{2}(?=-)|trace["']?\s*:\s*\{\s*["']?id)"""
     r"""["']?\s*[=:-]\s*["']?((?=[0-9]*[a-f])(?:[0-9a-f]{32}|[0-9a-f]{16}))(?![0-9a-z])"""
 )
-"""A trace ID in a line that did not come by way of the collector. JavaScript's regular expression."""
+"""JavaScript regular expression of a trace ID in a line that the collector did not parse."""
 REQUEST_ID_IN_LINE = r'(?:request_?id|requestId)"?\s*[=:]\s*"?([A-Za-z0-9._-]+)'
 
 
 def lines_of_trace(trace: str) -> str:
-    """Return the LogQL for every line of a trace, whether its ID is in the line or beside it.
+    """Return the LogQL for all lines of a trace, with its ID in the line or in the structured metadata.
 
-    Jaeger shows an ID of 64 bits with 16 digits; beside a line all have 32, with zeros first. Grafana's own lines count
-    by the ID beside them alone: it logs the address of each page on which the trace is open.
+    Jaeger shows an ID of 64 bits with 16 digits; the metadata always has 32, with leading zeros. Grafana's own lines
+    need the ID in the metadata, because Grafana logs the URL of every page on which a trace is open.
     """
     in_line = f'and (contains "{trace}" __line__) (ne .service_name "{topology.GRAFANA.name}")'
     trace_id = f"{{{{ if {in_line} }}}}{trace}{{{{ else }}}}{{{{ .trace_id }}}}{{{{ end }}}}"
@@ -43,7 +43,7 @@ def lines_of_trace(trace: str) -> str:
 
 @dataclass(frozen=True)
 class DataSourceSpec:
-    """One data source: `uid` is also its type, unless `type` says otherwise; `url` is where Grafana reaches it."""
+    """A data source; `url` is its address for Grafana, and `uid` is also its type unless `type` is set."""
 
     uid: str
     title: str
@@ -51,13 +51,13 @@ class DataSourceSpec:
     json_data: Mapping[str, Any]
     default: bool = False
     type: str = ""
-    """Grafana's type of data source, "" where it is the UID."""
+    """Grafana's type of data source, "" if it is the UID."""
     endpoint: Endpoint | None = None
-    """Who Grafana is to a server that is none of this stack."""
+    """The credentials for an external store, None for the stack's own."""
 
 
 def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
-    """Return Prometheus (the default), Loki and Jaeger, and the copy of the metrics, if it can be read."""
+    """Return Prometheus (the default), Loki, Jaeger, and the copy of the metrics in an external store, if any."""
     own = (_prometheus(settings), _loki(settings), _jaeger(settings))
     if not settings.runs_stack:
         return tuple(replace(spec, endpoint=endpoints.reads(topology.part(spec.uid), settings)) for spec in own)
@@ -65,7 +65,7 @@ def datasources(settings: Settings) -> tuple[DataSourceSpec, ...]:
 
 
 def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
-    """Yield the copy of the metrics: read like Prometheus' own, only by people who choose it."""
+    """Yield the data source of the copy of the metrics, which no dashboard uses by default."""
     endpoint = endpoints.metrics_long_term(settings)
     if endpoint is not None:
         yield replace(
@@ -81,7 +81,7 @@ def _long_term(settings: Settings) -> Iterator[DataSourceSpec]:
 
 def _prometheus(settings: Settings) -> DataSourceSpec:
     # Services write trace_id; Grafana's own metrics write traceID.
-    # By an address: to a data source Grafana (12.4) sends a query as Tempo takes it, which Jaeger answers with nothing.
+    # A URL: in a link to a Jaeger data source Grafana 12.4 writes the query in Tempo's form, which finds nothing.
     kept = f"now-{seconds(settings.jaeger_retention) // 60:.0f}m"
     trace = explore.address(settings.root_url, DATASOURCE_JAEGER, {"query": explore.VALUE}, start=kept)
     exemplars = [
@@ -113,7 +113,7 @@ def _loki(settings: Settings) -> DataSourceSpec:
         endpoints.reads(topology.LOKI, settings).url,
         {
             "maxLines": "1000",
-            "manageAlerts": False,  # it has none, and the reading proxy refuses to list them
+            "manageAlerts": False,  # there are no alerts in Loki, and the reading proxy refuses to list them
             "derivedFields": [
                 {
                     "name": "TraceID",
@@ -162,7 +162,7 @@ def _jaeger(settings: Settings) -> DataSourceSpec:
                     {"name": "Request rate", "query": f"sum(rate({series.SPAN_CALLS}{{$__tags}}[5m]))"},
                     {
                         "name": "Error rate",
-                        # Without an error there is no such series: 0, where there are requests.
+                        # Without errors there is no such series, so it is 0 if there are requests.
                         "query": (
                             f'sum(rate({series.SPAN_CALLS}{{$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))'
                             f" or 0 * sum(rate({series.SPAN_CALLS}{{$__tags}}[5m]))"

@@ -1,4 +1,4 @@
-"""Grafana's configuration: environment variables over its shipped defaults, and a file for what these cannot say.
+"""Grafana's configuration: environment variables over its defaults, and a file for what variables cannot express.
 
 Secrets are never values here: Grafana's server reads them itself from files (`$__file{…}`).
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from observability import endpoints, own, topology
 from observability.configs import alert_history
-from observability.configs.process import OwnText, Process, restarting
+from observability.configs.process import OwnText, Process, SettingSecret, restarting
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRET_KEY, SECRETS, UNRESOLVED_SECRET_KEY
 from observability.own import secret_references
@@ -39,20 +39,20 @@ def _flag(on: bool) -> str:  # noqa: FBT001 - a pure conversion
     return "true" if on else "false"
 
 
-# Over this endpoint a trace's spans carry their service's name, which "traces to metrics" needs; and it is the one that
-# later Jaegers keep.
+# With this toggle Grafana uses the endpoint of Jaeger that later versions keep. Its spans carry their service's name,
+# which "traces to metrics" needs.
 _TOGGLES = ("jaegerEnableGrpcEndpoint",)
 
 
 _AUDIT_LOGGERS = ("authn.service", "context", "http.server")
-"""Grafana's loggers of refused sign-ins, of requests with their user, and of accounts that are signed in anew."""
+"""Grafana's loggers of refused sign-ins, of requests with their user, and of renewed sessions."""
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'",
-    # As Grafana's own template has it: its plugins are loaded and compiled in the page.
+    # As in Grafana's own template, because its plugins are loaded and compiled in the page.
     "script-src 'self' 'unsafe-eval' 'unsafe-inline' 'strict-dynamic' $NONCE",
     "style-src 'self' 'unsafe-inline' blob:",
     "font-src 'self'",
-    # No image from elsewhere: the address of one in a dashboard can tell its owner who looks at what.
+    # No images of other sites: the URL of an image in a dashboard could tell its owner who looks at what.
     "img-src 'self' data: blob:",
     "connect-src 'self' ws://$ROOT_PATH wss://$ROOT_PATH",
     "worker-src 'self' blob:",
@@ -75,9 +75,9 @@ def process(settings: Settings) -> Process:
             ADMIN_PASSWORD_FILE: "admin_password",
             SECRET_KEY: "secret_key",
             METRICS_PASSWORD_FILE: "metrics_password",
-            SMTP_PASSWORD_FILE: "smtp_password",
-            KEY_FILE: "tls_key",
-            OAUTH_SECRET_FILE: "oauth_client_secret",
+            SMTP_PASSWORD_FILE: SettingSecret("smtp_password"),
+            KEY_FILE: SettingSecret("tls_key"),
+            OAUTH_SECRET_FILE: SettingSecret("oauth_client_secret"),
             HISTORY_PASSWORD_FILE: "history_password",
             **_own_secrets(settings),
         },
@@ -87,8 +87,8 @@ def process(settings: Settings) -> Process:
 
 
 def _health(settings: Settings) -> tuple[str, ...]:
-    # The API's own health fails with its database. No certificate is made out to a loopback address; whether it is the
-    # right one is checked when `up` waits for Grafana.
+    # The API's health fails together with its database. The certificate is not checked here, because none is issued
+    # for a loopback address; `up` checks it when it waits for Grafana.
     scheme, flags = ("https", "-fsSk") if settings.tls_certificate else ("http", "-fsS")
     return restarting(
         "curl", flags, "-m", "3", "-o", "/dev/null", f"{scheme}://{topology.GRAFANA.local('http')}/api/health"
@@ -96,7 +96,7 @@ def _health(settings: Settings) -> tuple[str, ...]:
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """Return Grafana's files by their path, none of them secret."""
+    """Return Grafana's files by path; none is secret."""
     result = {FILE: _ini(settings)}
     if settings.tls_certificate:
         result[CERTIFICATE_FILE] = settings.tls_certificate
@@ -104,10 +104,10 @@ def files(settings: Settings) -> dict[str, str]:
 
 
 def _ini(settings: Settings) -> str:
-    """Return grafana.ini: the one setting that must not be in the environment, and the team's own.
+    """Return grafana.ini: the one setting that must not be in the environment, and the team's own settings.
 
-    Grafana 12 reads `secret_key` from the environment anew, and raw, each time it encrypts: with `$__file{…}` there,
-    the public name of the file would be the key. In this file it is resolved once, when Grafana starts.
+    Grafana 12 reads the variable of `secret_key` again at each encryption, without resolving it. With `$__file{…}` in
+    it, the path of the file, which is public, would be the key. From this file it is resolved once, at the start.
     """
     sections = {section: dict(values) for section, values in own.read(settings).grafana.items()}
     security = sections.pop("security", {}) | {"secret_key": UNRESOLVED_SECRET_KEY}
@@ -129,7 +129,7 @@ def _own_secrets(settings: Settings) -> dict[str, OwnText]:
 
 
 def _given_in_ini(settings: Settings) -> set[str]:
-    """Return the environment variables, without GF_, that give way to the team's own grafana.ini."""
+    """Return the environment variables, without GF_, that are left out because the team's grafana.ini sets them."""
     given = {
         re.sub(r"[^A-Z0-9]", "_", f"{section}_{key}".upper())
         for section, values in own.read(settings).grafana.items()
@@ -141,14 +141,14 @@ def _given_in_ini(settings: Settings) -> set[str]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return Grafana's environment: `GF_<SECTION>_<KEY>`, only keys that its shipped defaults know."""
+    """Return Grafana's environment variables `GF_<SECTION>_<KEY>`, all of which its default configuration has."""
     root_url = settings.root_url
     https = root_url.startswith("https://")
     values = {
         "PATHS_CONFIG": FILE,
         "SERVER_ROOT_URL": root_url,
         "SERVER_ENABLE_GZIP": "true",
-        # Readers and the writer do not lock each other out, and a first start takes two thirds of the time.
+        # Write-ahead log: readers and the writer do not block each other, and a first start is a third faster.
         "DATABASE_WAL": "true",
         "USERS_DEFAULT_THEME": settings.grafana_theme,
         "USERS_ALLOW_SIGN_UP": "false",
@@ -159,7 +159,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECRETS_MANAGER_ENCRYPTION_SECRET_KEY_V1_SECRET_KEY": _file(SECRET_KEY),
         # Grafana's hardening page.
         "SECURITY_COOKIE_SECURE": _flag(https),
-        # Browsers leave strict cookies out when a sign-on provider sends a person back.
+        # Not "strict": browsers do not send strict cookies when a sign-on provider redirects a person back.
         "SECURITY_COOKIE_SAMESITE": "lax" if settings.oauth else "strict",
         "AUTH_LOGIN_COOKIE_NAME": "__Host-grafana_session" if https else "grafana_session",
         "SECURITY_ALLOW_EMBEDDING": "false",
@@ -169,17 +169,17 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECURITY_CONTENT_SECURITY_POLICY": "true",
         "SECURITY_CONTENT_SECURITY_POLICY_TEMPLATE": "; ".join(_CONTENT_SECURITY_POLICY),
         "SECURITY_DISABLE_GRAVATAR": "true",
-        # Five wrong passwords within five minutes lock out the address they came from, not the user they were for:
-        # else any caller can lock the administrator out.
+        # Five wrong passwords within five minutes lock out their IP address, not the user: otherwise any caller could
+        # lock the administrator out.
         "SECURITY_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_IP_ADDRESS_LOGIN_PROTECTION": "false",
         "SECURITY_DISABLE_USERNAME_LOGIN_PROTECTION": "true",
-        # The link of a snapshot opens it without a login, as that of a public dashboard does.
+        # The link of a snapshot works without a login, like that of a public dashboard.
         "SNAPSHOTS_ENABLED": _flag(settings.grafana_public_dashboards),
         "SNAPSHOTS_EXTERNAL_ENABLED": "false",
         "UNIFIED_ALERTING_ENABLED": "true",
         "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
-        # In Loki alone: its queries tell the history of any alert, and Grafana's own views read it there too.
+        # In Loki only: LogQL can query the history of all alerts, and Grafana's own views can read it from there too.
         "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
         "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.alert_history().url,
         "UNIFIED_ALERTING_STATE_HISTORY_LOKI_BASIC_AUTH_USERNAME": alert_history.USER,
@@ -199,7 +199,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PLUGINS_PLUGIN_ADMIN_EXTERNAL_MANAGE_ENABLED": "true",
         "LOG_MODE": "console",
         "LOG_LEVEL": "warn",
-        # The audit trail: who signed in or failed to, and each request with its user, method and path.
+        # The audit trail: successful and failed sign-ins, and each request with its user, method and path.
         "SERVER_ROUTER_LOGGING": "true",
         "LOG_FILTERS": " ".join(f"{logger}:info" for logger in _AUDIT_LOGGERS),
         "SMTP_ENABLED": _flag(bool(settings.smtp_host)),

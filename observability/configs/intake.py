@@ -1,8 +1,8 @@
-"""What the collector refuses, renames and cuts of what senders push, so that one bad item harms only itself.
+"""The collector's cleaning of pushed telemetry: bad items are dropped and counted, names are repaired, texts truncated.
 
-Prometheus' OTLP receiver rolls a whole request back for one point that it cannot take, and Loki refuses a whole request
-for one attribute name. So everything that is known to be refused there is found here first. It is marked with its
-reason (`ottl.REFUSED`), counted by service and reason, and dropped; the rest of the request goes on.
+Prometheus' OTLP receiver rejects a whole request for one bad point, and Loki for one bad attribute name. So every item
+that a store is known to reject is found here first. It is marked with the reason (`ottl.REFUSED`), counted by service
+and reason, and dropped. The rest of the request is stored.
 """
 
 from __future__ import annotations
@@ -16,62 +16,62 @@ from observability.configs import ottl
 from observability.settings import CONTAINERS
 
 OWN_SERVICES: Final = (*CONTAINERS, "span-metrics")
-"""Names of the stack's own services and scrape jobs: no sender may call itself one of these."""
+"""Names of the stack's own services and scrape jobs, which no sender may use."""
 UNNAMED: Final = "unknown_service"
-"""The service of a sender that gives no name, as OpenTelemetry's SDKs call it."""
+"""Service name of a sender without one, as in OpenTelemetry's SDKs."""
 
 OLDEST: Final = "5h55m"
-"""Prometheus takes points of the last 6 hours (`prometheus.LATE`); the rest of them is time on the way."""
+"""Oldest point that is accepted. Prometheus accepts 6 hours (`prometheus.LATE`); the rest is time on the way."""
 NEWEST: Final = "9m"
-"""Prometheus and Loki refuse what is more than 10 minutes ahead of their clock."""
+"""Prometheus and Loki reject times more than 10 minutes ahead of their clock."""
 OLDEST_LINE: Final = "167h"
 """Loki's `reject_old_samples_max_age` is 168 hours."""
 SERIES_OF_METRIC: Final = 2_000
-"""Points that one metric may have in one push: OpenTelemetry's SDKs have this limit too."""
+"""Most points of one metric in one push, as in OpenTelemetry's SDKs."""
 LABELS: Final = 64
 LABEL_BYTES: Final = 1_024
 NAME_BYTES: Final = 500
 
 _SENDER: Final = 'otelcol.client.auth.attributes["username"]'
-"""Who sends, as the authenticator found out (`configs.otlp_outside`); nil at doors that ask nobody."""
+"""The authenticated sender (`configs.otlp_outside`); nil at receivers without authentication."""
 Senders = Mapping[str, Sequence[str]]
 NO_SENDERS: Final[Senders] = MappingProxyType({})
 
 REFUSED_ITEMS: Final = "collector.refused.items"
 _SIGNAL: Final = "refused.signal"
 _MARKS: Final = "^refused[.]"
-"""Attributes that mark what is refused; a sender's own are removed first."""
+"""Attributes that mark refused items; a sender's own attributes of these names are removed first."""
 
 _NAMELESS: Final = "^[^A-Za-z0-9]*$"
-"""An attribute key without an ASCII letter or digit: nothing is left of it as a label."""
+"""An attribute key without an ASCII letter or digit, of which no label name is left."""
 _OWN_LABELS: Final = "^(service|job|instance|stack|slo)$"
-"""Labels that say who is meant; only a scrape or a rule may set them."""
+"""Labels that identify a series' service; only a scrape or a rule may set them."""
 _RESOURCE_LABELS: Final = (
     "^((service|container)[^A-Za-z0-9]name|service[^A-Za-z0-9](namespace|version)"
     "|deployment[^A-Za-z0-9]environment[^A-Za-z0-9]name)$"
 )
-"""Labels of a point that are its resource's: one of the point's own, in any spelling that Prometheus turns into the
-same label, would take its place, and so name another service."""
+"""Labels that Prometheus sets from a point's resource. An attribute of the point itself that becomes the same label
+would replace it, and so name a different service."""
 _OWN_METRICS: Final = (
     "prometheus|grafana|loki|jaeger|otelcol|scrape|collector.refused|target.info|traces.span.metrics"
     "|traces.service.graph|ALERTS|GRAFANA.ALERTS"
 )
 _UNSHOWN: Final = rf"{ottl.ANSI}|{ottl.INVISIBLE}"
 _INSIDE: Final = rf"{_UNSHOWN}|\\u00[01][0-9a-f]"
-"""The same in a map or a list that is written as JSON."""
+"""The same within a map or a list that is written as JSON."""
 LOG_TEXT_BYTES, LOG_ATTRIBUTES, LOG_TEXT_OF_MANY_BYTES = 4_096, 96, 400
-"""What is kept of one attribute of a record, how many, and of each of many that are long together: Loki refuses a
-record with more than 128, or with 64 KiB."""
+"""Limits of a log record's attributes: length of one, their number, and length of each if together they are too long.
+Loki rejects a record with more than 128 attributes or 64 KiB of them."""
 _SEPARATOR: Final = "[^A-Za-z0-9:]"
 _UNIT_NOTE: Final = r"\{[^}]*\}"
 _METRIC: Final = 'Concat([metric.name, metric.unit], "_")'
-"""Prometheus makes a metric's name of both."""
+"""Prometheus builds a metric's name from its name and its unit."""
 
 
 def own_metric_name() -> str:
-    """Return the regular expression of names that only the stack's rules and scrapes may write.
+    """Return the regular expression of metric names that only the stack's rules and scrapes may write.
 
-    Prometheus turns every other character into `_`, drops it at the ends, and appends the unit: `.up` becomes `up`.
+    Prometheus replaces other characters by `_`, removes them at both ends, and appends the unit: `.up` becomes `up`.
     """
     separator = _SEPARATOR
     prefixes = _OWN_METRICS.replace(".", f"{separator}+")
@@ -86,7 +86,8 @@ def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
     """Return the transform processor's settings for metrics.
 
     Args:
-        senders: Who may send from outside for which services, where each sender has a token of its own.
+        senders: the services that each sender from outside may send for, if each sender has its own token.
+
     """
     none = "METRIC_DATA_TYPE_"
     summed = " or ".join(f"metric.type == {none}{kind}" for kind in ("SUM", "HISTOGRAM", "EXPONENTIAL_HISTOGRAM"))
@@ -94,7 +95,7 @@ def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
     return _transform(
         "metric",
         _resource(),
-        # A resource's are labels of its `target_info`.
+        # Attributes of a resource become labels of its series `target_info`.
         ottl.group("resource", _not_own_labels("resource.attributes")),
         ottl.group("scope", *_scope()),
         ottl.group(
@@ -129,7 +130,7 @@ def metrics(senders: Senders = NO_SENDERS) -> dict[str, Any]:
 
 
 def logs(senders: Senders = NO_SENDERS) -> dict[str, Any]:
-    """Return the transform processor's settings for log records; `senders` as of `metrics`."""
+    """Return the transform processor's settings for log records; `senders` as for `metrics`."""
     mark = f'log.attributes["{ottl.REFUSED}"]'
     return _transform(
         "log",
@@ -157,7 +158,7 @@ def logs(senders: Senders = NO_SENDERS) -> dict[str, Any]:
 
 
 def traces(senders: Senders = NO_SENDERS) -> dict[str, Any]:
-    """Return the transform processor's settings for spans; `senders` as of `metrics`."""
+    """Return the transform processor's settings for spans; `senders` as for `metrics`."""
     mark = f'span.attributes["{ottl.REFUSED}"]'
     return _transform(
         "trace",
@@ -181,7 +182,7 @@ def traces(senders: Senders = NO_SENDERS) -> dict[str, Any]:
 
 
 def _counted_for_its_sender(context: str) -> str:
-    """Return the statement by which what is refused is counted for its resource's service, whatever itself says."""
+    """Return the statement that counts a refused item for its resource's service, not for one that the item names."""
     return (
         f'set({context}.attributes["service.name"], resource.attributes["service.name"])'
         f' where {context}.attributes["{ottl.REFUSED}"] != nil'
@@ -189,7 +190,7 @@ def _counted_for_its_sender(context: str) -> str:
 
 
 def refused(signal: str) -> dict[str, Any]:
-    """Return the routing connector's settings: what is marked goes to be counted, the rest on to its store."""
+    """Return the routing connector's settings: marked items are counted, all others go to their store."""
     context = {"metrics": "datapoint", "logs": "log", "traces": "span"}[signal]
     return {
         "default_pipelines": [f"{signal}/accepted"],
@@ -205,10 +206,10 @@ def refused(signal: str) -> dict[str, Any]:
 
 
 def apart() -> dict[str, Any]:
-    """Return the routing connector's settings that part exponential histograms from other metrics.
+    """Return the routing connector's settings that separate exponential histograms from other metrics.
 
-    Prometheus refuses the request of one whose count or offset is wrong, which no statement here can see: so each is a
-    request of its own.
+    Prometheus rejects the whole request of a histogram with a wrong count or offset, which OTTL cannot see. So each
+    exponential histogram gets a request of its own.
     """
     return {
         "default_pipelines": ["metrics/stored"],
@@ -224,7 +225,7 @@ def apart() -> dict[str, Any]:
 
 
 def counted() -> dict[str, Any]:
-    """Return the count connector's settings: what was refused, by service and reason."""
+    """Return the count connector's settings: refused items, by service and reason."""
     by = [{"key": "service.name", "default_value": UNNAMED}, {"key": ottl.REFUSED}]
     return {
         what: {
@@ -238,12 +239,12 @@ def counted() -> dict[str, Any]:
 
 
 def only_counts() -> dict[str, Any]:
-    """Return the filter processor's settings that leave out the connector's other counts, which are on by default."""
+    """Return the filter processor's settings that drop the connector's default counts."""
     return {"error_mode": "ignore", "metrics": {"metric": [f'metric.name != "{REFUSED_ITEMS}"']}}
 
 
 def counts() -> dict[str, Any]:
-    """Return the transform processor's settings for these counts: two labels, and no others of their sender."""
+    """Return the transform processor's settings for these counts, which keep two labels and none of their sender."""
     return _transform(
         "metric",
         ottl.group(
@@ -252,7 +253,7 @@ def counts() -> dict[str, Any]:
             f'set(datapoint.attributes["reason"], datapoint.attributes["{ottl.REFUSED}"])',
             f'set(datapoint.attributes["signal"], datapoint.attributes["{_SIGNAL}"])',
             'keep_keys(datapoint.attributes, ["service_name", "reason", "signal"])',
-            # The connector takes the time of what it counts, which may be why that is refused.
+            # The connector copies the time of the item that it counts, which may be the reason for the refusal.
             "set(datapoint.time, Now())",
             "set(datapoint.start_time, Now())",
         ),
@@ -265,7 +266,7 @@ def _transform(signal: str, *groups: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resource() -> dict[str, Any]:
-    """Give every sender a name, of a length that every store takes, and every attribute a name of its own."""
+    """Return the statements that give each resource a service name that every store accepts, and repair its keys."""
     name = 'resource.attributes["service.name"]'
     return ottl.group(
         "resource",
@@ -274,7 +275,7 @@ def _resource() -> dict[str, Any]:
         f"set({name}, String({name})) where {name} != nil and not IsString({name})",
         *_shown("resource.attributes"),
         ottl.replace(name, ottl.UNSEEN_IN_NAMES, "", where=f"{name} != nil"),
-        # Dashboards put names into backquotes, where nothing but a backquote ends a text.
+        # Dashboards quote service names with backquotes.
         ottl.replace(name, "`", "'", where=f"{name} != nil"),
         f'set({name}, "{UNNAMED}") where {name} == nil or {name} == ""',
         *cut(name, NAME_BYTES),
@@ -283,20 +284,20 @@ def _resource() -> dict[str, Any]:
 
 
 def _renamed(attributes: str) -> str:
-    """Return the statement that gives a key without any ASCII letter or digit a name of digits, always the same."""
+    """Return the statement that replaces a key without any ASCII letter or digit by digits, always the same ones."""
     pattern = ottl.quoted(f"({_NAMELESS})")
     return f'replace_all_patterns({attributes}, "key", {pattern}, "$$1", Murmur3Hash, "attribute_%s")'
 
 
 def _not_own_labels(attributes: str) -> str:
-    """Return the statement that renames the attributes which would be labels of who is meant."""
+    """Return the statement that renames attributes which would become the labels that identify a service."""
     return f'replace_all_patterns({attributes}, "key", {ottl.quoted(_OWN_LABELS)}, "exported_$$1")'
 
 
 def _not_of_resource(attributes: str) -> list[str]:
-    """Return the statements that rename a point's attributes which would be labels of its resource.
+    """Return the statements that rename a point's attributes which would replace labels of its resource.
 
-    A gateway may say of a point, as of its resource, whose it is: that one is left out.
+    An attribute that says the same as the resource, as gateways write it, is removed.
     """
     name = f'{attributes}["service.name"]'
     return [
@@ -306,9 +307,9 @@ def _not_of_resource(attributes: str) -> list[str]:
 
 
 def _shown(attributes: str) -> list[str]:
-    """Return the statements that remove from keys and values what would be shown as something else.
+    """Return the statements that remove terminal codes and invisible characters from keys and values.
 
-    Only texts are replaced, so a map or a list becomes texts first, if there is something in it.
+    OTTL replaces only in texts, so maps and lists with such characters become texts first.
     """
     unshown = ottl.quoted(_UNSHOWN)
     where = ottl.matches(f"String({attributes})", _INSIDE)
@@ -320,9 +321,9 @@ def _shown(attributes: str) -> list[str]:
 
 
 def _shown_body() -> list[str]:
-    """Return the statements that do the same with a body that is a map or a list; a text is cleaned where it is read.
+    """Return the statements that do the same with a body that is a map or a list (`configs.lines` cleans texts).
 
-    A list becomes a map of texts, because only maps can be changed inside.
+    A list becomes a map of texts, because OTTL can only change maps in place.
     """
     body, kept = "log.body", 'log.cache["body"]'
     inside = ottl.matches(f"String({body})", _INSIDE)
@@ -335,7 +336,7 @@ def _shown_body() -> list[str]:
 
 
 def _text(text: str) -> list[str]:
-    """Return the statement that does the same with one text."""
+    """Return the statement that removes terminal codes and invisible characters from one text."""
     return [ottl.replace(text, _UNSHOWN, "", where=ottl.matches(text, _UNSHOWN))]
 
 
@@ -344,9 +345,9 @@ def _scope() -> list[str]:
 
 
 def _of_another_sender(mark: str, senders: Senders) -> list[str]:
-    """Return the statement that refuses what a sender with a token of its own says in another's name.
+    """Return the statement that refuses items of services that their authenticated sender may not send for.
 
-    Who comes by another door than that for senders outside has no such name.
+    Items of other receivers have no authenticated sender, and are not refused.
     """
     if not senders:
         return []
@@ -364,9 +365,9 @@ def _own_service() -> str:
 
 
 def cut(text: str, most: int) -> list[str]:
-    """Return the statements that cut the text at `text` to `most` bytes.
+    """Return the statements that truncate the text at `text` to `most` bytes.
 
-    By way of the one function that does not cut through a character: half a one is no label of a metric.
+    They use the one OTTL function that never cuts within a character: half a character is no valid label value.
     """
     cache = f"{text.partition('.')[0]}.cache"
     long = f"where IsString({text}) and Len({text}) > {most}"

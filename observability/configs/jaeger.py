@@ -1,4 +1,4 @@
-"""Jaeger's configuration: OTLP in, badger on disk with a TTL, span metrics for Prometheus."""
+"""Jaeger's configuration: it receives OTLP, stores spans in badger with a TTL, and counts them for Prometheus."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def process(settings: Settings) -> Process:
 
 
 def _go_duration(duration: str) -> str:
-    """Return a duration as Go reads it, which knows no unit longer than hours."""
+    """Return a duration in Go's spelling, which has no unit longer than an hour."""
     return f"{milliseconds(duration) // 1000}s" if set(duration) & set("dwy") else duration
 
 
@@ -51,7 +51,7 @@ def render(settings: Settings) -> str:
                 "pipelines": {
                     "traces": {
                         "receivers": ["otlp"],
-                        # No batches: what is answered as taken is on disk, and until then in the collector's queue.
+                        # No batches: an acknowledged span is on disk, and until then it is in the collector's queue.
                         "processors": ["memory_limiter"],
                         "exporters": ["jaeger_storage_exporter", span_metrics.CONNECTOR],
                     },
@@ -70,7 +70,7 @@ def render(settings: Settings) -> str:
                 },
                 "jaeger_query": {
                     "storage": {"traces": "badger", "metrics": "prometheus"},
-                    # Spans of a search are as long as its answer, and would go past the collector's limits.
+                    # Jaeger's own spans of a search contain its whole answer, and would exceed the collector's limits.
                     "enable_tracing": False,
                     "http": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('http')}"},
                     "grpc": {"endpoint": f"{otelcol.ALL}:{topology.JAEGER.port('grpc')}"},
@@ -81,8 +81,8 @@ def render(settings: Settings) -> str:
                             "badger": {
                                 "directories": {"keys": f"{DATA}/keys", "values": f"{DATA}/values"},
                                 "ephemeral": False,
-                                # Left to the kernel, as every other store here leaves it: a killed process loses
-                                # nothing. Waiting for the disk with every span, it took 450 requests a second.
+                                # The kernel writes to disk later, as for the other stores, so a killed process loses
+                                # nothing. With a sync for every span, Jaeger handled only 450 requests a second.
                                 "consistency": False,
                                 "ttl": {"spans": _go_duration(settings.jaeger_retention)},
                             }

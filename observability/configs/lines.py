@@ -1,8 +1,8 @@
-"""What the collector reads in log lines: who printed them, how bad they are, which trace they belong to; and secrets.
+"""How the collector parses log lines: their container, level and trace; and how it masks secrets in them.
 
-Regular expressions here are RE2's. A level comes from where logging libraries write it, never from a word of the
-message. A trace ID is stored as 32 lower-case hexadecimal digits, however the line spells it, so that one link from
-the line to the trace and one query from the trace to its lines are enough.
+All regular expressions are RE2's. A level is read where logging libraries write it, never from a word of the message.
+A trace ID is stored as 32 lower-case hexadecimal digits, however the line spells it. So one link from the line to the
+trace, and one query from the trace to its lines, are enough.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STACK: Final = "stack"
 LEVEL: Final = "detected_level"
-"""The name that Grafana's log panels read."""
+"""Attribute with the level, which Grafana's log panels read."""
 LEVELS: Final = {
     "trace": (1, "trace|trc|finest|finer"),
     "debug": (5, "debug|dbg|fine"),
@@ -43,7 +43,7 @@ _UPPER: Final = (
     "TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|ERR|SEVERE|CRITICAL|CRIT|FATAL|ALERT|EMERG|PANIC|DBG|INF|WRN|TRC"
 )
 _BEFORE: Final = r"^\s*(([0-9][0-9TZ:.,+/-]*|\[[^\]]{0,80}\]|\([^)]{0,80}\)|[A-Z][a-z]{2}|[0-9a-f-]{36})[\s|:-]+){0,8}"
-"""What stands before a level: times, a date, a thread or a logger in brackets."""
+"""Text before a level: date and times, a thread or a logger in brackets."""
 _IN_TEXT: Final = (
     r'(^|\s)(level|lvl|severity|loglevel)="?(?P<level>[A-Za-z]+)',
     _BEFORE + rf"[\[(<]?(?P<level>{_UPPER})(\b|[\])>:])",
@@ -59,7 +59,7 @@ STACK_TRACE: Final = (
     r"|^Caused by: |^([A-Za-z_$][\w$]*\.)*[A-Z]\w*(Error|Exception)(:|$)"
 )
 _ERROR_BEGINS: Final = r"^([ +]*(Exception Group )?Traceback \(|Exception in thread |panic: |fatal error: )"
-"""How a stack trace begins that no line of a logging library stands before: nothing in it is its level."""
+"""Beginning of a stack trace that was printed without a logging library, and so has no level."""
 
 _HEX32: Final = "[0-9a-f]{32}"
 _HEX16: Final = "[0-9a-f]{16}"
@@ -81,7 +81,7 @@ _NO_TRACE: Final = f"log.trace_id == TraceID(0x{'0' * 32})"
 _NO_SPAN: Final = f"log.span_id == SpanID(0x{'0' * 16})"
 
 PART_BYTES: Final = 16 * 1024
-"""The longest line that the Docker engine sends in one part."""
+"""Length of the longest line that the Docker engine does not split."""
 MASK: Final = "****"
 _SENSITIVE: Final = (
     r"pass(word|wd|phrase)?|pwd|secret|(access|auth|refresh|id|bearer|session|csrf)[_-]?token|token"
@@ -98,7 +98,7 @@ SECRET_KEYS: Final = (
     r"(?i)(^|[_.-])(set[_-])?cookie$",
     r"(?i)(^|[_.-])x[_-](api[_-]key|auth[_-]token)$",
 )
-"""Keys of attributes, and of the fields of a structured line, whose values are masked as a whole."""
+"""Keys of attributes, and of fields of structured lines, whose values are masked as a whole."""
 SECRET_VALUES: Final = (
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # a JSON web token
     r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
@@ -110,16 +110,16 @@ SECRET_VALUES: Final = (
     r"\bsk_live_[A-Za-z0-9]{16,}\b",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)",
 )
-"""What is a secret by its own form, wherever it stands."""
+"""Secrets that their form alone reveals, anywhere in a text."""
 _ASSIGNMENT: Final = r"(?i)pass|pwd|secret|token|key|credential|authorization|://"
-"""What is in every text that the slower patterns for assigned secrets could match."""
+"""A quick pattern that matches every text in which the slower ones for assigned secrets could match."""
 
 
 def of_containers(settings: Settings) -> dict[str, Any]:
-    """Return the settings that make of what the Docker engine sends a log record of the container that printed it.
+    """Return the settings that turn the Docker engine's message into a log record of the container that printed it.
 
-    The engine writes the container's name and, as attributes, the labels that it was asked for. A label is the
-    container's own claim, so the name of one of the stack's services is believed of the stack's own containers only.
+    The engine adds the container's name and, as attributes, some of its labels. Any container can have such a label, so
+    the name of a part of the stack is only accepted from the stack's own containers.
     """
     service, name = f'{_HERE}["service.name"]', f'{_HERE}["container.name"]'
     claimed = f'{_HERE}["{labels.SERVICE}"]'
@@ -150,9 +150,9 @@ def of_containers(settings: Settings) -> dict[str, Any]:
 
 
 def read() -> dict[str, Any]:
-    """Return the settings that clean a line and read its level, its trace and its request."""
+    """Return the settings that clean a line and parse its level, trace and request."""
     return {
-        "error_mode": "silent",  # a line that only looks like JSON is no error of the collector's
+        "error_mode": "silent",  # a line that only looks like JSON is not the collector's error
         "log_statements": [
             ottl.group(
                 "log",
@@ -168,7 +168,7 @@ def read() -> dict[str, Any]:
 
 
 def redacted(signal: str) -> dict[str, Any]:
-    """Return the transform processor's settings that mask secrets which a text gives after their name."""
+    """Return the transform processor's settings that mask secrets after their name, like `password=…`."""
     targets = {"log": ("log.attributes",), "trace": ("span.attributes",), "metric": ("datapoint.attributes",)}
     context = {"log": "log", "trace": "span", "metric": "datapoint"}[signal]
     statements = [
@@ -190,7 +190,7 @@ def redacted(signal: str) -> dict[str, Any]:
 
 
 def joined(mask: bool) -> dict[str, Any]:  # noqa: FBT001 - a setting
-    """Return the settings for container lines that were joined: each part is masked, a secret in two parts is not."""
+    """Return the settings for joined container lines, masked again: a secret may have been split between parts."""
     secrets = [*_assigned(), *((pattern, MASK) for pattern in SECRET_VALUES)]
     several = ottl.matches(_BODY, r"\n")
     of_parts = f"{_TEXT} and (Len({_BODY}) > {PART_BYTES} or {several})"
@@ -198,7 +198,7 @@ def joined(mask: bool) -> dict[str, Any]:  # noqa: FBT001 - a setting
     return {
         "error_mode": "ignore",
         "log_statements": [
-            # The time at which the file was read, different for every line: of no use.
+            # The time at which the file was read differs for every line, and is of no use.
             ottl.group(
                 "log",
                 "set(log.observed_time_unix_nano, 0)",
@@ -210,7 +210,7 @@ def joined(mask: bool) -> dict[str, Any]:  # noqa: FBT001 - a setting
 
 
 def masked() -> dict[str, Any]:
-    """Return the redaction processor's settings: secrets by the name of their attribute, or by their own form."""
+    """Return the redaction processor's settings: it masks secrets by the key of their attribute, or by their form."""
     return {
         "allow_all_keys": True,
         "blocked_key_patterns": list(SECRET_KEYS),
@@ -235,7 +235,7 @@ def _cleaned() -> list[str]:
 
 
 def _level() -> list[str]:
-    """Return the statements that find a line's level: its status code, its field, its text, its stack trace."""
+    """Return the statements that find a line's level, from a status code, a field, the text or a stack trace."""
     statements = [
         f'set({_LEVEL}, "") where log.severity_number == SEVERITY_NUMBER_UNSPECIFIED',
         f'set({_LEVEL}, log.severity_text) where {_LEVEL} == "" and log.severity_text != ""',
@@ -249,7 +249,7 @@ def _level() -> list[str]:
         statements.append(f'set({_LEVEL}, {value}) where {_LEVEL} == "" and {value} != nil')
     nested = f'{_JSON}["log"]["level"]'
     statements.append(f'set({_LEVEL}, {nested}) where {_LEVEL} == "" and {nested} != nil')
-    # Numbers: syslog's 0 to 7, or pino's and bunyan's tens.
+    # Numeric levels: syslog's 0 to 7, or the tens of pino and bunyan.
     number = f"IsDouble({_LEVEL})"
     for least, level in ((0, "fatal"), (3, "error"), (4, "warn"), (5, "info"), (7, "debug"), (8, "trace"),
                          (20, "debug"), (30, "info"), (40, "warn"), (50, "error"), (60, "fatal")):  # fmt: skip
@@ -281,9 +281,9 @@ def _named_level() -> list[str]:
 
 
 def _trace() -> list[str]:
-    """Return the statements that find the trace of a line which has none yet.
+    """Return the statements that find the trace of a line that has none yet.
 
-    Decimal IDs, as Datadog's tracers write them, are another trace: one without any of a to f is left alone.
+    An ID without any of the letters a to f is ignored: it may be decimal, as Datadog's tracers write them.
     """
     trace = 'log.cache["trace"]'
     statements = [f'set({trace}, "known") where not ({_NO_TRACE})']

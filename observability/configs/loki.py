@@ -19,14 +19,14 @@ PORT = topology.LOKI.port("http")
 GRPC_PORT = topology.LOKI.port("grpc")
 PUSH_BYTES = 8 * 1024 * 1024
 INDEXED = ["service.name", "service.namespace", "deployment.environment.name", "container.name", "stack"]
-"""What of a sender's resource is a label; the rest is structured metadata."""
+"""Resource attributes that become labels; the others are structured metadata."""
 
 ANSWER_BYTES = 64 * 1024 * 1024
 """Between Loki's own parts. They hand 128 lines at a time on, each of up to 256 KB; by default 4 MB, so that a query
 that meets sixteen long lines would fail, with those of every other service in it."""
 
 STREAMS = 5_000
-"""Streams that are written to at the same time: some 20 for each container of a busy host."""
+"""Most streams that are written to at the same time: about 20 for each container of a busy host."""
 
 _SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
@@ -37,7 +37,7 @@ def command() -> tuple[str, ...]:
 
 
 def process(settings: Settings) -> Process:
-    """Return Loki's process: no shell in the image, checked and probed by its own binary."""
+    """Return Loki's process. Its image has no shell, so its own binary checks the files and probes the health."""
     return Process(
         command=command(),
         files={FILE: render(settings)},
@@ -86,7 +86,7 @@ def render(settings: Settings) -> str:
                 ]
             },
             "ingester": {
-                # A single process hands over to no other: ready as soon as it has joined its own ring.
+                # A single process has no other to hand over to, so it is ready once it has joined its own ring.
                 "lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"},
                 # The default ceiling (4 GB) is above the container's limit and would end in an OOM kill.
                 "wal": {"replay_memory_ceiling": f"{memory * 3 // 4}MB", "flush_on_shutdown": True},
@@ -98,7 +98,7 @@ def render(settings: Settings) -> str:
             },
             "distributor": {
                 "otlp_config": {"default_resource_attributes_as_index_labels": INDEXED},
-                # One push, packed and unpacked. By default a small archive may unpack to 5 GB, and ends in an OOM kill.
+                # One push, compressed and decompressed. By default a small one may decompress to 5 GB: an OOM kill.
                 "max_recv_msg_size": PUSH_BYTES,
                 "max_decompressed_size": 2 * PUSH_BYTES,
             },
@@ -112,10 +112,10 @@ def render(settings: Settings) -> str:
                 "ingestion_burst_size_mb": 32,
                 "per_stream_rate_limit": "8MB",
                 "per_stream_rate_limit_burst": "16MB",
-                # A level is what a line says of itself; the collector reads it (`configs.lines`). Loki would guess from
-                # words: an alert called "errors" that is over would be an error.
+                # The collector parses the level (`configs.lines`). Loki would guess it from words: a resolved alert
+                # called "errors" would be an error.
                 "discover_log_levels": False,
-                # Cut, not refused: the collector joins lines, and one may be as long as its sender likes.
+                # Truncated, not rejected: the collector joins lines, and a sender's line may have any length.
                 "max_line_size": "256KB",
                 "max_line_size_truncate": True,
                 "max_label_name_length": 1024,
@@ -128,12 +128,12 @@ def render(settings: Settings) -> str:
                 "reject_old_samples_max_age": "168h",
             },
             "pattern_ingester": {"enabled": True, "lifecycler": {"min_ready_duration": "0s"}},
-            # Told where its own scheduler is, Loki answers queries at once; left to the default ring it holds them for
-            # the ring's first look at itself, 3 s, and Grafana's start waits for one (its alert history is here).
+            # With the scheduler's address, Loki answers queries at once. With the default ring it holds them for 3 s,
+            # until the ring knows itself, and Grafana's start waits for such a query (of its alert history).
             "frontend": {"scheduler_address": _SCHEDULER, "scheduler_dns_lookup_period": "1s"},
             "frontend_worker": {"scheduler_address": _SCHEDULER, "dns_lookup_duration": "1s"},
             "query_range": {
-                # As Prometheus' steps are: what both know of the same six hours meets in one row of a table.
+                # Aligned like Prometheus' steps, so that a table shows the six hours of both in one row.
                 "align_queries_with_step": True,
                 "results_cache": {"cache": {"embedded_cache": {"enabled": True, "max_size_mb": max(memory // 16, 16)}}},
             },

@@ -1,9 +1,8 @@
-"""The collector's door for senders outside of the Docker host: OTLP with TLS, and a token or a client certificate.
+"""The collector's receiver for senders outside of the Docker host: OTLP with TLS, and a token or a client certificate.
 
-Of a token for all of them the collector knows only that it is right. Of senders with a token each it knows who sends,
-and refuses what one says in the name of a service that is not its own (`intake`).
-
-Senders in the stack's own network, and on the host's loopback address, use the plain receiver.
+With one token for all senders, the collector cannot tell them apart. With a token for each sender it knows who sends,
+and refuses telemetry of services that the sender may not send for (`intake`). Senders in the stack's networks, and on
+the host's loopback address, use the plain receiver.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from observability import topology
 from observability.configs import otelcol
+from observability.configs.process import SettingSecret
 from observability.names.paths import CONFIG, SECRETS
 
 if TYPE_CHECKING:
-    from observability.configs.process import SecretName
+    from observability.configs.process import Secret
     from observability.settings import Settings
 
 CERTIFICATE_FILE: Final = f"{CONFIG}/tls.crt"
@@ -28,26 +28,25 @@ _TOKEN_FOR_ALL, _TOKEN_EACH = "bearertokenauth", "basicauth"
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """Return the files that the door needs, none of them secret."""
+    """Return the files that the receiver needs, by path; none is secret."""
     if not settings.otlp_outside:
         return {}
     client_ca = {CLIENT_CA_FILE: settings.otlp_client_ca} if settings.otlp_client_ca else {}
     return {CERTIFICATE_FILE: settings.tls_certificate, **client_ca}
 
 
-def secrets(settings: Settings) -> dict[str, SecretName]:
-    """Return the secret files that the door needs."""
+def secrets(settings: Settings) -> dict[str, Secret]:
+    """Return the secret files that the receiver needs, by path."""
     if not settings.otlp_outside:
         return {}
-    token: dict[str, SecretName] = {TOKEN_FILE: "otlp_token"} if settings.otlp_token is not None else {}
-    senders: dict[str, SecretName] = {SENDERS_FILE: "otlp_senders"} if settings.otlp_senders else {}
-    return {KEY_FILE: "tls_key", **token, **senders}
+    senders: dict[str, Secret] = {SENDERS_FILE: "otlp_senders"} if settings.otlp_senders else {}
+    return {KEY_FILE: SettingSecret("tls_key"), TOKEN_FILE: SettingSecret("otlp_token"), **senders}
 
 
 def passwords(settings: Settings) -> str | None:
-    """Return the secret file with each sender's token, as `htpasswd` has it; None without senders.
+    """Return the secret file with each sender's token, in the format of `htpasswd`; None without senders.
 
-    In plain text: a hash that is slow to try would be computed for every push. The file is as secret as one token is.
+    The tokens are in plain text, because a slow hash would be computed for every push. The file itself is secret.
     """
     if not settings.otlp_tokens:
         return None
@@ -55,7 +54,7 @@ def passwords(settings: Settings) -> str | None:
 
 
 def added(settings: Settings, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the collector's configuration with the door beside the plain receiver, if OTLP is published outside."""
+    """Return the collector's configuration with this receiver added, if OTLP is published outside of the host."""
     if not settings.otlp_outside:
         return document
     service: dict[str, Any] = document["service"]

@@ -1,15 +1,15 @@
-"""How the lines that containers print become whole again: long lines, and the lines of one stack trace.
+"""How the collector joins what containers print: the parts of a long line, and the lines of one stack trace.
 
-The Docker engine cuts a line into parts of 16 KiB and marks each part; it knows nothing of stack traces. Of the
-collector's components only receivers that read files can join records (the operator `recombine`), so the lines go
-through a file on the collector's volume:
+The Docker engine splits a line into parts of 16 KiB and marks each part; it does not recognise stack traces. Only the
+collector's receivers for files can join records (with the operator `recombine`), so the lines go through a file on the
+collector's volume:
 
 ```
 Docker engine ──► fluent_forward ──► masked, packed ──► file/lines ──► file_log ──► joined, read ──► Loki
 ```
 
-The file is written at once and its reader keeps its place on disk, so that a restart loses nothing that was
-acknowledged; only lines being joined, of the last seconds, are lost with a killed process.
+The file is written at once, and its reader stores its position on disk, so a restart loses no acknowledged line. A
+killed process loses only the lines of the last seconds that were being joined.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from observability.configs import ottl
 FILE: Final = "file/container_lines"
 RECEIVER: Final = "file_log/container_lines"
 LONGEST_LINE: Final = 256 * 1024
-"""What a joined line may hold: Loki's limit."""
+"""Length of the longest joined line, which is Loki's limit."""
 _FILE_MIB: Final = 16
 _OLD_FILES: Final = 4
-"""How much waits in the files while Loki's queue is full; what is older is lost."""
+"""Most lines, in bytes, that the files keep while Loki's queue is full; the oldest are lost first."""
 _JOIN_SECONDS: Final = 2
-"""How long a line waits for those that belong to it."""
+"""How long a line waits for further lines of its stack trace."""
 _END_SECONDS: Final = 5
-"""How long a part waits for the last one, which itself waits for lines that continue it."""
+"""How long a part waits for the last part, which itself waits for further lines."""
 _HERE: Final = "log.attributes"
 
 CONTINUES: Final = (
@@ -49,7 +49,7 @@ CONTINUES: Final = (
     r"|^Stack trace:$|^#[0-9]+ "  # PHP
     r"|^stack backtrace:$|^note: run with `RUST_BACKTRACE"
 )
-"""A line that belongs to the one before it, whatever that is."""
+"""A line that always continues the one before it."""
 UNFINISHED: Final = (
     r"(?m)^Traceback \(most recent call last\):(\n\s.*)*\z"
     r"|(?m)^During handling of the above exception, another exception occurred:\s*\z"
@@ -57,11 +57,11 @@ UNFINISHED: Final = (
     r"|^\S+:[0-9]+\n.*\n\s+\^+\s*\z"  # where an uncaught error of Node's was thrown
     r"|^thread '.*' (\([0-9]+\) )?panicked at .*:\s*\z"
 )
-"""A line, with those that continue it, that lacks its last one: the exception."""
+"""A stack trace, with its continuation lines, that still lacks its last line, the exception."""
 
 
 def packed() -> dict[str, Any]:
-    """Return the transform processor's settings that pack a record into its body, as JSON: what the file is to hold."""
+    """Return the transform processor's settings that pack a whole record into its body as JSON, for the file."""
     part = {"part": "partial_id", "last": "partial_last"}
     return {
         "error_mode": "ignore",
@@ -92,7 +92,7 @@ def exporter(folder: str) -> dict[str, Any]:
 
 
 def receiver(folder: str) -> dict[str, Any]:
-    """Return the settings of the receiver that reads the file and joins what belongs together."""
+    """Return the settings of the receiver that reads the file and joins the lines."""
     return {
         "include": [f"{folder}/container-lines/lines*.json"],
         "start_at": "beginning",
@@ -100,12 +100,12 @@ def receiver(folder: str) -> dict[str, Any]:
         "poll_interval": "200ms",
         "force_flush_period": "200ms",
         "include_file_name": False,
-        # One record each: what is inside of a text has its quotation marks escaped.
+        # Splits between records: quotation marks within a text are escaped.
         "multiline": {"line_start_pattern": r'\{"timeUnixNano":"'},
         "max_log_size": "1MiB",
         "retry_on_failure": {"enabled": True, "max_elapsed_time": "0s"},
         "operators": [
-            # What stands between the records of one request and the next has no body.
+            # The separator between two requests has no body.
             {"type": "filter", "expr": 'not (body startsWith "{\\"timeUnixNano\\":")'},
             {
                 "type": "regex_parser",
@@ -116,7 +116,7 @@ def receiver(folder: str) -> dict[str, Any]:
             {"type": "json_parser", "parse_from": "attributes.outer.stringValue", "parse_to": "attributes"},
             {"type": "time_parser", "parse_from": "attributes.time", "layout_type": "epoch", "layout": "ns"},
             {"type": "move", "from": "attributes.line", "to": "body"},
-            # A line of more than 16 KiB: all of its parts have one ID.
+            # All parts of a line of more than 16 KiB have the same ID.
             {
                 "type": "recombine",
                 "id": "parts",

@@ -1,4 +1,4 @@
-"""What runs in a part's container: command, environment, files, health check. Plain values, no secret."""
+"""The process in a part's container: command, environment, files and health check. Plain values, no secret."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from observability.names.paths import TOOLS
 from observability.own import secret_references
 
 WGET: Final = ("wget", "-q", "-O", "/dev/null")
-"""Fails unless the URL that follows answers."""
+"""A probe that fails unless the URL that follows answers."""
 PROBE_SECONDS: Final = 4
-"""After that a probe has failed: less than the engine's time for a health check (5 s)."""
+"""Time limit of a probe, below the engine's limit for a health check (5 s)."""
 UNREADY_CHECKS: Final = 12
-"""Failed health checks in a row after which a service that was ready once is restarted: two minutes by default."""
-DEAF_CHECKS: Final = 3
-"""Failed health checks after that for which a service may take to end by itself."""
+"""Failed health checks in a row after which a service that was ready before is restarted: two minutes by default."""
+TERMINATION_CHECKS: Final = 3
+"""Further failed health checks during which the service may still end by itself."""
 _SLEEP: Final = "@sleep@"
 _RESTARTING: Final = f"""\
 count="${{STATE:-/tmp}}/unready"
@@ -32,29 +32,31 @@ if wait "$probe"; then echo 0 > "$count"; exit 0; fi
 read -r failed < "$count"
 failed=$((failed + 1)); echo "$failed" > "$count"
 [ "$failed" -lt {UNREADY_CHECKS} ] || kill -TERM "$0"
-[ "$failed" -lt {UNREADY_CHECKS + DEAF_CHECKS} ] || kill -QUIT "$0"
+[ "$failed" -lt {UNREADY_CHECKS + TERMINATION_CHECKS} ] || kill -QUIT "$0"
 [ "$failed" -lt {UNREADY_CHECKS} ] || kill -CONT "$0"
 exit 1
 """
-"""Gives a probe its time itself: `timeout` of busybox leaves a process behind for the container's first process, which
-does not collect it, so that after some hours of health checks the container may start no process any more.
+"""The shell script of the health check.
+
+It limits the probe's time itself. busybox' `timeout` would leave a zombie process at each check, because the first
+process of the container does not reap it, until the container reaches its limit of processes.
 """
 _BORROWED: Final = f"{TOOLS}/busybox"
 
 
 def restarting(*probe: str, pid: int = 1) -> tuple[str, ...]:
-    """Return a health check that ends the service when `probe` keeps failing; the engine then starts it again.
+    """Return a health check that ends the service when `probe` keeps failing, so that the engine starts it again.
 
-    The engine itself restarts what ends, and leaves alone what hangs. A service that was not ready since its start is
-    left alone: it may have much to read. The first process of a container cannot be killed from within: it is asked to
-    end, and if it is deaf to that, Go's runtime ends it and prints what it was doing (SIGQUIT). A stopped one goes on
-    first. Needs a shell in the image.
+    Docker restarts a process that exits, but not one that hangs. A service that has not been ready since its start is
+    not ended, because it may have much to read. A container's first process cannot be killed from inside: it gets
+    SIGTERM, later SIGQUIT, with which Go's runtime exits and prints all stacks, and SIGCONT in case it was stopped.
+    The image needs a shell.
     """
     return ("sh", "-c", _RESTARTING.replace(_SLEEP, "sleep"), str(pid), *probe)
 
 
 def restarting_without_shell(*probe: str) -> tuple[str, ...]:
-    """Return the same for an image without a shell: it borrows one, which the service has mounted at TOOLS."""
+    """Return the same for an image without a shell, by the one in the volume that is mounted at TOOLS."""
     return (_BORROWED, "sh", "-c", _RESTARTING.replace(_SLEEP, f"{_BORROWED} sleep"), "1", *probe)
 
 
@@ -62,22 +64,22 @@ SecretName = Literal[
     "admin_password",
     "secret_key",
     "metrics_password",
-    "smtp_password",
-    "tls_key",
-    "oauth_client_secret",
     "history_password",
     "history_login",
-    "otlp_token",
     "otlp_senders",
     "demo_token",
     "webhook",
-    "metrics_store_password",
-    "logs_store_password",
     "logs_store_login",
-    "traces_store_password",
     "traces_store_login",
 ]
-"""A secret of the stack, by its field in `components.secrets.Secrets`."""
+"""A secret that is generated or computed, by its field in `components.secrets.Secrets`."""
+
+
+@dataclass(frozen=True)
+class SettingSecret:
+    """A secret setting, by its attribute of `Settings`; its file is left out if it is not configured."""
+
+    attribute: str
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,19 @@ class ScrapeSecret:
 
 @dataclass(frozen=True)
 class OwnText:
-    """A text of the team's own content: `${secret:name}` in it is filled in when it is deployed.
+    """A text of the team's own content, in which `up` replaces `${secret:name}` by secrets.
 
-    `yaml` tells that it is YAML: secrets then become values of it, whatever characters they have.
+    Attributes:
+        template: the text with its references.
+        yaml: whether it is YAML; a secret then becomes a YAML value, whatever characters it has.
     """
 
     template: str
     yaml: bool = False
 
+
+Secret = SecretName | SettingSecret | ScrapeSecret | OwnText
+"""The content of a secret file."""
 
 STAND_IN: Final = "stand-in"
 """Content of a secret file that only has to exist for a checker."""
@@ -104,7 +111,7 @@ STAND_IN: Final = "stand-in"
 
 @dataclass(frozen=True)
 class HostSocket:
-    """A socket of the Docker host at `host`, mounted at `inside`, readable by the group that owns it."""
+    """A socket of the Docker host at `host`, mounted at `inside` for the group that owns it."""
 
     host: str
     inside: str
@@ -112,20 +119,20 @@ class HostSocket:
 
 @dataclass(frozen=True)
 class Process:
-    """One part's process.
+    """The process of a part.
 
     Attributes:
-        health: command that fails when the part does not serve.
+        health: command that fails if the part does not serve.
         health_interval: time between two health checks.
         command: arguments for the image's entry point.
         environment: environment variables.
         files: absolute path to text of each configuration file.
-        uploads: the same content in fewer files, where the process reads it so too; empty for `files` as they are.
-            Pulumi's Docker provider compares every file of a container with every other on each `up`.
-        checker: command that accepts or refuses `files`; empty to take them as they are.
-        secrets: absolute path of each secret file to the secret that it holds.
-        socket: a socket of the Docker host, None for none.
-        host_paths: other paths of the Docker host, and where they are in the container, read-only.
+        uploads: the same content in fewer files, empty for `files` as they are. Pulumi's Docker provider compares
+            every file of a container with every other one on each `up`, so many files are slow.
+        checker: command that accepts or refuses `files`; empty for no check.
+        secrets: absolute path of each secret file to its secret.
+        socket: socket of the Docker host, None for none.
+        host_paths: other paths of the Docker host to read-only paths in the container.
     """
 
     health: tuple[str, ...]
@@ -135,7 +142,7 @@ class Process:
     files: Mapping[str, str] = field(default_factory=dict)
     uploads: Mapping[str, str] = field(default_factory=dict)
     checker: tuple[str, ...] = ()
-    secrets: Mapping[str, SecretName | ScrapeSecret | OwnText] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
     socket: HostSocket | None = None
     host_paths: Mapping[str, str] = field(default_factory=dict)
 
@@ -146,7 +153,7 @@ class Process:
 
     @property
     def checker_stand_ins(self) -> dict[str, str]:
-        """What the checker, which sees no secret, finds at the paths that have to exist for it."""
+        """The files that the checker, which gets no secrets, finds in place of secret files that have to exist."""
         return {
             path: STAND_IN if isinstance(secret, ScrapeSecret) else secret_references.stand_in(secret.template)
             for path, secret in self.secrets.items()

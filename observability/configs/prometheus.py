@@ -1,4 +1,4 @@
-"""Prometheus's configuration: retention, rule files, and what is scraped."""
+"""Prometheus' configuration: retention, rule files and scrape jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from observability import endpoints, own, topology
 from observability.configs import span_metrics
-from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, SecretName, restarting
+from observability.configs.process import WGET, OwnText, Process, ScrapeSecret, Secret, SettingSecret, restarting
 from observability.configs.target_client import TargetClient
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import seconds
@@ -28,14 +28,14 @@ OWN_JOBS_FILE = f"{SECRETS}/own-scrape.yml"
 CA_FILE = f"{CONFIG}/grafana-ca.crt"
 LATE = "6h"
 METRICS_USER = "prometheus"
-"""Who Prometheus is when it scrapes Grafana's own metrics."""
+"""User name with which Prometheus scrapes Grafana's metrics."""
 METRICS_PASSWORD_FILE = f"{SECRETS}/grafana-metrics-password"
 STORE_CA_FILE = f"{CONFIG}/metrics-store-ca.crt"
 STORE_PASSWORD_FILE = f"{SECRETS}/metrics-store-password"
 COPY = "copy"
-"""The name of the remote write that sends everything on."""
+"""Name of the remote write that sends a copy of all samples."""
 COPY_SHARDS, COPY_BUFFER = 10, 10_000
-"""Requests at once, and samples that each has in memory: some 20 MiB at most; what waits beyond is in the WAL."""
+"""Concurrent requests of the copy, and samples in memory for each: about 20 MiB. More samples wait in the WAL."""
 
 _CLIENT = TargetClient("scrape")
 
@@ -43,7 +43,7 @@ _GROUPS = "groups:\n"
 _GROUP_NAME = re.compile(r"^- name: (.+)$", re.MULTILINE)
 
 SAMPLE_LIMIT = 50_000
-"""Series of one scraped target: above it the scrape fails as a whole, so that one target does not fill the memory."""
+"""Limits of one target. Beyond them the whole scrape fails, so that one target cannot fill Prometheus' memory."""
 SCRAPE_LIMITS = {
     "sample_limit": SAMPLE_LIMIT,
     "target_limit": 500,
@@ -53,7 +53,7 @@ SCRAPE_LIMITS = {
     "body_size_limit": "64MB",
 }
 
-# What discovery knew of a target stays on its series, so that people can filter by it.
+# Keeps the discovery's labels of a target on its series, so that people can filter by them.
 _KEEP_DISCOVERY_LABELS = {"action": "labelmap", "regex": "__meta_(dns_name|docker_container_label_.+|http_sd_.+)"}
 
 PROMOTED = ["service.name", "service.namespace", "service.version", "deployment.environment.name", "container.name"]
@@ -61,7 +61,7 @@ PROMOTED = ["service.name", "service.namespace", "service.version", "deployment.
 MOST_EXEMPLARS = 100_000
 
 RUNTIME_LABELS = "collector_instance_id|otel_scope_.+|telemetry_.+|process_.+|os_.+"
-"""What the job of span metrics drops."""
+"""Labels that the scrape job of span metrics drops."""
 
 
 def command(settings: Settings) -> tuple[str, ...]:
@@ -73,10 +73,10 @@ def command(settings: Settings) -> tuple[str, ...]:
         "--web.enable-otlp-receiver",
         "--web.console.libraries=",
         "--web.console.templates=",
-        # Applications are in one of its networks, where it only scrapes: it answers to the stack's own parts alone.
+        # Listens in the network `backends` only, not in the applications' network, where it scrapes.
         f"--web.listen-address={topology.PROMETHEUS.local('http')}",
         f"--web.listen-address={topology.LISTEN_NAMES[topology.PROMETHEUS.name]}:{topology.PROMETHEUS.port('http')}",
-        # No web page of another origin gets an answer.
+        # Refuses requests of web pages of other origins.
         "--web.cors.origin=^$",
     ]
     if settings.remote_write_receiver:
@@ -85,7 +85,7 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 
 def process(settings: Settings, rules: Mapping[str, str]) -> Process:
-    """Return Prometheus's process, checked by promtool; `rules` are the rule files: name to text."""
+    """Return Prometheus' process, whose files promtool checks; `rules` are the rule files, name to text."""
     own_files = files(settings)
     return Process(
         command=command(settings),
@@ -99,10 +99,11 @@ def process(settings: Settings, rules: Mapping[str, str]) -> Process:
 
 
 def joined(rules: Mapping[str, str]) -> str:
-    """Return one rule file with the groups of all; where two groups share a name, the second gets its file's beside it.
+    """Return one rule file with all groups; of two groups with the same name, the second gets its file's name added.
 
     Args:
-        rules: name to text, each as `observability.text.dump` writes groups whose first field is their name.
+        rules: name to text, as `observability.text.dump` writes groups whose first field is their name.
+
     """
     taken: set[str] = set()
 
@@ -120,7 +121,7 @@ def joined(rules: Mapping[str, str]) -> str:
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """Return Prometheus's own files by their path, the rules left out."""
+    """Return Prometheus' files by path, without the rules."""
     return {
         FILE: render(settings),
         **({CA_FILE: settings.tls_ca} if settings.tls_ca else {}),
@@ -129,32 +130,30 @@ def files(settings: Settings) -> dict[str, str]:
     }
 
 
-def _scrape_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret | OwnText]:
-    """Return the file of every secret that a service's targets ask for, and the team's own jobs that hold secrets."""
+def _scrape_secrets(settings: Settings) -> dict[str, Secret]:
+    """Return the file of every secret of a service's targets, and that of the team's own jobs with secrets, by path."""
     names = (name for service in applications(settings) for _, name in service.secret_names)
-    found: dict[str, SecretName | ScrapeSecret | OwnText] = {
-        _CLIENT.secret_file(name): ScrapeSecret(name) for name in names
-    }
+    found: dict[str, Secret] = {_CLIENT.secret_file(name): ScrapeSecret(name) for name in names}
     if jobs := _own_jobs_with_secrets(settings):
         found[OWN_JOBS_FILE] = OwnText(dump({"scrape_configs": jobs}), yaml=True)
     return found
 
 
 def _own_jobs_with_secrets(settings: Settings) -> list[dict[str, Any]]:
-    """Return the team's own jobs that hold secrets: they are in a file that only Prometheus reads."""
+    """Return the team's own jobs with secrets, as a file that only Prometheus can read."""
     return [scrape.job for scrape in own.read(settings).scrapes if scrape.secret]
 
 
-def _store_secrets(settings: Settings) -> dict[str, SecretName | ScrapeSecret]:
+def _store_secrets(settings: Settings) -> dict[str, Secret]:
     endpoint = endpoints.metrics_copy(settings)
-    return {STORE_PASSWORD_FILE: "metrics_store_password"} if endpoint is not None and endpoint.secret else {}
+    return {STORE_PASSWORD_FILE: SettingSecret("metrics_password")} if endpoint and endpoint.secret else {}
 
 
 def _remote_write(settings: Settings) -> dict[str, Any]:
-    """Return what sends everything on, nothing where no store is configured.
+    """Return the remote write that sends a copy of all samples, nothing without an external store.
 
-    Whatever waits is in the write-ahead log, of which Prometheus keeps the last two to three hours. A request that is
-    answered 429 is sent again, as one answered 5xx; any other 4xx is final, and its samples are missing from the copy.
+    Samples wait in the write-ahead log, of which Prometheus keeps the last two to three hours. A request that is
+    answered with 429 or 5xx is repeated; any other 4xx is final, and its samples are missing in the copy.
     """
     endpoint = endpoints.metrics_copy(settings)
     if endpoint is None:
@@ -190,9 +189,9 @@ def render(settings: Settings) -> str:
                 "scrape_interval": settings.scrape_interval,
                 "scrape_timeout": min(settings.scrape_interval, "10s", key=seconds),
                 "evaluation_interval": settings.rule_interval,
-                # A dotted name is scraped as it is pushed: with underscores. Targets are asked for them.
+                # Dotted names get underscores, as pushed ones do: targets are asked for names with underscores.
                 "metric_name_escaping_scheme": "underscores",
-                # On what is sent on. A tenant is one stack's, and there a series is called what it is called here.
+                # Labels of the copy only. With a tenant of its own, a stack's series need no other name there.
                 **({} if settings.metrics.tenant else {"external_labels": {"stack": settings.stack}}),
             },
             "storage": {
@@ -201,7 +200,7 @@ def render(settings: Settings) -> str:
                         "time": settings.prometheus_retention,
                         "size": settings.prometheus_retention_size,
                     },
-                    # What waited in the collector for Prometheus is older than what came since.
+                    # Points that waited in the collector are older than those that arrived meanwhile.
                     "out_of_order_time_window": LATE,
                 },
                 "exemplars": {"max_exemplars": MOST_EXEMPLARS},
@@ -231,11 +230,11 @@ def jobs(settings: Settings) -> list[dict[str, Any]]:
 
 def _stack_jobs(settings: Settings) -> list[dict[str, Any]]:
     return [
-        # First of all, and by an address that never changes.
+        # The first job, with an address that never changes.
         _static(topology.PROMETHEUS.name, f"localhost:{topology.PROMETHEUS.port('http')}"),
         *(_stack_job(part, settings) for part in settings.parts if part.metrics and part is not topology.PROMETHEUS),
-        # About other services, which `service_name` tells. What only describes their runtime, or changes with every
-        # restart, would make new series and tell nothing.
+        # Series about other services, which `service_name` names. Labels that describe their runtime, or change with
+        # every restart, would only make more series.
         _static("span-metrics", span_metrics.counted_by(settings).address(span_metrics.PORT))
         | {"metric_relabel_configs": [{"action": "labeldrop", "regex": RUNTIME_LABELS}]},
     ]
@@ -250,7 +249,7 @@ def _stack_job(part: topology.Part, settings: Settings) -> dict[str, Any]:
 
 
 def _grafana_tls(settings: Settings) -> dict[str, Any]:
-    # The certificate is made out to the name by which Grafana is reached from outside.
+    # The certificate is issued for the name by which Grafana is reached from outside.
     tls = {"server_name": settings.access_host} | ({"ca_file": CA_FILE} if settings.tls_ca else {})
     return {"scheme": "https", "tls_config": tls}
 
@@ -263,7 +262,7 @@ def _static(name: str, target: str) -> dict[str, Any]:
 
 
 def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
-    """Return a service's job; `instance` is what its series describe, if that is not what is scraped."""
+    """Return a service's job; `instance` is the label of its series if they do not describe the scraped target."""
     labels = {"service": service.telemetry_name, **service.target_labels}
     job: dict[str, Any] = {
         "job_name": service.name,
@@ -274,7 +273,7 @@ def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
     }
     job |= _scrape_options(service)
     if service.latency is not None and service.latency.histogram == "native":
-        # Both: the rules' percentiles and the exemplars' buckets stay classic.
+        # Both kinds: percentiles of the rules, and buckets with exemplars, are classic.
         job |= {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
     if service.targets:
         job["static_configs"] = [{"targets": list(service.targets), "labels": labels}]
@@ -294,7 +293,7 @@ def _job(service: WatchedService, instance: str = "") -> dict[str, Any]:
 
 
 def _scrape_options(service: WatchedService) -> dict[str, Any]:
-    """Return what a service's scrapes have of their own; its secrets are read from files."""
+    """Return a service's own scrape options; its secrets are read from files."""
     options: dict[str, Any] = {}
     if service.scrape_interval:
         options["scrape_interval"] = service.scrape_interval

@@ -1,9 +1,9 @@
-"""The reading proxy's process: nginx before Prometheus, Loki and Jaeger, which lets only reading requests through.
+"""The reading proxy's process: nginx in front of Prometheus, Loki and Jaeger, which passes on only requests that read.
 
-Grafana's data source proxy hands every path of Loki and Jaeger to every signed-in user, a Viewer included, and none of
-the three asks for a login. So Grafana's data sources and the published ports lead here. A request that is not listed
-is answered 403 and reaches no backend. `Origin` is not passed on, so no backend reflects it. A store outside
-of this stack is read through here too: the proxy knows its address, password and tenant, and Grafana does not.
+These three have no login, and Grafana forwards any request of a signed-in user, even a Viewer, to Loki and Jaeger. So
+Grafana's data sources and the published ports lead to this proxy. A request that is not listed is answered with 403 and
+reaches no store. `Origin` is not passed on, so no store reflects it. External stores are read through the proxy too:
+it knows their addresses, passwords and tenants, and Grafana does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
-from observability.configs import alert_history, far_stores, webhook_relay
+from observability.configs import alert_history, external_stores, webhook_relay
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
@@ -26,15 +26,15 @@ _NAME: Final = "[A-Za-z0-9_.:-]+"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the proxy runs: in its container, or for a test on loopback.
+    """The addresses and paths of the proxy: in its container, or for a test on loopback.
 
     Attributes:
-        backend: where each backend is.
-        port: the port for each backend.
-        resolver: the name server.
+        backend: returns the endpoint of a store.
+        port: returns the port on which the proxy serves a store.
+        resolver: address of the name server.
         temporary: folder for temporary files.
-        webhook: the secret file of the relay of notifications.
-        folder: prefix of files that nginx reads, "" in the container.
+        webhook: path of the secret file of the webhook's relay.
+        folder: prefix of the paths of files that nginx reads, "" in the container.
         spans: where the collector takes Grafana's own spans.
     """
 
@@ -49,13 +49,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Reads:
-    """Requests that only read: anchored regular expressions over the path, by the method that they need.
+    """The paths of a store that only read, as anchored regular expressions.
 
     Attributes:
-        get: answered for GET and HEAD.
-        form: answered for POST too, by which Grafana sends long queries.
-        stream: answered over a WebSocket.
-        login: whether all of them need the password of Grafana's history of alerts.
+        get: paths for GET and HEAD.
+        form: paths for POST too, with which Grafana sends long queries.
+        stream: paths for a WebSocket.
+        login: whether all of them need the password of Grafana's alert history.
     """
 
     get: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ READS: Final[dict[str, Reads]] = {
             "/api/v1/(query|query_range|query_exemplars|series|labels|format_query|parse_query)",
             f"/api/v1/label/{_NAME}/values",
         ),
-        # Grafana asks for the version and for the rules that its alert pages list.
+        # Grafana reads the version, and the rules for its alert pages.
         get=("/api/v1/(metadata|rules|status/buildinfo)", "/-/(healthy|ready)"),
     ),
     topology.LOKI.name: Reads(
@@ -93,9 +93,9 @@ READS: Final[dict[str, Reads]] = {
         ),
     ),
 }
-"""The requests that each backend may get."""
+"""The requests that each store may get."""
 HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",), login=True)
-"""What Grafana's own history of alerts asks of a Loki; its data sources and people do not come by this port."""
+"""Requests of Grafana's alert history to Loki, on a port that its data sources do not use."""
 _ONLY_REMOTE_WRITE: Final = "      if ($http_content_encoding != snappy) { return 403; }\n"
 """Every remote write is compressed so; a notification cannot be, whatever headers an Editor gives it."""
 
@@ -105,12 +105,12 @@ def process(settings: Settings) -> Process:
     command = ("nginx", "-e", "stderr", "-c", FILE)
     return Process(
         command=command,
-        files={FILE: render(settings), **far_stores.files(settings)},
+        files={FILE: render(settings), **external_stores.files(settings)},
         checker=(*command, "-t"),
         secrets={
             alert_history.LOGIN_FILE: "history_login",
             **({webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {}),
-            **far_stores.logins(settings),
+            **external_stores.logins(settings),
         },
         health=restarting(*WGET, f"http://{topology.READING_PROXY.local('health')}/"),
         health_interval=settings.health_interval,
@@ -158,13 +158,13 @@ http {{
 
 
 def _store(part: topology.Part, reads: Reads, port: int, settings: Settings, place: Place) -> str:
-    """Return the server before a store, the stack's own or one elsewhere."""
+    """Return the nginx server in front of a store, the stack's own or an external one."""
     login = alert_history.only_grafana(place.folder) if reads.login else ""
-    store, endpoint = far_stores.find(part, settings), endpoints.elsewhere(part, settings)
+    store, endpoint = external_stores.find(part, settings), endpoints.external_store(part, settings)
     if store is None or endpoint is None:
         return _server(port, _locations(reads, place.backend(part).url), login)
-    client = login + far_stores.proxy(store, endpoint, place.folder)
-    return _server(port, _locations(reads, endpoint.url, far_stores.stream(store, endpoint, place.folder)), client)
+    client = login + external_stores.proxy(store, endpoint, place.folder)
+    return _server(port, _locations(reads, endpoint.url, external_stores.stream(store, endpoint, place.folder)), client)
 
 
 def _server(port: int, locations: list[str], client: str = "") -> str:
@@ -187,8 +187,8 @@ _UPGRADE: Final = (
 
 
 def _location(path: str, url: str, *, methods: str, more: str = "") -> str:
-    # A variable makes nginx look the name up at each request; without one it looks once, at its start. The path goes on
-    # as it was matched (decoded, without dots), so that a backend cannot read it as a different one.
+    # With a variable nginx resolves the name at each request, not only at its start. `$uri` passes on the path that was
+    # matched (decoded, without dots), so that a store cannot understand it differently.
     return (
         f'    location ~ "^{path}$" {{\n      limit_except {methods} {{ deny all; }}\n{more}'
         f"      set $backend {url};\n      proxy_pass $backend$uri$is_args$args;\n    }}\n"

@@ -1,6 +1,6 @@
-"""The Docker socket proxy's process: of the engine's API, the collector alone may call four that read.
+"""The Docker socket proxy's process. It lets only the collector read four paths of the engine's API.
 
-Which containers there are, what one is made of, what it uses, and what happens. Every other request is refused.
+These are the list of containers, one container, its resource usage, and events. Every other request is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from observability.settings import Settings
 
 SOCKET: Final = "/var/run/docker.sock"
-"""Where the socket is in the container."""
+"""Path of the socket in the container."""
 READS: Final = r"(/v1\.[0-9]+)?/(_ping|version|events|containers/json|containers/[0-9a-f]{64}/(json|stats))"
 
 
 def process(settings: Settings) -> Process:
-    """Return the socket proxy's process, in the group that the socket belongs to."""
+    """Return the socket proxy's process, in the group that owns the socket."""
     return Process(
         command=(
             "-listenip=0.0.0.0",

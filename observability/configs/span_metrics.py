@@ -1,6 +1,6 @@
-"""Request rates and durations counted from spans, by the same pieces wherever they are counted.
+"""Metrics of requests that are counted from spans: by the stack's Jaeger, or by the collector if it has none.
 
-In Jaeger, where the stack has one of its own; in the collector, where traces are kept elsewhere.
+Both are OpenTelemetry collectors, so both use the same configuration.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ EXPORTER: Final = "prometheus"
 PIPELINE: Final = "metrics/span_metrics"
 PORT: Final = "span-metrics"
 SPAN_SERIES: Final = 1_000
-"""Kinds of spans (name, kind, status, route) of one service that are counted each on its own; about 20 series each."""
+"""Most combinations of span name, kind, status and route of one service that are counted singly; 20 series each."""
 
 
 def counted_by(settings: Settings) -> topology.Part:
-    """Return the part that counts them."""
+    """Return the part that counts spans."""
     return topology.JAEGER if settings.keeps_traces else topology.COLLECTOR
 
 
@@ -32,7 +32,7 @@ def connector(settings: Settings) -> dict[str, Any]:
         "exemplars": {"enabled": True},
         "metrics_flush_interval": settings.scrape_interval,
         "metrics_expiration": "15m",
-        # Of one service; what is over it is counted as one, with `otel_metric_overflow`.
+        # For one service. All further combinations are counted together, with the label `otel_metric_overflow`.
         "aggregation_cardinality_limit": SPAN_SERIES,
         "dimensions": [{"name": "http.route"}, {"name": "http.response.status_code"}],
     }

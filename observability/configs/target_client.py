@@ -1,4 +1,4 @@
-"""How Prometheus and the blackbox exporter log in to a target and check its certificate: their common HTTP client."""
+"""The HTTP client of Prometheus and the blackbox exporter: how it signs in to a target and checks its certificate."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TargetClient:
-    """The client of one of the two; `kind` begins the names of its files of secrets and certificates."""
+    """The client of one of them; `kind` is the beginning of its files' names."""
 
     kind: str
 
     def secret_file(self, name: str) -> str:
-        """Return the file of a secret in scrapeSecrets."""
+        """Return the path of a secret of the setting `scrapeSecrets`."""
         return f"{SECRETS}/{self.kind}-{name}"
 
     def certificates(self, targets: Iterable[Target]) -> dict[str, str]:
-        """Return the certificates that targets give, PEM by path."""
+        """Return the certificates in the targets' settings, PEM by path."""
         return {
             self._certificate_file(target, kind): text
             for target in targets
@@ -36,7 +36,7 @@ class TargetClient:
         }
 
     def login(self, target: Target) -> dict[str, Any]:
-        """Return the options that log in to a target; its secrets are read from files."""
+        """Return the options that sign in to a target; its secrets are read from files."""
         options: dict[str, Any] = {}
         if target.basic_auth:
             password = self.secret_file(target.basic_auth.password_secret)
@@ -47,7 +47,7 @@ class TargetClient:
         return options
 
     def tls(self, target: Target) -> dict[str, Any]:
-        """Return `tls_config` of a target; empty where it gives nothing."""
+        """Return `tls_config` of a target; empty without TLS settings."""
         if target.tls is None:
             return {}
         options = {

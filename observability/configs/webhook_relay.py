@@ -1,7 +1,7 @@
-"""The relay of notifications: the address of the webhook is in a secret file of the reading proxy's, not in Grafana.
+"""The relay of notifications to a webhook, whose URL is a secret of the reading proxy and not known to Grafana.
 
-Grafana shows every Viewer the address in a webhook's contact point, and stores nothing of it encrypted. So Grafana
-sends to the reading proxy, which passes the notification on to this one address, whatever it is asked for.
+Grafana shows the URL of a webhook's contact point to every Viewer, and stores it unencrypted. So Grafana sends to the
+reading proxy, which passes every notification on to this one URL.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 SECRET_FILE: Final = f"{SECRETS}/webhook.conf"
 AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""The public CAs, in the proxy's image."""
+"""Path of the public CAs' certificates in the proxy's image."""
 _LOG_FORMAT: Final = (
     "'notification: answered $status; upstream: status $upstream_status, connected after $upstream_connect_time s'"
 )
 
 
 def secret(settings: Settings) -> str | None:
-    """Return the secret file: nginx' directives with the webhook's address and credential; None without a webhook.
+    """Return the secret file, nginx directives with the webhook's URL and credential; None without a webhook.
 
-    An address has no space, quote or backslash (`settings.value_types`), but it may have a dollar sign, which nginx
-    would read as a variable.
+    A URL has no space, quote or backslash (`settings.value_types`), but it may have a dollar sign, with which nginx
+    would begin a variable.
     """
     if settings.webhook is None:
         return None
@@ -49,10 +49,10 @@ def secret(settings: Settings) -> str | None:
 
 
 def server(settings: Settings, port: int, resolver: str, *, file: str = SECRET_FILE) -> str:
-    """Return the server of nginx.conf that is the relay; "" without a webhook.
+    """Return the relay's server for nginx.conf; "" without a webhook.
 
-    It logs no error of nginx' own, which would tell the address: a line for each notification that failed instead.
-    A file that is not there yet, as for the check of the configuration, is left out.
+    nginx' own error messages contain the URL, so they are off; a line for each failed notification is logged instead.
+    The secret file may be missing, as it is when the configuration is checked.
     """
     if settings.webhook is None:
         return ""

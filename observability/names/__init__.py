@@ -1,1 +1,1 @@
-"""Names that several rooms share: UIDs, labels, paths, recorded series. Imports nothing but the settings."""
+"""Names that several packages share: UIDs, labels, paths, recorded series. Imports only the settings."""

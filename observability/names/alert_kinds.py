@@ -1,4 +1,4 @@
-"""The kinds of alerts: each has a runbook of its name in docs/runbooks, and a test keeps it so. A leaf."""
+"""The kinds of alerts, which are the file names of the runbooks in docs/runbooks."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""The labels on everything that this program makes on a Docker host."""
+"""The labels of everything that this program creates on a Docker host."""
 
 from __future__ import annotations
 
 from typing import Final
 
 PROJECT: Final = "observability"
-"""The Pulumi project's name: the prefix of everything that this program makes."""
+"""Name of the Pulumi project, the prefix of every Docker name of this program."""
 STACK: Final = f"{PROJECT}.stack"
 SERVICE: Final = f"{PROJECT}.service"
 SPEC: Final = f"{PROJECT}.spec"
-"""A digest of all that a service is made of; only the services' own containers have it."""
+"""Label with a digest of the service's specification; only containers of services have it."""
 CONTENT: Final = f"{PROJECT}.content"
-"""A digest of the files in a volume."""
+"""Label with a digest of the files in a volume."""
 PUBLISHED_BECAUSE: Final = f"{PROJECT}.published-because"
-"""Why a container's ports can be reached from elsewhere than its host; on those that can."""
+"""Label with the reason why other machines can reach a container's ports; only if they can."""

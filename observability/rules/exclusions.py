@@ -56,7 +56,9 @@ class Span:
     def within(self, total: str, window: str, late: int = 0) -> str:
         """Return how much of a running total came in it, of the window that ended `late` seconds ago."""
         size = milliseconds(window) // 1000 + late
-        begin = f"{total} offset {size}s and on () (vector(time() - {size}) > {self.begins})"
+        # The report's blocks reach into the future by their own length: they begin at the moment of evaluation.
+        then = f"{total} offset {size}s" if size else total
+        begin = f"{then} and on () (vector(time() - {size}) > {self.begins})"
         upper = self._upper(total)
         if late:
             upper = f"({total} offset {late}s and on () (vector(time() - {late}) < {self.ends}) or {upper})"

@@ -62,7 +62,10 @@ _BASE_SECONDS: Final = Decimal(milliseconds(BASE_WINDOW)) / 1000
 LONG_WINDOW: Final = "1d"
 """From here on a window is summed from subtotals of 5 minutes."""
 TOLERATED: Final = 0.01
-"""The outcome of so many requests may be unknown before an SLO counts as not measured."""
+"""Share of requests with an unknown outcome beyond which an SLO counts as not measured.
+
+Not a setting: up to it the shown ratios may be wrong by as much, so a larger share would make them worthless.
+"""
 HISTOGRAM_COUNT: Final = "histogram_count({})"
 CALENDAR_CARRY: Final = "14d"
 """The sum of a month or quarter is continued after an absence up to here."""

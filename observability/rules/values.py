@@ -27,7 +27,11 @@ EPSILON: Final = "1e-09"
 ROUNDED: Final = "1e-06"
 """Good events are subtracted from all to this, so that sums of the same in another order leave exactly 0."""
 HELD: Final = 3
-"""A burn alert that fires holds until its short window burns at less than this part of its factor."""
+"""Hysteresis: a burn alert that fires ends when its short window burns at less than a third of its factor.
+
+Not a setting: it only decides whether an error rate that varies around the factor is one alert or several, never
+whether an alert fires.
+"""
 _FINE_MS: Final = milliseconds("2h")
 
 

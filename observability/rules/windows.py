@@ -53,7 +53,10 @@ _SHORT: Final = (
 """The same for windows of days: for 7 days factors of 10.08, 4.2, 2.8 and 1.05."""
 _LONG_FROM, _LONGEST = "14d", "30d"
 _REACHABLE: Final = 0.8
-"""Of the burn rate at which nothing is good: the most that a factor may be."""
+"""Largest computed factor, as a share of the burn rate at which every event is bad.
+
+Not a setting: `burnAlerts` of an SLO sets its factors; this only keeps the computed ones within reach of an outage.
+"""
 
 
 def burn_alerts(slo: Slo) -> tuple[BurnAlert, ...]:

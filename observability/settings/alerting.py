@@ -1,4 +1,4 @@
-"""When alerts fire and dashboards change colour, and what one kind of alert has of its own."""
+"""Thresholds of alerts and of panel colours, and overrides for one kind of alert."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Count = Annotated[int, whole(1, 1_000_000)]
 
 
 class Thresholds(Frozen):
-    """The limits of alerts, and those at which panels change colour."""
+    """The values at which alerts fire and panels change colour."""
 
     disk_free_gib: Annotated[float, number(0.001, 1e6)] = Field(
         2, alias="diskFreeGib", description="disk-nearly-full: fires below so many GiB of free disk space"
@@ -107,12 +107,12 @@ class Thresholds(Frozen):
 
     @property
     def budget_low(self) -> float:
-        """The share of an error budget below which it is low."""
+        """Share of an error budget below which the budget is low."""
         return ratio(self.budget_low_percent)
 
     @property
     def coverage(self) -> float:
-        """The share of a window that needs data before a verdict on its budget."""
+        """Share of a window that has to have data before its budget is judged."""
         return ratio(self.coverage_percent)
 
     @model_validator(mode="after")
@@ -129,7 +129,7 @@ class Thresholds(Frozen):
 
 
 class AlertOverride(Frozen):
-    """What one kind of alert has of its own."""
+    """Overrides for one kind of alert."""
 
     enabled: Boolean = Field(default=True, description="false leaves alerts of this kind out")
     severity: Annotated[AlertSeverity, one_of(*get_args(AlertSeverity))] | None = Field(

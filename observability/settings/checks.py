@@ -1,4 +1,4 @@
-"""Problems that need more than one setting to see."""
+"""Checks between settings: problems that no single setting shows."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from observability.settings.slos import Slo
-    from observability.settings.stores import FarStore
+    from observability.settings.stores import ExternalStore
 
 RESERVED_NAMES = (*CONTAINERS, "span-metrics")
 """The stack's own containers and scrape jobs."""
 WATCHED_BY_ITSELF = ("grafana", "prometheus", "loki")
-"""Those of the stack's own containers that watchStack watches as services; a test keeps this equal to watched.STACK."""
+"""The stack's own containers that `watchStack` watches as services; a test keeps this equal to `watched.STACK`."""
 MOST_EXCLUSIONS = 50
-"""Each is subtracted in every window of its SLOs."""
+"""Most exclusions of one service: each one is subtracted in every window of its SLOs."""
 _BEARER = re.compile(r"[A-Za-z0-9._~+/=:-]+")
-"""What a bearer token is made of: nothing that nginx would read as its own."""
+"""A bearer token without characters that have a meaning in nginx' configuration."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _MOST_LISTED = 12
 _DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
-"""Networks without names for containers; `default` is what Compose files call theirs, whatever its name."""
+"""Networks in which Docker resolves no container names, and `default`, a Compose file's word for its own network."""
 _TOKEN: Final = re.compile(rf"[A-Za-z0-9.:_~+/=-]{{{MINIMUM_SECRET_LENGTH[True]},}}")
-"""What goes through a header and a file of passwords as it is."""
+"""A token that needs no escaping in a header and in a password file."""
 
 
 def across(settings: Settings) -> list[str]:
-    """Return the problems that need more than one setting to see."""
+    """Return every problem between settings, one line each."""
     problems: list[str] = []
     problems += [
         f"{field}.{key}: no such {what}; accepted: {', '.join(accepted)}"
@@ -77,7 +77,7 @@ def across(settings: Settings) -> list[str]:
     problems += _intervals(settings)
     problems += _tls(settings)
     problems += _oauth(settings)
-    problems += _far_stores(settings)
+    problems += _external_stores(settings)
     problems += production.problems(settings)
     if settings.smtp_user and settings.smtp_password is None:
         problems.append("smtpPassword: missing; accepted: the password of smtpUser, as a secret")
@@ -112,7 +112,7 @@ def _alerts(settings: Settings) -> list[str]:
 
 
 def _teams(settings: Settings) -> list[str]:
-    """Return what is wrong with who gets alerts, but for contact points of the team's own: those are files."""
+    """Return the problems of the alerts' receivers. `own_checks` checks contact points in the team's own files."""
     problems = []
     owners: set[str] = set()
     for index, team in enumerate(settings.teams):
@@ -157,7 +157,7 @@ def _ports(settings: Settings) -> list[str]:
 
 
 def _networks(settings: Settings) -> list[str]:
-    """Return the networks that a container cannot join besides the stack's own."""
+    """Return the problems of further Docker networks that cannot be joined."""
     own = {f"{settings.prefix}{suffix}" for _, _, suffix in topology.NETWORKS}
     problems = []
     for index, network in enumerate(settings.networks):
@@ -175,7 +175,7 @@ def _networks(settings: Settings) -> list[str]:
 
 
 def _outside(settings: Settings) -> list[str]:
-    """Return what is missing before ports are published outside of the Docker host."""
+    """Return what is missing for ports that are published outside of the Docker host."""
     addresses = {name: settings.published_address(name) for name in settings.published}
     outside = {name: address for name, address in addresses.items() if not loopback(address)}
     problems = []
@@ -209,7 +209,7 @@ def _outside(settings: Settings) -> list[str]:
 
 
 def _senders(settings: Settings) -> list[str]:
-    """Return what is wrong with the senders that have a token each."""
+    """Return the problems of senders with tokens of their own."""
     senders, tokens = settings.otlp_senders, settings.otlp_tokens
     problems = [
         f"otlpTokens.{name}: missing; accepted: the token of a sender in otlpSenders"
@@ -292,8 +292,8 @@ def _oauth(settings: Settings) -> list[str]:
     return []
 
 
-def _far_stores(settings: Settings) -> list[str]:
-    """Return what is wrong with stores elsewhere, and with a Grafana that is there already."""
+def _external_stores(settings: Settings) -> list[str]:
+    """Return the problems of external stores, and of an existing Grafana."""
     problems = []
     stores = (
         ("metrics", settings.metrics, settings.metrics_password),
@@ -304,7 +304,7 @@ def _far_stores(settings: Settings) -> list[str]:
         key = f"{signal}Password"
         if store.user and password is None:
             problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
-        if password is not None and not store.far:
+        if password is not None and not store.configured:
             problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
     return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
 
@@ -325,9 +325,9 @@ def _own_stack(settings: Settings) -> list[str]:
     return problems
 
 
-def _elsewhere(settings: Settings, signal: str, store: FarStore, password: SecretStr | None) -> list[str]:
-    """Return what keeps a store elsewhere from taking the place of the stack's own."""
-    if not store.far:
+def _elsewhere(settings: Settings, signal: str, store: ExternalStore, password: SecretStr | None) -> list[str]:
+    """Return the problems of an external store that is to replace the stack's own."""
+    if not store.configured:
         return []
     part = next(part for part in topology.PARTS if part.store is not None and part.store.signal == signal)
     needed = {
@@ -354,8 +354,8 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
         problems.append(
             f"{signal}Password: {HIDDEN}; accepted: without {signal}.user, a token: letters, digits and . _ ~ + / = : -"
         )
-    # How far links look back for a trace is jaegerRetention wherever it is.
-    # Pulumi hands every default in, so only another value shows that one was given.
+    # jaegerRetention is used also then: it limits how far back links search for a trace.
+    # Pulumi passes every default as a value, so only a different value shows that a setting was given.
     default = Settings.model_fields["loki_retention"].default
     unused = {
         "lokiRetention": part is topology.LOKI and settings.loki_retention != default,
@@ -370,7 +370,7 @@ def _elsewhere(settings: Settings, signal: str, store: FarStore, password: Secre
 
 
 def _only_content(settings: Settings) -> list[str]:
-    """Return what content for an existing Grafana lacks, and what only containers could do."""
+    """Return the settings that `deploy: content` needs and lacks, and those that only apply to containers."""
     needed = {
         "grafanaUrl": (settings.grafana_url, "the existing Grafana's address"),
         "grafanaToken": (settings.grafana_token, "a service account's token, as a secret"),
@@ -442,12 +442,12 @@ def _services(settings: Settings) -> list[str]:
 
 
 def _reserved(settings: Settings) -> set[str]:
-    """Return the names that the stack's own containers and scrape jobs have."""
+    """Return the names of the stack's own containers and scrape jobs, which no service may have."""
     return {*RESERVED_NAMES, *settings.containers, *(DEMO if settings.demo else ())}
 
 
 def _probes(settings: Settings) -> list[str]:
-    """Return what is wrong with the names and secrets of probes, which are services too."""
+    """Return the problems of the names and secrets of probes, which are services too."""
     made = {made: service.name for service in settings.services for made in resource_names(service.name)}
     made |= {service.telemetry_name: service.name for service in settings.services}
     problems = []
@@ -470,12 +470,12 @@ def _secrets_given(where: str, names: tuple[tuple[str, str], ...], settings: Set
 
 
 def resource_names(service: str) -> tuple[str, ...]:
-    """Return the names of the groups of rules and alerts that a service gets."""
+    """Return the names of a service's groups of rules and alerts."""
     return (f"slo-{service}", f"slo-{service}-tickets")
 
 
 def _measured(where: str, service: WatchedService, settings: Settings) -> list[str]:
-    """Return why there cannot be any series of the service."""
+    """Return why a service can have no series."""
     if service.otlp or service.scraped or service.selector or settings.remote_write_receiver:
         return []
     there = "targets, dns or httpSd to scrape, otlp: true if it pushes, or the selector of series that come another way"
@@ -518,7 +518,7 @@ def _slos(where: str, service: WatchedService) -> list[str]:
 
 
 def _each_slo(settings: Settings) -> Iterator[tuple[str, Slo]]:
-    """Yield every configured SLO and its place in the configuration."""
+    """Yield every configured SLO and its path in the configuration."""
     for index, service in enumerate(settings.services):
         named: list[tuple[str, Slo | None]] = [("availability", service.availability), ("latency", service.latency)]
         named += [(f"slos[{number}]", custom) for number, custom in enumerate(service.slos)]
@@ -555,7 +555,7 @@ def _windows(settings: Settings) -> list[str]:
 
 
 def _exclusions(settings: Settings) -> list[str]:
-    """Return what exclusions name that is not there, and how many are too many."""
+    """Return the exclusions of unknown services or SLOs, and services with too many of them."""
     itself = [name for name in WATCHED_BY_ITSELF if settings.watch_stack and name in settings.containers]
     own = [*(DEMO if settings.demo else ()), *itself]
     names = {**dict.fromkeys(own, RESERVED_SLOS), **{s.name: tuple(s.slo_by_name) for s in settings.services}}

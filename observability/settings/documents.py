@@ -1,7 +1,7 @@
-"""The YAML of a stack's configuration, read as Pulumi reads it. A mistake is one line: file, line, column.
+"""Reads the YAML of a stack's configuration as Pulumi does; a mistake is reported with file, line and column.
 
-Pulumi reads YAML 1.2's way: `yes` and `on` are text, `18:00` is text and not a number to the base of 60, a date is
-text. PyYAML by itself reads YAML 1.1's way, so that `make plan` and `pulumi up` would see different values.
+Pulumi follows YAML 1.2: `yes`, `on`, `18:00` and dates are text. PyYAML by default follows YAML 1.1, in which they are
+true, numbers to the base of 60 and dates. With it, `make plan` and `pulumi up` would read different values.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ import yaml
 from observability.settings.errors import one_line
 
 _TOP_LEVEL: Final = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
-"""The keys of a stack's file that Pulumi knows."""
+"""The top-level keys that Pulumi accepts in a stack's file."""
 
 
 class DocumentError(ValueError):
-    """A file that is no configuration; the message is one line that begins with the file, line and column."""
+    """A file that cannot be read as configuration; the message is one line and begins with file, line and column."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A stack's file: the configuration by full key as it is written, and where each value stands."""
+    """A stack's file: the configuration as it is written, by full key, and the position of each value."""
 
     name: str
     config: Mapping[str, Any]
     positions: Mapping[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
 
     def position(self, path: tuple[str | int, ...]) -> str:
-        """Return ` (Pulumi.dev.yaml, line 3, column 5)` of the value at `path`, or of what it is in."""
+        """Return ` (Pulumi.dev.yaml, line 3, column 5)` for the value at `path`, or for the one that contains it."""
         while path:
             if path in self.positions:
                 line, column = self.positions[path]
@@ -44,12 +44,12 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Pulumi reads it, which refuses a key that is given twice."""
+    """A YAML loader that reads values as Pulumi does, and refuses duplicate keys."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base class has it
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """Refuse keys that are no text or are given twice."""
+        """Refuse keys that are not text, and duplicate keys."""
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Return a whole number, in bases 10, 16, 8 and 2."""
+        """Return a whole number, which may be written to the base of 10, 16, 8 or 2."""
         text = str(node.value).replace("_", "").lower()
         octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
         try:
@@ -139,7 +139,7 @@ def parse_file(text: str, name: str) -> tuple[Any, Mapping[tuple[str | int, ...]
 
 @contextmanager
 def _one_line_errors(text: str, name: str) -> Iterator[None]:
-    """Turn whatever the YAML reader raises into a DocumentError of one line."""
+    """Turn every error of the YAML reader into a DocumentError of one line."""
     try:
         yield
     except DocumentError:
@@ -181,15 +181,15 @@ def _parse(text: str, name: str) -> Document:
 
 
 def _check_nodes(root: yaml.Node) -> None:
-    """Refuse what the file says it is and is not, and what no file of settings needs.
+    """Refuse YAML that no file of settings needs.
 
-    Tags of other types, values that do not read as the type of their tag, an anchor within itself, half a character,
-    and anchors within anchors that unfold to more than memory holds.
+    That is: tags of other types, values that do not match their tag, an anchor within itself, half a surrogate pair,
+    and nested anchors that expand to more than memory holds.
     """
     sizes: dict[int, int] = {}
 
     def unfolded(node: yaml.Node) -> int:
-        """Return how many values a node is, each alias counted as what it stands for."""
+        """Return the number of values in a node, with each alias expanded."""
         if sizes.get(id(node)) == 0:
             raise yaml.MarkedYAMLError(None, None, "a value that contains itself", node.start_mark)
         if id(node) not in sizes:
@@ -245,7 +245,7 @@ def _unknown(key: yaml.ScalarNode, name: str) -> None:
 def _positions(
     node: yaml.Node, path: tuple[str | int, ...], positions: dict[tuple[str | int, ...], tuple[int, int]]
 ) -> None:
-    """Note where the value at each path stands; each node once, so that an anchor within itself ends."""
+    """Record the position of the value at each path; each node once, so that an anchor within itself ends."""
     waiting: list[tuple[yaml.Node, tuple[str | int, ...]]] = [(node, path)]
     seen: set[int] = set()
     while waiting:
@@ -265,14 +265,14 @@ def _positions(
 
 
 def _mark(error: yaml.MarkedYAMLError) -> yaml.Mark | None:
-    """Return where the mistake is: of something that is not closed, where it begins."""
+    """Return the position of the mistake; for a bracket or quote that is not closed, where it begins."""
     unclosed = "<stream end>" in (error.problem or "") or "end of stream" in (error.problem or "")
     first, second = (error.context_mark, error.problem_mark) if unclosed else (error.problem_mark, error.context_mark)
     return first if first is not None else second
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return the mistake in plain words. PyYAML's own snippet of the file is left out: a secret may be in it."""
+    """Return the mistake in plain words, without PyYAML's excerpt of the file, which may contain a secret."""
     problem, context = error.problem or "", error.context or ""
     if "'\\t'" in problem or "tab" in problem:
         return "a tab; indent with spaces"

@@ -1,4 +1,4 @@
-"""How a problem of the configuration is worded: setting, value, what is accepted. One line, and never a secret."""
+"""The messages for wrong settings: setting, value, what is accepted, in one line and without any secret."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from observability.settings.value_types import Accepts
 
 HIDDEN: Final = "(hidden)"
 _LONGEST: Final = 80
-"""Characters of a value that are shown."""
+"""Most characters of a value that a message shows."""
 _SECRET_NAME: Final = re.compile(r"(?i)pass|secret|token|credential|authorization|api.?key|private|\bpem\b")
-"""Names of fields, known or not, whose value is not shown."""
+"""Names of fields, known or not, whose value is never shown."""
 _PROVIDERS: Final = frozenset({"docker", "grafana", "random", "pulumi", "pulumiverse-grafana"})
-"""Namespaces of the configuration that belong to others."""
+"""Namespaces of the configuration that other programs use."""
 
 
 class SettingsError(ValueError):
-    """Every problem of a configuration; `problems` holds one line each."""
+    """A configuration with problems; `problems` has one line for each."""
 
     def __init__(self, stack: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -36,13 +36,13 @@ class SettingsError(ValueError):
 
 
 def one_line(text: str) -> str:
-    """Return `text` without what would break a line or a terminal, cut to a readable length."""
+    """Return `text` without line breaks and terminal codes, truncated to a readable length."""
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: _LONGEST * 2])
     return plain if len(plain) <= _LONGEST and len(text) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 
 def shown(value: object) -> str:
-    """Return a value as YAML has it. Of lists and objects only what they are: a secret may be in them."""
+    """Return a value in YAML; for lists and objects only their kind, because they may contain a secret."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -58,7 +58,7 @@ def shown(value: object) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number, true or false as YAML has it, a small number without an exponent."""
+    """Return a number or a boolean in YAML, without an exponent for small numbers."""
     if isinstance(value, float) and not isfinite(value):
         return ".nan" if isnan(value) else f"{'-' if value < 0 else ''}.inf"
     small = isinstance(value, float) and abs(value) < 1
@@ -66,12 +66,12 @@ def _number(value: float) -> str:
 
 
 def unknown_field(name: str, names: Collection[str], *, kind: str = "field") -> str:
-    """Return what is wrong with a name that nothing has, with the nearest one and the whole list."""
+    """Return the message for an unknown name, with the most similar one and the whole list."""
     return f"unknown {kind}; {_suggestion(name, names)}{kind.capitalize()}s are: {', '.join(sorted(names))}"
 
 
 def unknown_setting(key: str, names: Collection[str]) -> str:
-    """Return what is wrong with a configuration key that is no setting; the whole list only where none is near."""
+    """Return the message for an unknown configuration key, with the whole list only if no setting is similar."""
     listed = f"settings are: {', '.join(sorted(names))}"
     return f"unknown setting; {_suggestion(key, names) or listed}".rstrip()
 
@@ -112,7 +112,7 @@ _ACCEPTED: Final = {
 
 
 def describe(error: Any, values: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    """Return `setting: value; accepted: …` for one of pydantic's errors, without echoing a secret."""
+    """Return `setting: value; accepted: …` for one of pydantic's errors, without any secret."""
     path = [p for p in error["loc"] if p != "[key]"]
     where = "".join(f"[{p}]" if isinstance(p, int) else f".{one_line(str(p))}" for p in path).lstrip(".")
     kind = error["type"]
@@ -141,7 +141,7 @@ def _shown_at(values: Any, path: Sequence[int | str]) -> str:  # noqa: ANN401 - 
 
 
 def _fields(path: Sequence[int | str]) -> list[str]:
-    """Return the names of the fields that the model at `path` has."""
+    """Return the field names of the model at `path`."""
     model = _type_at(path)
     return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
 
@@ -164,7 +164,7 @@ def is_collection(key: str) -> bool:
 
 
 def _type_at(path: Sequence[int | str]) -> Any:  # noqa: ANN401 - any type of the model
-    """Return the type that the settings have at `path`."""
+    """Return the type of the setting at `path`."""
     annotation: Any = Settings
     for part in path:
         if _is_model(annotation):
@@ -177,7 +177,7 @@ def _type_at(path: Sequence[int | str]) -> Any:  # noqa: ANN401 - any type of th
 
 
 def _without_wrapping(annotation: Any) -> Any:  # noqa: ANN401 - as above
-    """Return the type within `Annotated` and beside None."""
+    """Return the type without `Annotated` and without None."""
     while True:
         if hasattr(annotation, "__metadata__"):
             annotation = get_args(annotation)[0]

@@ -1,4 +1,4 @@
-"""Times that count for no SLO: planned maintenance, and what is excluded after the fact."""
+"""Exclusions: times that count for no SLO, planned like maintenance, or excluded afterwards."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ Reason = Annotated[
 
 
 class Exclusion(Frozen):
-    """From `start` to `end` nothing counts: once, or at these hours of the `weekdays`, in UTC.
+    """The time from `start` to `end`, once, or at these hours of the `weekdays`, in UTC.
 
-    One that happens once can be added, changed or removed afterwards: the shown numbers follow. Hours of the week are
-    left out as they pass.
+    An exclusion that happens once can be added, changed or removed afterwards, and all numbers follow. A weekly one
+    only affects the time after it was added.
     """
 
     start: When = Field(description=f"When it begins: {_WHEN}")
@@ -72,25 +72,25 @@ class Exclusion(Frozen):
 
     @property
     def recurs(self) -> bool:
-        """Whether it comes again each week."""
+        """Whether it repeats each week."""
         return bool(self.weekdays)
 
     @property
     def begins(self) -> int:
-        """When one that happens once begins, in seconds since 1970."""
+        """Beginning of an exclusion that happens once, in seconds since 1970."""
         return _epoch(self.start)
 
     @property
     def ends(self) -> int:
-        """When it ends."""
+        """End of an exclusion that happens once, in seconds since 1970."""
         return _epoch(self.end)
 
     def __str__(self) -> str:
-        """Return when it is, in words."""
+        """Return its time in words."""
         days = f"{', '.join(self.weekdays)} " if self.recurs else ""
         zone = " UTC" if self.recurs else ""
         return f"{days}{self.start} to {self.end}{zone}"
 
     def applies(self, service: str, slo: str = "") -> bool:
-        """Return whether it is for an SLO, or without one, for every SLO of a service."""
+        """Return whether it applies to an SLO of a service; without `slo`, to every SLO."""
         return (not self.services or service in self.services) and (not self.slos or slo in self.slos)

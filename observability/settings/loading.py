@@ -1,4 +1,4 @@
-"""From raw configuration to checked settings, or to one error with every problem."""
+"""Turns raw configuration into checked settings, or raises one error with every problem."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
 
 
 def parse_raw(key: str, text: str) -> Any:  # noqa: ANN401 - it is what pydantic checks next
-    """Turn Pulumi's text for `key` into a value: JSON for lists and objects, the text itself for anything else."""
+    """Return the value of Pulumi's text for `key`: JSON for lists and objects, else the text itself."""
     if not is_collection(key):
         return text
     try:
@@ -75,7 +75,7 @@ def load(
     except ValidationError as error:
         details = error.errors()
         problems += [describe(e, values) for e in details]
-        # What is wrong by itself is left out, so that what is wrong between settings shows in the same list.
+        # The wrong settings are left out, so that problems between the other settings are found in the same run.
         wrong = {e["loc"][0] for e in details if e["loc"]}
         settings = Settings.model_validate({k: v for k, v in values.items() if k not in wrong})
     problems += across(settings)
@@ -85,5 +85,5 @@ def load(
 
 
 def _left_out(key: str, text: str) -> bool:
-    """Return whether a text stands for nothing: an empty secret, or a list or object without entries."""
+    """Return whether a text means "not set": an empty secret, or a list or object without entries."""
     return (text == "" and (key in secret_keys() or is_collection(key))) or (text == "{}" and key in secret_keys())

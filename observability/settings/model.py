@@ -22,7 +22,7 @@ from observability.settings.parts import (
 )
 from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
-from observability.settings.stores import FarStore, MetricsStore
+from observability.settings.stores import ExternalStore, MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -60,7 +60,7 @@ FeatureToggle = Annotated[str, matching("letters and digits, the first a letter"
 
 
 class QuietHours(Frozen):
-    """When tickets wait: every day from `start` to `end` (past midnight when it is the earlier one), and `weekdays`."""
+    """Hours in which tickets wait: daily from `start` to `end` (on the next day if that is earlier), and `weekdays`."""
 
     start: ClockTime | None = Field(None, description="When the quiet hours of a day begin")
     end: ClockTime | None = Field(None, description="When they end; on the next day if this is before start")
@@ -76,7 +76,7 @@ class QuietHours(Frozen):
 
 
 class Team(Frozen):
-    """Who gets the alerts of one owner: pages at once, tickets outside of its quiet hours."""
+    """The receiver of one owner's alerts: pages at once, tickets outside of its quiet hours."""
 
     owner: Owner = Field(description="The owner of services, SLOs and probes whose alerts it gets")
     email: tuple[Email, ...] = Field((), description="Its addresses, by the stack's mail server")
@@ -99,9 +99,9 @@ class Team(Frozen):
 
 
 class OAuth(Frozen):
-    """Sign-in through an OAuth 2 or OpenID Connect provider; its secret is `oauthClientSecret`. Empty is none.
+    """Sign-in with an OAuth 2 or OpenID Connect provider; without `clientId` there is none.
 
-    `role_attribute_path` is a JMESPath over the person's profile that gives Admin, Editor or Viewer.
+    The client's secret is the setting `oauthClientSecret`.
     """
 
     name: Annotated[str, text_of_length(1, 64)] = Field(
@@ -134,7 +134,7 @@ class OAuth(Frozen):
     )
 
     def __bool__(self) -> bool:
-        """Tell whether there is one."""
+        """Return whether a provider is configured."""
         return bool(self.client_id)
 
     @model_validator(mode="after")
@@ -154,7 +154,7 @@ SenderName = Annotated[str, matching("the name of a sender, like shop", r"[A-Za-
 
 
 class Settings(Frozen):
-    """Everything configurable. Field descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
+    """Every setting. The fields' descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
     stack: str = Field(exclude=True)
     deploy: Annotated[Deploy, one_of(*get_args(Deploy))] = Field(
@@ -187,7 +187,7 @@ class Settings(Frozen):
     port_offset: Annotated[int, whole(0, 50_000)] = Field(
         0,
         alias="portOffset",
-        # Linux hands out ports from 32768 on to outgoing connections.
+        # From 32768 on, Linux uses ports for outgoing connections.
         description="Added to every port, so that stacks can share a Docker host, up to 16000 safely",
     )
     ports: Mapping[Text, Port] = Field(
@@ -248,16 +248,16 @@ class Settings(Frozen):
     metrics_password: SecretStr | None = Field(
         None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
     )
-    logs: FarStore = Field(
-        FarStore(),
+    logs: ExternalStore = Field(
+        ExternalStore(),
         description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
         " stack's own. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
         None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
     )
-    traces: FarStore = Field(
-        FarStore(),
+    traces: ExternalStore = Field(
+        ExternalStore(),
         description="Traces kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}; written by OTLP over"
         " HTTP, read by Jaeger's API; empty for this stack's own Jaeger. With deploy: content, queryUrl alone",
     )
@@ -455,7 +455,7 @@ class Settings(Frozen):
 
     @property
     def prefix(self) -> str:
-        """Start of every name on the Docker host: project and stack."""
+        """Beginning of every name on the Docker host: project and stack."""
         return f"{PROJECT}-{self.stack}"
 
     def port(self, name: str) -> int:
@@ -464,7 +464,7 @@ class Settings(Frozen):
 
     @property
     def parts(self) -> tuple[topology.Part, ...]:
-        """The parts that this stack runs, without the demo's."""
+        """The parts that this stack runs, without the demo."""
         if not self.runs_stack:
             return ()
         every = (*topology.PARTS, *topology.OPTIONAL)
@@ -472,46 +472,46 @@ class Settings(Frozen):
 
     @property
     def configured_names(self) -> tuple[str, ...]:
-        """The names of the configured services and probes, which are those of their scrape jobs."""
+        """Names of the configured services and probes, and so of their scrape jobs."""
         return (*(service.name for service in self.services), *(probe.name for probe in self.probes))
 
     @property
     def containers(self) -> tuple[str, ...]:
-        """The containers that this stack runs."""
+        """Names of the containers that this stack runs."""
         return tuple(part.name for part in self.parts)
 
     @property
     def runs_stack(self) -> bool:
-        """Whether there are containers; without them there is content in an existing Grafana alone."""
+        """Whether the stack has containers; otherwise it is only content in an existing Grafana."""
         return self.deploy == "stack"
 
     @property
     def scraped(self) -> tuple[str, ...]:
-        """The parts that this stack runs and that show metrics of themselves."""
+        """The parts of this stack with metrics about themselves."""
         return tuple(part.name for part in self.parts if part.metrics is not None)
 
     @property
     def with_data(self) -> tuple[str, ...]:
-        """The parts that this stack runs and whose volume a backup copies."""
+        """The parts of this stack with a data volume, which a backup copies."""
         return tuple(part.name for part in self.parts if part.data)
 
     @property
     def keeps_logs(self) -> bool:
         """Whether this stack has a Loki of its own."""
-        return self.runs_stack and not self.logs.far
+        return self.runs_stack and not self.logs.configured
 
     @property
     def keeps_traces(self) -> bool:
         """Whether this stack has a Jaeger of its own."""
-        return self.runs_stack and not self.traces.far
+        return self.runs_stack and not self.traces.configured
 
     @property
     def metrics_copied(self) -> bool:
-        """Whether Prometheus sends a copy of everything to a store elsewhere."""
+        """Whether Prometheus sends a copy of all samples to an external store."""
         return self.runs_stack and bool(self.metrics.write_url)
 
     def published_address(self, name: str) -> str:
-        """Return the address of the Docker host on which port `name` is published, "" where it is not."""
+        """Return the address of the Docker host on which port `name` is published, "" if it is not."""
         port = PORTS[name]
         if not self.runs_stack:
             return ""
@@ -529,21 +529,21 @@ class Settings(Frozen):
 
     @property
     def otlp_outside(self) -> bool:
-        """Whether senders outside of the Docker host reach the collector, which then asks them who they are."""
+        """Whether senders outside of the Docker host reach the collector, which then authenticates them."""
         addresses = (self.published_address(name) for name in ("otlpGrpc", "otlpHttp"))
         return any(address and not loopback(address) for address in addresses)
 
     @property
     def webhook(self) -> SecretStr | None:
-        """The address that gets notifications as JSON: the configured one, else the demo's pager, else None."""
+        """URL that gets notifications as JSON: the configured one, else the demo's pager, else None."""
         return self.alert_webhook_url or (SecretStr(DEMO_PAGER_URL) if self.demo else None)
 
     def limit(self, service: str) -> Limits:
-        """Return the limits of one of the stack's own services."""
+        """Return the limits of one of the stack's containers."""
         return self.limits.get(service, DEFAULT_LIMITS[service])
 
     def address(self, name: str) -> str:
-        """Return the URL, without a trailing slash, under which this machine reaches the published port `name`."""
+        """Return the URL, without a trailing slash, by which this machine reaches the published port `name`."""
         host = f"[{self.access_host}]" if ":" in self.access_host else self.access_host
         secure = (name == "grafana" and self.tls_certificate) or (name.startswith("otlp") and self.otlp_outside)
         scheme = "https" if secure else "http"
@@ -551,23 +551,23 @@ class Settings(Frozen):
 
     @property
     def root_url(self) -> str:
-        """Grafana's own idea of its address, with a trailing slash."""
+        """The URL that Grafana uses in links to itself, with a trailing slash."""
         own = self.address("grafana") if self.runs_stack else self.grafana_url
         return self.grafana_root_url or own + "/"
 
 
 def field_of(key: str) -> str | None:
-    """Return the Settings field behind a configuration key, None when there is none."""
+    """Return the name of the Settings field for a configuration key, None if there is none."""
     return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and n != "stack"), None)
 
 
 def secret_keys() -> tuple[str, ...]:
-    """Return the configuration keys that hold secrets."""
+    """Return the configuration keys of secrets."""
     return tuple(f.alias or n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation))
 
 
 def secrets_of(settings: Settings) -> Iterator[tuple[str, SecretStr | None]]:
-    """Yield every secret by its key, None where it is not configured; those of an object by `key.name`."""
+    """Yield key and value of every secret, None if it is not configured; secrets of an object by `key.name`."""
     for key in secret_keys():
         value = getattr(settings, field_of(key) or key)
         if isinstance(value, Mapping):

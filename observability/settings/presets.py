@@ -1,7 +1,7 @@
-"""What well-known servers and libraries call their metrics, so that `preset: traefik` measures right.
+"""Presets: the metric names and labels of well-known servers and libraries, like `preset: traefik`.
 
-A preset fills in what a service leaves out. Names, labels and buckets are those of the libraries' defaults; a threshold
-is always one of these buckets.
+A preset sets the fields that a service leaves out. Names, labels and buckets are the defaults of the server or library;
+the latency threshold is always one of these buckets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _EXPRESS: Final = {
 }
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    # Of its services. Traefik has a label `service` of its own, which stays as `exported_service`.
+    # Metrics of Traefik's services. Traefik's own label `service` becomes `exported_service`.
     "traefik": {
         "metrics": {
             "requests": "traefik_service_requests_total",
@@ -42,7 +42,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "errors": "5",
         "latency": {"threshold": "250ms"},
     },
-    # Each request is reported by both sides; the server's side is the one that the server is measured by.
+    # Client and server both report each request; the server's report is used.
     "istio": {
         "metricsPath": "/stats/prometheus",
         "selector": '{own}, reporter="destination"',
@@ -133,11 +133,11 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def filled(fields: Mapping[str, Any], own: str) -> dict[str, Any]:
-    """Return the fields of a service with those of its preset where it leaves them out.
+    """Return the fields of a service, with those of its preset for fields that it leaves out.
 
     Args:
         fields: fields of the service, as configured.
-        own: PromQL matchers that select its series by its name.
+        own: PromQL matchers that select the service's series by its name.
 
     """
     preset = PRESETS.get(str(fields.get("preset", "")).lower(), {})

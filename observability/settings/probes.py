@@ -1,4 +1,4 @@
-"""A probe: an address that the blackbox exporter tries from outside, with the SLO of its success."""
+"""A probe: an address that the blackbox exporter checks regularly, with an SLO on its success."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from observability.settings.value_types import (
 )
 
 SLO: Final = "probe"
-"""The name of a probe's objective."""
+"""Name of a probe's SLO."""
 Type = Literal["http", "tcp", "dns", "icmp"]
 Method = Literal["GET", "HEAD", "OPTIONS", "POST"]
 Record = Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT"]
@@ -48,11 +48,11 @@ _ONLY_OF: Final[dict[str, tuple[Type, ...]]] = {
     "record": ("dns",),
     "answer": ("dns",),
 }
-"""Fields that only some types of probes have."""
+"""Fields that only some types of probes accept."""
 
 
 def _accepts(annotated: object) -> Accepts:
-    """Return what converts and checks a value of this type."""
+    """Return the converter and check of a type."""
     return next(found for found in get_args(annotated) if isinstance(found, Accepts))
 
 
@@ -65,9 +65,9 @@ _TARGETS: Final[dict[Type, tuple[Accepts, str]]] = {
 
 
 class Probe(Slo):
-    """One address that is tried from outside: `objective` percent of the probes succeed over `window`.
+    """An address that is probed; the SLO is that `objective` percent of the probes succeed over `window`.
 
-    In dashboards and alerts it is a service of this name with the SLO `probe`.
+    In dashboards and alerts it is a service with this name and the SLO `probe`.
     """
 
     objective: Objective = Field(99.5, description="Percentage of probes that have to succeed")
@@ -110,22 +110,22 @@ class Probe(Slo):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the target shows a certificate."""
+        """Whether the target has a certificate."""
         return self.target.startswith("https:") if self.type == "http" else self.tls is not None
 
     @property
     def follows_redirects(self) -> bool:
-        """Whether a redirect is followed: not where one is what is expected."""
+        """Whether redirects are followed: not if a redirect's status is expected."""
         return not any(status in _REDIRECTS for status in self.status)
 
     @property
     def address(self) -> str:
-        """What the blackbox exporter is asked to try: of dns, the server."""
+        """The target that the blackbox exporter gets; for dns the name server."""
         return self.server or self.target
 
     @property
     def secret_names(self) -> tuple[tuple[str, str], ...]:
-        """The field and the name of every scrape secret that it refers to."""
+        """Field and name of every scrape secret that the probe refers to."""
         named = (
             ("basicAuth.passwordSecret", self.basic_auth.password_secret if self.basic_auth else None),
             ("bearerTokenSecret", self.bearer_token_secret),
@@ -135,7 +135,7 @@ class Probe(Slo):
 
     @property
     def service(self) -> WatchedService:
-        """The service that the probe is: scraped from the blackbox exporter, with one SLO."""
+        """The probe as a service that is scraped from the blackbox exporter, with one SLO."""
         promised = {field: getattr(self, field) for field in Slo.model_fields}
         longest = min(seconds(self.timeout) + 1, seconds(self.interval))
         return WatchedService(
@@ -150,7 +150,7 @@ class Probe(Slo):
             latency=None,
             slos=(CustomSlo(name=SLO, gauge=f'probe_success{{service="{self.name}"}}', **promised),),
             owner=self.owner,
-            absence_alerts=False,  # whether it is probed at all is one alert of all probes
+            absence_alerts=False,  # one alert for all probes says that they do not run
         )
 
     @model_validator(mode="after")

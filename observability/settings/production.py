@@ -1,4 +1,4 @@
-"""What Grafana would expand is refused everywhere; weak secrets and plain connections are refused in production."""
+"""Checks of secrets: texts that Grafana would expand, and, in production, weak secrets and unencrypted connections."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from observability.settings.model import Settings, secrets_of
 from observability.settings.secret_rules import STAND_IN, WEAK_SECRETS
 
 EXPANDED: Final = re.compile(r"\$(|__\w+)\{[^}]+\}")
-"""What Grafana replaces in its own settings (pkg/setting/expanders.go): by a file, a variable of the environment."""
+"""Text that Grafana replaces in its settings by a file or an environment variable (pkg/setting/expanders.go)."""
 _TO_GRAFANA: Final = ("oauth", "smtpHost", "smtpUser", "smtpFrom", "grafanaRootUrl", "grafanaAdminUser")
-"""The settings that Grafana reads from its environment."""
+"""Settings that reach Grafana as environment variables."""
 _HTTPS: Final = (
     "alertWebhookUrl",
     "alertSlackUrl",
@@ -39,7 +39,7 @@ _LEET: Final = str.maketrans("@4310$57!", "aaeiosst" + "i")
 
 
 def problems(settings: Settings) -> list[str]:
-    """Return what must not be, here or in production."""
+    """Return the problems of secrets and connections; most are only problems in production."""
     result = [
         f"{key}: (hidden); accepted: text without ${{…}} and $__file{{…}}, which Grafana would replace"
         for key, text in _texts(settings)
@@ -52,7 +52,7 @@ def problems(settings: Settings) -> list[str]:
 
 
 def is_guessable(secret: str) -> bool:
-    """Tell whether a secret is one repeated piece, or nothing but known words, runs like 1234 and decoration."""
+    """Return whether a secret repeats one piece, or consists of known words, runs like 1234 and punctuation."""
     text = secret.casefold()
     if len(set(text)) < _DISTINCT or text in (text + text)[1:-1]:
         return True
@@ -87,7 +87,7 @@ def _plain(settings: Settings) -> Iterator[str]:
 
 
 def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of the settings that is no secret, by its key."""
+    """Yield key and value of every text in the settings that is not a secret."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, BaseModel):

@@ -1,8 +1,8 @@
-"""PromQL and regular expressions that the configuration may hold, checked before a rule is made of them.
+"""Checks of PromQL and regular expressions in the configuration, before rules are made of them.
 
-What is accepted here, the pinned Prometheus accepts: the parser is a port of Prometheus' own, its regular expressions
-are RE2's, and what the port knows beyond Prometheus (`or` between matchers, functions that need a feature flag) is
-refused. A property test runs promtool over generated settings.
+The pinned Prometheus accepts everything that is accepted here. The parser is a port of Prometheus' own, regular
+expressions are RE2's, and syntax that only the port accepts (`or` between matchers, functions that need a feature flag)
+is refused. A property test runs promtool on rules from generated settings.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import re2
 from observability.settings.value_types import Accepts, RefusedError, to_text
 
 LONGEST: Final = 4_000
-"""Characters of one expression."""
+"""Most characters of one expression."""
 DEEPEST: Final = 100
-"""Nested brackets in one expression: the parser's stack is finite."""
+"""Most nested brackets in one expression; beyond it the parser's stack would overflow."""
 _RESERVED_MATCHERS: Final = frozenset({"le", "quantile", "__name__"})
 COUNTER_ENDS: Final = ("_total", "_count", "_sum", "_bucket")
 _GAUGE_ENDS: Final = (
@@ -38,12 +38,12 @@ _GAUGES: Final = frozenset({"up", "probe_success"})
 
 
 def quoted(text: str) -> str:
-    """Return `text` as a PromQL string; JSON's escapes for characters beyond 16 bits are none of PromQL's."""
+    """Return `text` as a PromQL string; characters beyond 16 bits stay plain, because PromQL has no surrogate pairs."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def looks_like_a_gauge(metric: str) -> bool:
-    """Return whether a metric's name is one that gauges have by convention."""
+    """Return whether a metric's name is, by convention, that of a gauge."""
     return not metric.endswith(COUNTER_ENDS) and (metric in _GAUGES or metric.endswith(_GAUGE_ENDS))
 
 
@@ -82,7 +82,7 @@ def selects_one(selector: str, label: str) -> bool:
 
 
 def is_selector(text: str) -> bool:
-    """Return whether an expression is nothing but a selector."""
+    """Return whether an expression is only a selector."""
     return isinstance(parse(text), promql_parser.VectorSelector)
 
 
@@ -106,7 +106,12 @@ def _error_statuses(value: object) -> str:
 
 
 def parse(text: str) -> Any:  # noqa: ANN401 - the parser's types have no common base
-    """Return the expression; RefusedError when Prometheus would not accept it."""
+    """Return the expression.
+
+    Raises:
+        RefusedError: Prometheus would not accept it.
+
+    """
     if len(text) > LONGEST:
         raise RefusedError(f"PromQL of at most {LONGEST} characters")
     depth = 0
@@ -123,7 +128,7 @@ def parse(text: str) -> Any:  # noqa: ANN401 - the parser's types have no common
 
 
 def _parts(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
-    """Yield the expression and everything in it."""
+    """Yield the expression and every expression within it."""
     waiting = [expression]
     while waiting:
         part = waiting.pop()
@@ -141,7 +146,7 @@ def _parts(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
 
 
 def _check(part: Any) -> None:  # noqa: ANN401 - as above
-    """Raise RefusedError for what this parser accepts and Prometheus does not."""
+    """Raise RefusedError for syntax that this parser accepts and Prometheus does not."""
     if isinstance(part, promql_parser.VectorSelector):
         if part.matchers.or_matchers:
             raise RefusedError('PromQL without `or` between matchers: write a=~"x|y", or two selectors')
@@ -179,7 +184,12 @@ def _selector(value: object) -> str:
 
 
 def _parsed(text: str, accepted: str) -> tuple[Any, bool]:
-    """Return the expression, and whether it gives an instant vector; RefusedError, with `accepted`, if it is none."""
+    """Return the parsed expression, and whether it is an instant vector.
+
+    Raises:
+        RefusedError: it is no expression; the message is `accepted`.
+
+    """
     try:
         expression = parse(text)
         return expression, _is_vector(expression)
@@ -242,7 +252,7 @@ def _values(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
 
 
 def _counter_level(expression: Any) -> str:  # noqa: ANN401 - the parser's types have no common base
-    """Return the name of a counter whose level, not its rate, the expression gives; "" for none."""
+    """Return the name of a counter that the expression uses without a rate, "" for none."""
     waiting = [expression]
     while waiting:
         part = waiting.pop()
@@ -251,7 +261,7 @@ def _counter_level(expression: Any) -> str:  # noqa: ANN401 - the parser's types
             if name.endswith(COUNTER_ENDS) and ":" not in name:
                 return name
         elif isinstance(part, promql_parser.BinaryExpr):
-            filters = str(part.op) in {"and", "unless"}  # the right side says which series alone
+            filters = str(part.op) in {"and", "unless"}  # the right side only selects series
             waiting += [part.lhs] if filters else [part.lhs, part.rhs]
         elif isinstance(part, promql_parser.Call):
             waiting += [] if part.func.name in _OF_PRESENCE else part.args
@@ -285,14 +295,14 @@ def _gauge(value: object) -> str:
 
 
 def _check_counter(selector: Any) -> None:  # noqa: ANN401 - the parser's type
-    """Raise RefusedError unless a rate can be taken of a selector that stands alone."""
+    """Raise RefusedError if the expression is only a selector of which no rate can be taken."""
     name = selector.name or next((m.value for m in selector.matchers.matchers if m.name == "__name__"), "")
     if selector.offset is not None or selector.at is not None:
         raise RefusedError(
             f"a counter without offset and @, because its rate is taken here; write them out where they are meant:"
             f" rate({name or 'orders_total'}[5m] offset 5m)"
         )
-    if ":" in name:  # a recorded series, which is taken as it is
+    if ":" in name:  # a recorded series is a rate already
         return
     if not name.endswith(COUNTER_ENDS):
         raise RefusedError(
@@ -302,7 +312,7 @@ def _check_counter(selector: Any) -> None:  # noqa: ANN401 - the parser's type
 
 
 def _is_vector(expr: Any) -> bool:  # noqa: ANN401 - the parser's types have no common base
-    """Return whether an expression gives an instant vector."""
+    """Return whether an expression is an instant vector."""
     if isinstance(expr, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
         return _is_vector(expr.expr)
     if isinstance(expr, promql_parser.BinaryExpr):
@@ -313,7 +323,7 @@ def _is_vector(expr: Any) -> bool:  # noqa: ANN401 - the parser's types have no 
 
 
 def _multiline(value: object) -> str:
-    """Return text that may be written over several lines."""
+    """Return text, which may have several lines."""
     if isinstance(value, str) and len(value) <= LONGEST:
         to_text(" ".join(value.split())[:1_000])
         return value
@@ -321,7 +331,7 @@ def _multiline(value: object) -> str:
 
 
 def _dotted(text: str) -> str:
-    """Return what the first dotted name outside of quotation marks is called in Prometheus, as a clause."""
+    """Return a clause with Prometheus' spelling of the first dotted name outside of quotation marks, "" without one."""
     bare = re.sub(r"""(["'`]).*?\1""", "", text)
     name = re.search(r"[A-Za-z_][A-Za-z0-9_:]*(\.[A-Za-z_][A-Za-z0-9_]*)+", bare)
     return f"; Prometheus stores {name[0]} as {name[0].replace('.', '_')}" if name else ""
@@ -332,7 +342,7 @@ def _first_line(error: ValueError) -> str:
 
 
 _OF_PRESENCE: Final = frozenset({"absent", "count", "group", "timestamp"})
-"""What says something of the series, not of their values."""
+"""Functions and aggregations whose result depends on the series, not on their values."""
 _MATCHERS: Final = 'PromQL label matchers, like service="checkout"'
 _EVENTS: Final = "PromQL for events per second, like sum(rate(orders_total[5m]))"
 

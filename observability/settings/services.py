@@ -1,4 +1,4 @@
-"""A service to watch: how it is scraped, how its series are selected, and its SLOs."""
+"""A watched service: how it is scraped, how its series are selected, and its SLOs."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from observability.settings.value_types import (
 )
 
 RESERVED_TARGET_LABELS: Final = ("service", "job", "instance", "le", "quantile", "slo", "stack")
-"""Set by the stack, by Prometheus or by a histogram: another value would hide whose series it is."""
+"""Labels that the stack, Prometheus or a histogram sets, so that a service must not."""
 RESERVED_SOURCES: Final = ("le", "quantile", "service", "slo", "stack")
-"""No labels of one request: they tell buckets and services apart."""
+"""Labels that tell buckets or services apart, and so describe no request."""
 _NAME: Final = r"[a-z][a-z0-9-]{0,38}"
 _NAME_TEXT: Final = "1 to 39 lower-case letters, digits and -, the first a letter, like checkout-api"
 _LONGEST_TELEMETRY_NAME: Final = 200
@@ -97,7 +97,12 @@ def _status(value: object) -> str:
 
 
 def _service_name(value: object) -> str:
-    """Return the name; RefusedError, with the setting that takes any name, for one that only telemetry may have."""
+    """Return the name.
+
+    Raises:
+        RefusedError: only telemetry may have such a name; the message names the setting for it.
+
+    """
     text = to_text(value)
     if re.fullmatch(_NAME, text):
         return text
@@ -131,7 +136,7 @@ Bucket = Annotated[float, number(1e-6, 86_400)]
 
 
 class MetricNames(Frozen):
-    """What the service calls the metrics of the contract."""
+    """The service's names for the metrics of the metric contract (docs/reference)."""
 
     requests: Annotated[str, Accepts("a counter's name, like http_requests_total", _request_counter)] = Field(
         "http_requests_total", description="Counter of requests"
@@ -156,7 +161,7 @@ class MetricNames(Frozen):
 
 
 class LabelNames(Frozen):
-    """What the service calls the labels of the contract; null where it has none."""
+    """The service's names for the labels of the metric contract; null for a label that it does not have."""
 
     endpoint: Source | None = Field("endpoint", description="Label with the route of a request; null for none")
     method: Source | None = Field("method", description="Label with the HTTP method; null for none")
@@ -176,7 +181,9 @@ class LabelNames(Frozen):
 def rename_order(renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Order renames (new name to old) so that every label is read before another overwrites it.
 
-    Raises ValueError for a circle.
+    Raises:
+        ValueError: the renames form a circle.
+
     """
     left, ordered = dict(renamed), []
     while left:
@@ -189,7 +196,7 @@ def rename_order(renamed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 class BasicAuth(Frozen):
-    """User name and password that a target asks for."""
+    """User name and password for a target."""
 
     username: Annotated[str, text_of_length(1, 200)] = Field(description="User name")
     password_secret: SecretName = Field(
@@ -198,7 +205,7 @@ class BasicAuth(Frozen):
 
 
 class ScrapeTls(Frozen):
-    """How a target's certificate is checked, and the certificate that Prometheus shows."""
+    """How a target's certificate is checked, and Prometheus' own client certificate."""
 
     ca: Certificate = Field("", description="Certificates (PEM) of the authority that signed the target's certificate")
     certificate: Certificate = Field("", description="Client certificate (PEM) that Prometheus shows to the target")
@@ -230,14 +237,15 @@ OTLP_LABELS: Mapping[str, Any] = {
     "status": "http_response_status_code",
 }
 OTLP_LATENCY: Mapping[str, Any] = {"threshold": "500ms"}
-"""OpenTelemetry's conventions for HTTP servers, as they are called in Prometheus. Its buckets: 0.25 s, then 0.5 s."""
+"""OpenTelemetry's conventions for HTTP servers, with Prometheus' names. The buckets around the threshold are 0.25 s and
+0.5 s."""
 
 
 class WatchedService(Frozen):
-    """One HTTP service to watch: how to scrape it, how to select its series, and its SLOs.
+    """A watched HTTP service: how to scrape it, how to select its series, and its SLOs.
 
-    `otlp` is one that pushes: its series are those whose `service.name` is `serviceName`, by OpenTelemetry's
-    conventions. Without any SLO (`availability: null`, `latency: null`) it is an exporter: scraped, and nothing more.
+    With `otlp` it pushes, by OpenTelemetry's conventions, and its series are those whose `service.name` is
+    `serviceName`. Without any SLO (`availability: null`, `latency: null`) it is an exporter, which is only scraped.
     """
 
     name: Annotated[str, Accepts(_NAME_TEXT, _service_name)] = Field(
@@ -306,7 +314,7 @@ class WatchedService(Frozen):
 
     @property
     def slo_by_name(self) -> Mapping[str, Slo]:
-        """Every SLO by the value of its `slo` label, each with its owner."""
+        """Every SLO, with its owner, by the value of its label `slo`."""
         built_in = dict(zip(RESERVED_SLOS, (self.availability, self.latency), strict=True))
         named: dict[str, Slo | None] = {**built_in, **{slo.name: slo for slo in self.slos}}
         return {
@@ -317,24 +325,24 @@ class WatchedService(Frozen):
 
     @property
     def telemetry_name(self) -> str:
-        """The name that its metrics, logs and traces carry."""
+        """The service's name in its metrics, logs and traces."""
         return self.service_name or self.name
 
     @property
     def scraped(self) -> bool:
-        """Whether Prometheus fetches its metrics."""
+        """Whether Prometheus scrapes it."""
         return bool(self.targets or self.dns or self.http_sd)
 
     @property
     def counts_requests(self) -> bool:
-        """Whether an SLO reads its counter or histogram of requests."""
+        """Whether an SLO uses its counter or histogram of requests."""
         return self.availability is not None or self.latency is not None
 
     @property
     def may_push_native(self) -> bool:
-        """Whether its requests are counted by a histogram that may come as an exponential one.
+        """Whether its requests are counted by a histogram that may be pushed as an exponential one.
 
-        Prometheus stores that as a native histogram, without series called `_count` and `_bucket`.
+        Prometheus stores such a histogram as a native one, without series `…_count` and `…_bucket`.
         """
         return self.otlp and self.metrics.requests == f"{self.metrics.duration}_count"
 
@@ -346,7 +354,7 @@ class WatchedService(Frozen):
 
     @property
     def secret_names(self) -> tuple[tuple[str, str], ...]:
-        """The field and the name of every scrape secret that it refers to."""
+        """Field and name of every scrape secret that the service refers to."""
         named = (
             ("basicAuth.passwordSecret", self.basic_auth.password_secret if self.basic_auth else None),
             ("bearerTokenSecret", self.bearer_token_secret),

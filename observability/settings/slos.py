@@ -1,4 +1,4 @@
-"""Service level objectives as the configuration has them."""
+"""Service level objectives in the configuration."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from observability.settings.value_types import (
 )
 
 SHORTEST_WINDOW: Final = "3d"
-"""The longest of the windows that the burn-rate alerts look back over; a test keeps the two equal."""
+"""Longest window of the burn-rate alerts; a test keeps it equal to theirs."""
 Window = Annotated[str, duration("1m", "1y")]
-"""Rules can be made for any window; whether alerts can, checks.py says."""
+"""Longest window of an SLO; checks.py checks whether its alerts are possible."""
 CALENDAR: Final = {"month": "31d", "quarter": "92d"}
-"""Windows that begin on the first of a month, in UTC, and how long they are at most."""
+"""Windows that begin on the first of a month, in UTC, with their greatest length in days."""
 Threshold = Annotated[str, duration("1ms", "1h")]
 HistogramKind = Literal["classic", "native"]
 
@@ -41,7 +41,7 @@ SliceLength = Literal["1m", "5m"]
 
 
 class BurnTier(Frozen):
-    """Alert when the budget burns at `factor` or faster over both windows."""
+    """An alert that fires while the budget burns at `factor` or faster over both windows."""
 
     severity: Annotated[Severity, one_of(*get_args(Severity))] = Field(description="page or ticket")
     factor: Annotated[float, number(0.1, 10_000)] = Field(description="How many times faster than the budget allows")
@@ -71,9 +71,9 @@ SloWindow = Annotated[
 
 
 class TimeSlice(Frozen):
-    """Count slices of time instead of events: a slice is good when at least `atLeast` percent of its events are.
+    """Slices of time that count instead of events; a slice is good if at least `atLeast` percent of its events are.
 
-    A slice without events is good; one of which nothing is known counts neither way.
+    A slice without events is good; one without data is not counted.
     """
 
     at_least: Annotated[float, number(0.001, 100)] = Field(
@@ -93,9 +93,9 @@ def _label(value: object) -> str:
 
 
 class EachValue(Frozen):
-    """An SLO of each value of a label, beside that of all: the same objective, window and burn alerts.
+    """An SLO for each value of a label, in addition to the one of all: the same objective, window and burn alerts.
 
-    The first `atMost` values have one; a value that no series had for a day makes room for another.
+    The first `atMost` values get one; a value without series for a day makes room for a new one.
     """
 
     label: Annotated[str, Accepts("a label's name, like tenant", _label)] = Field(
@@ -107,7 +107,7 @@ class EachValue(Frozen):
 
 
 class Slo(Frozen):
-    """`objective` percent of events are good over `window`."""
+    """An objective: `objective` percent of events are good over `window`."""
 
     objective: Objective = Field(description="Percentage of events that have to be good")
     window: SloWindow = Field(
@@ -131,7 +131,7 @@ class Slo(Frozen):
 
     @property
     def length(self) -> str:
-        """How long the window is, a month or quarter at most."""
+        """Length of the window; for a month or quarter its greatest length."""
         return CALENDAR.get(self.window, self.window)
 
     @property
@@ -160,16 +160,16 @@ class Slo(Frozen):
 
 
 class AvailabilitySlo(Slo):
-    """Good: requests that do not fail."""
+    """The SLO whose good events are requests that do not fail."""
 
     objective: Objective = Field(99.5, description="Percentage of requests that must not fail")
 
 
 class LatencySlo(Slo):
-    """Good: requests answered within `threshold`.
+    """The SLO whose good events are requests that are answered within `threshold`.
 
-    A classic histogram needs a bucket at exactly the threshold. A native one does not, and interpolates within the
-    bucket that holds it.
+    A classic histogram needs a bucket at exactly the threshold. With a native one, Prometheus interpolates within the
+    bucket that contains the threshold.
     """
 
     objective: Objective = Field(99.0, description="Percentage of requests that have to be answered in time")
@@ -183,16 +183,16 @@ class LatencySlo(Slo):
 
 
 _GAUGE: Final = re.compile(r"\s*(up|\w+_up|\w+_success)\s*(\{|#|$)")
-"""A plain selector of what by its name is 1 or 0."""
+"""A plain selector of a metric that, by its name, is 1 or 0."""
 
 
 class CustomSlo(Slo):
-    """Good: what `good` counts of `total`, or what `bad` does not, or the samples of `gauge`.
+    """An SLO by PromQL: the good events are `good` of `total`, or `total` without `bad`, or the samples of `gauge`.
 
-    Each of the first three is a counter's selector, or any other PromQL that gives events per second, such as a
-    recorded series (known by the colon in its name). The 5-minute rates of counters, and sums and differences of these,
-    are counted event by event. `gauge` is what is 1 (good), 0 or in between: each sample of a selector is an event, of
-    any other expression each evaluation of the rules.
+    `good`, `bad` and `total` are selectors of counters, or other PromQL in events per second, such as a recorded series
+    (with a colon in its name). 5-minute rates of counters, and sums and differences of these, are counted event by
+    event. `gauge` is 1 (good), 0 or in between. Each sample of a selector is an event; of any other expression each
+    evaluation of the rules is one.
     """
 
     name: Name = Field(description="Value of the label slo; unique within the service")

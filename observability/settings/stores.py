@@ -1,4 +1,4 @@
-"""Stores of metrics, logs and traces outside of this stack: their addresses, and the credentials for them."""
+"""External stores of metrics, logs and traces: their addresses and credentials."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Tenant = Annotated[
 ]
 
 
-class FarStore(Frozen):
-    """A store by its addresses. Its password or token is a secret of its own at the top level, like metricsPassword."""
+class ExternalStore(Frozen):
+    """An external store. Its password or token is a secret setting of its own, like `metricsPassword`."""
 
     write_url: StoreUrl = Field(
         "", alias="writeUrl", description="Where this signal is sent; empty for the stack's own container alone"
@@ -40,20 +40,20 @@ class FarStore(Frozen):
     )
 
     @property
-    def far(self) -> bool:
-        """Whether there is a store elsewhere."""
+    def configured(self) -> bool:
+        """Whether the settings have an external store for this signal."""
         return bool(self.write_url or self.query_url)
 
     @model_validator(mode="after")
-    def _addressed(self) -> FarStore:
-        if not self.far and (self.tenant or self.user or self.ca_certificate):
+    def _addressed(self) -> ExternalStore:
+        if not self.configured and (self.tenant or self.user or self.ca_certificate):
             msg = "tenant, user and caCertificate together with writeUrl or queryUrl"
             raise RefusedError(msg)
         return self
 
 
-class MetricsStore(FarStore):
-    """A store of metrics: any remote-write endpoint, with the query API of Prometheus."""
+class MetricsStore(ExternalStore):
+    """An external store of metrics: a remote-write endpoint with Prometheus' query API."""
 
     mode: Annotated[MetricsMode, one_of(*get_args(MetricsMode))] = Field(
         "copy",

@@ -1,8 +1,8 @@
 """The types of single values: numbers, durations, URLs, addresses, names.
 
-Every value is converted first and checked afterwards, by the same rule wherever it stands: `"99.5"` is the number
-99.5, `true` is no number, and what fails is refused with what is accepted instead. A type is `Annotated[…, Accepts]`;
-no field of the settings has a bare `bool`, `int`, `float` or `str`, and a test keeps it so.
+Every value is converted first and then checked, by the same rule in every setting: `"99.5"` is the number 99.5, `true`
+is no number, and the error for a wrong value says what is accepted. A type is `Annotated[…, Accepts]`. No field of the
+settings has a plain `bool`, `int`, `float` or `str`; a test checks that.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pydantic_core import CoreSchema, core_schema
 MAXIMUM_PORT = 65_535
 ALL_PERCENT = 100
 MAXIMUM_OBJECTIVE = 99.9999
-"""Of a million requests one may fail: less is below what the recorded ratios can tell from rounding."""
+"""One failure in a million requests. The recorded ratios cannot tell a smaller share from rounding."""
 SHARE: Final = 1.0
-"""The least percentage: what is below was surely meant as a share of one."""
+"""Smallest percentage. A smaller number was surely meant as a share of 1, like 0.999."""
 MAXIMUM_TEXT: Final = 1_000
-"""Characters of one text; certificates and PromQL have limits of their own."""
+"""Most characters of a text; certificates and PromQL have other limits."""
 
 
 class Frozen(BaseModel):
-    """Immutable fields of the configuration; a field that is not declared is refused."""
+    """Base of the immutable models of the configuration, which refuse unknown fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True
@@ -40,16 +40,18 @@ class Frozen(BaseModel):
 
 @dataclass(frozen=True)
 class Accepts:
-    """Converts and checks a value before pydantic sees it; `text` says what is accepted.
+    """Converts and checks a value before pydantic does.
 
-    `convert` raises ValueError, with a message of its own where that helps more than `text`.
+    Attributes:
+        text: what is accepted, in words.
+        convert: returns the converted value, or raises ValueError, with a message if it helps more than `text`.
     """
 
     text: str
     convert: Callable[[Any], Any]
 
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - raw configuration
-        """Return the converted value; ValueError with what is accepted."""
+        """Return the converted value; raise ValueError with what is accepted."""
         try:
             return self.convert(value)
         except RefusedError:
@@ -58,12 +60,12 @@ class Accepts:
             raise RefusedError(self.text) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
-        """Put the conversion before whatever pydantic does with the type."""
+        """Run the conversion before pydantic's own validation of the type."""
         return core_schema.no_info_before_validator_function(self, handler(source))
 
 
 class RefusedError(ValueError):
-    """A value that is not accepted; the message says what is."""
+    """A value that is not accepted; the message says what is accepted."""
 
 
 def _refuse(accepted: str) -> NoReturn:
@@ -100,7 +102,7 @@ def to_whole(value: object) -> int:
 
 
 def to_text(value: object) -> str:
-    """Return one line of text. A whole number is taken as it is written; ValueError for other types."""
+    """Return one line of text; a whole number becomes text, other types raise ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -141,7 +143,7 @@ def ratio(percent: float) -> float:
 
 
 def duration(lowest: str, highest: str, *, unit: str = "", reason: str = "") -> Accepts:
-    """Return what accepts a duration from `lowest` to `highest`, in whole `unit`s (`1h`); `reason` is a clause."""
+    """Return the check of a duration from `lowest` to `highest`, in whole `unit`s; `reason` extends the message."""
     multiple = {"": "", "1h": ", in whole hours", "1s": ", in whole seconds"}[unit]
     accepted = f"a duration from {lowest} to {highest}{multiple}{reason}, like {_example(lowest, highest)}"
 
@@ -161,7 +163,7 @@ def duration(lowest: str, highest: str, *, unit: str = "", reason: str = "") -> 
 
 
 def _without_fraction(text: str) -> str:
-    """Return a duration like 0.3s in whole numbers, "" for any other text."""
+    """Return a duration like 0.3s in whole numbers of a smaller unit, "" for any other text."""
     match = re.fullmatch(r"([0-9]*\.[0-9]+)(ms|[ywdhms])", text)
     if match is None:
         return ""
@@ -204,7 +206,7 @@ def is_host(text: str) -> bool:
 
 
 def loopback(address: str) -> bool:
-    """Say whether only the host itself reaches what is published on `address`."""
+    """Return whether `address` is a loopback address, which only the host itself reaches."""
     try:
         return ip_address(address).is_loopback
     except ValueError:
@@ -220,7 +222,7 @@ def _exact_url(value: object) -> str:
         raise ValueError
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         _refuse("a URL in which % begins a character's code, like %20")
-    # Python takes `[v1.x]` for an address of the future, Go does not.
+    # Python accepts `[v1.x]` (RFC 3986, for future address families), Go does not.
     if "[" in parts.netloc and ":" not in parts.hostname:
         raise ValueError
     port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")
@@ -352,7 +354,7 @@ def _path(value: object) -> str:
 
 
 def matching(accepted: str, pattern: str, *, longest: int = MAXIMUM_TEXT) -> Accepts:
-    """Return what accepts text that matches the whole of `pattern`; `accepted` says that in words."""
+    """Return the check of a text that `pattern` matches as a whole; `accepted` says that in words."""
     compiled = re.compile(pattern)
 
     def convert(value: object) -> str:
@@ -365,7 +367,7 @@ def matching(accepted: str, pattern: str, *, longest: int = MAXIMUM_TEXT) -> Acc
 
 
 def whole(lowest: int, highest: int) -> Accepts:
-    """Return what accepts a whole number in a range."""
+    """Return the check of a whole number from `lowest` to `highest`."""
 
     def convert(value: object) -> int:
         number = to_whole(value)
@@ -377,7 +379,7 @@ def whole(lowest: int, highest: int) -> Accepts:
 
 
 def number(lowest: float, highest: float) -> Accepts:
-    """Return what accepts a number in a range."""
+    """Return the check of a number from `lowest` to `highest`."""
 
     def convert(value: object) -> float:
         number = to_number(value)
@@ -394,7 +396,7 @@ def _plain(value: float) -> str:
 
 
 def text_of_length(shortest: int, longest: int) -> Accepts:
-    """Return what accepts one line of text of so many characters."""
+    """Return the check of one line of text with `shortest` to `longest` characters."""
 
     def convert(value: object) -> str:
         text = to_text(value)
@@ -407,7 +409,7 @@ def text_of_length(shortest: int, longest: int) -> Accepts:
 
 
 def one_of(*values: str) -> Accepts:
-    """Return what accepts one of `values`, in any case of letters."""
+    """Return the check of one of `values`, in upper or lower case."""
     lower = {value.lower(): value for value in values}
     return Accepts(_any_of(values), lambda value: lower.get(to_text(value).lower()) or _refuse(_any_of(values)))
 
@@ -436,7 +438,7 @@ def _objective(value: object) -> float:
 
 
 def check_label(value: object) -> str:
-    """Return a label's name."""
+    """Return a label's name; raise ValueError if Prometheus would not accept it."""
     text = to_text(value)
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", text):
         if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.]*", text):
@@ -448,7 +450,7 @@ def check_label(value: object) -> str:
 
 
 def check_metric(value: object) -> str:
-    """Return a metric's name."""
+    """Return a metric's name; raise ValueError if Prometheus would not accept it."""
     text = to_text(value)
     if not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", text):
         if re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:.]*", text):

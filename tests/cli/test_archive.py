@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli import archive, encryption
+from cli.archive import layout, members
 from cli.errors import UserError
 
 KEY = b"a key that signs archives, of thirty-two and more"
@@ -158,7 +159,7 @@ def test_a_foreign_file_is_refused(tmp_path: Path, make: Callable[[Path], None])
 
 
 def test_a_newer_format_is_refused(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "VERSION", 2)
+    monkeypatch.setattr(layout, "VERSION", 2)
     write(tmp_path / "a.tar")
     monkeypatch.undo()
     with pytest.raises(UserError, match="version 2 of the archive's format, this program reads 1"):
@@ -206,7 +207,7 @@ def test_what_reaches_elsewhere_is_neither_written_nor_read(
     with pytest.raises(UserError, match="cannot go into"), archive.writing(path, "dev", "now", None, KEY) as writer:
         writer.add(evil, io.BytesIO())
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(archive, "_problem", lambda _: "")
+    monkeypatch.setattr(members, "problem", lambda _: "")
     with archive.writing(path, "dev", "now", None, KEY) as writer:
         writer.add(evil, io.BytesIO())
         archive.finish(writer, **KNOWN)
@@ -361,7 +362,7 @@ def unsigned(path: Path, out: Path) -> None:
             if member.name == "SHA256SUMS":
                 data = b"".join(line for line in data.splitlines(keepends=True) if b"signature.json" not in line)
             if member.name != "signature.json":
-                archive._small(new.fileobj, member.name, data)  # type: ignore[arg-type]
+                layout.write_small(new.fileobj, member.name, data)  # type: ignore[arg-type]
     raw = out.read_bytes().rstrip(b"\0")
     out.write_bytes(raw + b"\0" * (-len(raw) % 512 + 1024))
 
@@ -388,7 +389,7 @@ def test_what_was_changed_after_it_was_signed_is_refused_whatever_is_accepted(pl
         assert signed is not None
         signature = signed.read()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_signed", lambda *_: json.loads(signature))
+        patch.setattr(layout, "signed", lambda *_: json.loads(signature))
         write(tmp_path / "a.tar", files={"data/grafana/grafana.db": b"another"})
     with pytest.raises(UserError, match="changed after it was signed"):
         archive.verify(tmp_path / "a.tar", None, KEY, accept_unsigned=True)
@@ -418,7 +419,7 @@ def test_a_file_that_runs_as_another_user_is_refused(
         evil.mode = mode
         return ""
 
-    monkeypatch.setattr(archive, "_problem", keep)
+    monkeypatch.setattr(members, "problem", keep)
     with archive.writing(tmp_path / "a.tar", "dev", "now", None, KEY) as writer:
         writer.add(evil, io.BytesIO())
         archive.finish(writer, **KNOWN)
@@ -441,10 +442,12 @@ def bomb(path: Path, name: str, kind: bytes = tarfile.REGTYPE, size: int = _GIB)
     content = out.getvalue()
     with path.open("wb") as file:
         head = {"format": archive.FORMAT, "version": 1, "stack": "dev", "created": "now", "encryption": "none"}
-        sums = {"format.json": archive._small(file, "format.json", json.dumps(head).encode())}
-        sums["content.tar.zst"] = archive._small(file, "content.tar.zst", content)
-        sums["signature.json"] = archive._small(file, "signature.json", json.dumps(archive._signed(KEY, sums)).encode())
-        archive._small(file, "SHA256SUMS", archive._lines(sums))
+        sums = {"format.json": layout.write_small(file, "format.json", json.dumps(head).encode())}
+        sums["content.tar.zst"] = layout.write_small(file, "content.tar.zst", content)
+        sums["signature.json"] = layout.write_small(
+            file, "signature.json", json.dumps(layout.signed(KEY, sums)).encode()
+        )
+        layout.write_small(file, "SHA256SUMS", layout.checksum_lines(sums))
         file.write(bytes(1024))
 
 
@@ -531,7 +534,7 @@ def test_what_is_no_size_of_such_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "a.tar").open("wb") as file:
-        archive._small(file, "format.json", b"[" * 900_000)
+        layout.write_small(file, "format.json", b"[" * 900_000)
         file.write(bytes(1024))
     with pytest.raises(UserError, match="no archive of"):
         archive.verify(tmp_path / "a.tar", None, KEY)

@@ -63,7 +63,7 @@ def test_another_checksum_installs_nothing(tmp_path: Path) -> None:
 def test_a_release_that_was_replaced_with_its_checksums_installs_nothing(tmp_path: Path) -> None:
     data = archive()
     serve = serving(data, hashlib.sha256(data).hexdigest())
-    with pytest.raises(MissingToolError, match=r"the checksum that versions\.toml pins for linux-x64"):
+    with pytest.raises(MissingToolError, match=r"the one that versions\.toml pins"):
         _ = bare(tmp_path, serve, pinned="0" * 64).executable
     assert not (tmp_path / "pulumi").exists()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.data_keys import UnknownKeyError, open_cfb, open_gcm, rewrap, seal_cfb, seal_gcm
+from components.data_keys import UnknownKeyError, decrypt_cfb, decrypt_gcm, encrypt_cfb, encrypt_gcm, rewrap
 
 OLD, NEW, WRONG = "the-old-secret-key", "the-new-secret-key", "another-secret-key"
 DATA_KEYS = {"a1": os.urandom(16), "b2": os.urandom(16), "unused": os.urandom(16)}
@@ -33,7 +33,7 @@ GRAFANAS_GCM = bytes(
 
 def stored(id_: str, text: str) -> bytes:
     """Return `text` as Grafana stores it: the data key's id, then what it encrypts."""
-    return b"#" + base64.b64encode(id_.encode()).rstrip(b"=") + b"#" + seal_cfb(text.encode(), DATA_KEYS[id_])
+    return b"#" + base64.b64encode(id_.encode()).rstrip(b"=") + b"#" + encrypt_cfb(text.encode(), DATA_KEYS[id_])
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def database(tmp_path: Path) -> Path:
         connection.execute("CREATE TABLE data_source (id INTEGER PRIMARY KEY, secure_json_data TEXT)")
         for id_, key in DATA_KEYS.items():
             connection.execute(
-                "INSERT INTO data_keys VALUES (?, ?, ?)", (id_, "2026-11-25/root", seal_cfb(key, OLD.encode()))
+                "INSERT INTO data_keys VALUES (?, ?, ?)", (id_, "2026-11-25/root", encrypt_cfb(key, OLD.encode()))
             )
-        connection.execute("INSERT INTO secret_data_key VALUES ('m', ?)", (seal_gcm(b"managed", OLD.encode()),))
+        connection.execute("INSERT INTO secret_data_key VALUES ('m', ?)", (encrypt_gcm(b"managed", OLD.encode()),))
         raw = base64.b64encode(stored("a1", PASSWORD)).decode().rstrip("=")
         connection.execute("INSERT INTO secrets (value) VALUES (?)", (raw,))
         raw = base64.b64encode(stored("b2", PEM)).decode().rstrip("=")
@@ -64,7 +64,7 @@ def database(tmp_path: Path) -> Path:
 def opened(database: Path, secret: str) -> dict[str, bytes]:
     with closing(sqlite3.connect(database)) as connection:
         return {
-            id_: open_cfb(key, secret.encode())
+            id_: decrypt_cfb(key, secret.encode())
             for id_, key in connection.execute("SELECT name, encrypted_data FROM data_keys")
         }
 
@@ -72,12 +72,12 @@ def opened(database: Path, secret: str) -> dict[str, bytes]:
 def managed(database: Path, secret: str) -> bytes:
     with closing(sqlite3.connect(database)) as connection:
         ((key,),) = connection.execute("SELECT encrypted_data FROM secret_data_key")
-    return open_gcm(key, secret.encode())
+    return decrypt_gcm(key, secret.encode())
 
 
 def test_what_grafana_sealed_opens() -> None:
-    assert open_cfb(GRAFANAS_CFB, b"1234") == b"grafana"
-    assert open_gcm(GRAFANAS_GCM, b"1234") == b"grafana"
+    assert decrypt_cfb(GRAFANAS_CFB, b"1234") == b"grafana"
+    assert decrypt_gcm(GRAFANAS_GCM, b"1234") == b"grafana"
 
 
 def test_another_key_opens_the_same_data_keys(database: Path) -> None:
@@ -101,7 +101,7 @@ def test_it_finds_out_which_of_the_known_keys_it_was(database: Path) -> None:
 
 @pytest.mark.parametrize("known", [[], [WRONG]])
 def test_an_unknown_key_changes_nothing(database: Path, known: Sequence[str]) -> None:
-    with pytest.raises(UnknownKeyError, match=r"none of . known secret keys opens the 3 data keys"):
+    with pytest.raises(UnknownKeyError, match=r"none of . known secret keys decrypts the 3 data keys"):
         rewrap(database, new=NEW, former=known)
     assert opened(database, OLD) == DATA_KEYS
     assert managed(database, OLD) == b"managed"
@@ -109,7 +109,7 @@ def test_an_unknown_key_changes_nothing(database: Path, known: Sequence[str]) ->
 
 def test_one_secret_that_is_no_text_does_not_mislead(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
-        noise = b"#YTE#" + seal_cfb(bytes(range(128, 160)), DATA_KEYS["a1"])
+        noise = b"#YTE#" + encrypt_cfb(bytes(range(128, 160)), DATA_KEYS["a1"])
         connection.execute("INSERT INTO secrets (value) VALUES (?)", (base64.b64encode(noise).decode(),))
     assert rewrap(database, new=NEW, former=[WRONG, OLD]) == 4
     assert opened(database, NEW) == DATA_KEYS
@@ -123,7 +123,7 @@ def test_what_waits_in_the_write_ahead_log_is_taken_along(database: Path) -> Non
     """A Grafana that was killed leaves its last changes beside the database."""
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute("INSERT INTO data_keys VALUES ('late', '', ?)", (seal_cfb(b"k" * 16, OLD.encode()),))
+    connection.execute("INSERT INTO data_keys VALUES ('late', '', ?)", (encrypt_cfb(b"k" * 16, OLD.encode()),))
     connection.commit()
     copy = database.with_name("copy.db")
     for suffix in ("", "-wal", "-shm"):

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from cli.evaluation import Registered, evaluate
-from components.service import Host, Port
+from components.host import Host
+from components.service_spec import Port
 from observability.configs import otlp_outside
 from observability.settings import DEMO, Settings
 from tests.pem import self_signed
@@ -142,7 +143,7 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
         "reading-proxy-config",
         "prometheus-secrets", "grafana-secrets", "reading-proxy-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
-        "tools",
+            "tools",
     }  # fmt: skip
     digests = {name: result["observability.content"] for name, result in labels.items() if name != "tools"}
     assert all(len(result) == 12 for result in digests.values())

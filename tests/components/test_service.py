@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from components.files import digest
-from components.service import ServiceSpec, _cores, service_spec
+from components.service import _cores
+from components.service_spec import ServiceSpec, service_spec
 from observability import processes, topology
 from observability.settings import Limits, Settings
 

@@ -58,7 +58,7 @@ def measured() -> Iterator[list[pages.Measured]]:
     result: list[pages.Measured] = []
     yield result
     TABLE.parent.mkdir(parents=True, exist_ok=True)
-    TABLE.write_text(pages.table(result), encoding="utf-8")
+    TABLE.write_text(f"{pages.table(result)}\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("theme", THEMES)

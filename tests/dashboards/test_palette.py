@@ -26,6 +26,23 @@ def test_readable_on_dark(color: str) -> None:
     assert palette.contrast(color) >= 3
 
 
+@pytest.mark.parametrize("color", palette.SERIES)
+def test_seen_on_white(color: str) -> None:
+    assert palette.contrast(color, palette.LIGHT_PANEL) >= palette.GRAPHICS_ON_WHITE
+
+
+@pytest.mark.parametrize("color", [palette.GOOD, palette.WARNING, palette.BAD, palette.NEUTRAL, palette.MUTED])
+def test_words_on_a_fill_can_be_read(color: str) -> None:
+    fill = palette.filled(color)
+    assert palette.contrast(palette.words_on(fill), fill) >= palette.WORDS
+
+
+@pytest.mark.parametrize("deficiency", [None, "protanopia", "deuteranopia"])
+def test_fills_stay_far_apart(deficiency: palette.Deficiency | None) -> None:
+    for first, second in combinations(map(palette.filled, (palette.GOOD, palette.WARNING, palette.BAD)), 2):
+        assert palette.distance(first, second, deficiency) > 30, (first, second)
+
+
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 def test_series_stay_apart(deficiency: palette.Deficiency | None) -> None:
     for first, second in combinations(palette.SERIES, 2):

@@ -17,7 +17,8 @@ import pytest
 from cli.context import Context
 from cli.engine import Engine
 from cli.errors import UserError
-from cli.pulumi import Pulumi, download
+from cli.pulumi import Pulumi
+from cli.release_archive import download
 from lab import digests
 from lab.sandbox import running_engine
 from observability import versions

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from observability.configs import datasources, prometheus
+from observability.configs.process import SettingSecret
 from observability.settings import Settings, SettingsError, load
 
 URL = "https://mimir.example.org/api/v1/push"
@@ -75,7 +76,7 @@ def test_prometheus_sends_everything_on_with_its_password_in_a_file(user: str) -
     assert "hidden-password" not in text
     given = client["basic_auth"]["password_file"] if user else client["authorization"]["credentials_file"]
     assert given == prometheus.STORE_PASSWORD_FILE
-    assert prometheus.process(settings, {}).secrets[given] == "metrics_store_password"
+    assert prometheus.process(settings, {}).secrets[given] == SettingSecret("metrics_password")
     assert "external_labels" not in document["global"], "in a tenant of its own a series has its very name"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cli import inventory
 from observability import processes, topology, versions
+from observability.configs.process import SettingSecret
 from observability.settings import Settings, load
 
 NAMES = [part.name for part in topology.ALL]
@@ -49,3 +50,14 @@ def test_a_part_starts_after_the_parts_it_names() -> None:
     assert sorted(order) == sorted(part.name for part in topology.PARTS)
     for part in topology.PARTS:
         assert all(order.index(earlier) < order.index(part.name) for earlier in part.starts_after)
+
+
+def test_a_secret_file_has_a_secret_setting() -> None:
+    names = [
+        secret.attribute
+        for part in (*topology.PARTS, *topology.OPTIONAL)
+        for secret in processes.process(part.name, load("test", {})).secrets.values()
+        if isinstance(secret, SettingSecret)
+    ]
+    assert names
+    assert all("SecretStr" in str(Settings.model_fields[name].annotation) for name in names)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from cli import otlp
-from observability.configs import far_stores, reading_proxy
+from observability.configs import external_stores, reading_proxy
 from observability.settings import Settings, load
 from tests.observability.configs.test_reading_proxy import (
     NGINX,
@@ -154,7 +154,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with gateway(f"http://127.0.0.1:{stores.ports['loki']}", folder / "gateway.pem") as far, name_server() as names:
         stores.settings = settings_of(far.url, certificate)
-        stores.secrets = {far_stores.LOGS.password_file: PASSWORD, far_stores.LOGS.ca_file: certificate}
+        stores.secrets = {external_stores.LOGS.password_file: PASSWORD, external_stores.LOGS.ca_file: certificate}
         place = reading_proxy.Place(
             port=ports.__getitem__, resolver=f"127.0.0.1:{names}", temporary=str(folder), folder=str(folder / "root")
         )
@@ -177,9 +177,9 @@ def settings_of(url: str, certificate: str) -> Settings:
 
 
 def _files(root: Path, settings: Settings, certificate: str) -> None:
-    login = far_stores.login("logs", settings)
+    login = external_stores.login("logs", settings)
     assert login is not None
-    for path, text in ((far_stores.LOGS.login_file, login), (far_stores.LOGS.ca_file, certificate)):
+    for path, text in ((external_stores.LOGS.login_file, login), (external_stores.LOGS.ca_file, certificate)):
         file = Path(f"{root}{path}")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from observability import processes, topology
-from observability.configs.process import DEAF_CHECKS, PROBE_SECONDS, UNREADY_CHECKS, restarting
+from observability.configs.process import PROBE_SECONDS, TERMINATION_CHECKS, UNREADY_CHECKS, restarting
 from observability.names.paths import TOOLS
 from observability.settings import Settings
 
@@ -71,7 +71,7 @@ def test_a_service_that_does_not_end_when_asked_is_made_to(tmp_path: Path) -> No
         assert deaf.stdout is not None
         deaf.stdout.readline()
         check(deaf, tmp_path, ready=True)
-        for _ in range(UNREADY_CHECKS + DEAF_CHECKS - 1):
+        for _ in range(UNREADY_CHECKS + TERMINATION_CHECKS - 1):
             check(deaf, tmp_path, ready=False)
         assert deaf.poll() is None
         check(deaf, tmp_path, ready=False)

@@ -1,7 +1,7 @@
-"""External stores: what the collector needs to write there, and the reading proxy to read.
+"""External stores of logs and traces: how the collector writes to them, and the reading proxy reads.
 
-Grafana gets neither address nor password of them. It hands every path of a data source to every Viewer, and would do so
-with the password; the reading proxy adds the password to requests that only read.
+Grafana gets neither their addresses nor their passwords, because it forwards any request of a Viewer to a data source,
+with the password. The reading proxy adds the password only to requests that read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from observability import endpoints, topology
+from observability.configs.process import SettingSecret
 from observability.configs.webhook_relay import AUTHORITIES
 from observability.names.paths import CONFIG, SECRETS
 from observability.settings import field_of
@@ -28,11 +29,11 @@ _PASSED_ON: Final = {
     "Accept": "$http_accept",
     "Accept-Encoding": "$http_accept_encoding",
     "Content-Type": "$http_content_type",
-    # How Loki is to mark what of an answer is a label and what is structured metadata.
+    # Grafana's choice of how Loki tells labels from structured metadata in an answer.
     "X-Loki-Response-Encoding-Flags": "$http_x_loki_response_encoding_flags",
     "X-Query-Tags": "$http_x_query_tags",
 }
-"""The headers of a request that reach a store elsewhere: no cookie, no tenant, no identity that somebody makes up."""
+"""The only headers that are passed on: no cookie, and no tenant or identity that a caller could make up."""
 _STREAMED: Final = {
     "Upgrade": "$http_upgrade",
     "Connection": "upgrade",
@@ -41,58 +42,56 @@ _STREAMED: Final = {
     "Sec-WebSocket-Protocol": "$http_sec_websocket_protocol",
     "Sec-WebSocket-Extensions": "$http_sec_websocket_extensions",
 }
-"""And those of a WebSocket."""
+"""Further headers of a WebSocket that are passed on."""
 
 
 @dataclass(frozen=True)
-class FarStore:
-    """A store elsewhere, as the stack's processes see it.
+class StoreCredentials:
+    """The files with which the stack's processes sign in to an external store.
 
     Attributes:
-        part: the part in whose place it is.
+        part: the part that the store replaces.
         signal: the setting that describes it.
-        password: the secret with its password or token.
-        login: the same as a directive of nginx'.
+        login: the secret with its password or token as an nginx directive.
     """
 
     part: topology.Part
     signal: str
-    password: SecretName
     login: SecretName
 
     @property
     def ca_file(self) -> str:
-        """Return the file of the CA certificate."""
+        """Return the path of the CA certificate."""
         return f"{CONFIG}/{self.signal}-store-ca.crt"
 
     @property
     def password_file(self) -> str:
-        """Return the secret file that the collector reads."""
+        """Return the path of the secret file that the collector reads."""
         return f"{SECRETS}/{self.signal}-store-password"
 
     @property
     def login_file(self) -> str:
-        """Return the secret file that the reading proxy reads."""
+        """Return the path of the secret file that the reading proxy reads."""
         return f"{SECRETS}/{self.signal}-store.conf"
 
     def ca(self, settings: Settings) -> dict[str, str]:
-        """Return the CA certificate by its path, if the settings give one."""
+        """Return the CA certificate by its path, if the settings have one."""
         text = getattr(settings, self.signal).ca_certificate
         return {self.ca_file: text} if text else {}
 
 
-LOGS: Final = FarStore(topology.LOKI, "logs", "logs_store_password", "logs_store_login")
-TRACES: Final = FarStore(topology.JAEGER, "traces", "traces_store_password", "traces_store_login")
+LOGS: Final = StoreCredentials(topology.LOKI, "logs", "logs_store_login")
+TRACES: Final = StoreCredentials(topology.JAEGER, "traces", "traces_store_login")
 _ALL: Final = (LOGS, TRACES)
 
 
-def used(settings: Settings) -> tuple[FarStore, ...]:
-    """Return the stores elsewhere that are in the place of a part of this stack."""
-    return tuple(store for store in _ALL if endpoints.elsewhere(store.part, settings) is not None)
+def used(settings: Settings) -> tuple[StoreCredentials, ...]:
+    """Return the external stores that replace a part of this stack."""
+    return tuple(store for store in _ALL if endpoints.external_store(store.part, settings) is not None)
 
 
-def find(part: topology.Part, settings: Settings) -> FarStore | None:
-    """Return the store elsewhere that is in a part's place, None where the part runs here."""
+def find(part: topology.Part, settings: Settings) -> StoreCredentials | None:
+    """Return the external store that replaces `part`, None if the part runs here."""
     return next((store for store in used(settings) if store.part is part), None)
 
 
@@ -104,13 +103,13 @@ def files(settings: Settings) -> dict[str, str]:
 # The collector
 
 
-def passwords(settings: Settings) -> dict[str, SecretName]:
-    """Return the collector's secret files."""
-    return {s.password_file: s.password for s in used(settings) if endpoints.writes(s.part, settings).secret}
+def passwords(settings: Settings) -> dict[str, SettingSecret]:
+    """Return the collector's secret files, by path."""
+    return {s.password_file: SettingSecret(f"{s.signal}_password") for s in used(settings)}
 
 
 def extensions(settings: Settings) -> dict[str, Any]:
-    """Return the collector's extensions that log in."""
+    """Return the collector's extensions that sign in to the stores."""
     found: dict[str, Any] = {}
     for store in used(settings):
         endpoint = endpoints.writes(store.part, settings)
@@ -123,7 +122,7 @@ def extensions(settings: Settings) -> dict[str, Any]:
 
 
 def client(part: topology.Part, settings: Settings) -> dict[str, Any]:
-    """Return what the exporter to a store elsewhere has beside its endpoint; nothing for the stack's own."""
+    """Return an exporter's tenant, authenticator and CA for an external store; nothing for the stack's own part."""
     store = find(part, settings)
     if store is None:
         return {}
@@ -138,7 +137,7 @@ def client(part: topology.Part, settings: Settings) -> dict[str, Any]:
     return fields
 
 
-def _authenticator(store: FarStore, endpoint: Endpoint) -> str:
+def _authenticator(store: StoreCredentials, endpoint: Endpoint) -> str:
     return f"{'basicauth' if endpoint.user else 'bearertokenauth'}/{store.signal}"
 
 
@@ -146,12 +145,15 @@ def _authenticator(store: FarStore, endpoint: Endpoint) -> str:
 
 
 def logins(settings: Settings) -> dict[str, SecretName]:
-    """Return the reading proxy's secret files."""
+    """Return the reading proxy's secret files, by path."""
     return {s.login_file: s.login for s in used(settings) if endpoints.writes(s.part, settings).secret}
 
 
 def login(signal: str, settings: Settings) -> str | None:
-    """Return a login as nginx' directive, None without one. Neither form has a character that nginx would read."""
+    """Return the nginx directive that signs in to a store, None without a password.
+
+    Base64, and the characters that the settings accept in a token, need no quoting in nginx.
+    """
     store = getattr(settings, signal)
     secret = getattr(settings, field_of(f"{signal}Password") or "")
     if secret is None:
@@ -162,23 +164,24 @@ def login(signal: str, settings: Settings) -> str | None:
     return f'proxy_set_header Authorization "{value}";\n'
 
 
-def proxy(store: FarStore, endpoint: Endpoint, folder: str = "") -> str:
-    """Return nginx' directives for a server whose requests go to a store elsewhere.
+def proxy(store: StoreCredentials, endpoint: Endpoint, folder: str = "") -> str:
+    """Return the nginx directives of a server that passes requests on to an external store.
 
     Args:
-        store: The store.
-        endpoint: Where it is read.
-        folder: Prefix of the files of password and CA, "" in the container.
+        store: files to sign in with.
+        endpoint: where the store is queried.
+        folder: prefix of the paths of these files, "" in the container.
+
     """
     return "".join(f"    {line}\n" for line in _directives(store, endpoint, folder))
 
 
-def stream(store: FarStore, endpoint: Endpoint, folder: str = "") -> str:
-    """Return the headers for a location with a WebSocket, which inherits none."""
+def stream(store: StoreCredentials, endpoint: Endpoint, folder: str = "") -> str:
+    """Return the headers of a WebSocket's location, which inherits none from its server."""
     return "".join(f"      {line}\n" for line in _headers(store, endpoint, folder, _STREAMED))
 
 
-def _directives(store: FarStore, endpoint: Endpoint, folder: str) -> Iterator[str]:
+def _directives(store: StoreCredentials, endpoint: Endpoint, folder: str) -> Iterator[str]:
     yield "proxy_pass_request_headers off;"
     yield from _headers(store, endpoint, folder, {"Connection": ""})
     if endpoint.url.startswith("https://"):
@@ -190,12 +193,12 @@ def _directives(store: FarStore, endpoint: Endpoint, folder: str) -> Iterator[st
         yield f"proxy_ssl_trusted_certificate {authorities};"
 
 
-def _headers(store: FarStore, endpoint: Endpoint, folder: str, connection: dict[str, str]) -> Iterator[str]:
+def _headers(store: StoreCredentials, endpoint: Endpoint, folder: str, connection: dict[str, str]) -> Iterator[str]:
     sent = {"Host": f'"{endpoint.address}"', **_PASSED_ON, **{k: v or '""' for k, v in connection.items()}}
     if endpoint.tenant:
         sent[TENANT_HEADER] = f'"{endpoint.tenant}"'
     for name, value in sent.items():
         yield f"proxy_set_header {name} {value};"
     if endpoint.secret:
-        # Left out where it is not there yet, as for the check of the configuration.
+        # With the * nginx accepts a missing file: the check of the configuration has no secrets.
         yield f"include {folder}{store.login_file}*;"

@@ -13,7 +13,8 @@ from cli import render as rendering
 from dashboards.catalogue import dashboards
 from observability import processes, runbooks, topology
 from observability.alerts import groups
-from observability.configs import collector, datasources, far_stores, grafana, jaeger, prometheus, reading_proxy
+from observability.configs import collector, datasources, external_stores, grafana, jaeger, prometheus, reading_proxy
+from observability.configs.process import SettingSecret
 from observability.watched import watched
 from tests.observability.test_stores import problems, settings_of
 from tests.pem import self_signed
@@ -84,8 +85,8 @@ def test_there_is_no_loki_here() -> None:
     assert {job["job_name"] for job in jobs} >= {"grafana", "jaeger", "collector", "span-metrics"}
     assert "loki" not in {job["job_name"] for job in jobs}
     assert not [path for path in rendering.files(settings) if path.startswith("loki/")]
-    assert inventory.elsewhere(settings) == ("logs",)
-    assert inventory.elsewhere(settings_of()) == ()
+    assert inventory.external_signals(settings) == ("logs",)
+    assert inventory.external_signals(settings_of()) == ()
 
 
 def test_no_alert_and_no_panel_asks_the_loki_that_is_not_there() -> None:
@@ -123,7 +124,7 @@ def test_the_collector_sends_lines_there_with_the_password_from_a_file(user: str
     assert sender["auth"]["authenticator"] in document["service"]["extensions"]
     process = collector.process(settings)
     given = login["client_auth"]["password_file"] if user else login["filename"]
-    assert process.secrets[given] == "logs_store_password"
+    assert process.secrets[given] == SettingSecret("logs_password")
     assert process.files[sender["tls"]["ca_file"]] == CERTIFICATE
     assert PASSWORD not in json.dumps(dict(process.files))
 
@@ -146,12 +147,12 @@ def test_grafana_knows_neither_address_nor_password() -> None:
 def test_the_password_is_in_a_secret_file_of_the_proxy_alone() -> None:
     settings = logs_elsewhere()
     process = reading_proxy.process(settings)
-    assert process.secrets[far_stores.LOGS.login_file] == "logs_store_login"
+    assert process.secrets[external_stores.LOGS.login_file] == "logs_store_login"
     assert (
-        far_stores.login("logs", settings)
+        external_stores.login("logs", settings)
         == 'proxy_set_header Authorization "Basic c2hvcDpjb3JyZWN0LWhvcnNlLWJhdHRlcnk=";\n'
     )
-    assert far_stores.login("logs", logs_elsewhere("")) == f'proxy_set_header Authorization "Bearer {PASSWORD}";\n'
+    assert external_stores.login("logs", logs_elsewhere("")) == f'proxy_set_header Authorization "Bearer {PASSWORD}";\n'
     assert PASSWORD not in json.dumps(dict(process.files))
     assert "c2hvcDpj" not in json.dumps(dict(process.files))
 
@@ -218,13 +219,13 @@ def test_no_alert_and_no_panel_asks_the_jaeger_that_is_not_there() -> None:
     for dashboard in dashboards(settings):
         assert 'job=\\"jaeger\\"' not in dashboard.json, dashboard.uid
         assert "jaeger_storage" not in dashboard.json, dashboard.uid
-    assert inventory.elsewhere(settings) == ("traces",)
+    assert inventory.external_signals(settings) == ("traces",)
 
 
 def test_logs_and_traces_may_both_be_elsewhere() -> None:
     settings = settings_of(logs=LOGS, traces=TRACES)
     assert settings.containers == ("grafana", "prometheus", "collector", "engine-filter", "reading-proxy")
-    assert inventory.elsewhere(settings) == ("logs", "traces")
+    assert inventory.external_signals(settings) == ("logs", "traces")
     text = reading_proxy.render(settings)
     assert text.count("https://jaeger.example.org;") == 6
     assert "X-Scope-OrgID" in text

@@ -1,4 +1,4 @@
-"""What a deployment consists of, as short facts: deployments that differ for their users differ in one of them."""
+"""The release fingerprint: short facts of which one differs whenever a deployment differs for its users."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from observability.alerts.links import alert_annotations
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from components.service import ServiceSpec
+    from components.service_spec import ServiceSpec
     from dashboards.catalogue import DashboardFile
     from observability.settings import Settings
 
 
-def facts(settings: Settings, specs: Iterable[ServiceSpec], dashboards: Iterable[DashboardFile]) -> dict[str, str]:
-    """Return everything that people would want to know of when it changes: its name, and what it is now.
+def release_fingerprint(
+    settings: Settings, specs: Iterable[ServiceSpec], dashboards: Iterable[DashboardFile]
+) -> dict[str, str]:
+    """Return a fact for each service, dashboard and alert group, by its name for people.
 
-    Of a service, its image's tag and a digest of all else; no secret goes into it.
+    Returns:
+        For a service its image's tag and a digest, separated by a space; for everything else a digest. No secret is
+        part of any of them.
+
     """
     return {
         **{spec.name: f"{spec.image.tag} {spec.fingerprint()}{digest(spec.files)}" for spec in specs},
-        **{f"dashboard {found.uid}": _digest(found.json) for found in dashboards},
+        **{f"dashboard {dashboard.uid}": _digest(dashboard.json) for dashboard in dashboards},
         **{
             f"alerts {group.name}": _digest(
                 repr([(alert, alert_annotations(alert, settings)) for alert in group.alerts])

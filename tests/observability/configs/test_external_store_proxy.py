@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.configs import far_stores, reading_proxy
+from observability.configs import external_stores, reading_proxy
 from observability.settings import load
 from tests.observability.configs.test_reading_proxy import (
     ALLOWED,
@@ -45,9 +45,9 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
             },
             frozenset({"tracesPassword"}),
         )
-        login = Path(f"{folder}{far_stores.TRACES.login_file}")
+        login = Path(f"{folder}{external_stores.TRACES.login_file}")
         login.parent.mkdir(parents=True)
-        login.write_text(far_stores.login("traces", settings) or "")
+        login.write_text(external_stores.login("traces", settings) or "")
         write_login(folder)
         place = reading_proxy.Place(
             port=ports.__getitem__, resolver=f"127.0.0.1:{resolver}", temporary=str(folder), folder=str(folder)
