@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,6 +18,8 @@ from cli.context import Context
 from cli.errors import UserError
 from components.grafana_api import GrafanaApi, GrafanaError
 from observability import topology
+from observability.configs import loki
+from observability.periods import VOLUME, Periods
 from observability.settings import Settings, seconds
 
 SETTLED_SECONDS: Final = 30
@@ -93,8 +96,12 @@ def measure(api: GrafanaApi, settings: Settings, at: int, stores: Sequence[str] 
 
 
 def external_signals(settings: Settings) -> tuple[str, ...]:
-    """Return the signals that external stores keep, which are neither counted nor in a backup."""
-    return tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
+    """Return what external stores keep, which is neither counted nor in a backup."""
+    signals = tuple(part.store.signal for part in topology.STORES if part.store and part not in settings.parts)
+    bucket = settings.logs.object_store
+    if not bucket:
+        return signals
+    return (*signals, f"logs from {bucket.first_day} {f'to {bucket.until}' if bucket.until else 'on'}")
 
 
 def merge(before: Sequence[Measure], after: Sequence[Measure]) -> list[Measure]:
@@ -193,22 +200,33 @@ def _prometheus(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple
     yield "series, hour by hour", series
 
 
-def _loki(api: GrafanaApi, _settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+def _loki(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:
+    kept = loki.periods(settings)
     every = '{service_name=~".+"}'
     lines: Counts = {}
     for begin, query_string in _hours(
         f"sum(count_over_time({every}[1h]))", at
     ):  # one by one: Loki aligns the steps of a range
+        if kept is not None and not _on_volume(kept, int(begin)):
+            continue
         answer = api.request("GET", f"{_PROXY}/loki/loki/api/v1/query?{query_string}")["data"]
         if answer["result"]:
             lines[begin] = int(answer["result"][0]["value"][1])
     yield "lines", lines
+    if kept is not None:  # of streams nobody can tell where their lines are
+        return
     first = at - WINDOW_SECONDS
     selection = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
     yield (
         "streams",
         {str(first): len(api.request("GET", f"{_PROXY}/loki/loki/api/v1/series?{selection}").get("data") or ())},
     )
+
+
+def _on_volume(kept: Periods, begin: int) -> bool:
+    """Tell whether the lines of the hour that begins then are in the volume, all of them."""
+    days = {datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (begin, begin + _HOUR)}
+    return all(kept.store(day) == VOLUME for day in days)
 
 
 def _jaeger(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str, Counts]]:

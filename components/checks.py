@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -20,9 +21,12 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from components import engine, tls
 from observability.failures import reason
+from observability.periods import hidden
 
 if TYPE_CHECKING:
     import pulumi_docker
+
+    from observability.periods import Periods
 
 READY_TIMEOUT_SECONDS = 120
 PROCESSES = 1_024
@@ -69,10 +73,19 @@ class _Check(ResourceProvider):
 
 
 class PreflightProvider(_Check):
-    """Fails if the checker refused the files, or another program uses a port."""
+    """Fails if the checker refused the files, another program uses a port, or a change would hide stored lines."""
+
+    def diff(self, id_: str, old: Properties, new: Properties) -> DiffResult:
+        """See a change of any input, and that a bucket was given up, of which `new` has nothing."""
+        if "periods" in old and "periods" not in new:
+            return DiffResult(changes=True, replaces=[], stables=[])
+        return super().diff(id_, old, new)
 
     def _run(self, old: Properties, new: Properties) -> None:
         problems = []
+        # Of a new stack there are no lines.
+        if old and (sentence := hidden(old.get("periods"), new.get("periods"), datetime.now(UTC))):
+            problems.append(sentence)
         if int(new["exit_code"]):
             output = str(new["checker_output"]).strip() or "(it printed nothing)"
             problems.append(f"its own checker refuses its configuration:\n{output}")
@@ -156,12 +169,14 @@ class PreflightArgs:
         host: name or address by which this machine reaches the published ports.
         ports: ports that will be published.
         checked: container in which the service's checker read its files, None without a checker.
+        periods: where the service keeps the lines of which day, None for its volume alone.
     """
 
     service: str
     host: str
     ports: list[int]
     checked: pulumi_docker.Container | None
+    periods: Periods | None = None
 
 
 class Preflight(Resource, module="gates", name="Preflight"):
@@ -176,6 +191,7 @@ class Preflight(Resource, module="gates", name="Preflight"):
             "ports": args.ports,
             "exit_code": 0 if checked is None else checked.exit_code,
             "checker_output": "" if checked is None else checked.container_logs,
+            **({} if args.periods is None else {"periods": args.periods.document()}),
         }
         super().__init__(PreflightProvider(), name, props, opts)
 

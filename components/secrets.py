@@ -10,7 +10,7 @@ import pulumi_random as random
 import yaml
 from pydantic import SecretStr
 
-from observability.configs import alert_history, external_stores, otlp_outside, webhook_relay
+from observability.configs import alert_history, external_stores, loki, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -44,6 +44,7 @@ class Secrets:
     demo_token: pulumi.Output[str] | None
     webhook: pulumi.Output[str] | None
     logs_store_login: pulumi.Output[str] | None
+    logs_object_store: pulumi.Output[str] | None
     traces_store_login: pulumi.Output[str] | None
     configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -91,18 +92,19 @@ def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  
     return pulumi.Output.secret(filled)
 
 
-def secrets(settings: Settings) -> Secrets:
-    """Return the configured secrets; generate the required ones that are not configured."""
+def secrets(settings: Settings, opts: pulumi.ResourceOptions) -> Secrets:
+    """Return the configured secrets; generate, with `opts`, the required ones that are not configured."""
     return Secrets(
-        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
-        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
-        metrics_password=_generated("grafana-metrics-password"),
-        history_password=_generated("alert-history-password"),
-        files_key=_generated("files-key"),
+        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password, opts),
+        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key, opts),
+        metrics_password=_generated("grafana-metrics-password", opts),
+        history_password=_generated("alert-history-password", opts),
+        files_key=_generated("files-key", opts),
         otlp_senders=_text(otlp_outside.passwords(settings)),
-        demo_token=_generated("demo-token") if settings.demo else None,
+        demo_token=_generated("demo-token", opts) if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         logs_store_login=_text(external_stores.login("logs", settings)),
+        logs_object_store=_text(loki.credentials(settings)),
         traces_store_login=_text(external_stores.login("traces", settings)),
         configured={
             name: _secret(value)
@@ -119,8 +121,10 @@ def own_secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
     return {name: _secret(value) for name, value in settings.own_secrets.items()}
 
 
-def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
-    return _generated(name) if configured is None else _secret(configured)
+def _configured_or_generated(
+    name: str, configured: SecretStr | None, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    return _generated(name, opts) if configured is None else _secret(configured)
 
 
 def _text(value: str | None) -> pulumi.Output[str] | None:
@@ -131,6 +135,6 @@ def _secret(value: SecretStr) -> pulumi.Output[str]:
     return pulumi.Output.secret(value.get_secret_value())
 
 
-def _generated(name: str) -> pulumi.Output[str]:
+def _generated(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     # Letters and digits only: such a value needs no quoting in URLs, ini files and shells.
-    return random.RandomPassword(name, length=_LENGTH, special=False).result
+    return random.RandomPassword(name, length=_LENGTH, special=False, opts=opts).result

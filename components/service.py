@@ -17,6 +17,7 @@ from components.service_spec import ServiceSpec
 from observability import topology
 from observability.names import labels
 from observability.names.paths import CONFIG, SECRETS, TOOLS
+from observability.periods import Periods
 from observability.versions import Image
 
 
@@ -45,6 +46,7 @@ class ServiceArgs:
         built: image that is built here, None to pull the one of `spec`.
         before: the last step before a container with data is replaced, None for none.
         checker_stand_ins: text of each file that the checker needs in place of a secret, by path.
+        periods: where it keeps the lines of which day, None for its volume alone.
     """
 
     spec: ServiceSpec
@@ -53,6 +55,7 @@ class ServiceArgs:
     built: docker.RemoteImage | None = None
     before: BeforeReplacement | None = None
     checker_stand_ins: Mapping[str, str] = field(default_factory=dict)
+    periods: Periods | None = None
 
     @property
     def container_name(self) -> str:
@@ -229,6 +232,7 @@ class Service(pulumi.ComponentResource):
                 host=self._args.host.access_host,
                 ports=[port.external for port in self.spec.ports],
                 checked=prepared.checked,
+                periods=self._args.periods,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=prepared.jobs),
         )

@@ -113,7 +113,7 @@ def service_spec(part: Part, process: Process, settings: Settings, *, image: Ima
         checker=process.checker,
         health=process.health,
         health_interval=process.health_interval,
-        networks=part.networks,
+        networks=(*part.networks, *process.networks),
         ports=tuple(
             Port(
                 part.published(name, outside=settings.otlp_outside),

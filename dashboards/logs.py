@@ -127,6 +127,7 @@ def _volume(db: DashboardBuilder) -> None:
         transformations=[
             # Loki answers with one table, of which Grafana would draw the last row alone.
             transform.rename("^Value.*", "Lines"),
+            transform.organize(exclude=["Time"]),
             transform.rows_to_fields(name="service_name", value="Lines"),
         ],
         no_value=NO_LINES,

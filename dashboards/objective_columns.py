@@ -36,7 +36,7 @@ def budget_left(settings: Settings) -> Override:
         **style.BUDGET_SHARE,
         cell="color-background",
         thresholds=style.budget_thresholds(settings),
-        width=style.NUMBER - 10,
+        width=style.NUMBER - 11,
     )
 
 
@@ -48,7 +48,7 @@ def burn_rate() -> Override:
         cell="color-background",
         thresholds=style.burn_thresholds(),
         mappings={(MOST_BURN, None): f"> {MOST_BURN - 1} {style.TIMES}"},
-        width=style.NUMBER + 2,
+        width=style.NUMBER + 1,
     )
 
 

@@ -30,6 +30,7 @@ _OF_EVERY_STACK: Final = (
 NEEDS: Final[Mapping[str, str]] = {
     **{kind: "runs_stack" for kind in kinds() if kind not in _OF_EVERY_STACK},
     "certificate-expiring": "probes",
+    "loki-not-storing": "logs_in_bucket",
     "loki-rejecting": "keeps_logs",
     "metrics-copy-behind": "metrics_copied",
     "metrics-copy-refused": "metrics_copied",

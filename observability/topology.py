@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Publish = Literal["bindAddress", "loopback", "engine", "never"]
-Network = Literal["applications", "backends", "edge"]
+Network = Literal["applications", "backends", "edge", "outside"]
 """The stack's Docker networks.
 
 applications: applications send to the collector here, and Prometheus scrapes them here.
 backends: only between the stack's own parts; internal, without a way out.
 edge: published ports, and Grafana's way to mail servers, webhooks and identity providers. Grafana is in no other
     network: it sends requests to addresses that its users give, and of the stack it reaches the reading proxy alone.
+outside: the way out of a part that is only in the backends otherwise; made only if a part needs it.
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
     ("applications", "network", ""),
     ("backends", "network-backends", "-backends"),
     ("edge", "network-edge", "-edge"),
+    ("outside", "network-outside", "-outside"),
 )
 """Each network: its name here, the name of its Pulumi resource, and the end of its Docker name."""
 MetricsDialect = Literal["prometheus", "opentelemetry"]

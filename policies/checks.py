@@ -23,7 +23,10 @@ SOCKET_PROXY: Final = topology.SOCKET_PROXY.name
 BETWEEN: Final = frozenset(p.name for p in topology.PARTS if "backends" in p.networks and len(p.networks) > 1)
 """Prometheus, which scrapes and listens in the backends alone; the collector, to which applications send; the reading
 proxy, by which Grafana and published ports reach the stores."""
-BACKENDS = next(suffix for network, _, suffix in topology.NETWORKS if network == "backends")
+_SUFFIXES: Final = {network: suffix for network, _, suffix in topology.NETWORKS}
+BACKENDS: Final = _SUFFIXES["backends"]
+_PARTS_ALONE: Final = (BACKENDS, _SUFFIXES["outside"])
+"""How the names of networks end in which no application is, and no Grafana."""
 _NO_NEW: Final = ("no-new-privileges", "no-new-privileges:true")
 
 _DIGEST: Final = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
@@ -160,7 +163,7 @@ def networks_are_separate(resource: Resource) -> list[str]:
     if resource.type != CONTAINER:
         return []
     names = [str(n.get("name", "")) for n in resource.get("networksAdvanced", ())]
-    others = [n for n in names if n and not unknown(n) and not n.endswith(BACKENDS)]
+    others = [n for n in names if n and not unknown(n) and not n.endswith(_PARTS_ALONE)]
     if not others or not any(n.endswith(BACKENDS) for n in names) or resource.labels.get(SERVICE) in BETWEEN:
         return []
     return [f"container '{resource.name}' is in the backends' network and in {others[0]}: only one of both"]

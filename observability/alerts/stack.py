@@ -260,6 +260,8 @@ def _rejecting(settings: Settings) -> Iterator[Alert]:
     """Yield who throws data away."""
     if settings.keeps_logs:
         yield _loki_rejecting(settings)
+    if settings.logs_in_bucket:
+        yield _loki_not_storing(settings)
     refusing = "Jaeger" if settings.keeps_traces else "the store elsewhere"
     yield Alert(
         kind="jaeger-dropping",
@@ -375,6 +377,24 @@ def _loki_rejecting(settings: Settings) -> Alert:
         summary=(
             f"In the last {_SINCE} Loki discarded {helpers.count('lines')} lines and refused"
             f" {helpers.count('pushes')} pushes."
+        ),
+        panel=REFUSED_PANEL,
+    )
+
+
+def _loki_not_storing(settings: Settings) -> Alert:
+    """Return what tells that Loki's object store does not take what it has."""
+    return Alert(
+        kind="loki-not-storing",
+        title="Loki cannot write to its object store",
+        severity="ticket",
+        service="loki",
+        owner=settings.owner,
+        queries={"failed": _count('loki_ingester_chunks_flush_failures_total{job="loki"}')},
+        condition="$failed > 0",
+        summary=(
+            f"In the last {_SINCE} Loki failed {helpers.count('failed')} times to write to its object store. Lines wait"
+            " in its memory and on its volume."
         ),
         panel=REFUSED_PANEL,
     )

@@ -25,7 +25,7 @@ def login(password: str) -> str:
 def only_grafana(folder: str) -> str:
     """Return nginx' directives for a server that only Grafana may use; `folder` is the prefix of the secret file.
 
-    Where that file is not there yet, as for the check of the configuration, nobody may.
+    Where that file is not there yet, as for the check of the configuration, every request is refused.
     """
     return f"""\
     set $login "";

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from observability import topology
 from observability.configs.process import Process, restarting_without_shell
-from observability.names.paths import CONFIG
+from observability.names.paths import CONFIG, SECRETS
+from observability.periods import BEGINNING, VOLUME, Periods
 from observability.settings import milliseconds
 from observability.text import to_yaml
 
 if TYPE_CHECKING:
     from observability.settings import Settings
 
+OBJECT_STORE_FILE = f"{SECRETS}/object-store"
+OBJECT_STORE_CA_FILE = f"{CONFIG}/object-store-ca.crt"
 DATA = topology.LOKI.data
 FILE = f"{CONFIG}/loki.yaml"
 PORT = topology.LOKI.port("http")
@@ -28,6 +31,7 @@ that meets sixteen long lines would fail, with those of every other service in i
 STREAMS = 5_000
 """Most streams that are written to at the same time: about 20 for each container of a busy host."""
 
+_DAY_MS = 86_400_000
 _SCHEDULER = f"127.0.0.1:{GRPC_PORT}"
 
 
@@ -38,13 +42,78 @@ def command() -> tuple[str, ...]:
 
 def process(settings: Settings) -> Process:
     """Return Loki's process. Its image has no shell, so its own binary checks the files and probes the health."""
+    bucket = settings.logs.object_store
     return Process(
         command=command(),
-        files={FILE: render(settings)},
+        environment={
+            "AWS_SHARED_CREDENTIALS_FILE": OBJECT_STORE_FILE,
+            "AWS_EC2_METADATA_DISABLED": "true",  # else a wrong key is looked for at a cloud's own address
+        }
+        if bucket
+        else {},
+        files={
+            FILE: render(settings),
+            **({OBJECT_STORE_CA_FILE: bucket.ca_certificate} if bucket.ca_certificate else {}),
+        },
         checker=("/usr/bin/loki", "-verify-config", *command()),
+        secrets={OBJECT_STORE_FILE: "logs_object_store"} if bucket else {},
         health=restarting_without_shell("/usr/bin/loki", "-health"),
         health_interval=settings.health_interval,
+        networks=("outside",) if bucket else (),
+        periods=periods(settings),
     )
+
+
+def credentials(settings: Settings) -> str | None:
+    """Return who Loki is to its object store, as AWS' own file has it; None without one."""
+    bucket, secret = settings.logs.object_store, settings.logs_password
+    if not bucket or secret is None:
+        return None
+    return f"[default]\naws_access_key_id = {bucket.user}\naws_secret_access_key = {secret.get_secret_value()}\n"
+
+
+def periods(settings: Settings) -> Periods | None:
+    """Return which store keeps the lines of which day, None where the volume keeps them all."""
+    bucket = settings.logs.object_store
+    if not bucket:
+        return None
+    starts = [(BEGINNING, VOLUME), (bucket.first_day, f"{bucket.endpoint}/{bucket.bucket}")]
+    if bucket.until:
+        starts.append((bucket.until, VOLUME))
+    return Periods(starts, -(-milliseconds(settings.loki_retention) // _DAY_MS))
+
+
+def _schema(settings: Settings) -> list[dict[str, Any]]:
+    """Return Loki's periods: each is for good, and only ones to come may be added."""
+    kept = periods(settings)
+    return [
+        {
+            "from": start,
+            "store": "tsdb",
+            "object_store": "filesystem" if store == VOLUME else "s3",
+            "schema": "v13",
+            "index": {"prefix": "index_", "period": "24h"},
+        }
+        for start, store in (kept.starts if kept else [(BEGINNING, VOLUME)])
+    ]
+
+
+def _storage(settings: Settings) -> dict[str, Any]:
+    """Return the client of the object store; nothing without one."""
+    bucket = settings.logs.object_store
+    if not bucket:
+        return {}
+    client: dict[str, Any] = {
+        "endpoint": bucket.endpoint,
+        "bucketnames": bucket.bucket,
+        "region": bucket.region,
+        # The bucket in the path: its name below the server's is not everywhere a host.
+        "s3forcepathstyle": True,
+        "insecure": bucket.endpoint.startswith("http://"),
+    }
+    if bucket.ca_certificate:
+        client["http_config"] = {"ca_file": OBJECT_STORE_CA_FILE}
+    return {"storage_config": {"aws": client}}
 
 
 def render(settings: Settings) -> str:
@@ -74,17 +143,8 @@ def render(settings: Settings) -> str:
                     }
                 },
             },
-            "schema_config": {
-                "configs": [
-                    {
-                        "from": "2024-01-01",
-                        "store": "tsdb",
-                        "object_store": "filesystem",
-                        "schema": "v13",
-                        "index": {"prefix": "index_", "period": "24h"},
-                    }
-                ]
-            },
+            "schema_config": {"configs": _schema(settings)},
+            **_storage(settings),
             "ingester": {
                 # A single process has no other to hand over to, so it is ready once it has joined its own ring.
                 "lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"},

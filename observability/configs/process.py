@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from observability.names.paths import TOOLS
 from observability.own import secret_references
+from observability.periods import Periods
+from observability.topology import Network
 
 WGET: Final = ("wget", "-q", "-O", "/dev/null")
 """A probe that fails unless the URL that follows answers."""
@@ -70,6 +72,7 @@ SecretName = Literal[
     "demo_token",
     "webhook",
     "logs_store_login",
+    "logs_object_store",
     "traces_store_login",
 ]
 """A secret that is generated or computed, by its field in `components.secrets.Secrets`."""
@@ -133,6 +136,8 @@ class Process:
         secrets: absolute path of each secret file to its secret.
         socket: socket of the Docker host, None for none.
         host_paths: other paths of the Docker host to read-only paths in the container.
+        networks: networks of the stack besides those of the part.
+        periods: where it keeps the lines of which day, None for its volume alone.
     """
 
     health: tuple[str, ...]
@@ -145,6 +150,8 @@ class Process:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     socket: HostSocket | None = None
     host_paths: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[Network, ...] = ()
+    periods: Periods | None = None
 
     @property
     def borrows_tools(self) -> bool:

@@ -42,6 +42,8 @@ MOST_EXCLUSIONS = 50
 """Most exclusions of one service: each one is subtracted in every window of its SLOs."""
 _BEARER = re.compile(r"[A-Za-z0-9._~+/=:-]+")
 """A bearer token without characters that have a meaning in nginx' configuration."""
+_SECRET_KEY = re.compile(r"[!$-&(-:<-~]+")
+"""A secret key without characters that have a meaning in a file of credentials: space, ", #, ' and ;."""
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _MOST_LISTED = 12
 _DOCKERS_OWN_NETWORKS = ("bridge", "host", "none", "default")
@@ -304,9 +306,21 @@ def _external_stores(settings: Settings) -> list[str]:
         key = f"{signal}Password"
         if store.user and password is None:
             problems.append(f"{key}: missing; accepted: the password of {signal}.user, as a secret")
-        if password is not None and not store.configured:
+        if password is not None and not store.configured and not (signal == "logs" and settings.logs.object_store):
             problems.append(f"{signal}.queryUrl: ''; accepted: whom {key} is for, because it is set")
     return problems + (_own_stack(settings) if settings.runs_stack else _only_content(settings))
+
+
+def _object_store(settings: Settings) -> list[str]:
+    """Return what keeps the own Loki from writing to its bucket."""
+    secret = settings.logs_password
+    if not settings.logs.object_store:
+        return []
+    if secret is None:
+        return ["logsPassword: missing; accepted: the secret key of logs.objectStore.user, as a secret"]
+    if not _SECRET_KEY.fullmatch(secret.get_secret_value()):
+        return [f"logsPassword: {HIDDEN}; accepted: a secret key: printable characters without spaces, quotes, # and ;"]
+    return []
 
 
 def _own_stack(settings: Settings) -> list[str]:
@@ -315,6 +329,7 @@ def _own_stack(settings: Settings) -> list[str]:
         problems.append(
             "metrics.writeUrl: ''; accepted: where Prometheus sends its copy, because metrics.queryUrl is set"
         )
+    problems += _object_store(settings)
     problems += _elsewhere(settings, "logs", settings.logs, settings.logs_password)
     problems += _elsewhere(settings, "traces", settings.traces, settings.traces_password)
     problems += [
@@ -388,6 +403,7 @@ def _only_content(settings: Settings) -> list[str]:
         "hostNetwork": settings.host_network,
         "metrics.writeUrl": settings.metrics.write_url,
         "logs.writeUrl": settings.logs.write_url,
+        "logs.objectStore": settings.logs.object_store,
         "traces.writeUrl": settings.traces.write_url,
         "remoteWriteReceiver": settings.remote_write_receiver,
         "tlsCertificate": settings.tls_certificate,

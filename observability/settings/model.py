@@ -22,7 +22,7 @@ from observability.settings.parts import (
 )
 from observability.settings.probes import Probe
 from observability.settings.services import SecretName, WatchedService
-from observability.settings.stores import ExternalStore, MetricsStore
+from observability.settings.stores import ExternalStore, LogsStore, MetricsStore
 from observability.settings.value_types import (
     BindAddress,
     Boolean,
@@ -157,6 +157,10 @@ class Settings(Frozen):
     """Every setting. The fields' descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
     stack: str = Field(exclude=True)
+    name_prefix: Annotated[str, matching("the start of a Docker name, or empty", r"([A-Za-z0-9][A-Za-z0-9_.-]*)?")] = (
+        Field("", exclude=True)
+    )
+    """Beginning of every name on the Docker host, if a calling program chooses it; empty for project and stack."""
     deploy: Annotated[Deploy, one_of(*get_args(Deploy))] = Field(
         "stack",
         description="stack: every container and Grafana's content; content: no container, only content for the Grafana"
@@ -248,13 +252,15 @@ class Settings(Frozen):
     metrics_password: SecretStr | None = Field(
         None, alias="metricsPassword", description="Secret. Password of metrics.user, or a bearer token without one"
     )
-    logs: ExternalStore = Field(
-        ExternalStore(),
-        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; empty for this"
-        " stack's own. With deploy: content, queryUrl alone",
+    logs: LogsStore = Field(
+        LogsStore(),
+        description="Logs kept elsewhere: {writeUrl, queryUrl, tenant, user, caCertificate}, of a Loki; or"
+        " {objectStore} for this stack's own; empty for its volume. With deploy: content, queryUrl alone",
     )
     logs_password: SecretStr | None = Field(
-        None, alias="logsPassword", description="Secret. Password of logs.user, or a bearer token without one"
+        None,
+        alias="logsPassword",
+        description="Secret. Password of logs.user, or a bearer token without one; of logs.objectStore, the secret key",
     )
     traces: ExternalStore = Field(
         ExternalStore(),
@@ -455,8 +461,8 @@ class Settings(Frozen):
 
     @property
     def prefix(self) -> str:
-        """Beginning of every name on the Docker host: project and stack."""
-        return f"{PROJECT}-{self.stack}"
+        """Beginning of every name on the Docker host."""
+        return self.name_prefix or f"{PROJECT}-{self.stack}"
 
     def port(self, name: str) -> int:
         """Return the published port of `name` (a key of DEFAULT_PORTS)."""
@@ -499,6 +505,11 @@ class Settings(Frozen):
     def keeps_logs(self) -> bool:
         """Whether this stack has a Loki of its own."""
         return self.runs_stack and not self.logs.configured
+
+    @property
+    def logs_in_bucket(self) -> bool:
+        """Whether this stack's Loki keeps lines in an object store."""
+        return self.runs_stack and bool(self.logs.object_store)
 
     @property
     def keeps_traces(self) -> bool:
@@ -558,7 +569,7 @@ class Settings(Frozen):
 
 def field_of(key: str) -> str | None:
     """Return the name of the Settings field for a configuration key, None if there is none."""
-    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and n != "stack"), None)
+    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and not f.exclude), None)
 
 
 def secret_keys() -> tuple[str, ...]:

@@ -28,6 +28,7 @@ _HTTPS: Final = (
     "metrics.queryUrl",
     "logs.writeUrl",
     "logs.queryUrl",
+    "logs.objectStore.endpoint",
     "traces.writeUrl",
     "traces.queryUrl",
     "grafanaUrl",

@@ -78,9 +78,9 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "No such command 'fly'" in done.stderr
 
 
-def test_every_command_has_an_alias_in_the_makefile_and_the_reverse() -> None:
+def test_every_alias_in_the_makefile_is_a_command() -> None:
     targets = set(re.findall(r"^([a-z-]+): ##", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help"}
-    assert targets == set(commands())
+    assert {"up", "test"} <= targets <= set(commands())
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

@@ -477,6 +477,23 @@ def test_a_contact_point_is_read_with_the_secrets_that_are_known(monkeypatch: py
     assert ContactPointProvider().read("gone", known).id == ""
 
 
+WHOLE = """
+global: {scrape_interval: 30s}
+rule_files: [alerts.yml]
+scrape_configs:
+  - {job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}
+  - {job_name: node, static_configs: [{targets: ["node:9100"]}]}
+"""
+
+
+def test_a_whole_configuration_of_another_prometheus_drops_in(write: Write) -> None:
+    content = own.read(write({"scrape/prometheus.yml": WHOLE}))
+    assert [one.job["job_name"] for one in content.scrapes] == ["node"]
+    assert content.scrapes[0].job["scrape_interval"] == "30s"
+    assert any("scrape/prometheus.yml:5:" in w and "'prometheus' is left out" in w for w in content.warnings)
+    assert "'node'; accepted: a name" in refused(write({"scrape/a.yaml": SCRAPE, "scrape/prometheus.yml": WHOLE}))
+
+
 def test_a_contact_point_that_is_there_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
 

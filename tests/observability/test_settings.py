@@ -329,7 +329,7 @@ def schema() -> dict[str, dict[str, Any]]:
 
 
 def test_the_schema_in_pulumi_yaml_is_the_settings() -> None:
-    fields = {f.alias or n: f for n, f in Settings.model_fields.items() if n != "stack"}
+    fields = {f.alias or n: f for n, f in Settings.model_fields.items() if not f.exclude}
     assert list(schema()) == list(fields)
     for key, entry in schema().items():
         assert entry["description"] == fields[key].description, key

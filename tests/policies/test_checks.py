@@ -154,7 +154,7 @@ def test_networks_are_separate(service: str, problems: int, other: str) -> None:
     names = [{"name": other}, {"name": "observability-dev-backends"}]
     label = [{"label": "observability.service", "value": service}]
     assert len(checks.networks_are_separate(container(labels=label, networksAdvanced=names))) == problems
-    for alone in ([names[0]], [names[1]], [{"name": UNKNOWN_TEXT}]):
+    for alone in ([names[0]], [names[1]], [names[1], {"name": "x-outside"}], [{"name": UNKNOWN_TEXT}]):
         assert checks.networks_are_separate(container(labels=label, networksAdvanced=alone)) == []
 
 

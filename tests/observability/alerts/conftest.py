@@ -13,7 +13,7 @@ import yaml
 from observability.alerts import groups
 from observability.alerts.model import Alert
 from observability.rules import slo
-from observability.settings import Settings, load
+from observability.settings import Settings, load, secret_keys
 from tests.observability.rules.conftest import Promtool, needed
 
 SERVICES = [
@@ -30,7 +30,8 @@ SERVICES = [
 
 
 def settings_of(**raw: object) -> Settings:
-    return load("test", {key: value if isinstance(value, str) else json.dumps(value) for key, value in raw.items()})
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in raw.items()}
+    return load("test", texts, frozenset(secret_keys()))
 
 
 @pytest.fixture

@@ -106,6 +106,8 @@ def test_every_runbook_is_there_and_of_use(alerts: list[Alert], settings: Settin
         services=SERVICES,
         metrics={"writeUrl": "https://mimir.example.org/api/v1/push"},
         probes=[{"name": "front", "target": "https://example.org/"}],
+        logs={"objectStore": {"endpoint": "https://s3", "bucket": "logs", "user": "u", "from": "2027-01-01"}},
+        logsPassword="a-secret-key-of-a-test",
     )
     assert set(runbooks.shown(everything)) == set(runbooks.kinds())
     assert {alert.kind for group in groups(everything) for alert in group.alerts} == set(runbooks.kinds())
