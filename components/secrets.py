@@ -10,7 +10,7 @@ import pulumi_random as random
 import yaml
 from pydantic import SecretStr
 
-from observability.configs import external_stores, loki, otlp_outside, webhook_relay
+from observability.configs import alert_history, external_stores, loki, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -38,6 +38,7 @@ class Secrets:
     admin_password: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_password: pulumi.Output[str]
+    history_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
     otlp_senders: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
@@ -48,6 +49,11 @@ class Secrets:
     configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+
+    @property
+    def history_login(self) -> pulumi.Output[str]:
+        """Return the same for the reading proxy: what Grafana says to write the history of alerts."""
+        return pulumi.Output.secret(self.history_password.apply(alert_history.login))
 
     def files(self, secrets: Mapping[str, Secret]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; a file without a secret is left out."""
@@ -92,6 +98,7 @@ def secrets(settings: Settings, opts: pulumi.ResourceOptions) -> Secrets:
         admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password, opts),
         secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key, opts),
         metrics_password=_generated("grafana-metrics-password", opts),
+        history_password=_generated("alert-history-password", opts),
         files_key=_generated("files-key", opts),
         otlp_senders=_text(otlp_outside.passwords(settings)),
         demo_token=_generated("demo-token", opts) if settings.demo else None,

@@ -555,3 +555,22 @@ def test_no_data_source_goes_past_the_reading_proxy(write: Write, url: str, read
     (source,) = content.sources
     assert source.url == read_at
     assert any("past the reading proxy" in warning for warning in content.warnings) == (url != read_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("contactPoints: [{name: a, receivers: [{type: webhok, settings: {}}]}]", "did you mean webhook?"),
+        ("contactPoints: [{name: a, receivers: [{type: webhook, settings: {}}]}]", "url is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: email, settings: {url: x}}]}]", "addresses is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: slack, settings: {recipient: x}}]}]", "url or token is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: telegram, settings: {chatid: '1'}}]}]", "bottoken is missing"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '25:00', end_time: '26:00'}]}]}]", "22:00"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '9:00', end_time: '17:00'}]}]}]", "22:00"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '22:00', end_time: '06:00'}]}]}]", "before"),
+        ("muteTimes: [{name: a, time_intervals: [{weekdays: ['mo:fr']}]}]", "monday:friday"),
+        ("muteTimes: [{name: a, time_intervals: [{weekday: [monday]}]}]", "unknown field"),
+    ],
+)
+def test_what_grafana_would_refuse_in_the_middle_of_an_up(write: Write, text: str, accepted: str) -> None:
+    assert accepted in refused(write({"alerting/a.yaml": text}))

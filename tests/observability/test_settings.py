@@ -304,7 +304,7 @@ def test_every_slo_has_its_name_and_its_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "total", ["x_total", "sum by (a) (rate(x_total[5m])) # all", "1 + x:rate5m", "-x", "(vector(1))"]
+    "total", ["x_total", "sum by (a) (rate(x_total[5m])) # all", "1 + x:rate5m", "-x + y", "(vector(1))"]
 )
 def test_events_are_a_counter_or_any_instant_vector(total: str) -> None:
     (service,) = load("dev", {"services": custom(total=total)}).services
