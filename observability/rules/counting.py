@@ -101,7 +101,7 @@ class Counter:
         if milliseconds(window) <= milliseconds(BASE_WINDOW):
             return self.highest(window)
         value = self.value.format(self.selector) if self.value else self.selector
-        return f"max_over_time(({value})[{window}:{NOW}])"
+        return f"max_over_time(({value})[{window}:{BASE_WINDOW}])"
 
     def reached(self, window: str) -> str:
         """Return what each series reached in a window: after a restart in both of its lives, or before its end."""
