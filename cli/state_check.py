@@ -24,6 +24,7 @@ from components.correlations import CorrelationProvider
 from components.deployment import DeploymentProvider
 from components.secret_key import SecretKeyProvider
 from observability.settings import PROJECT
+from observability.settings.errors import shown
 
 Json = dict[str, Any]
 
@@ -125,7 +126,7 @@ def require_own(state: str, services: Collection[str] = ()) -> None:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _refused(f"it is no state of project '{PROJECT}': {where[:100]!r}: {first['msg'][:200]}") from None
+        raise _refused(f"it is no state of project '{PROJECT}': {shown(where[:100])}: {first['msg'][:200]}") from None
     resources = [*(deployment.resources or ()), *(o.resource for o in deployment.pending_operations or ())]
     problem = next(_problems(deployment, resources, services), None)
     if problem is not None:
@@ -155,12 +156,12 @@ def _problems(deployment: _Deployment, resources: Sequence[_Resource], services:
     secrets = deployment.secrets_providers or _SecretsProvider()
     url = secrets.state.get("url") if isinstance(secrets.state, dict) else None
     if secrets.type not in ("", "passphrase") and url not in services:
-        yield f"its secrets are kept by a service ({secrets.type[:40]!r}) that this stack does not use"
+        yield f"its secrets are kept by a service ({shown(secrets.type[:40])}) that this stack does not use"
     if len({r.urn.split(":")[2] for r in resources}) > 1:
         yield "its resources are of more than one stack"
     providers = {r.urn for r in resources if r.type.startswith(_PROVIDER_TYPE)}
     for resource in resources:
-        what = f"resource {resource.urn.rsplit('::', 1)[-1][:60]!r} of type {resource.type[:80]!r}"
+        what = f"resource {shown(resource.urn.rsplit('::', 1)[-1][:60])} of type {shown(resource.type[:80])}"
         kind = resource.urn.split("::")[2].rsplit("$", 1)[-1]
         if resource.type not in TYPES and not _COMPONENT.fullmatch(resource.type):
             yield f"{what} is none that this program registers"

@@ -17,6 +17,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from components.grafana_api import REFUSED, GrafanaApi, GrafanaError
+from components.placement import under
 
 if TYPE_CHECKING:
     from components.grafana import GrafanaServer
@@ -82,7 +83,7 @@ class Access(Resource, module="grafana", name="Access"):
 
     token: pulumi.Output[str]
 
-    def __init__(self, grafana: GrafanaServer, *, auth: pulumi.Input[str]) -> None:
+    def __init__(self, grafana: GrafanaServer, *, auth: pulumi.Input[str], parent: pulumi.Resource) -> None:
         """Create the account and its token; `auth` is the administrator's `user:password`."""
         props: Properties = {
             "url": grafana.url,
@@ -93,4 +94,4 @@ class Access(Resource, module="grafana", name="Access"):
         }
         # No dependency on Grafana itself: `auth` waits for the administrator, who has signed in.
         opts = pulumi.ResourceOptions(deleted_with=grafana.database, additional_secret_outputs=["token"])
-        super().__init__(AccessProvider(), "access", props, opts)
+        super().__init__(AccessProvider(), "access", props, under(parent, opts))

@@ -14,6 +14,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi, GrafanaError
+from components.placement import under
 
 if TYPE_CHECKING:
     from components.grafana import GrafanaServer
@@ -99,7 +100,9 @@ class Administrator(Resource, module="grafana", name="Administrator"):
 
     auth: pulumi.Output[str]
 
-    def __init__(self, grafana: GrafanaServer, *, user: str, password: pulumi.Input[str]) -> None:
+    def __init__(
+        self, grafana: GrafanaServer, *, user: str, password: pulumi.Input[str], parent: pulumi.Resource
+    ) -> None:
         """Set the configured name and password."""
         props: Properties = {
             "url": grafana.url,
@@ -107,6 +110,6 @@ class Administrator(Resource, module="grafana", name="Administrator"):
             "user": user,
             "password": pulumi.Output.secret(password),
         }
-        super().__init__(AdministratorProvider(), "administrator", props, grafana.options())
+        super().__init__(AdministratorProvider(), "administrator", props, under(parent, grafana.options()))
         # From the inputs, so that a preview knows it; from the URN too, so that dependents wait for this resource.
         self.auth = pulumi.Output.secret(pulumi.Output.all(user, password, self.urn).apply(lambda a: f"{a[0]}:{a[1]}"))

@@ -13,6 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 
 from components.checks import CheckFailedError
 from components.grafana_api import GrafanaApi
+from components.placement import under
 from dashboards.catalogue import dashboards, folders
 from observability.configs.datasources import datasources
 
@@ -57,7 +58,9 @@ def _wanted(props: Properties) -> list[tuple[str, str, str]]:
 class Vacancy(Resource, module="grafana", name="Vacancy"):
     """Exists once no content of others has one of our UIDs or names."""
 
-    def __init__(self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str]) -> None:
+    def __init__(
+        self, settings: Settings, *, grafana: GrafanaServer, auth: pulumi.Input[str], parent: pulumi.Resource
+    ) -> None:
         """Run the check; `auth` is a token for the API."""
         props: Properties = {
             "url": grafana.url,
@@ -67,4 +70,4 @@ class Vacancy(Resource, module="grafana", name="Vacancy"):
             "dashboards": [dashboard.uid for dashboard in dashboards(settings)],
             "sources": {spec.uid: spec.title for spec in datasources(settings)},
         }
-        super().__init__(VacancyProvider(), "vacancy", props)
+        super().__init__(VacancyProvider(), "vacancy", props, under(parent))

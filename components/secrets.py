@@ -10,7 +10,7 @@ import pulumi_random as random
 import yaml
 from pydantic import SecretStr
 
-from observability.configs import external_stores, loki, otlp_outside, webhook_relay
+from observability.configs import alert_history, external_stores, loki, otlp_outside, webhook_relay
 from observability.configs.process import OwnText, ScrapeSecret, SettingSecret
 from observability.own import secret_references
 from observability.text import dump
@@ -38,6 +38,7 @@ class Secrets:
     admin_password: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_password: pulumi.Output[str]
+    history_password: pulumi.Output[str]
     files_key: pulumi.Output[str]
     otlp_senders: pulumi.Output[str] | None
     demo_token: pulumi.Output[str] | None
@@ -48,6 +49,11 @@ class Secrets:
     configured: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     scrape: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     own: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+
+    @property
+    def history_login(self) -> pulumi.Output[str]:
+        """Return the same for the reading proxy: what Grafana says to write the history of alerts."""
+        return pulumi.Output.secret(self.history_password.apply(alert_history.login))
 
     def files(self, secrets: Mapping[str, Secret]) -> dict[str, pulumi.Output[str]]:
         """Return the text of each secret file by its path; a file without a secret is left out."""
@@ -86,15 +92,16 @@ def filled_value(value: Any, secrets: Mapping[str, pulumi.Input[str]]) -> Any:  
     return pulumi.Output.secret(filled)
 
 
-def secrets(settings: Settings) -> Secrets:
-    """Return the configured secrets; generate the required ones that are not configured."""
+def secrets(settings: Settings, opts: pulumi.ResourceOptions) -> Secrets:
+    """Return the configured secrets; generate, with `opts`, the required ones that are not configured."""
     return Secrets(
-        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password),
-        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key),
-        metrics_password=_generated("grafana-metrics-password"),
-        files_key=_generated("files-key"),
+        admin_password=_configured_or_generated("grafana-admin-password", settings.grafana_admin_password, opts),
+        secret_key=_configured_or_generated("grafana-secret-key", settings.grafana_secret_key, opts),
+        metrics_password=_generated("grafana-metrics-password", opts),
+        history_password=_generated("alert-history-password", opts),
+        files_key=_generated("files-key", opts),
         otlp_senders=_text(otlp_outside.passwords(settings)),
-        demo_token=_generated("demo-token") if settings.demo else None,
+        demo_token=_generated("demo-token", opts) if settings.demo else None,
         webhook=_text(webhook_relay.secret(settings)),
         logs_store_login=_text(external_stores.login("logs", settings)),
         logs_object_store=_text(loki.credentials(settings)),
@@ -114,8 +121,10 @@ def own_secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
     return {name: _secret(value) for name, value in settings.own_secrets.items()}
 
 
-def _configured_or_generated(name: str, configured: SecretStr | None) -> pulumi.Output[str]:
-    return _generated(name) if configured is None else _secret(configured)
+def _configured_or_generated(
+    name: str, configured: SecretStr | None, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    return _generated(name, opts) if configured is None else _secret(configured)
 
 
 def _text(value: str | None) -> pulumi.Output[str] | None:
@@ -126,6 +135,6 @@ def _secret(value: SecretStr) -> pulumi.Output[str]:
     return pulumi.Output.secret(value.get_secret_value())
 
 
-def _generated(name: str) -> pulumi.Output[str]:
+def _generated(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     # Letters and digits only: such a value needs no quoting in URLs, ini files and shells.
-    return random.RandomPassword(name, length=_LENGTH, special=False).result
+    return random.RandomPassword(name, length=_LENGTH, special=False, opts=opts).result

@@ -93,7 +93,7 @@ def _services(db: DashboardBuilder, settings: Settings) -> None:
         key="error-rate",
     )
     db.add_timeseries_panel(
-        title=f"Average response time{limited}",
+        title=f"Mean response time{limited}",
         query=Query(style.most_extreme(settings, queries.mean_duration(), series.DURATION_MEAN), legend="{{service}}"),
         **style.LATENCY,
         min_val=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -24,13 +25,18 @@ def read() -> Settings:
     prefix = f"{PROJECT}:"
     raw = {k.removeprefix(prefix): v for k, v in CONFIG.get().items() if k.startswith(prefix)}
     secret = frozenset(k for k in raw if is_config_secret(prefix + k))
+    return checked(lambda: load(pulumi.get_stack(), raw, secret, CONFIG.get()))
+
+
+def checked(settings: Callable[[], Settings]) -> Settings:
+    """Return what `settings` loads, own content checked too; pulumi.RunError with every problem otherwise."""
     try:
-        settings = load(pulumi.get_stack(), raw, secret, CONFIG.get())
-        for warning in own_checks.check(settings).warnings:
+        loaded = settings()
+        for warning in own_checks.check(loaded).warnings:
             pulumi.info(warning)
     except (SettingsError, OwnContentError) as error:
         raise pulumi.RunError(str(error)) from None
-    return settings
+    return loaded
 
 
 def docker_host() -> str:

@@ -51,14 +51,11 @@ def writes(part: Part, settings: Settings) -> Endpoint:
     return Endpoint(f"http://{part.address(port)}")
 
 
-def alert_history(settings: Settings) -> Endpoint:
-    """Return where Grafana writes and reads its alert history.
+def alert_history() -> Endpoint:
+    """Return where Grafana writes and reads its alert history, with a password that only Grafana has.
 
-    For an external Loki that is the reading proxy, which adds the token and trusts the CA: Grafana has no setting for
-    either.
+    Wherever Loki is, that is the reading proxy: for an external one it adds the token and trusts the CA.
     """
-    if settings.keeps_logs:
-        return writes(topology.LOKI, settings)
     return Endpoint(f"http://{topology.READING_PROXY.address('alert-history')}")
 
 
@@ -96,7 +93,12 @@ def pushes() -> Endpoint:
 
 
 def pushes_own() -> Endpoint:
-    """Return where the stack's own parts send OTLP over gRPC; applications cannot reach it."""
+    """Return where Grafana sends its own spans, over gRPC."""
+    return Endpoint(f"http://{topology.READING_PROXY.address('otlp-own')}")
+
+
+def takes_own() -> Endpoint:
+    """Return where the collector takes them: in the backends alone, so that applications do not reach it."""
     part = topology.COLLECTOR
     return Endpoint(f"http://{topology.LISTEN_NAMES[part.name]}:{part.port('otlp-own')}")
 

@@ -22,6 +22,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from observability.settings.errors import shown
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = "imported"
 _FORMER: Final = "adopted"
@@ -82,7 +84,9 @@ def require_uid(uid: object) -> str:
     """Return `uid`; raise ImportedContentError unless Grafana itself would accept it."""
     if isinstance(uid, str) and _UID.fullmatch(uid):
         return uid
-    raise ImportedContentError(f"UID {str(uid)[:60]!r}; accepted: up to 40 letters, digits, hyphens and underscores")
+    raise ImportedContentError(
+        f"UID {shown(str(uid)[:60])}; accepted: up to 40 letters, digits, hyphens and underscores"
+    )
 
 
 def folders(root: Path = ROOT) -> tuple[Folder, ...]:
@@ -101,7 +105,7 @@ def dashboards(root: Path = ROOT) -> tuple[Dashboard, ...]:
     own = [_dashboard(path) for path in sorted((root / FOLDER / _DASHBOARDS).glob("*.json"))]
     twice = {d.uid for d in own if sum(d.uid == other.uid for other in own) > 1}
     if twice:
-        raise ImportedContentError(f"{FOLDER}/{_DASHBOARDS}: more than one file has the UID {min(twice)!r}")
+        raise ImportedContentError(f"{FOLDER}/{_DASHBOARDS}: more than one file has the UID {shown(min(twice))}")
     return tuple(_unique(_former_dashboards(root), own))
 
 
@@ -112,7 +116,7 @@ def by_depth(folders: Sequence[Folder]) -> tuple[Folder, ...]:
     while left:
         ready = sorted((f for f in left.values() if f.parent not in left), key=lambda f: f.uid)
         if not ready:
-            raise ImportedContentError(f"folder {min(left)!r} is inside itself")
+            raise ImportedContentError(f"folder {shown(min(left))} is inside itself")
         placed += ready
         for folder in ready:
             del left[folder.uid]
@@ -206,7 +210,7 @@ def _first(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)[:200]
     problem = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])[:100]!r}: {problem['msg'][:200]}"
+    return f"{shown('.'.join(str(part) for part in problem['loc'])[:100])}: {problem['msg'][:200]}"
 
 
 def _former_dashboards(root: Path) -> list[Dashboard]:

@@ -17,7 +17,8 @@ Network = Literal["applications", "backends", "edge", "outside"]
 
 applications: applications send to the collector here, and Prometheus scrapes them here.
 backends: only between the stack's own parts; internal, without a way out.
-edge: published ports, and Grafana's way to mail servers, webhooks and identity providers.
+edge: published ports, and Grafana's way to mail servers, webhooks and identity providers. Grafana is in no other
+    network: it sends requests to addresses that its users give, and of the stack it reaches the reading proxy alone.
 outside: the way out of a part that is only in the backends otherwise; made only if a part needs it.
 """
 NETWORKS: Final[tuple[tuple[Network, str, str], ...]] = (
@@ -191,7 +192,7 @@ GRAFANA: Final = Part(
     user="472:0",
     memory_mib=768,
     cpus=1,
-    networks=("backends", "edge"),
+    networks=("edge",),
     ports={"http": Port(3000, "grafana", 3000, "bindAddress")},
     data="/var/lib/grafana",
     tmp_mib=128,
@@ -210,7 +211,8 @@ PROMETHEUS: Final = Part(
     user="65534:65534",
     memory_mib=1024,
     cpus=1,
-    networks=("backends", "applications"),
+    # It scrapes applications, and Grafana at the edge; it listens in the backends alone.
+    networks=("backends", "applications", "edge"),
     ports={"http": Port(9090)},
     data="/prometheus",
     stop_seconds=120,
@@ -271,7 +273,7 @@ COLLECTOR: Final = Part(
     ports={
         "otlp-grpc": Port(4317, "otlpGrpc", 4317, "loopback"),
         "otlp-http": Port(4318, "otlpHttp", 4318, "loopback"),
-        # For spans of Grafana itself; only the stack's own parts reach it.
+        # For spans of Grafana itself, by way of the reading proxy.
         "otlp-own": Port(4316),
         # For senders outside of the Docker host, with TLS. If the settings allow those, these two are published instead
         # of the first two.
@@ -318,8 +320,10 @@ READING_PROXY: Final = Part(
         JAEGER.name: Port(16686, "jaeger", 16686),
         "remote-write": Port(9091, "remoteWrite", 9091, "loopback", requires="remote_write_receiver"),
         "webhook": Port(9094),
-        # For Grafana's alert history, if an external store keeps logs.
+        # For Grafana's alert history: writes, and asks for a password.
         "alert-history": Port(9095),
+        # For Grafana's own spans, on their way to the collector.
+        "otlp-own": Port(4316),
         "health": Port(8080),
     },
     tmp_mib=64,
@@ -418,13 +422,13 @@ def part(name: str) -> Part:
 def aliases(name: str, network: str) -> tuple[str, ...]:
     """Return the host names of the part `name` in `network`.
 
-    Prometheus has none in the applications' network: it only scrapes there, and does not listen. A part that listens
+    Prometheus has a name in `backends` alone: elsewhere it only scrapes, and does not listen. A part that listens
     in `backends` only has a second, unusual name there, which no container of another project in a shared network has
     by accident.
     """
-    if network == "applications":
-        return () if name == PROMETHEUS.name else (name,)
-    return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
+    if network == "backends":
+        return (name, LISTEN_NAMES[name]) if name in LISTEN_NAMES else (name,)
+    return () if name == PROMETHEUS.name else (name,)
 
 
 def start_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:

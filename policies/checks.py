@@ -20,12 +20,13 @@ VOLUME: Final = "docker:index/volume:Volume"
 DASHBOARD: Final = "grafana:oss/dashboard:Dashboard"
 
 SOCKET_PROXY: Final = topology.SOCKET_PROXY.name
-IN_BOTH: Final = frozenset(part.name for part in topology.PARTS if {"applications", "backends"} <= set(part.networks))
-"""The collector, which takes what applications send, and Prometheus, which scrapes them and does not listen there."""
+BETWEEN: Final = frozenset(p.name for p in topology.PARTS if "backends" in p.networks and len(p.networks) > 1)
+"""Prometheus, which scrapes and listens in the backends alone; the collector, to which applications send; the reading
+proxy, by which Grafana and published ports reach the stores."""
 _SUFFIXES: Final = {network: suffix for network, _, suffix in topology.NETWORKS}
 BACKENDS: Final = _SUFFIXES["backends"]
-_OWN: Final = tuple(suffix for network, suffix in _SUFFIXES.items() if network != "applications")
-"""How the names of networks end in which no application is."""
+_PARTS_ALONE: Final = (BACKENDS, _SUFFIXES["outside"])
+"""How the names of networks end in which no application is, and no Grafana."""
 _NO_NEW: Final = ("no-new-privileges", "no-new-privileges:true")
 
 _DIGEST: Final = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
@@ -153,7 +154,7 @@ def _keeps_privileges(resource: Resource) -> bool:
 
 
 def networks_are_separate(resource: Resource) -> list[str]:
-    """No container in the network of the stack's own parts and in one of applications, but those that have to be."""
+    """No container in the network of the stack's own parts and in another one, but those that have to be."""
     if resource.type == NETWORK:
         name = str(resource.get("name", ""))
         if name.endswith(BACKENDS) and not resource.get("internal", False):
@@ -162,10 +163,10 @@ def networks_are_separate(resource: Resource) -> list[str]:
     if resource.type != CONTAINER:
         return []
     names = [str(n.get("name", "")) for n in resource.get("networksAdvanced", ())]
-    applications = [n for n in names if n and not unknown(n) and not n.endswith(_OWN)]
-    if not applications or not any(n.endswith(BACKENDS) for n in names) or resource.labels.get(SERVICE) in IN_BOTH:
+    others = [n for n in names if n and not unknown(n) and not n.endswith(_PARTS_ALONE)]
+    if not others or not any(n.endswith(BACKENDS) for n in names) or resource.labels.get(SERVICE) in BETWEEN:
         return []
-    return [f"container '{resource.name}' is in the backends' network and in {applications[0]}: only one of both"]
+    return [f"container '{resource.name}' is in the backends' network and in {others[0]}: only one of both"]
 
 
 def processes_are_limited(containers: Mapping[str, Resource], limited: Collection[str]) -> dict[str, list[str]]:

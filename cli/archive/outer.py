@@ -19,6 +19,7 @@ from cli.archive.layout import BLOCK, CONTENT_MEMBERS, FORMAT, SMALL, VERSION, d
 from cli.archive.manifest import Json
 from cli.archive.streams import digest
 from cli.errors import UsageError, UserError
+from observability.settings.errors import shown
 
 
 def head(path: Path, file: IO[bytes]) -> tuple[Json, bytes, int, int]:
@@ -108,7 +109,7 @@ def require_checksums(path: Path, sums: Mapping[str, str]) -> None:
         for name, start, size in plain_members(file, path):
             file.seek(start)
             if name != layout.SUMS_MEMBER and digest(file, size) != sums.get(name):
-                raise UserError(damaged(path, f"{name!r} does not have its checksum"))
+                raise UserError(damaged(path, f"{shown(name)} does not have its checksum"))
 
 
 def unauthenticated(path: Path, sums: Mapping[str, str], key: bytes | None) -> str:

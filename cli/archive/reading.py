@@ -20,6 +20,7 @@ from cli.archive.layout import CHUNK, DATA, MANIFEST, PASSPHRASE, SMALL, STATE, 
 from cli.archive.manifest import Json, Manifest, Member
 from cli.archive.streams import Budget, Hashed, Part, drain
 from cli.errors import UserError, WrongPassphraseError
+from observability.settings.errors import shown
 
 _WINDOW: Final = 8 * 1024 * 1024
 """Most memory for decompression: four times what the writer needs."""
@@ -73,7 +74,7 @@ def verify(
         if name not in actual or name not in manifest.members or not _matches(actual[name], manifest.members[name])
     ]
     if wrong:
-        raise UserError(damaged(path, f"{min(wrong)!r} is not as its manifest says"))
+        raise UserError(damaged(path, f"{shown(min(wrong))} is not as its manifest says"))
     try:
         return manifest, {name: data.decode() for name, data in text.items()}
     except UnicodeDecodeError as error:
@@ -94,7 +95,9 @@ def _members(
         if info.name.startswith(f"{DATA}/"):
             drain(counted)
         elif info.size > _TEXT_LIMITS.get(info.name, SMALL):
-            raise UserError(damaged(path, f"{info.name!r} has {info.size:,} bytes, more than such a file ever has"))
+            raise UserError(
+                damaged(path, f"{shown(info.name)} has {info.size:,} bytes, more than such a file ever has")
+            )
         else:
             text[info.name] = counted.read()
         if info.name != MANIFEST:
@@ -147,7 +150,7 @@ def read(path: Path, identities: encryption.Identities | None, visit: Visit, lim
                 while info := tar.next():
                     problem = "a second one" if info.name in seen else members.problem(info)
                     if problem:
-                        raise UserError(damaged(path, f"{info.name!r} does not belong there ({problem})"))
+                        raise UserError(damaged(path, f"{shown(info.name)} does not belong there ({problem})"))
                     if limits is not None:
                         limits.take(path, info)
                     seen.add(info.name)
@@ -170,7 +173,7 @@ def require_equal(path: Path, member: Member | None, info: tarfile.TarInfo, cont
     An archive is read twice, to verify it and to restore it, and its file may change in between.
     """
     if member is None or info.size != member.stored:
-        raise UserError(damaged(path, f"{info.name!r} changed while it was read"))
+        raise UserError(damaged(path, f"{shown(info.name)} changed while it was read"))
     return _Expected(content, member, path)  # type: ignore[return-value]
 
 
@@ -182,7 +185,7 @@ def _manifest(path: Path, text: bytes) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(damaged(path, f"its manifest is not one: {where[:100]!r}: {first['msg']}")) from None
+        raise UserError(damaged(path, f"its manifest is not one: {shown(where[:100])}: {first['msg']}")) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(damaged(path, "its manifest cannot be read")) from None
     return manifest
@@ -208,5 +211,5 @@ class _Expected(Hashed):
     def read(self, size: int = -1) -> bytes:
         data = super().read(size)
         if self.count >= self._member.stored and self.sha256.hexdigest() != self._member.sha256:
-            raise UserError(damaged(self._path, f"{self._member.name!r} changed while it was read"))
+            raise UserError(damaged(self._path, f"{shown(self._member.name)} changed while it was read"))
         return data

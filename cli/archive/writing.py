@@ -20,6 +20,7 @@ from cli.archive.layout import BLOCK, CHUNK, CONTENT_MEMBERS, FORMAT, MANIFEST, 
 from cli.archive.manifest import Manifest, Member
 from cli.archive.streams import Hashed
 from cli.errors import UserError
+from observability.settings.errors import shown
 
 _LEVEL: Final = 3
 
@@ -36,7 +37,7 @@ class Writer:
         info.mode &= 0o1777 if info.isdir() else 0o777
         problem = members.problem(info)
         if problem or info.name in self.members:
-            msg = f"{info.name!r} cannot go into an archive ({problem or 'a second one'}): nothing was written"
+            msg = f"{shown(info.name)} cannot go into an archive ({problem or 'a second one'}): nothing was written"
             raise UserError(msg)
         counted = Hashed(content or io.BytesIO())
         self._tar.addfile(info, counted if info.isfile() else None)

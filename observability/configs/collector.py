@@ -283,7 +283,7 @@ def _masking(signal: str, mask: bool) -> list[str]:  # noqa: FBT001 - a setting
 def _receivers(settings: Settings) -> dict[str, Any]:
     receivers: dict[str, Any] = {
         "otlp": otelcol.receiver(settings.cors_origins),
-        "otlp/own": {"protocols": {"grpc": {"endpoint": endpoints.pushes_own().address}}},
+        "otlp/own": {"protocols": {"grpc": {"endpoint": endpoints.takes_own().address}}},
         "fluent_forward": {"endpoint": f"{otelcol.ALL}:{topology.COLLECTOR.port('container-logs')}"},
         output.RECEIVER: output.receiver(DATA),
         "host_metrics": {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from observability import endpoints, own, topology
+from observability.configs import alert_history
 from observability.configs.process import OwnText, Process, SettingSecret, restarting
 from observability.configs.prometheus import METRICS_USER
 from observability.names.paths import CONFIG, SECRET_KEY, SECRETS, UNRESOLVED_SECRET_KEY
@@ -25,6 +26,7 @@ ADMIN_PASSWORD_FILE = f"{SECRETS}/admin-password"
 METRICS_PASSWORD_FILE = f"{SECRETS}/metrics-password"
 SMTP_PASSWORD_FILE = f"{SECRETS}/smtp-password"
 OAUTH_SECRET_FILE = f"{SECRETS}/oauth-client-secret"
+HISTORY_PASSWORD_FILE = f"{SECRETS}/alert-history-password"
 CERTIFICATE_FILE = f"{CONFIG}/tls.crt"
 KEY_FILE = f"{SECRETS}/tls.key"
 
@@ -76,6 +78,7 @@ def process(settings: Settings) -> Process:
             SMTP_PASSWORD_FILE: SettingSecret("smtp_password"),
             KEY_FILE: SettingSecret("tls_key"),
             OAUTH_SECRET_FILE: SettingSecret("oauth_client_secret"),
+            HISTORY_PASSWORD_FILE: "history_password",
             **_own_secrets(settings),
         },
         health=_health(settings),
@@ -178,7 +181,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "true",
         # In Loki only: LogQL can query the history of all alerts, and Grafana's own views can read it from there too.
         "UNIFIED_ALERTING_STATE_HISTORY_BACKEND": "loki",
-        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.alert_history(settings).url,
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL": endpoints.alert_history().url,
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_BASIC_AUTH_USERNAME": alert_history.USER,
+        "UNIFIED_ALERTING_STATE_HISTORY_LOKI_BASIC_AUTH_PASSWORD": _file(HISTORY_PASSWORD_FILE),
         "PUBLIC_DASHBOARDS_ENABLED": _flag(settings.grafana_public_dashboards),
         "FEATURE_TOGGLES_ENABLE": ",".join((*_TOGGLES, *settings.grafana_feature_toggles)),
         "METRICS_ENABLED": "true",

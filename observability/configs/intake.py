@@ -149,7 +149,7 @@ def logs(senders: Senders = NO_SENDERS) -> dict[str, Any]:
             f"truncate_all(log.attributes, {LOG_TEXT_OF_MANY_BYTES})"
             f" where Len(String(log.attributes)) > {LOG_ATTRIBUTES * LOG_TEXT_OF_MANY_BYTES}",
             f'set({mark}, "name of one of the stack\'s own services") where {_own_service()}',
-            f'set({mark}, "too old") where log.time_unix_nano > 0 and log.time < Now() - Duration("{OLDEST_LINE}")',
+            f'set({mark}, "too old") where log.time_unix_nano != 0 and log.time < Now() - Duration("{OLDEST_LINE}")',
             f'set({mark}, "in the future") where log.time > Now() + Duration("{NEWEST}")',
             *_of_another_sender(mark, senders),
             _counted_for_its_sender("log"),

@@ -66,6 +66,8 @@ SecretName = Literal[
     "admin_password",
     "secret_key",
     "metrics_password",
+    "history_password",
+    "history_login",
     "otlp_senders",
     "demo_token",
     "webhook",

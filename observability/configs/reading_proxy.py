@@ -9,11 +9,11 @@ it knows their addresses, passwords and tenants, and Grafana does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from observability import endpoints, topology
-from observability.configs import external_stores, webhook_relay
+from observability.configs import alert_history, external_stores, webhook_relay
 from observability.configs.process import WGET, Process, restarting
 from observability.names.paths import CONFIG
 
@@ -34,7 +34,8 @@ class Place:
         resolver: address of the name server.
         temporary: folder for temporary files.
         webhook: path of the secret file of the webhook's relay.
-        folder: prefix of the paths of external stores' files, "" in the container.
+        folder: prefix of the paths of files that nginx reads, "" in the container.
+        spans: where the collector takes Grafana's own spans.
     """
 
     backend: Callable[[topology.Part], topology.Endpoint] = endpoints.api
@@ -43,6 +44,7 @@ class Place:
     temporary: str = "/tmp"  # noqa: S108 - in memory, in its container
     webhook: str = webhook_relay.SECRET_FILE
     folder: str = ""
+    spans: topology.Endpoint = field(default_factory=endpoints.takes_own)
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,13 @@ class Reads:
         get: paths for GET and HEAD.
         form: paths for POST too, with which Grafana sends long queries.
         stream: paths for a WebSocket.
+        login: whether all of them need the password of Grafana's alert history.
     """
 
     get: tuple[str, ...] = ()
     form: tuple[str, ...] = ()
     stream: tuple[str, ...] = ()
+    login: bool = False
 
 
 READS: Final[dict[str, Reads]] = {
@@ -90,8 +94,10 @@ READS: Final[dict[str, Reads]] = {
     ),
 }
 """The requests that each store may get."""
-HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",))
+HISTORY: Final = Reads(form=("/loki/api/v1/push",), get=("/loki/api/v1/(query_range|labels)",), login=True)
 """Requests of Grafana's alert history to Loki, on a port that its data sources do not use."""
+_ONLY_REMOTE_WRITE: Final = "      if ($http_content_encoding != snappy) { return 403; }\n"
+"""Every remote write is compressed so; a notification cannot be, whatever headers an Editor gives it."""
 
 
 def process(settings: Settings) -> Process:
@@ -102,6 +108,7 @@ def process(settings: Settings) -> Process:
         files={FILE: render(settings), **external_stores.files(settings)},
         checker=(*command, "-t"),
         secrets={
+            alert_history.LOGIN_FILE: "history_login",
             **({webhook_relay.SECRET_FILE: "webhook"} if settings.webhook is not None else {}),
             **external_stores.logins(settings),
         },
@@ -113,10 +120,11 @@ def process(settings: Settings) -> Process:
 def render(settings: Settings, place: Place = Place()) -> str:
     """Return nginx.conf."""
     servers = [_store(topology.part(name), reads, place.port(name), settings, place) for name, reads in READS.items()]
-    if settings.runs_stack and not settings.keeps_logs:
-        servers.append(_store(topology.LOKI, HISTORY, place.port("alert-history"), settings, place))
+    servers.append(_store(topology.LOKI, HISTORY, place.port("alert-history"), settings, place))
+    servers.append(alert_history.spans(place.port("otlp-own"), place.spans.address))
     if settings.remote_write_receiver:
-        write = _location("/api/v1/write", place.backend(topology.PROMETHEUS).url, methods="POST")
+        backend = place.backend(topology.PROMETHEUS).url
+        write = _location("/api/v1/write", backend, methods="POST", more=_ONLY_REMOTE_WRITE)
         servers.append(_server(place.port("remote-write"), [write]))
     servers.append(webhook_relay.server(settings, place.port("webhook"), place.resolver, file=place.webhook))
     servers.append(f"  server {{\n    listen {place.port('health')};\n    location = / {{ return 204; }}\n  }}\n")
@@ -151,10 +159,11 @@ http {{
 
 def _store(part: topology.Part, reads: Reads, port: int, settings: Settings, place: Place) -> str:
     """Return the nginx server in front of a store, the stack's own or an external one."""
+    login = alert_history.only_grafana(place.folder) if reads.login else ""
     store, endpoint = external_stores.find(part, settings), endpoints.external_store(part, settings)
     if store is None or endpoint is None:
-        return _server(port, _locations(reads, place.backend(part).url))
-    client = external_stores.proxy(store, endpoint, place.folder)
+        return _server(port, _locations(reads, place.backend(part).url), login)
+    client = login + external_stores.proxy(store, endpoint, place.folder)
     return _server(port, _locations(reads, endpoint.url, external_stores.stream(store, endpoint, place.folder)), client)
 
 
@@ -167,7 +176,7 @@ def _locations(reads: Reads, url: str, stream_headers: str = "") -> list[str]:
     return [
         *(_location(path, url, methods="GET POST") for path in reads.form),
         *(_location(path, url, methods="GET") for path in reads.get),
-        *(_location(path, url, methods="GET", upgrade=stream_headers or _UPGRADE) for path in reads.stream),
+        *(_location(path, url, methods="GET", more=stream_headers or _UPGRADE) for path in reads.stream),
     ]
 
 
@@ -177,10 +186,10 @@ _UPGRADE: Final = (
 )
 
 
-def _location(path: str, url: str, *, methods: str, upgrade: str = "") -> str:
+def _location(path: str, url: str, *, methods: str, more: str = "") -> str:
     # With a variable nginx resolves the name at each request, not only at its start. `$uri` passes on the path that was
     # matched (decoded, without dots), so that a store cannot understand it differently.
     return (
-        f'    location ~ "^{path}$" {{\n      limit_except {methods} {{ deny all; }}\n{upgrade}'
+        f'    location ~ "^{path}$" {{\n      limit_except {methods} {{ deny all; }}\n{more}'
         f"      set $backend {url};\n      proxy_pass $backend$uri$is_args$args;\n    }}\n"
     )

@@ -23,6 +23,7 @@ from observability.own.model import (
     Template,
 )
 from observability.own.reading import File, Found, Report, ValuePath, dotted, slug, texts
+from observability.own.receivers import check_interval, check_receiver
 from observability.own.secret_references import REFERENCE, looks_secret
 from observability.settings.production import EXPANDED
 from observability.settings.value_types import milliseconds
@@ -218,6 +219,7 @@ def contact_points(files: Iterable[File], *, production: bool = False) -> tuple[
             for at, text in texts(settings, (*where, "settings")) if production else ():
                 if text.lower().startswith("http://"):
                     file.refuse(at, _HTTPS_IN_PRODUCTION)
+            check_receiver(file, kind, settings, where)
             secret = _SECRET_ADDRESSES.get(kind)
             if secret and isinstance(settings.get(secret), str) and not REFERENCE.search(settings[secret]):
                 file.refuse((*where, "settings", secret), "(hidden); accepted: ${secret:name}")
@@ -237,8 +239,11 @@ def mute_timings(files: Iterable[File]) -> tuple[MuteTiming, ...]:
         name = file.text(item, "name", path)
         if name in found or name in _TIMINGS:
             file.refuse((*path, "name"), f"'{name}'; accepted: a name that no other mute timing has")
-        intervals = tuple(value for _, value in file.items(item.get("time_intervals"), (*path, "time_intervals")))
-        found[name] = MuteTiming(name, intervals)
+        intervals = []
+        for where, interval in file.items(item.get("time_intervals"), (*path, "time_intervals")):
+            check_interval(file, interval, where)
+            intervals.append(interval)
+        found[name] = MuteTiming(name, tuple(intervals))
     return tuple(found.values())
 
 

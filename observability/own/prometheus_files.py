@@ -44,12 +44,20 @@ def scrapes(files: Iterable[File], settings: Settings) -> tuple[Scrape, ...]:
         defaults, jobs = _jobs(file)
         for path, job in file.items(jobs, ("scrape_configs",) if isinstance(file.value, dict) else ()):
             name = file.text(job, "job_name", path)
+            if name in RESERVED_NAMES and _whole(file):
+                file.warn((*path, "job_name"), f"'{name}' is left out: the stack watches its own parts by these names")
+                continue
             if name in taken:
                 file.refuse((*path, "job_name"), f"'{name}'; accepted: a name that no other job has ({taken[name]})")
             taken[name] = file.name
             filled = {**{k: v for k, v in defaults.items() if k not in job}, **job}
             found.append(Scrape(filled, file.name, secret=bool(secret_references.names(filled))))
     return tuple(found)
+
+
+def _whole(file: File) -> bool:
+    """Return whether a file configures a Prometheus as a whole, which then watches itself and what it works with."""
+    return isinstance(file.value, dict) and set(file.value) > {"scrape_configs"}
 
 
 def _jobs(file: File) -> tuple[dict[str, Any], Any]:

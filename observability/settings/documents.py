@@ -279,9 +279,15 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     if "but found another document" in problem or "single document" in context:
         return "a second document begins; accepted: one document in a file"
     if "<stream end>" in problem or "end of stream" in problem:
-        kind = next((k for k in ("sequence", "mapping", "quoted scalar") if k in context), "")
-        closing = {"sequence": "a list: its ] is missing", "mapping": "an object: its } is missing"}
-        return f"not closed: {closing.get(kind, 'a text: its closing quote is missing')}"
+        closing = {
+            "sequence": "a list: its ] is missing",
+            "mapping": "an object: its } is missing",
+            "flow node": "a list or an object: its ] or } is missing",
+        }
+        missing = next(
+            (text for kind, text in closing.items() if kind in context), "a text: its closing quote is missing"
+        )
+        return f"not closed: {missing}"
     if "mapping values are not allowed" in problem:
         return "a second `:` in one line, or a line indented too far; put text with `: ` in quotes"
     if problem.startswith(("the key ", "a key ", "a number ", "a tag ", "a value ", "a code ")):

@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from math import isfinite, isnan
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import Any, Final, get_args, get_origin
 
 from observability.names.labels import PROJECT
+from observability.settings.annotations import is_model, plain
 from observability.settings.model import Settings, secret_keys
 from observability.settings.value_types import Accepts
 
@@ -79,7 +77,7 @@ def unknown_setting(key: str, names: Collection[str]) -> str:
 def foreign_keys(keys: Iterable[str]) -> list[str]:
     """Return the problems of full keys (`namespace:name`) whose namespace is a misspelt one of this project."""
     problems = []
-    names = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
+    names = {f.alias or n for n, f in Settings.model_fields.items() if not f.exclude}
     for key in sorted(keys):
         namespace, _, name = key.partition(":")
         if namespace in _PROVIDERS | {PROJECT, ""}:
@@ -143,13 +141,13 @@ def _shown_at(values: Any, path: Sequence[int | str]) -> str:  # noqa: ANN401 - 
 def _fields(path: Sequence[int | str]) -> list[str]:
     """Return the field names of the model at `path`."""
     model = _type_at(path)
-    return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
+    return [f.alias or n for n, f in model.model_fields.items()] if is_model(model) else []
 
 
 def _accepted_at(path: Sequence[int | str]) -> str:
     """Return what the required field at `path` accepts."""
     model, name = _type_at(path[:-1]), path[-1]
-    if _is_model(model):
+    if is_model(model):
         for field_name, field in model.model_fields.items():
             if name in {field_name, field.alias}:
                 texts = [m.text for m in field.metadata if isinstance(m, Accepts)]
@@ -160,32 +158,17 @@ def _accepted_at(path: Sequence[int | str]) -> str:
 def is_collection(key: str) -> bool:
     """Return whether a setting is a list or an object."""
     annotation = _type_at((key,))
-    return _is_model(annotation) or get_origin(annotation) in {tuple, Mapping}
+    return is_model(annotation) or get_origin(annotation) in {tuple, Mapping}
 
 
 def _type_at(path: Sequence[int | str]) -> Any:  # noqa: ANN401 - any type of the model
     """Return the type of the setting at `path`."""
     annotation: Any = Settings
     for part in path:
-        if _is_model(annotation):
+        if is_model(annotation):
             field = next((f for n, f in annotation.model_fields.items() if part in {n, f.alias}), None)
             annotation = field.annotation if field is not None else None
         else:
             annotation = get_args(annotation)[0 if isinstance(part, int) else -1] if get_args(annotation) else None
-        annotation = _without_wrapping(annotation)
+        annotation = plain(annotation)
     return annotation
-
-
-def _without_wrapping(annotation: Any) -> Any:  # noqa: ANN401 - as above
-    """Return the type without `Annotated` and without None."""
-    while True:
-        if hasattr(annotation, "__metadata__"):
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in {Union, UnionType}:
-            annotation = next(a for a in get_args(annotation) if a is not type(None))
-        else:
-            return annotation
-
-
-def _is_model(annotation: Any) -> bool:  # noqa: ANN401 - as above
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

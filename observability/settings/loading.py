@@ -36,7 +36,12 @@ def parse_raw(key: str, text: str) -> Any:  # noqa: ANN401 - it is what pydantic
 
 
 def load(
-    stack: str, raw: Mapping[str, str], secret: frozenset[str] = frozenset(), others: Iterable[str] = ()
+    stack: str,
+    raw: Mapping[str, str],
+    secret: frozenset[str] = frozenset(),
+    others: Iterable[str] = (),
+    *,
+    name_prefix: str = "",
 ) -> Settings:
     """Check the raw configuration of `stack` and freeze it.
 
@@ -45,6 +50,7 @@ def load(
         raw: Pulumi's text by key, without the project's name.
         secret: the keys that are stored encrypted. An empty secret is one that is not configured.
         others: full keys of other namespaces, among which a misspelt one is found.
+        name_prefix: start of every name on the Docker host; empty for project and stack.
 
     Raises:
         SettingsError: with every problem found.
@@ -52,8 +58,8 @@ def load(
     """
     problems = foreign_keys(others)
     raw = {key: text for key, text in raw.items() if not _left_out(key, text)}
-    names = {f.alias or n for n, f in Settings.model_fields.items() if n != "stack"}
-    values: dict[str, Any] = {"stack": stack}
+    names = {f.alias or n for n, f in Settings.model_fields.items() if not f.exclude}
+    values: dict[str, Any] = {"stack": stack, "name_prefix": name_prefix}
     for key in sorted(raw):
         if key not in names:
             problems.append(f"{one_line(key)}: {unknown_setting(key, names)}")

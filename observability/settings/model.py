@@ -157,6 +157,10 @@ class Settings(Frozen):
     """Every setting. The fields' descriptions are the schema in Pulumi.yaml; a test keeps the two equal."""
 
     stack: str = Field(exclude=True)
+    name_prefix: Annotated[str, matching("the start of a Docker name, or empty", r"([A-Za-z0-9][A-Za-z0-9_.-]*)?")] = (
+        Field("", exclude=True)
+    )
+    """Beginning of every name on the Docker host, if a calling program chooses it; empty for project and stack."""
     deploy: Annotated[Deploy, one_of(*get_args(Deploy))] = Field(
         "stack",
         description="stack: every container and Grafana's content; content: no container, only content for the Grafana"
@@ -457,8 +461,8 @@ class Settings(Frozen):
 
     @property
     def prefix(self) -> str:
-        """Beginning of every name on the Docker host: project and stack."""
-        return f"{PROJECT}-{self.stack}"
+        """Beginning of every name on the Docker host."""
+        return self.name_prefix or f"{PROJECT}-{self.stack}"
 
     def port(self, name: str) -> int:
         """Return the published port of `name` (a key of DEFAULT_PORTS)."""
@@ -565,7 +569,7 @@ class Settings(Frozen):
 
 def field_of(key: str) -> str | None:
     """Return the name of the Settings field for a configuration key, None if there is none."""
-    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and n != "stack"), None)
+    return next((n for n, f in Settings.model_fields.items() if (f.alias or n) == key and not f.exclude), None)
 
 
 def secret_keys() -> tuple[str, ...]:

@@ -26,7 +26,14 @@ COUNTER_ENDS: Final = ("_total", "_count", "_sum", "_bucket")
 _GAUGE_ENDS: Final = (
     "_in_progress", "_in_flight", "_inflight", "_inflight_requests", "_active_requests", "_active", "_current",
     "_bytes", "_ratio", "_percent", "_info", "_seconds", "_milliseconds", "_timestamp", "_connections", "_depth",
+    "_size", "_length", "_usage", "_temperature", "_goroutines", "_threads", "_per_second", "_minutes", "_microseconds",
+    "_nanoseconds", "_ms",
 )  # fmt: skip
+_NO_EVENTS: Final = frozenset({
+    "absent", "absent_over_time", "delta", "deriv", "histogram_avg", "histogram_quantile", "histogram_stddev", "idelta",
+    "predict_linear", "quantile_over_time", "timestamp",
+})  # fmt: skip
+"""Functions whose values are times, slopes or presence."""
 _GAUGES: Final = frozenset({"up", "probe_success"})
 
 
@@ -66,6 +73,14 @@ def _regex(value: object) -> str:
     return text
 
 
+def selects_one(selector: str, label: str) -> bool:
+    """Return whether label matchers let a single value of a label through."""
+    if not selector:
+        return False
+    matchers = parse(f"up{{{selector}}}").matchers.matchers
+    return any(m.name == label and m.op == promql_parser.MatchOp.Equal for m in matchers)
+
+
 def is_selector(text: str) -> bool:
     """Return whether an expression is only a selector."""
     return isinstance(parse(text), promql_parser.VectorSelector)
@@ -82,6 +97,10 @@ def _error_statuses(value: object) -> str:
         raise RefusedError(
             "a regular expression of RE2 that does not match an empty status, like 5..: a request without a status"
             " would be a failed one"
+        )
+    if re2.fullmatch(text, "200"):
+        raise RefusedError(
+            "a regular expression of RE2 that does not match 200, like 5..: a success would be a failure"
         )
     return text
 
@@ -187,12 +206,49 @@ def _events(value: object) -> str:
         raise RefusedError("PromQL that gives an instant vector: a counter like orders_total, or its rate")
     if isinstance(expression, promql_parser.VectorSelector):
         _check_counter(expression)
-    elif level := _counter_level(expression):
+        return text
+    if level := _counter_level(expression):
         raise RefusedError(
             f"events per second: the rate of {level}, which only ever grows, like sum(rate({level}[5m])); a counter"
             " alone is written without anything around it"
         )
+    _check_per_second(expression)
     return text
+
+
+def _check_per_second(expression: Any) -> None:  # noqa: ANN401 - the parser's type
+    """Raise RefusedError for an expression that cannot be a number of events per second that changes with them."""
+    if any(getattr(part, "at", None) is not None for part in _parts(expression)):
+        raise RefusedError("events per second, without @: it would count those of one moment for ever")
+    if isinstance(expression, promql_parser.UnaryExpr):
+        raise RefusedError("events per second, which are never negative")
+    for part in _values(expression):
+        if isinstance(part, promql_parser.Call) and part.func.name in _NO_EVENTS:
+            raise RefusedError(f"{_EVENTS}; {part.func.name} does not count events")
+
+
+def counted_ranges(text: str) -> frozenset[str]:
+    """Return the ranges over which an expression counts events: those of `increase` that no number divides."""
+    return frozenset(
+        str(part.args[0].range)
+        for part in _values(parse(text))
+        if isinstance(part, promql_parser.Call) and part.func.name == "increase"
+        if isinstance(part.args[0], promql_parser.MatrixSelector)
+    )
+
+
+def _values(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+    """Yield the parts whose values the result is made of, without those that a number scales or that only filter."""
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, promql_parser.BinaryExpr):
+            filters = str(part.op) in {"and", "unless"}
+            scaled = any(isinstance(side, promql_parser.NumberLiteral) for side in (part.lhs, part.rhs))
+            waiting += [] if scaled else [part.lhs] if filters else [part.lhs, part.rhs]
+        elif isinstance(part, (promql_parser.AggregateExpr, promql_parser.ParenExpr)):
+            waiting.append(part.expr)
 
 
 def _counter_level(expression: Any) -> str:  # noqa: ANN401 - the parser's types have no common base

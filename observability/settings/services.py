@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from observability.settings.presets import PRESETS
 from observability.settings.presets import filled as filled_from_preset
-from observability.settings.promql import ErrorStatuses, Selector, looks_like_a_gauge, quoted
+from observability.settings.promql import ErrorStatuses, Selector, looks_like_a_gauge, quoted, selects_one
 from observability.settings.slos import RESERVED_SLOS, AvailabilitySlo, CustomSlo, LatencySlo, Slo
 from observability.settings.value_types import (
     Accepts,
@@ -45,6 +45,7 @@ _NAME_TEXT: Final = "1 to 39 lower-case letters, digits and -, the first a lette
 _LONGEST_TELEMETRY_NAME: Final = 200
 _SUFFIXES: Final = ("_bucket", "_count", "_sum", "_total")
 _MILLISECONDS: Final = ("_milliseconds", "_millis", "_ms")
+_OTHER_UNITS: Final = ("_microseconds", "_micros", "_us", "_nanoseconds", "_nanos", "_ns", "_minutes", "_bytes")
 
 Unit = Literal["seconds", "milliseconds"]
 Scheme = Literal["http", "https"]
@@ -54,6 +55,10 @@ def _request_counter(value: object) -> str:
     metric = check_metric(value)
     if metric.endswith("_bucket"):
         raise RefusedError(f"a counter of requests, like {metric.removesuffix('_bucket')}_count")
+    if metric.endswith("_sum"):
+        raise RefusedError(
+            f"a counter of requests, like {metric.removesuffix('_sum')}_count; _sum adds up what they took"
+        )
     if looks_like_a_gauge(metric):
         raise RefusedError(f"a counter of requests, like http_requests_total; {metric} is named like a gauge")
     return metric
@@ -64,6 +69,8 @@ def _histogram(value: object) -> str:
     for suffix in _SUFFIXES:
         if metric.endswith(suffix):
             raise RefusedError(f"the histogram's name without {suffix}: {metric.removesuffix(suffix)}")
+    if metric.endswith(_OTHER_UNITS):
+        raise RefusedError(f"a histogram in seconds or milliseconds; {metric} is named after another unit")
     return metric
 
 
@@ -79,6 +86,13 @@ def _source(value: object) -> str:
     label = check_label(value)
     if label in RESERVED_SOURCES:
         raise RefusedError(f"a label that tells requests apart, like status: none of {', '.join(RESERVED_SOURCES)}")
+    return label
+
+
+def _status(value: object) -> str:
+    label = _source(value)
+    if label in {"job", "instance"}:
+        raise RefusedError(f"the label with the status of a request, like code; {label} says which target was asked")
     return label
 
 
@@ -113,6 +127,7 @@ def _telemetry_name(value: object) -> str:
 
 
 Source = Annotated[str, Accepts("a label's name, like status", _source)]
+Status = Annotated[str, Accepts("a label's name, like status", _status)]
 TargetLabel = Annotated[str, Accepts("a label's name, like team", _target_label)]
 SecretName = Annotated[
     str, matching("the name of a secret in scrapeSecrets, like nodePassword", r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -150,7 +165,7 @@ class LabelNames(Frozen):
 
     endpoint: Source | None = Field("endpoint", description="Label with the route of a request; null for none")
     method: Source | None = Field("method", description="Label with the HTTP method; null for none")
-    status: Source = Field("status", description="Label with the HTTP status code")
+    status: Status = Field("status", description="Label with the HTTP status code")
 
     @model_validator(mode="after")
     def _can_be_renamed(self) -> LabelNames:
@@ -382,6 +397,8 @@ class WatchedService(Frozen):
             raise RefusedError("availability and latency: null for nginx, which tells neither status nor duration")
         if self.tls and self.scheme != "https":
             raise RefusedError("scheme: https, because tls is given")
+        if self.availability is not None and selects_one(self.selector, self.labels.status):
+            raise RefusedError(f"selector without {self.labels.status}: among requests of one status nothing can fail")
         contract = {name for name in (self.labels.endpoint, self.labels.method, self.labels.status) if name}
         if hidden := sorted(contract & set(self.target_labels)):
             raise RefusedError(f"targetLabels without {hidden[0]}, which tells the service's requests apart")

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from observability.settings.promql import Events, Gauge, is_selector
+from observability.settings.promql import Events, Gauge, counted_ranges, is_selector
 from observability.settings.value_types import (
     Accepts,
     Boolean,
@@ -219,6 +219,9 @@ class CustomSlo(Slo):
             raise ValueError(msg)
         if (self.good is None) == (self.bad is None):
             msg = "either good or bad: the one is what the other leaves of total"
+            raise ValueError(msg)
+        if counted_ranges(self.good or self.bad or "") != counted_ranges(self.total):
+            msg = "good or bad and total over the same time: rates, like sum(rate(orders_total[5m]))"
             raise ValueError(msg)
         if self.each is not None and not all(is_selector(text) for text in counters):
             msg = "each: with selectors of counters as total and good or bad; an expression has lost its labels"

@@ -74,6 +74,12 @@ def test_ports_are_published_where_the_settings_say(program: Program, settings: 
 def test_applications_see_the_collector_alone(program: Program, stack: str, settings: Settings) -> None:
     seen = {name: networks(container) for name, container in services(program).items()}
     applications, backends = f"observability-{stack}", f"observability-{stack}-backends"
+    edge = f"{applications}-edge"
+    assert set(seen["grafana"]) == {edge}, "it sends requests to addresses that its users give"
+    assert not seen["prometheus"][edge], "Prometheus has no name there, and does not listen there"
+    assert {name for name, names in seen.items() if edge in names} == {
+        "grafana", "prometheus", "reading-proxy", *(["demo-pager"] if settings.demo else ())
+    }  # fmt: skip
     assert {name for name, names in seen.items() if applications in names} == {
         "collector", "prometheus", *(DEMO if settings.demo else ())
     }  # fmt: skip
@@ -135,7 +141,7 @@ def test_file_volumes_follow_their_content(program: Program, stack: str, setting
     assert set(labels) == {
         "grafana-config", "prometheus-config", "loki-config", "jaeger-config", "collector-config",
         "reading-proxy-config",
-        "prometheus-secrets", "grafana-secrets", *(["reading-proxy-secrets"] if settings.webhook else []),
+        "prometheus-secrets", "grafana-secrets", "reading-proxy-secrets",
         *(f"{name}-secrets" for name in DEMO[:2] if settings.demo),
             "tools",
     }  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import signal
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -172,27 +174,149 @@ for target in sys.argv[1:]:
 """
 
 
-def test_applications_reach_the_collector_alone(real: Sandbox) -> None:
+def reachable(real: Sandbox, network: str) -> list[str]:
+    """Return what a container in `network` reaches of the stack, as host:port, by every name and address."""
     targets = [part.address(port) for part in topology.PARTS for port in part.ports]
     for part in topology.PARTS:
         networks = real.container(part.name).attrs["NetworkSettings"]["Networks"].values()
         targets += [f"{n['IPAddress']}:{port.number}" for n in networks for port in part.ports.values()]
         targets += [f"observability-{real.name}-{part.name}:{port.number}" for port in part.ports.values()]
-    reached = real.docker.containers.run(
+    output = real.docker.containers.run(
         image("demo").reference,
         ["python3", "-c", PROBE, *targets],
-        network=f"observability-{real.name}",
+        network=network,
         entrypoint=[],
         remove=True,
-    ).decode()
+    )
+    return output.decode().split()
+
+
+def test_applications_reach_the_collector_alone(real: Sandbox) -> None:
+    reached = reachable(real, f"observability-{real.name}")
     own = real.container("collector").attrs["NetworkSettings"]["Networks"][f"observability-{real.name}"]["IPAddress"]
     names = {"collector", own, f"observability-{real.name}-collector"}
-    assert {line.split(":")[0] for line in reached.split()} == names, reached
+    assert {target.split(":")[0] for target in reached} == names, reached
 
 
 def test_nobody_forks_without_end(real: Sandbox) -> None:
     for part in topology.PARTS:
         assert 0 < real.container(part.name).attrs["HostConfig"]["PidsLimit"] <= 1_024, part.name
+
+
+@pytest.fixture(scope="module")
+def editor(real: Sandbox, viewer: GrafanaApi) -> GrafanaApi:
+    """Somebody who may make contact points: Grafana sends to whatever address they give."""
+    api, password = real.grafana(), secrets.token_urlsafe(16)
+    body = {"name": "Edda", "login": "edda", "password": password}
+    made: Any = api.request("POST", "/api/admin/users", body)
+    api.request("PATCH", f"/api/org/users/{made['id']}", {"role": "Editor"})
+    return GrafanaApi(viewer.url, f"edda:{password}")
+
+
+def line(text: str) -> str:
+    """Return a push of one line, as Loki takes it."""
+    stream = {"stream": {"service_name": "forged"}, "values": [[str(time.time_ns()), text]]}
+    return json.dumps({"streams": [stream]})
+
+
+def gauge(name: str) -> str:
+    """Return a push of one point, as Prometheus and the collector take it."""
+    point = {"timeUnixNano": str(time.time_ns()), "asDouble": 1}
+    metric = {"name": name, "gauge": {"dataPoints": [point]}}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+
+
+def notified(api: GrafanaApi, url: str, payload: str) -> str:
+    """Send a trial notification with this content to an address, and return Grafana's answer."""
+    settings = {"url": url, "httpMethod": "POST", "payload": {"template": f"{{{{`{payload}`}}}}"}}
+    receiver = {"uid": "", "name": "forged", "type": "webhook", "settings": settings, "secureSettings": {}}
+    trial = {"receivers": [{"name": "forged", "grafana_managed_receiver_configs": [receiver]}]}
+    try:
+        answer: Any = api.request("POST", "/api/alertmanager/grafana/config/api/v1/receivers/test", trial)
+    except GrafanaError as error:
+        return str(error)
+    (config,) = answer["receivers"][0]["grafana_managed_receiver_configs"]
+    return str(config.get("error") or config["status"])
+
+
+LOKI_PUSH, OTLP_METRICS = "/loki/api/v1/push", "/api/v1/otlp/v1/metrics"
+LOKI_QUERY = "/loki/api/v1/query_range?query=%7Bservice_name%3D%22forged%22%7D&since=1h"
+
+
+def test_a_contact_point_can_send_outside(editor: GrafanaApi, inbox: Inbox) -> None:
+    body = line("to an address outside")
+    assert notified(editor, f"http://{inbox.host}:{inbox.webhook_port}/forged", body) == "ok"
+
+
+def test_a_contact_point_writes_to_no_store(real: Sandbox, editor: GrafanaApi) -> None:
+    prefix = f"observability-{real.name}"
+    loki, prometheus, collector = (
+        [
+            *names,
+            *(n["IPAddress"] for n in real.container(names[0]).attrs["NetworkSettings"]["Networks"].values()),
+        ]
+        for names in (
+            ("loki", f"{prefix}-loki"),
+            ("prometheus", "prometheus-in-backends", f"{prefix}-prometheus"),
+            ("collector", "collector-in-backends", f"{prefix}-collector"),
+        )
+    )
+    attacks = [
+        *((f"http://{host}:3100{LOKI_PUSH}", line("forged")) for host in loki),
+        *((f"http://{host}:9090{OTLP_METRICS}", gauge("slo_forged")) for host in prometheus),
+        *((f"http://{host}:4318/v1/metrics", gauge("forged")) for host in collector),
+        # By way of the proxy: its doors read, or ask for a password, or speak HTTP/2 alone.
+        *((f"http://reading-proxy:{port}{LOKI_PUSH}", line("forged")) for port in (3100, 9095)),
+        (f"http://reading-proxy:9090{OTLP_METRICS}", gauge("slo_forged")),
+        ("http://reading-proxy:4316/v1/traces", "{}"),
+    ]
+    answers = {url: notified(editor, url, body) for url, body in attacks}
+    assert not [url for url, answer in answers.items() if answer == "ok"], answers
+    api = real.grafana()
+    lines: Any = api.request("GET", f"{PROXY}/loki{LOKI_QUERY}")
+    assert lines["data"]["result"] == []
+    points: Any = api.request("GET", f"{PROXY}/prometheus/api/v1/query?query=%7B__name__%3D~%22.*forged%22%7D")
+    assert points["data"]["result"] == []
+
+
+def test_a_data_source_of_an_administrator_reaches_no_store(real: Sandbox) -> None:
+    api = real.grafana()
+    for name, url, path in (
+        ("loki", f"{real.direct('loki')}", "/config"),
+        ("loki", "http://loki:3100", "/ingester/shutdown"),
+        ("prometheus", real.direct("prometheus"), "/api/v1/status/config"),
+        ("loki", "http://engine-filter:2375", "/version"),
+    ):
+        source = {"name": "forged", "uid": "forged", "type": name, "access": "proxy", "url": url}
+        api.request("POST", "/api/datasources", source)
+        try:
+            assert status(api, "GET", f"{PROXY}/forged{path}") in {502, 504}, url
+        finally:
+            api.request("DELETE", "/api/datasources/uid/forged")
+
+
+def test_grafana_reaches_the_reading_proxy_alone(real: Sandbox) -> None:
+    edge = f"observability-{real.name}-edge"
+    reached = {target.split(":")[0] for target in reachable(real, edge)}
+    own = [real.container(name).attrs["NetworkSettings"]["Networks"] for name in ("grafana", "reading-proxy")]
+    doors = {"grafana", "reading-proxy", *(f"observability-{real.name}-{n}" for n in ("grafana", "reading-proxy"))}
+    assert reached == doors | {networks[edge]["IPAddress"] for networks in own}
+    assert set(own[0]) == {edge}
+
+
+def test_the_history_of_alerts_is_written_with_its_password(real: Sandbox) -> None:
+    query = "/loki/api/v1/query_range?query=%7Bfrom%3D%22state-history%22%7D&since=1h"
+
+    def found() -> Any:  # noqa: ANN401 - JSON
+        rows: Any = real.grafana().request("GET", f"{PROXY}/loki{query}")
+        return rows["data"]["result"]
+
+    wait_for(found, 240)
+
+
+def test_grafanas_own_spans_arrive(real: Sandbox) -> None:
+    api = real.grafana()
+    wait_for(lambda: "grafana" in api.request("GET", f"{PROXY}/jaeger/api/services")["data"], 120)
 
 
 def main_process(real: Sandbox, name: str) -> int:

@@ -63,7 +63,7 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "components/content.py",
+            "components/grafana_content.py",
             "folder=folders[dashboard.folder].uid",
             "folder=None",
             "lies in no folder: name one in dashboards/catalogue.py",
@@ -76,9 +76,9 @@ def test_a_preview_that_keeps_every_policy_says_so(real: Sandbox) -> None:
             "input auth is a secret in plain text",
         ),
         (
-            "components/content.py",
-            "title=title, opts=opts_for(provider)",
-            "title=pulumi.Output.unsecret(auth), opts=opts_for(provider)",
+            "components/grafana_content.py",
+            "title=title, opts=self._options()",
+            "title=pulumi.Output.unsecret(self._auth), opts=self._options()",
             "repeats in plain text the secret",
         ),
     ],

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from lab.settings_table import PAGE, SCHEMA, fields, page, schema
+from lab import component_arguments
+from lab.settings_fields import fields
+from lab.settings_table import PAGE, SCHEMA, page, schema
 from observability.settings import Settings, WatchedService
 
 
 def test_the_schema_is_the_model_s() -> None:
     text = SCHEMA.read_text(encoding="utf-8")
     assert schema(text) == text, "run `make settings`"
+
+
+def test_the_arguments_of_the_components_are_the_model_s() -> None:
+    assert component_arguments.MODULE.read_text(encoding="utf-8") == component_arguments.module(), "run `make settings`"
 
 
 def test_the_reference_is_the_model_s() -> None:

@@ -477,6 +477,23 @@ def test_a_contact_point_is_read_with_the_secrets_that_are_known(monkeypatch: py
     assert ContactPointProvider().read("gone", known).id == ""
 
 
+WHOLE = """
+global: {scrape_interval: 30s}
+rule_files: [alerts.yml]
+scrape_configs:
+  - {job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}
+  - {job_name: node, static_configs: [{targets: ["node:9100"]}]}
+"""
+
+
+def test_a_whole_configuration_of_another_prometheus_drops_in(write: Write) -> None:
+    content = own.read(write({"scrape/prometheus.yml": WHOLE}))
+    assert [one.job["job_name"] for one in content.scrapes] == ["node"]
+    assert content.scrapes[0].job["scrape_interval"] == "30s"
+    assert any("scrape/prometheus.yml:5:" in w and "'prometheus' is left out" in w for w in content.warnings)
+    assert "'node'; accepted: a name" in refused(write({"scrape/a.yaml": SCRAPE, "scrape/prometheus.yml": WHOLE}))
+
+
 def test_a_contact_point_that_is_there_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
 
@@ -538,3 +555,22 @@ def test_no_data_source_goes_past_the_reading_proxy(write: Write, url: str, read
     (source,) = content.sources
     assert source.url == read_at
     assert any("past the reading proxy" in warning for warning in content.warnings) == (url != read_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("contactPoints: [{name: a, receivers: [{type: webhok, settings: {}}]}]", "did you mean webhook?"),
+        ("contactPoints: [{name: a, receivers: [{type: webhook, settings: {}}]}]", "url is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: email, settings: {url: x}}]}]", "addresses is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: slack, settings: {recipient: x}}]}]", "url or token is missing"),
+        ("contactPoints: [{name: a, receivers: [{type: telegram, settings: {chatid: '1'}}]}]", "bottoken is missing"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '25:00', end_time: '26:00'}]}]}]", "22:00"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '9:00', end_time: '17:00'}]}]}]", "22:00"),
+        ("muteTimes: [{name: a, time_intervals: [{times: [{start_time: '22:00', end_time: '06:00'}]}]}]", "before"),
+        ("muteTimes: [{name: a, time_intervals: [{weekdays: ['mo:fr']}]}]", "monday:friday"),
+        ("muteTimes: [{name: a, time_intervals: [{weekday: [monday]}]}]", "unknown field"),
+    ],
+)
+def test_what_grafana_would_refuse_in_the_middle_of_an_up(write: Write, text: str, accepted: str) -> None:
+    assert accepted in refused(write({"alerting/a.yaml": text}))

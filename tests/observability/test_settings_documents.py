@@ -14,6 +14,7 @@ from observability.settings.documents import DocumentError, parse, read_text
         ("config:\n  a: b\n \tc: d\n", "3:2: a tab"),
         ("config:\n  observability:alertEmail: [a@b.c\n", "2:29: not closed: a list: its ] is missing"),
         ("config:\n  observability:limits: {grafana: {memory: 1\n", "2:35: not closed: an object: its } is missing"),
+        ("config:\n  a: [", "2:7: not closed: a list or an object"),
         ('config:\n  observability:owner: "me\n', "2:24: not closed: a text"),
         ("config:\n  - observability:demo: true\n", "2:3: config is a list; accepted: keys with values"),
         ("- config\n", "1:1: the file is a list"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNHURRIED = bounds(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 SECRET = "hunter2-correct-horse-battery"
-KEYS = [f.alias or n for n, f in Settings.model_fields.items() if n != "stack"]
+KEYS = [f.alias or n for n, f in Settings.model_fields.items() if not f.exclude]
 
 
 def names(model: type[Any] = Settings) -> list[str]:

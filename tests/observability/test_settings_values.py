@@ -527,3 +527,73 @@ def test_numbers_are_shown_as_yaml_has_them(number: str, text: str) -> None:
     raw = json.dumps([{"name": "a", "targets": ["a:1"], "availability": {"objective": "HERE"}}])
     raw = raw.replace('"HERE"', number.replace("1e400", "Infinity"))
     assert f"objective: {text};" in problems({"services": raw})
+
+
+@pytest.mark.parametrize(
+    ("good", "total"),
+    [
+        ("increase(a_total[5m])", "rate(b_total[5m])"),
+        ("rate(a_total[5m])", "sum(increase(b_total[1h]))"),
+        ("increase(a_total[5m])", "increase(b_total[10m])"),
+        ("a_total", "increase(b_total[5m])"),
+        ("sum(increase(a_total[5m])) or vector(0)", "b_total"),
+    ],
+)
+def test_events_are_counted_over_one_time(good: str, total: str) -> None:
+    assert "over the same time" in problems(slo(good=good, total=total))
+    assert load("dev", slo(good="increase(a_total[5m])", total="increase(b_total[5m])")).services
+
+
+@pytest.mark.parametrize(
+    ("promql", "accepted"),
+    [
+        ("rate(a_total[5m] @ 5)", "without @"),
+        ("sum(rate(a_total[5m] @ end()))", "without @"),
+        ("-rate(a_total[5m])", "never negative"),
+        ("histogram_quantile(0.9, rate(a_bucket[5m]))", "histogram_quantile does not count events"),
+        ("sum(absent(a_total))", "absent does not count events"),
+        ("deriv(a[5m])", "deriv does not count events"),
+        ("delta(a[5m]) or vector(0)", "delta does not count events"),
+    ],
+)
+def test_promql_whose_values_are_no_rate(promql: str, accepted: str) -> None:
+    assert accepted in problems(slo(good=promql))
+
+
+@pytest.mark.parametrize("errors", ["200", "2..", ".+", "[0-9]+", r"\d\d\d", "[^5].."])
+def test_a_success_is_no_failure(errors: str) -> None:
+    assert "does not match 200" in problems(service(errors=errors))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "accepted"),
+    [
+        ({"requests": "http_request_duration_seconds_sum"}, "http_request_duration_seconds_count"),
+        ({"requests": "queue_size"}, "named like a gauge"),
+        ({"requests": "go_goroutines"}, "named like a gauge"),
+        ({"requests": "requests_per_second"}, "named like a gauge"),
+        ({"requests": "http_latency_ms"}, "named like a gauge"),
+        ({"duration": "http_latency_microseconds"}, "in seconds or milliseconds"),
+        ({"duration": "http_latency_ns", "unit": "milliseconds"}, "in seconds or milliseconds"),
+        ({"duration": "response_bytes"}, "in seconds or milliseconds"),
+    ],
+)
+def test_metrics_that_count_no_requests(metrics: dict[str, str], accepted: str) -> None:
+    assert accepted in problems(service(metrics=metrics))
+
+
+@pytest.mark.parametrize(
+    ("fields", "accepted"),
+    [
+        ({"selector": 'status="200"'}, "selector without status"),
+        ({"selector": 'service="shop", code="200"', "labels": {"status": "code"}}, "selector without code"),
+        ({"labels": {"status": "instance"}}, "which target was asked"),
+        ({"labels": {"status": "job"}}, "which target was asked"),
+    ],
+)
+def test_an_slo_that_cannot_fail(fields: dict[str, Any], accepted: str) -> None:
+    assert accepted in problems(service(**fields))
+
+
+def test_some_statuses_may_be_left_out() -> None:
+    assert read(selector='service="shop", status!="499"').selector

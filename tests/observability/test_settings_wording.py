@@ -45,7 +45,7 @@ def python_in(said: tuple[str, ...]) -> list[str]:
 
 
 FIELDS: Final = sorted(field.alias or name for name, field in WatchedService.model_fields.items())
-SETTINGS: Final = sorted(field.alias or name for name, field in Settings.model_fields.items() if name != "stack")
+SETTINGS: Final = sorted(field.alias or name for name, field in Settings.model_fields.items() if not field.exclude)
 
 
 @pytest.mark.parametrize("field", FIELDS)

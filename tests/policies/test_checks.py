@@ -145,18 +145,16 @@ def test_containers_that_are_confined() -> None:
         assert checks.container_is_confined(resource) == []
 
 
-@pytest.mark.parametrize(("service", "problems"), [("loki", 1), ("grafana", 1), ("collector", 0), ("prometheus", 0)])
-def test_networks_are_separate(service: str, problems: int) -> None:
-    names = [{"name": "observability-dev"}, {"name": "observability-dev-backends"}]
+@pytest.mark.parametrize(
+    ("service", "problems"),
+    [("loki", 1), ("grafana", 1), ("jaeger", 1), ("collector", 0), ("prometheus", 0), ("reading-proxy", 0)],
+)
+@pytest.mark.parametrize("other", ["observability-dev", "observability-dev-edge", "shop_default"])
+def test_networks_are_separate(service: str, problems: int, other: str) -> None:
+    names = [{"name": other}, {"name": "observability-dev-backends"}]
     label = [{"label": "observability.service", "value": service}]
     assert len(checks.networks_are_separate(container(labels=label, networksAdvanced=names))) == problems
-    for alone in (
-        [names[0]],
-        [names[1]],
-        [names[1], {"name": "observability-dev-edge"}],
-        [names[1], {"name": "x-outside"}],
-        [{"name": UNKNOWN_TEXT}],
-    ):
+    for alone in ([names[0]], [names[1]], [names[1], {"name": "x-outside"}], [{"name": UNKNOWN_TEXT}]):
         assert checks.networks_are_separate(container(labels=label, networksAdvanced=alone)) == []
 
 

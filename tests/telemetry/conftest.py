@@ -122,7 +122,7 @@ class Stores:
                     "jaeger:4317": f"127.0.0.1:{ports['jaeger']}",
                     "0.0.0.0:4317": f"127.0.0.1:{ports['grpc']}",
                     "0.0.0.0:4318": f"127.0.0.1:{ports['http']}",
-                    endpoints.pushes_own().address: f"127.0.0.1:{ports['own']}",
+                    endpoints.takes_own().address: f"127.0.0.1:{ports['own']}",
                     "0.0.0.0:24224": f"127.0.0.1:{ports['fluent']}",
                     "0.0.0.0:13133": f"127.0.0.1:{ports['health']}",
                     "host: 0.0.0.0": "host: 127.0.0.1",

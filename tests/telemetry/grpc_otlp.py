@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import grpc
 
-_EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 def _field(number: int, content: bytes) -> bytes:
@@ -35,7 +35,7 @@ def request(service: str, name: str) -> bytes:
 
 def send(channel: Any, service: str, name: str, headers: Mapping[str, str] | None = None) -> None:  # noqa: ANN401
     """Send one span; grpc.RpcError if it is refused."""
-    export = channel.unary_unary(_EXPORT)
+    export = channel.unary_unary(EXPORT)
     export(request(service, name), timeout=10, metadata=list((headers or {}).items()))
 
 

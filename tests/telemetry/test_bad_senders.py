@@ -59,6 +59,11 @@ def far(_: int) -> Metric:
     return metric
 
 
+def again(value: int) -> Metric:
+    """Return a counter's point of this second's beginning: other values of it were sent in requests before."""
+    return total(value, name="again", timeUnixNano=str(time.time_ns() // 10**9 * 10**9))
+
+
 def many(value: int) -> Metric:
     points = [total(value, attributes=[attribute("order", str(n))])["sum"]["dataPoints"][0] for n in range(2_001)]
     return {"name": "many", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points}}
@@ -103,6 +108,8 @@ BAD: Final[dict[str, tuple[Callable[[int], Metric], str, str]]] = {
     "up in disguise": (lambda _: gauge(".up."), "", "name of one of the stack's own metrics"),
     "up with a unit": (lambda _: gauge("up", unit="{targets}"), "", "name of one of the stack's own metrics"),
     "own metric": (lambda v: total(v, name="prometheus.tsdb.x"), "", "name of one of the stack's own metrics"),
+    # Prometheus rolls back the request that it is in; no processor knows what was in the requests before.
+    "another value of a moment": (again, "again_total", "-"),
     "exemplar without a value": (
         lambda v: total(v, name="exemplary", exemplars=[{"timeUnixNano": "1", "traceId": "0" * 31 + "1"}]),
         "",
@@ -270,6 +277,21 @@ def test_healthy_lines_are_stored_beside_a_bad_one(line_stores: Stores, kind: st
     else:
         counted = f'collector_refused_items_total{{service_name="lines-bad-{tag}", reason="{kind}"}}'
         wait_for(lambda: stores.number(counted) == 20)
+
+
+def test_long_lines_of_one_sender_hide_no_others(line_stores: Stores) -> None:
+    stores = line_stores
+    for _ in range(24):
+        push(stores, {"lines-long": [otlp.record("x" * 300_000)], "lines-short": [otlp.record("short")]}, "records")
+    wait_for(lambda: len(stores.lines('{service_name=~"lines-(long|short)"}')) == 48)
+
+
+def test_a_line_of_no_time_that_can_be_stored_is_refused_and_counted(line_stores: Stores) -> None:
+    for stamp in (2**64 - 1, 2**63):  # before 1970, as the stores read it
+        bad = {**otlp.record("bad"), "timeUnixNano": str(stamp)}
+        push(line_stores, {"lines-timed": [bad]}, "records")
+    counted = 'collector_refused_items_total{service_name="lines-timed", reason="too old"}'
+    wait_for(lambda: line_stores.number(counted) == 2)
 
 
 def test_what_prometheus_refuses_for_good_is_counted(stores: Stores) -> None:

@@ -9,14 +9,18 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import grpc
 import psutil
 import pytest
 import zstandard
 
+from observability.configs import reading_proxy
 from observability.configs.otelcol import PUSH_BYTES
 from observability.settings import load
+from observability.topology import Endpoint
+from tests.observability.configs.test_reading_proxy import NGINX, PORTS, free_ports, running_nginx
 from tests.telemetry import grpc_otlp
 from tests.telemetry.conftest import Stores, needed
 
@@ -114,3 +118,31 @@ def test_a_packed_message_over_grpc_is_refused(collector: Stores) -> None:
         assert grpc_otlp.status(channel, "bomb", "x" * (64 * 1024 * 1024)) == "RESOURCE_EXHAUSTED"
         assert grpc_otlp.status(channel, "no-bomb", "x") == "OK"
     assert memory(collector) - before < BOMB_BYTES // 2
+
+
+def test_grafanas_own_spans_come_by_way_of_the_reading_proxy(collector: Stores, tmp_path: Path) -> None:
+    """Grafana reaches nothing else of the stack; the door of applications refuses its name."""
+    if NGINX is None:
+        pytest.skip("nginx is not on PATH (Debian: apt-get install nginx)")
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    place = reading_proxy.Place(
+        port=ports.__getitem__,
+        temporary=str(tmp_path),
+        spans=Endpoint(f"http://127.0.0.1:{collector.ports['own']}"),
+    )
+
+    def taken() -> float:
+        return sum(
+            value
+            for name, value in collector.own_metrics().items()
+            if name.startswith("otelcol_receiver_accepted_spans") and 'receiver="otlp/own"' in name
+        )
+
+    with running_nginx(reading_proxy.render(collector.settings, place), tmp_path, ports["health"]):
+        before = taken()
+        with grpc.insecure_channel(f"127.0.0.1:{ports['otlp-own']}") as channel:
+            grpc_otlp.send(channel, "grafana", "HTTP GET /")
+            other = channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")
+            with pytest.raises(grpc.RpcError):
+                other(b"", timeout=10)
+    assert taken() == before + 1

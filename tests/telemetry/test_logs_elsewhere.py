@@ -21,7 +21,15 @@ import pytest
 from cli import otlp
 from observability.configs import external_stores, reading_proxy
 from observability.settings import Settings, load
-from tests.observability.configs.test_reading_proxy import NGINX, PORTS, free_ports, running_nginx
+from tests.observability.configs.test_reading_proxy import (
+    NGINX,
+    PORTS,
+    basic,
+    free_ports,
+    running_nginx,
+    write_login,
+)
+from tests.observability.configs.test_reading_proxy import PASSWORD as HISTORY_PASSWORD
 from tests.observability.configs.test_webhook_relay import name_server
 from tests.pem import self_signed
 from tests.telemetry.conftest import Stores, needed, wait_for
@@ -143,7 +151,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
     certificate, key = self_signed("localhost", "127.0.0.1")
     (folder / "gateway.pem").write_text(key + certificate)
     stores = Far(folder, settings_of("https://localhost:1", certificate))
-    ports = dict(zip((*PORTS, "alert-history"), free_ports(len(PORTS) + 1), strict=True))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with gateway(f"http://127.0.0.1:{stores.ports['loki']}", folder / "gateway.pem") as far, name_server() as names:
         stores.settings = settings_of(far.url, certificate)
         stores.secrets = {external_stores.LOGS.password_file: PASSWORD, external_stores.LOGS.ca_file: certificate}
@@ -151,6 +159,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
             port=ports.__getitem__, resolver=f"127.0.0.1:{names}", temporary=str(folder), folder=str(folder / "root")
         )
         _files(folder / "root", stores.settings, certificate)
+        write_login(folder / "root")
         try:
             for name in ("loki", "collector"):
                 stores.start(name)
@@ -246,16 +255,17 @@ def test_a_viewer_cannot_write(elsewhere: Elsewhere, path: str, body: bytes | No
 def test_the_history_of_alerts_goes_there(elsewhere: Elsewhere) -> None:
     stream = {"stream": {"from": "state-history"}, "values": [[str(time.time_ns()), '{"current": "Alerting"}']]}
     body = json.dumps({"streams": [stream]}).encode()
-    kind = {"Content-Type": "application/json"}
+    login: Any = {"Authorization": basic(HISTORY_PASSWORD)}
+    kind: Any = {"Content-Type": "application/json", **login}
     assert elsewhere.ask("/loki/api/v1/push", body, "alert-history", **kind)[0] == 204
     query = "/loki/api/v1/query_range?query=%7Bfrom%3D%22state-history%22%7D&since=1h"
 
     def found() -> Any:  # noqa: ANN401 - JSON
-        return json.loads(elsewhere.ask(query, port="alert-history")[1])["data"]["result"]
+        return json.loads(elsewhere.ask(query, port="alert-history", **login)[1])["data"]["result"]
 
     wait_for(found, FOUND_SECONDS)
-    assert elsewhere.ask("/loki/api/v1/delete", b"", "alert-history")[0] == 403
-    assert elsewhere.ask("/loki/api/v1/query?query=1", port="alert-history")[0] == 403
+    assert elsewhere.ask("/loki/api/v1/delete", b"", "alert-history", **login)[0] == 403
+    assert elsewhere.ask("/loki/api/v1/query?query=1", port="alert-history", **login)[0] == 403
 
 
 def test_grafanas_wish_for_categories_of_labels_is_passed_on(elsewhere: Elsewhere) -> None:

@@ -1,7 +1,8 @@
 """Each preset measures what was sent, in a real Prometheus that scrapes what the library shows.
 
 Those of `expositions/` were shown by the real library, in the version that the file's name says (capture.py there);
-the others are written from the documentation, with the default buckets.
+Traefik's by its own metrics and middleware in a program around them. Istio's has the labels that its proxy's own tests
+expect, and Envoy's buckets.
 """
 
 from __future__ import annotations
@@ -60,26 +61,26 @@ def both(name: str, good: str, bad: str, bounds: Bounds, n: int) -> str:
     ))  # fmt: skip
 
 
-TRAEFIK: Final = ("0.1", "0.3", "1.2", "5")
 # Those of Envoy, which writes Istio's metrics.
 MILLIS: Final = ("0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000")
 
 
-def traefik(n: int) -> str:
-    labels = 'method="GET",protocol="http",service="app@docker"'
-    counters = "\n".join(
-        f'traefik_service_requests_total{{code="{code}",{labels}}} {count * n}'
-        for code, count in (("200", GOOD), ("502", BAD))
-    )
-    good, bad = (f'code="{code}",{labels}' for code in ("200", "502"))
-    durations = both("traefik_service_request_duration_seconds", good, bad, (TRAEFIK, 1), n)
-    return f"# TYPE traefik_service_requests_total counter\n{counters}\n{durations}"
+ISTIO_LABELS: Final = ",".join(f'{name}="{value}"' for name, value in {
+    "source_workload": "web-v1", "source_workload_namespace": "default", "source_principal": "unknown",
+    "source_app": "web", "source_version": "v1", "source_cluster": "Kubernetes",
+    "destination_workload": "shop-v1", "destination_workload_namespace": "default",
+    "destination_principal": "unknown", "destination_app": "shop", "destination_version": "v1",
+    "destination_service": "shop.default.svc.cluster.local", "destination_service_name": "shop",
+    "destination_service_namespace": "default", "destination_cluster": "Kubernetes", "request_protocol": "http",
+    "grpc_response_status": "", "response_flags": "-", "connection_security_policy": "none",
+}.items())  # fmt: skip
+"""Those that the tests of istio/proxy expect of its filter."""
 
 
 def istio(n: int) -> str:
     rows, timed = [], []
     for reporter in ("source", "destination"):
-        labels = f'destination_service_name="shop",reporter="{reporter}",response_code='
+        labels = f'{ISTIO_LABELS},reporter="{reporter}",response_code='
         rows += [
             f'istio_requests_total{{{labels}"200"}} {GOOD * n}',
             f'istio_requests_total{{{labels}"503"}} {BAD * n}',
@@ -107,7 +108,7 @@ CAPTURED: Final = {
     path.name.partition(".")[0]: captured(path) for path in (Path(__file__).parent / "expositions").glob("*.txt")
 }
 NGINX: Final = CAPTURED.pop("nginx")
-LIBRARIES: Final = {**{f.__name__: f for f in (traefik, istio)}, **CAPTURED}
+LIBRARIES: Final = {"istio": istio, **CAPTURED}
 
 
 class _Target(BaseHTTPRequestHandler):

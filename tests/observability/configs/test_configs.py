@@ -118,7 +118,7 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_USERS_ALLOW_SIGN_UP", "false"),
         ("GF_UNIFIED_ALERTING_ENABLED", "true"),
         ("GF_UNIFIED_ALERTING_STATE_HISTORY_BACKEND", "loki"),
-        ("GF_UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL", "http://loki:3100"),
+        ("GF_UNIFIED_ALERTING_STATE_HISTORY_LOKI_REMOTE_URL", "http://reading-proxy:9095"),
         ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
         ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
         ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
@@ -127,7 +127,7 @@ def test_jaeger_keeps_traces_on_disk(settings: Settings) -> None:
         ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
         ("GF_SECURITY_ALLOW_EMBEDDING", "false"),
         ("GF_SECURITY_CONTENT_SECURITY_POLICY", "true"),
-        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "collector-in-backends:4316"),
+        ("GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS", "reading-proxy:4316"),
     ],
 )
 def test_grafana_is_quiet_and_closed(settings: Settings, key: str, value: str) -> None:

@@ -13,12 +13,15 @@ from observability.settings import load
 from tests.observability.configs.test_reading_proxy import (
     ALLOWED,
     NGINX,
+    PASSWORD,
     PORTS,
     REFUSED,
     Proxy,
     answering,
+    basic,
     free_ports,
     running_nginx,
+    write_login,
 )
 from tests.observability.configs.test_webhook_relay import name_server
 
@@ -30,8 +33,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     if NGINX is None:
         pytest.skip("nginx is not on PATH (Debian: apt-get install nginx)")
     folder = tmp_path_factory.mktemp("far")
-    names = (*PORTS, "alert-history")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with answering() as backend, name_server() as resolver:
         url = f"http://localhost:{backend.port}"
         settings = load(
@@ -46,6 +48,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         login = Path(f"{folder}{external_stores.TRACES.login_file}")
         login.parent.mkdir(parents=True)
         login.write_text(external_stores.login("traces", settings) or "")
+        write_login(folder)
         place = reading_proxy.Place(
             port=ports.__getitem__, resolver=f"127.0.0.1:{resolver}", temporary=str(folder), folder=str(folder)
         )
@@ -82,4 +85,5 @@ def test_no_other_request_reaches_the_store(far: Proxy, port: str, method: str, 
 def test_the_history_of_alerts_has_a_port_for_what_grafana_needs(
     far: Proxy, method: str, path: str, status: int
 ) -> None:
-    assert far.ask("alert-history", method, path)[0] == status
+    assert far.ask("alert-history", method, path, Authorization=basic(PASSWORD))[0] == status
+    assert far.ask("alert-history", method, path)[0] in {401, 403}

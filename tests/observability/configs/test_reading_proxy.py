@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
@@ -13,19 +14,22 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from observability import topology
-from observability.configs import reading_proxy
+from observability.configs import alert_history, reading_proxy
 from observability.configs.datasources import datasources
 from observability.settings import Settings, load
 from observability.topology import Endpoint
+from tests.telemetry import grpc_otlp
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PORTS = (*reading_proxy.READS, "remote-write", "webhook", "health")
+PORTS = (*reading_proxy.READS, "alert-history", "otlp-own", "remote-write", "webhook", "health")
+PASSWORD = "of-the-history"
 
 ALLOWED = [
     ("prometheus", "GET", "/api/v1/query?query=up"),
@@ -159,6 +163,18 @@ def answering() -> Iterator[Backend]:
         server.server_close()
 
 
+def write_login(folder: Path) -> None:
+    """Write what Grafana says to use the history of alerts, below `folder`."""
+    file = Path(f"{folder}{alert_history.LOGIN_FILE}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(alert_history.login(PASSWORD))
+
+
+def basic(password: str, user: str = alert_history.USER) -> str:
+    """Return the header of basic authentication."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def free_ports(count: int) -> list[int]:
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
@@ -177,8 +193,14 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with answering() as backend:
         place = reading_proxy.Place(
-            lambda _part: Endpoint(f"http://127.0.0.1:{backend.port}"), ports.__getitem__, "127.0.0.1", str(folder)
+            lambda _part: Endpoint(f"http://127.0.0.1:{backend.port}"),
+            ports.__getitem__,
+            "127.0.0.1",
+            str(folder),
+            folder=str(folder),
+            spans=Endpoint(f"http://127.0.0.1:{backend.port}"),
         )
+        write_login(folder)
         text = reading_proxy.render(load("dev", {"remoteWriteReceiver": "true"}), place)
         with running_nginx(text, folder, ports["health"]):
             yield Proxy(backend, ports)
@@ -236,8 +258,43 @@ def test_no_origin_is_passed_on_or_reflected(proxy: Proxy, port: str) -> None:
 
 
 def test_remote_write_has_a_port_of_its_own(proxy: Proxy) -> None:
-    assert proxy.ask("remote-write", "POST", "/api/v1/write")[0] == 200
+    packed = {"Content-Encoding": "snappy"}
+    assert proxy.ask("remote-write", "POST", "/api/v1/write", **packed)[0] == 200
     assert proxy.ask("remote-write", "GET", "/api/v1/query?query=up")[0] == 403
+
+
+def test_remote_write_takes_no_notification_of_grafana(proxy: Proxy) -> None:
+    """An Editor gives a webhook any address, body and header, but none of `restrictedHeaders` of grafana/alerting."""
+    proxy.backend.seen.clear()
+    assert proxy.ask("remote-write", "POST", "/api/v1/write", **{"Content-Type": "application/x-protobuf"})[0] == 403
+    assert proxy.backend.seen == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/loki/api/v1/push", 200),
+        ("GET", "/loki/api/v1/query_range", 200),
+        ("GET", "/loki/api/v1/labels", 200),
+        ("POST", "/loki/api/v1/delete", 403),
+        ("GET", "/config", 403),
+        ("DELETE", "/loki/api/v1/push", 403),
+    ],
+)
+def test_the_history_of_alerts_is_open_to_grafana_alone(proxy: Proxy, method: str, path: str, status: int) -> None:
+    assert proxy.ask("alert-history", method, path, Authorization=basic(PASSWORD))[0] == status
+    proxy.backend.seen.clear()
+    for header in ({}, {"Authorization": basic("guessed")}, {"Authorization": basic(PASSWORD, "editor")}):
+        assert proxy.ask("alert-history", method, path, **header)[0] in {401, 403}
+    assert proxy.backend.seen == []
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/traces", grpc_otlp.EXPORT])
+def test_the_door_for_spans_speaks_no_http_1(proxy: Proxy, path: str) -> None:
+    proxy.backend.seen.clear()
+    with pytest.raises((urllib.error.URLError, HTTPException, OSError, AssertionError)):
+        assert proxy.ask("otlp-own", "POST", path)[0] < 400
+    assert proxy.backend.seen == []
 
 
 def test_every_data_source_leads_to_the_proxy(settings: Settings) -> None:

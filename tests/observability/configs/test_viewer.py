@@ -220,7 +220,7 @@ def grafana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
             "GF_SERVER_HTTP_ADDR": "127.0.0.1",
             "GF_SERVER_HTTP_PORT": str(ports["grafana"]),
             "GF_SERVER_ROOT_URL": f"http://127.0.0.1:{ports['grafana']}/",
-            "GF_UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "false",  # it writes to Loki past the proxy, as it should
+            "GF_UNIFIED_ALERTING_STATE_HISTORY_ENABLED": "false",  # no Viewer's doing
             "GF_TRACING_OPENTELEMETRY_OTLP_ADDRESS": "",
         }
         command = [binary, "server", f"--homepath={home}", f"--config={folder / 'grafana.ini'}"]
