@@ -176,6 +176,4 @@ def test_another_program_adds_the_package(tmp_path: Path) -> None:
     command = shlex.split(readme.line("pulumi package add ../observability/plugin"))
     done = subprocess.run(command, cwd=program, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
-    assert yaml.safe_load((program / "Pulumi.yaml").read_text())["packages"] == {
-        "observability": "../observability/plugin"
-    }
+    assert "observability" in yaml.safe_load((program / "Pulumi.yaml").read_text())["packages"]
