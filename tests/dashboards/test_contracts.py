@@ -76,7 +76,6 @@ PANELS: Final = {
     uids.EXECUTIVE_SLO_REPORT: 9,
     uids.HOSTS: 12,
     uids.PROBES: 6,
-    uids.RUNBOOKS: len(runbooks.kinds()) - list(runbooks.NEEDS.values()).count("metrics_copied"),
 }
 EVERY_SLO: Final = "every kind of SLO"
 MORE_PANELS: Final = {EVERY_SLO: {uids.SERVICE_DETAIL: 2, uids.EXECUTIVE_SLO_REPORT: 1}}
@@ -898,8 +897,7 @@ def test_panels_fit_and_do_not_overlap(case: Case) -> None:
 
 @every_dashboard
 def test_number_of_panels(case: Case, name: str) -> None:
-    without_probes = case.uid == uids.RUNBOOKS and not case.settings.probes
-    expected = PANELS[case.uid] - (list(runbooks.NEEDS.values()).count("probes") if without_probes else 0)
+    expected = len(runbooks.shown(case.settings)) if case.uid == uids.RUNBOOKS else PANELS[case.uid]
     assert len(list(case.panels())) == expected + MORE_PANELS.get(name, {}).get(case.uid, 0)
 
 
