@@ -137,7 +137,10 @@ def shop(engine: DockerClient) -> Iterator[str]:
 _SHOP = """
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"reached 1\\n")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(b"reached 1\\n")
 http.server.HTTPServer(("0.0.0.0", 8000), H).serve_forever()
 """
 
