@@ -93,6 +93,7 @@ def test_what_needs_no_engine(copy: Plain) -> None:
     assert "settings written" in readme.works(copy, "make settings")
     assert "series.md written" in readme.works(copy, "make reference")
     assert {path: path.read_bytes() for path in pages} == pages
+    readme.works(copy, "make golden")
     begin(copy.folder)
     edit(copy, "dashboards/logs.py", '"Lines by level"', '"Lines by how bad"')
     for output in (readme.works(copy, "make diff"), readme.works(copy, "make diff BASE=main")):

@@ -160,7 +160,7 @@ def test_dashboards_come_and_go(before: Program) -> None:
 
 def test_variables_links_and_annotations(before: Program) -> None:
     def edit(model: dict[str, Any]) -> None:
-        model["templating"]["list"][0]["multi"] = False
+        next(v for v in model["templating"]["list"] if v["name"] == "service")["multi"] = False
         model["links"] = model["links"][1:]
         model["annotations"]["list"][0]["iconColor"] = "red"
         model["refresh"] = "1m"
