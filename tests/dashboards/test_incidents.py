@@ -174,7 +174,7 @@ def test_an_incident_that_still_runs(report: Report) -> None:
 
 
 def test_prometheus_is_away_in_an_incident(report: Report) -> None:
-    """It goes on, with the requests of the hour; the hour itself counts as one minute, because rules did not see when in it."""
+    """It goes on, with the requests of the hour, which counts as one minute: no rule saw when in it they failed."""
     past = Past(6 * HOUR, [range(HOUR, 4 * HOUR)], away=range(2 * HOUR, 3 * HOUR))
     report.shows(
         past,
