@@ -198,7 +198,7 @@ class Thresholds(TypedDict, total=False):
     calls_failing_percent: Input[float]
     """Service map: a service of which more calls than this fail is marked as failing (accepted: a number from 0.0000001 to 100; default: 1)"""
     incident_percent: Input[float]
-    """SLO report: an incident is listed where it spent so much of an error budget within 6 hours (accepted: a number from 0.0000001 to 100; default: 1)"""
+    """SLO report: an incident is listed where it spent so much of an error budget, or an alert fired (accepted: a number from 0.0000001 to 100; default: 1)"""
     usage_warning_percent: Input[float]
     """Panels: the use of a limit turns yellow (accepted: a number from 0.0000001 to 100; default: 75)"""
     usage_bad_percent: Input[float]

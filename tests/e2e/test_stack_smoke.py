@@ -86,7 +86,7 @@ def test_no_secret_is_anywhere_in_plain_text(real: Sandbox) -> None:
     (provider,) = (r for r in shown["deployment"]["resources"] if r["type"] == "pulumi:providers:grafana")
     token = json.loads(provider["inputs"]["auth"]["plaintext"])
     secrets = [*generated, token, PASSPHRASE]
-    assert len(secrets) == 6
+    assert len(secrets) == 7
     places = {"exported state": real.pulumi("stack", "export").stdout}
     for path in (real.folder / ".state").rglob("*"):
         if path.is_file():
