@@ -81,9 +81,11 @@ class Counter:
         step = "30s" if milliseconds(window) <= milliseconds(BASE_WINDOW) else NOW
         return f"max_over_time(({self.value.format(self.selector)})[{window}:{step}]{offset})"
 
-    def lowest(self, window: str) -> str:
-        """Return the lowest value of each series in a window: its first, of one that was born in it."""
-        return self.highest(window).replace("max_over_time", "min_over_time", 1)
+    def first(self, window: str) -> str:
+        """Return the first value of each series in a window: a later one may be too low."""
+        if milliseconds(window) > milliseconds(BASE_WINDOW):
+            return f"first_over_time(({self.value.format(self.selector) or self.selector})[{window}:{BASE_WINDOW}])"
+        return self.highest(window).replace("max_over_time", "first_over_time", 1)
 
     def last(self, ago: str) -> str:
         """Return the last value of each series that is not forgotten, as of `ago`."""
@@ -338,15 +340,16 @@ class Events:
         grown = term.growth(reached, before)
         again = f"{now} + 0 * {ago}"
         born = f"{now if every else f'({now} or {term.seen(hop)})'} and on (job, instance) {known}"
-        arrived = f"{now} - {term.lowest(hop)}"
+        arrived = f"clamp_min({now} - {term.first(hop)}, 0)"
         return f"{grown} or {again} or {born} or {arrived}"
 
     @staticmethod
     def _over_a_gap(term: Counter, known: str) -> str:
         """Return what each series counted in 2 hours, with what it had reached when its process began again."""
         now, then = term.highest(NOW), term.highest(NOW, RECOVERY)
-        none = f"0 * ({now} or {term.seen(RECOVERY)}) unless {term.last(RECOVERY)} and on (job, instance) {known}"
-        return f"clamp_min({term.reached(RECOVERY)} - ({then} or {none}), 0)"
+        born = f"0 * ({now} or {term.seen(RECOVERY)}) and on (job, instance) {known}"
+        new = f"({born} or {term.first(RECOVERY)}) unless {term.last(RECOVERY)}"
+        return f"clamp_min({term.reached(RECOVERY)} - ({then} or {new}), 0)"
 
 
 def events_of(text: str, job: str) -> Events:

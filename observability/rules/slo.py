@@ -165,14 +165,16 @@ def _base(service: WatchedService, interval: str) -> Iterator[RecordingRule]:
     yield rule(series.DURATION_P99_7D, seldom(p99, read(series.DURATION_P99_7D), interval))
 
 
-def seldom(expr: str, record: str, interval: str) -> str:
+def seldom(expr: str, record: str, interval: str, evaluations: int = 2) -> str:
     """Return an expression that is evaluated once in 5 minutes: reading weeks of samples is what costs.
 
     A subquery has no step in most evaluations, and reads nothing then: its steps are at whole multiples of 5 minutes,
-    and its range is one evaluation. `record` is where the last value is found in between, for a day.
+    and its range is that of so many evaluations, of which all but one may be missed. `record` is where the last value
+    is found in between, for a day.
     """
     every = canonical(f"{max(milliseconds(BASE_WINDOW), milliseconds(interval))}ms")
-    return f"last_over_time(({expr})[{interval}:{every}]) or on () {remembered(record)}"
+    reach = canonical(f"{evaluations * milliseconds(interval)}ms")
+    return f"last_over_time(({expr})[{reach}:{every}]) or on () {remembered(record)}"
 
 
 class _Made(NamedTuple):
@@ -394,11 +396,13 @@ class _SloRules:
     def _slots(self, made: _Made) -> str:
         """Return the sum of the window's slots: all of them once in 5 minutes, else with what was added and taken off.
 
-        Those that are read seldom end before this evaluation, whose own slot is added in any case.
+        Those that are read seldom end before this evaluation, whose own slot is added in any case. A missed evaluation
+        only puts off the next reading.
         """
         slot, total = self._read(made.slot), self._read(made.total)
         half = canonical(f"{milliseconds(self.interval) // 2}ms")
-        every = seldom(f"sum_over_time({slot}[{self.window}] offset 1ms)", self._read(made.slots), self.interval)
+        slots = f"sum_over_time({slot}[{self.window}] offset 1ms)"
+        every = seldom(slots, self._read(made.slots), self.interval, evaluations=1)
         none = f"0 * {total} unless on () last_over_time({slot}[{LONG_WINDOW}] offset {half})"
         new, old = f"last_over_time({slot}[{half}])", f"last_over_time({slot}[{half}] offset {self.window})"
         return f"({every} or on () ({none})) + ({new} or 0 * {total}) - ({old} or 0 * {total})"

@@ -565,4 +565,73 @@ CASES = (
         ),
         nightly=True,
     ),
+    # Evaluations that are missed.
+    Case(
+        "no evaluations for 40 minutes, a deploy of new names in it",
+        lambda: World(unevaluated=between(4000, 6400), failing=outage(4500, 4800), replicas=replicas(2, 5500)),
+        # Of processes that ended or came in two hours, values are read that are 5 minutes apart.
+        truth="right or less coverage",
+    ),
+    Case(
+        "no evaluations for 4 minutes, a deploy under the same names in it, errors just before",
+        lambda: World(
+            endpoints=4,
+            rate=lambda _: 0.5,
+            failing=outage(5000, 5100, 0.3),
+            replicas=replicas(2, 5100, rename=False),
+            unevaluated=between(4990, 5230),
+        ),
+        fast=True,
+    ),
+    Case(
+        "no evaluations for 4 minutes, a deploy of new names in it, errors just before",
+        lambda: World(
+            endpoints=4,
+            rate=lambda _: 0.5,
+            failing=outage(5000, 5100, 0.3),
+            replicas=replicas(2, 5100),
+            unevaluated=between(4990, 5230),
+        ),
+        fast=True,
+    ),
+    Case(
+        "every third evaluation is missed, deploys in between",
+        lambda: World(
+            replicas=replicas(2, 3000, 6000, rename=False),
+            failing=lambda _: 0.02,
+            unevaluated=lambda s: s // 60 % 3 == 0,
+        ),
+    ),
+    Case(
+        "processes that live for three minutes, no evaluations for ten",
+        lambda: World(
+            endpoints=2,
+            replicas=replicas(1, *range(180, 10_000, 180)),
+            unevaluated=between(5000, 5600),
+            failing=lambda _: 0.02,
+        ),
+        truth="right or less coverage",
+    ),
+    # Bad samples where something else happens too.
+    Case(
+        "an Inf as the last sample before a gap",
+        lambda: World(sample=at(6000, float("inf")), unseen=lambda _r, s: 6000 < s < 6400, failing=lambda _: 0.02),
+    ),
+    Case(
+        "a NaN at a deploy",
+        lambda: World(
+            sample=at(6015, float("nan"), "500"), replicas=replicas(1, 6000, rename=False), failing=lambda _: 0.02
+        ),
+    ),
+    Case(
+        "a sample is too low just before a restart",
+        lambda: World(sample=at(5985, 2.0), replicas=replicas(1, 6000, rename=False), failing=lambda _: 0.02),
+    ),
+    Case(
+        "a target that joins with a history has a sample too low",
+        lambda: World(
+            replicas=[Replica("a"), Replica("b", begins=3600, history=(10**6, 5 * 10**5))],
+            sample=lambda labels, s, v: 3.0 if s == 3645 and ("instance", "b") in labels else v,
+        ),
+    ),
 )

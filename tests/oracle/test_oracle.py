@@ -40,6 +40,8 @@ def problem(case: Case, world: World, result: Shown) -> str:
         and abs(result.left - (1 - truth / budget)) <= case.close
         for truth in (world.ratio, world.known_ratio)
     )
+    if case.truth == "right" and (result.coverage or 0) * 30 * 86_400 < 5 * sum(world.evaluations()) / 2 - 600:
+        return f"coverage {result.coverage}, although the number is right"
     less = (result.coverage or 0) * 30 * 86_400 < 0.98 * (world.seconds - 60) - 300
     return (
         ""
