@@ -213,7 +213,7 @@ def _loki(api: GrafanaApi, settings: Settings, at: int) -> Iterator[tuple[str, C
         if answer["result"]:
             lines[begin] = int(answer["result"][0]["value"][1])
     yield "lines", lines
-    if kept is not None:  # of streams nobody can tell where their lines are
+    if kept is not None:  # what a stream counts does not say which store has its lines
         return
     first = at - WINDOW_SECONDS
     selection = urlencode({"match[]": every, "start": first * 10**9, "end": at * 10**9})
