@@ -205,7 +205,7 @@ def test_nobody_forks_without_end(real: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def editor(real: Sandbox, viewer: GrafanaApi) -> GrafanaApi:
-    """Somebody who may make contact points: Grafana sends to whatever address they give."""
+    """An Editor, who may make contact points: Grafana sends to whatever address they give."""
     api, password = real.grafana(), secrets.token_urlsafe(16)
     body = {"name": "Edda", "login": "edda", "password": password}
     made: Any = api.request("POST", "/api/admin/users", body)

@@ -118,7 +118,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def shop(engine: DockerClient) -> Iterator[str]:
-    """Return the address of a container in somebody else's network that Prometheus is to scrape."""
+    """Return the address of a container in another project's network that Prometheus is to scrape."""
     network = engine.networks.create(NETWORK)
     container = None
     try:
