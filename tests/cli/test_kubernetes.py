@@ -26,7 +26,7 @@ MOST_BYTES = 1_000_000
 """Of one object; etcd takes 1.5 MiB, a ConfigMap 1 MiB."""
 SERVICES = [
     {"name": "shop", "targets": ["shop:8000"]},
-    {"name": "pay", "otlp": True, "serviceName": "Pay.Ment"},
+    {"name": "pay", "otlp": True, "serviceName": "Pay.Desk"},
 ]
 CONTENT = {
     "deploy": "content",
