@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +11,7 @@ import psutil
 
 from cli.context import Context
 from cli.errors import UserError
-from lab.profile import name_of
+from lab.processes import watched
 from lab.ratios import timed
 from lab.sandbox import Sandbox, missing
 from observability.settings import PROJECT
@@ -41,11 +39,13 @@ def _measured(folder: Path, size: int) -> tuple[str, ...]:
     stack = Sandbox.make(folder / "stack", "growth", engine=docker.from_env(), base="staging")
     stack.configure(services=[{"name": f"service-{n:03}", "otlp": True} for n in range(size)])
     memory: dict[str, float] = {}
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(ended, memory))
-    watcher.start()
+
+    def note(name: str, process: psutil.Process) -> None:
+        memory[name] = max(process.memory_info().rss / _MEBIBYTE, memory.get(name, 0))
+
     try:
-        fresh, second = timed(stack.up), timed(stack.up)
+        with watched(note, _POLL_SECONDS):
+            fresh, second = timed(stack.up), timed(stack.up)
         state = folder / "stack" / ".state" / ".pulumi" / "stacks" / PROJECT / "growth.json"
         resources = len(state.read_text().split('"urn":')) - 1
         largest = ", ".join(f"{name} {used:.0f} MiB" for name, used in sorted(memory.items(), key=lambda i: -i[1])[:5])
@@ -58,18 +58,4 @@ def _measured(folder: Path, size: int) -> tuple[str, ...]:
             largest,
         )
     finally:
-        ended.set()
-        watcher.join()
         stack.sweep()
-
-
-def _watch(ended: threading.Event, memory: dict[str, float]) -> None:
-    """Note the largest memory of each process below this one, in MiB, until `ended`."""
-    while not ended.is_set():
-        for process in psutil.Process().children(recursive=True):
-            try:
-                name, used = name_of(process.cmdline()), process.memory_info().rss / _MEBIBYTE
-            except psutil.Error:  # ended in between
-                continue
-            memory[name] = max(used, memory.get(name, 0))
-        time.sleep(_POLL_SECONDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ import psutil
 
 from cli.context import Context
 from cli.errors import UserError
-from lab.ratios import timed
+from lab.processes import watched
 from lab.sandbox import Sandbox, missing
 
 _POLL_SECONDS: Final = 0.02
@@ -52,8 +51,9 @@ def run(context: Context) -> int:
         try:
             stack.up()
             trace = Path(folder) / "trace.json"
-            processors: dict[str, float] = defaultdict(float)
-            seconds = timed(lambda: _traced(stack, trace, processors))
+            began = time.monotonic()
+            processors = _traced(stack, trace)
+            seconds = time.monotonic() - began
             spans = read(trace.read_text().splitlines())
         finally:
             stack.sweep()
@@ -68,49 +68,21 @@ def run(context: Context) -> int:
     return 0
 
 
-def _traced(stack: Sandbox, trace: Path, processors: dict[str, float]) -> None:
-    """Run `up` with a trace, and add the CPU seconds of each of its processes."""
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(ended, processors))
-    watcher.start()
-    try:
+def _traced(stack: Sandbox, trace: Path) -> dict[str, float]:
+    """Run `up` with a trace; return the CPU seconds of its processes by their names."""
+    used: dict[int, tuple[str, float]] = {}  # the last reading of each counts
+
+    def note(name: str, process: psutil.Process) -> None:
+        times = process.cpu_times()
+        used[process.pid] = name, times.user + times.system
+
+    with watched(note, _POLL_SECONDS):
         done = stack.pulumi("up", "--yes", "--skip-preview", "--otel-traces", f"file://{trace}")
-    finally:
-        ended.set()
-        watcher.join()
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _watch(ended: threading.Event, processors: dict[str, float]) -> None:
-    """Note what each process below this one has used, until `ended`: the last reading of each counts."""
-    used: dict[int, tuple[str, float]] = {}
-    while not ended.is_set():
-        for process in psutil.Process().children(recursive=True):
-            try:
-                times = process.cpu_times()
-                used[process.pid] = (name_of(process.cmdline()), times.user + times.system)
-            except psutil.Error:  # ended in between
-                continue
-        time.sleep(_POLL_SECONDS)
+    processors: dict[str, float] = defaultdict(float)
     for name, seconds in used.values():
         processors[name] += seconds
-
-
-def name_of(command: list[str]) -> str:
-    """Return what people call the process with this command line."""
-    text = " ".join(command)
-    for part, name in (
-        ("pulumi-language-python-exec", "the program"),
-        ("pulumi.dynamic", "dynamic providers"),
-        ("resource-docker", "docker provider"),
-        ("resource-grafana", "grafana provider"),
-        ("resource-random", "random provider"),
-        ("pulumi-language-python", "language host"),
-        ("pulumi up", "engine"),
-    ):
-        if part in text:
-            return name
-    return Path(command[0]).name if command else "ended"
+    return processors
 
 
 def read(lines: Iterable[str]) -> list[Span]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import shutil
 import ssl
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -22,7 +20,7 @@ from cli import otlp
 from lab.sandbox import Sandbox
 from observability.versions import image
 from tests.e2e.conftest import wait_for
-from tests.e2e.drill import gateway
+from tests.e2e.drill import gateway, running
 from tests.pem import self_signed
 
 NETWORK = "e2e-reach-shop"
@@ -77,20 +75,8 @@ def exporter(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> 
     context.verify_mode = ssl.CERT_REQUIRED
     plain, secure = (ThreadingHTTPServer((host, 0), _Handler) for _ in range(2))
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    with serving(plain), serving(secure):
+    with running(plain), running(secure):
         yield Exporter(plain.server_port, secure.server_port, certificate, client_certificate, client_key)
-
-
-@contextlib.contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +98,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    with serving(server):
+    with running(server):
         yield server.server_port
 
 

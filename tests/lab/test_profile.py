@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from lab import profile
 
 
@@ -35,17 +33,3 @@ def test_calls_are_added_up_by_kind_in_the_order_they_begin() -> None:
         ("Diff", "2", "0.75", "3.00", "4.25"),
     ]
     assert [s.resource for s in spans if s.resource] == ["loki", "loki"]
-
-
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [
-        (["python", "-u", "/x/pulumi-language-python-exec", "--engine"], "the program"),
-        (["python", "-u", "-m", "pulumi.dynamic", "127.0.0.1:1"], "dynamic providers"),
-        (["/p/resource-docker-v5.2.0/pulumi-resource-docker", "127.0.0.1:1"], "docker provider"),
-        (["/bin/sh", "-c", "x"], "sh"),
-        ([], "ended"),
-    ],
-)
-def test_processes_have_the_names_that_people_use(command: list[str], name: str) -> None:
-    assert profile.name_of(command) == name

@@ -12,6 +12,7 @@ from observability.configs import external_stores, reading_proxy
 from observability.settings import load
 from tests.observability.configs.test_reading_proxy import (
     ALLOWED,
+    HISTORY,
     NGINX,
     PASSWORD,
     PORTS,
@@ -71,17 +72,7 @@ def test_no_other_request_reaches_the_store(far: Proxy, port: str, method: str, 
     assert far.backend.seen == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("POST", "/loki/api/v1/push", 200),
-        ("GET", "/loki/api/v1/query_range", 200),
-        ("GET", "/loki/api/v1/labels", 200),
-        ("POST", "/loki/api/v1/delete", 403),
-        ("GET", "/config", 403),
-        ("DELETE", "/loki/api/v1/push", 403),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "status"), HISTORY)
 def test_the_history_of_alerts_has_a_port_for_what_grafana_needs(
     far: Proxy, method: str, path: str, status: int
 ) -> None:

@@ -57,6 +57,15 @@ ALLOWED = [
     ("jaeger", "GET", "/api/v3/services"),
     ("jaeger", "GET", "/api/v3/traces/0123456789abcdef0123456789abcdef"),
 ]
+HISTORY = [
+    ("POST", "/loki/api/v1/push", 200),
+    ("GET", "/loki/api/v1/query_range", 200),
+    ("GET", "/loki/api/v1/labels", 200),
+    ("POST", "/loki/api/v1/delete", 403),
+    ("GET", "/config", 403),
+    ("DELETE", "/loki/api/v1/push", 403),
+]
+"""What Grafana's history of alerts may ask for, with its password, and what it may not."""
 REFUSED = [
     # The exploits: delete lines, push a line that causes a page, stop the ingester.
     ("loki", "POST", "/loki/api/v1/delete?query=%7Ba%3D%22b%22%7D"),
@@ -270,17 +279,7 @@ def test_remote_write_takes_no_notification_of_grafana(proxy: Proxy) -> None:
     assert proxy.backend.seen == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("POST", "/loki/api/v1/push", 200),
-        ("GET", "/loki/api/v1/query_range", 200),
-        ("GET", "/loki/api/v1/labels", 200),
-        ("POST", "/loki/api/v1/delete", 403),
-        ("GET", "/config", 403),
-        ("DELETE", "/loki/api/v1/push", 403),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "status"), HISTORY)
 def test_the_history_of_alerts_is_open_to_grafana_alone(proxy: Proxy, method: str, path: str, status: int) -> None:
     assert proxy.ask("alert-history", method, path, Authorization=basic(PASSWORD))[0] == status
     proxy.backend.seen.clear()
